@@ -1,0 +1,44 @@
+import zoneinfo
+from datetime import date, datetime
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+
+def validate_time_zone(name: str) -> None:
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(
+            "%(name)s is not a time zone; expected a name such as Europe/Berlin.",
+            code="time_zone",
+            params={"name": name},
+        )
+
+
+class User(AbstractUser):
+    """A person. Where they live decides which day is today."""
+
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[validate_time_zone],
+        help_text="IANA name, such as Europe/Berlin.",
+    )
+    token_version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Raised to end all of this person's tokens."
+    )
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.UniqueConstraint(Lower("username"), name="user_name_unique_without_case"),
+        ]
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(raw_password)
+        self.token_version = (self.token_version or 0) + 1
+
+    def today(self, now: datetime | None = None) -> date:
+        """The date where this person is."""
+        return (now or timezone.now()).astimezone(zoneinfo.ZoneInfo(self.time_zone)).date()

@@ -1,0 +1,263 @@
+"""What is held of people's days. Units are in each field's help text."""
+
+from datetime import date
+from typing import Any, Self
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Deferrable, Q
+from django.utils import timezone
+
+
+def whole(unit: str, highest: int = 2**31 - 1, lowest: int = 0) -> "models.IntegerField[Any, Any]":
+    """A whole number or unknown, from `lowest` to `highest`."""
+    return models.IntegerField(
+        null=True,
+        blank=True,
+        help_text=unit,
+        validators=[MinValueValidator(lowest), MaxValueValidator(highest)],
+    )
+
+
+def real(unit: str) -> "models.FloatField[Any, Any]":
+    return models.FloatField(null=True, blank=True, help_text=unit)
+
+
+class MetricQuerySet(models.QuerySet["Metric"]):
+    def of(self, user: AbstractBaseUser) -> Self:
+        return self.filter(user_id=user.pk)
+
+    def between(self, start: date, end: date) -> Self:
+        """Both ends included."""
+        return self.filter(day__range=(start, end))
+
+
+class Metric(models.Model):
+    """One person's summary of one calendar day; the base of the three tables.
+
+    Identity is (user, day). `oura_id` is unique besides, checked at the end of each statement,
+    so that ids may change places within one.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss")
+    oura_id = models.CharField(max_length=255, help_text="Oura's id of the daily document.")
+    day = models.DateField(help_text="Oura's own local date.")
+    score = whole("0 to 100; null when Oura has none.", 100)
+    contributors = models.JSONField(
+        default=dict, blank=True, help_text="Oura's names, each 0 to 100 or null."
+    )
+    content_hash = models.BinaryField(max_length=16, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(
+        default=timezone.now, editable=False, help_text="When the content last changed."
+    )
+    fetched_at = models.DateTimeField(
+        default=timezone.now, editable=False, help_text="When it was last read from Oura."
+    )
+
+    objects = MetricQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        ordering = ["-day"]
+        get_latest_by = "day"
+        constraints = [
+            # Serves every query by person and range of days, too.
+            models.UniqueConstraint(fields=["user", "day"], name="%(class)s_one_row_per_day"),
+            models.UniqueConstraint(
+                fields=["oura_id"], name="%(class)s_oura_id", deferrable=Deferrable.IMMEDIATE
+            ),
+            models.CheckConstraint(condition=Q(score__range=(0, 100)), name="%(class)s_score"),
+            models.CheckConstraint(condition=~Q(oura_id=""), name="%(class)s_oura_id_not_empty"),
+            models.CheckConstraint(
+                condition=Q(day__gte=date(2010, 1, 1)), name="%(class)s_day_not_before_2010"
+            ),
+        ]
+        # For the newest day over all people, and the admin's list and date hierarchy.
+        indexes = [models.Index(fields=["day"], name="%(class)s_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {'no score' if self.score is None else self.score}"
+
+
+def not_negative(model: str, *fields: str) -> list[models.CheckConstraint]:
+    return [
+        models.CheckConstraint(condition=Q(**{f"{field}__gte": 0}), name=f"{model}_{field}")
+        for field in fields
+    ]
+
+
+class SleepMetric(Metric):
+    duration = whole("Seconds asleep, over all counting periods.")
+    time_in_bed = whole("Seconds, over all counting periods.")
+    deep_sleep_duration = whole("Seconds, over all counting periods.")
+    light_sleep_duration = whole("Seconds, over all counting periods.")
+    rem_sleep_duration = whole("Seconds, over all counting periods.")
+    awake_time = whole("Seconds, over all counting periods.")
+    latency = whole("Seconds until asleep, main period.")
+    efficiency = whole("Percent of the time in bed, main period.", 100)
+    average_heart_rate = real("Beats per minute, main period.")
+    lowest_heart_rate = whole("Beats per minute, main period.")
+    average_hrv = whole("Milliseconds (rMSSD), main period.")
+    average_breath = real("Breaths per minute, main period.")
+    # Texts: a timestamp column would forget the offset that Oura tells the local time by.
+    bedtime_start = models.CharField(
+        max_length=40, null=True, blank=True, help_text="ISO 8601, Oura's offset, main period."
+    )
+    bedtime_end = models.CharField(
+        max_length=40, null=True, blank=True, help_text="ISO 8601, Oura's offset, main period."
+    )
+
+    class Meta(Metric.Meta):
+        db_table = "sleep_metrics"
+        verbose_name = "sleep"
+        verbose_name_plural = "sleep"
+        constraints = [
+            *Metric.Meta.constraints,
+            *not_negative(
+                "sleep",
+                "duration",
+                "time_in_bed",
+                "deep_sleep_duration",
+                "light_sleep_duration",
+                "rem_sleep_duration",
+                "awake_time",
+                "latency",
+                "average_heart_rate",
+                "lowest_heart_rate",
+                "average_hrv",
+                "average_breath",
+            ),
+            models.CheckConstraint(
+                condition=Q(efficiency__range=(0, 100)), name="sleep_efficiency"
+            ),
+        ]
+
+
+class ActivityMetric(Metric):
+    active_calories = whole("Kilocalories.")
+    total_calories = whole("Kilocalories.")
+    steps = whole("Steps.")
+    equivalent_walking_distance = whole("Metres.")
+    high_activity_minutes = whole("Minutes.")
+    medium_activity_minutes = whole("Minutes.")
+    low_activity_minutes = whole("Minutes.")
+    sedentary_minutes = whole("Minutes.")
+    resting_minutes = whole("Minutes.")
+
+    class Meta(Metric.Meta):
+        db_table = "activity_metrics"
+        verbose_name = "activity"
+        verbose_name_plural = "activity"
+        constraints = [
+            *Metric.Meta.constraints,
+            *not_negative(
+                "activity",
+                "active_calories",
+                "total_calories",
+                "steps",
+                "equivalent_walking_distance",
+                "high_activity_minutes",
+                "medium_activity_minutes",
+                "low_activity_minutes",
+                "sedentary_minutes",
+                "resting_minutes",
+            ),
+        ]
+
+
+class ReadinessMetric(Metric):
+    temperature_deviation = real("Degrees Celsius from the person's usual.")
+    temperature_trend_deviation = real("Degrees Celsius, over some days.")
+
+    class Meta(Metric.Meta):
+        db_table = "readiness_metrics"
+        verbose_name = "readiness"
+        verbose_name_plural = "readiness"
+
+
+class MetricType(models.TextChoices):
+    SLEEP = "sleep"
+    ACTIVITY = "activity"
+    READINESS = "readiness"
+
+
+class MetricSource(models.Model):
+    """The Oura documents that a row was made from: 5 to 15 kB a day, so apart from the row."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    type = models.CharField(max_length=16, choices=MetricType)
+    day = models.DateField()
+    documents = models.JSONField()
+
+    class Meta:
+        db_table = "metric_sources"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "type", "day"], name="source_one_row_per_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.day}"
+
+
+class Stream(models.Model):
+    """One person's days of one type: the counter that readers' ETags come from."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams")
+    type = models.CharField(max_length=16, choices=MetricType)
+    version = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        db_table = "metric_streams"
+        constraints = [models.UniqueConstraint(fields=["user", "type"], name="stream_once")]
+
+    def __str__(self) -> str:
+        return f"{self.type} at {self.version}"
+
+
+class Origin(models.Model):
+    """Where an account's data come from, fixed by its first collection."""
+
+    class Name(models.TextChoices):
+        OURA = "oura"
+        SANDBOX = "sandbox"
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="origin"
+    )
+    name = models.CharField(max_length=16, choices=Name)
+
+    class Meta:
+        db_table = "metric_origins"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RejectedDocument(models.Model):
+    """A document that could not be stored, kept until a good version of it comes."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="rejected")
+    type = models.CharField(max_length=16, choices=MetricType)
+    key = models.CharField(max_length=300, editable=False)
+    oura_id = models.CharField(max_length=255, blank=True)
+    day = models.CharField(max_length=40, blank=True, help_text="As it was sent.")
+    document = models.JSONField(null=True, blank=True)
+    errors = models.JSONField(help_text="Field names with their messages.")
+    fetched_at = models.DateTimeField(default=timezone.now)
+    first_seen = models.DateTimeField(default=timezone.now)
+    last_seen = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "rejected_documents"
+        ordering = ["-last_seen"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "type", "key"], name="rejected_once"),
+        ]
+        # For dropping what is too old or too much, person by person.
+        indexes = [models.Index(fields=["user", "last_seen"], name="rejected_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.day or 'without a day'}"

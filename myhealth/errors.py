@@ -1,0 +1,91 @@
+"""One shape for every error of every service: `{"detail", "code", "errors"}`."""
+
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+log = structlog.get_logger("myhealth.errors")
+RETRY_AFTER_SECONDS = "5"
+
+
+class Invalid(exceptions.APIException):
+    """400 that names each field: `Invalid({"end": ["…"]})`."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "invalid"
+
+    def __init__(self, errors: dict[str, list[str]], code: str = "invalid") -> None:
+        self.errors = errors
+        sentence = " ".join(f"{field}: {text}" for field, texts in errors.items() for text in texts)
+        super().__init__(sentence, code)
+
+
+def error_body(detail: str, code: str, errors: dict[str, list[str]] | None = None) -> dict[str, Any]:
+    return {"detail": detail, "code": code, "errors": errors or {}}
+
+
+def unavailable() -> tuple[dict[str, Any], dict[str, str]]:
+    """Body and headers of the 503 while the database is away."""
+    body = error_body("The database can't be reached; try again shortly.", "unavailable")
+    return body, {"Retry-After": RETRY_AFTER_SECONDS}
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Django REST framework's `EXCEPTION_HANDLER`."""
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("database unavailable", error=type(error).__name__)
+        body, headers = unavailable()
+        return Response(body, status=503, headers=headers)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound("There is nothing at this address.")
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    elif isinstance(error, RequestDataTooBig):
+        from myhealth.parsers import TooLarge
+
+        error = TooLarge()
+    if not isinstance(error, exceptions.APIException):
+        return None
+    set_rollback()
+    return Response(_body(error), status=error.status_code, headers=_headers(error))
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        error.status_code = status.HTTP_401_UNAUTHORIZED
+        headers["WWW-Authenticate"] = "Bearer"
+    if (wait := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait))
+    return headers
+
+
+def _body(error: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(error, Invalid):
+        return error_body(str(error.detail), str(error.default_code), error.errors)
+    if isinstance(error, exceptions.ValidationError):
+        errors = _flat(error.detail)
+        detail = " ".join(f"{field}: {text}" for field, texts in errors.items() for text in texts)
+        return error_body(detail, "invalid", errors)
+    detail = error.detail
+    if isinstance(detail, dict):  # simplejwt puts a dictionary there
+        code = str(detail.get("code", error.default_code))
+        return error_body(str(detail.get("detail", error.default_detail)), code)
+    return error_body(str(detail), str(error.get_codes()))
+
+
+def _flat(detail: Any, field: str = "") -> dict[str, list[str]]:
+    """Nested details as dotted field names, each with a list of messages."""
+    if isinstance(detail, dict):
+        flat: dict[str, list[str]] = {}
+        for key, value in detail.items():
+            flat.update(_flat(value, f"{field}.{key}".strip(".")))
+        return flat
+    values = detail if isinstance(detail, list) else [detail]
+    return {field or "non_field_errors": [str(value) for value in values]}

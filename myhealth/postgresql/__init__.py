@@ -1,0 +1,1 @@
+"""PostgreSQL, started or joined on the first connection where none is configured."""

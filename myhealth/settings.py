@@ -1,0 +1,380 @@
+"""One settings file for every process; what varies is read from the environment.
+
+Weakest to strongest: the defaults below, an AWS Secrets Manager secret, `var/local.env`
+(only while the embedded database is used), `.env`, the environment. Every problem found is
+collected, and the start is refused with one message that lists them all.
+"""
+
+import ipaddress
+import os
+import secrets
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from myhealth import aws
+from myhealth.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var")
+SERVICES = ("api", "processor", "sandbox")
+
+problems: list[str] = []
+
+environ.Env.read_env(BASE_DIR / ".env")
+if not os.environ.get("DB_HOST") and (VAR_DIR / "local.env").exists():
+    environ.Env.read_env(VAR_DIR / "local.env")
+if os.environ.get("AWS_SECRETS_ID"):
+    try:
+        aws.fill_environment(os.environ["AWS_SECRETS_ID"])
+    except aws.SecretUnavailable as error:
+        problems.append(str(error))
+
+env = environ.Env()
+
+
+def setting(kind: str, name: str, default: Any, expected: str) -> Any:
+    """Read one setting; a value of the wrong kind becomes a problem that says what is expected."""
+    raw = os.environ.get(name, "").strip()
+    if not raw:
+        return default
+    try:
+        return getattr(env, kind)(name)
+    except (ValueError, ImproperlyConfigured):
+        problems.append(f"{name} must be {expected}.")
+        return default
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, default: bool = False) -> bool:
+    raw = text(name).lower()
+    if raw in ("", "on", "off", "true", "false", "1", "0", "yes", "no"):
+        return raw in ("on", "true", "1", "yes") if raw else default
+    problems.append(f"{name} must be on or off.")
+    return default
+
+
+def number(name: str, default: int, lowest: int, highest: int) -> int:
+    expected = f"a whole number from {lowest} to {highest}"
+    value: int = setting("int", name, default, expected)
+    if not lowest <= value <= highest:
+        problems.append(f"{name} must be {expected}.")
+        return default
+    return value
+
+
+def listed(name: str) -> list[str]:
+    return [part for part in (part.strip() for part in text(name).split(",")) if part]
+
+
+def choice(name: str, default: str, options: tuple[str, ...]) -> str:
+    value = text(name, default).lower()
+    if value not in options:
+        problems.append(f"{name} must be one of: {', '.join(options)}.")
+        return default
+    return value
+
+
+def url(name: str, default: str) -> str:
+    value = text(name, default).rstrip("/")
+    if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+        problems.append(f"{name} must be an http:// or https:// address.")
+        return default
+    return value
+
+
+# What this process is ------------------------------------------------------------------------
+
+SERVICE = text("SERVICE")
+if SERVICE and SERVICE not in SERVICES:
+    problems.append(f"SERVICE must be one of: {', '.join(SERVICES)}.")
+    SERVICE = ""
+SERVING = bool(SERVICE)
+LOCAL = flag("LOCAL")
+DEBUG = flag("DEBUG")
+if DEBUG and not LOCAL:
+    problems.append("DEBUG must be off in production: its error pages show settings and data.")
+
+SECRET_KEY = text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = listed("SECRET_KEY_FALLBACKS")
+if len(SECRET_KEY) < 32:
+    if SERVING and SERVICE != "sandbox":
+        problems.append(
+            "SECRET_KEY must be at least 32 random characters; "
+            'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
+        )
+    # Commands sign nothing that outlives them.
+    SECRET_KEY = secrets.token_urlsafe(50)
+
+LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or (LOOPBACK if LOCAL or not SERVING else [])
+if SERVING and not ALLOWED_HOSTS and SERVICE != "sandbox":
+    problems.append("ALLOWED_HOSTS must name the hosts this service answers for.")
+if "*" in ALLOWED_HOSTS and not LOCAL:
+    problems.append("ALLOWED_HOSTS must name hosts; * would answer for any.")
+if SERVICE == "sandbox":
+    ALLOWED_HOSTS = LOOPBACK
+    if not LOCAL:
+        problems.append("The sandbox holds invented data and refuses to start in production.")
+
+API_PORT = number("API_PORT", 8000, 1, 65535)
+PROCESSOR_PORT = number("PROCESSOR_PORT", 8001, 1, 65535)
+SANDBOX_PORT = number("SANDBOX_PORT", 8002, 1, 65535)
+PUBLIC_URL = url("PUBLIC_URL", f"http://localhost:{API_PORT}" if LOCAL or not SERVING else "")
+if SERVICE == "api" and not PUBLIC_URL:
+    problems.append("PUBLIC_URL must be the address at which people reach this service.")
+
+# Database ------------------------------------------------------------------------------------
+
+DB_HOST = text("DB_HOST")
+EMBEDDED_DATABASE = not DB_HOST
+if SERVING and EMBEDDED_DATABASE and not LOCAL:
+    problems.append("DB_HOST must name the PostgreSQL server.")
+DB_SSLMODE = choice(
+    "DB_SSLMODE",
+    "prefer",
+    ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+)
+DB_POOL_SIZE = number("DB_POOL_SIZE", 16, 1, 1000)
+
+
+def database(host: str) -> dict[str, Any]:
+    return {
+        "ENGINE": "myhealth.postgresql",
+        "HOST": host,
+        "PORT": number("DB_PORT", 5432, 1, 65535),
+        "USER": text("DB_USER", "postgres"),
+        "PASSWORD": text("DB_PASSWORD"),
+        "NAME": text("DB_NAME", "myhealth"),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "sslmode": "disable" if EMBEDDED_DATABASE else DB_SSLMODE,
+            "connect_timeout": 5,
+            "application_name": f"myhealth-{SERVICE or 'command'}",
+            "pool": {"min_size": 1, "max_size": DB_POOL_SIZE, "timeout": 5},
+            "options": f"-c statement_timeout={30_000 if SERVING else 0}",
+        },
+    }
+
+
+DATABASES = {"default": database(DB_HOST)}
+if text("DB_REPLICA_HOST"):
+    DATABASES["replica"] = {
+        **database(text("DB_REPLICA_HOST")),
+        "TEST": {"MIRROR": "default"},
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Oura and the collector ----------------------------------------------------------------------
+
+OURA_API_KEY = text("OURA_API_KEY")
+OURA_USER = text("OURA_USER")
+OURA_API_URL = url("OURA_API_URL", "https://api.ouraring.com")
+PROCESSOR_URL = url(
+    "PROCESSOR_URL", f"http://127.0.0.1:{PROCESSOR_PORT}" if LOCAL or SERVING else ""
+)
+INGEST_TOKENS = listed("INGEST_TOKENS")
+CONTROL_TOKENS = listed("CONTROL_TOKENS")
+if SERVICE == "processor" and not INGEST_TOKENS:
+    problems.append("INGEST_TOKENS must hold at least one token for those who send documents.")
+for name, tokens in (("INGEST_TOKENS", INGEST_TOKENS), ("CONTROL_TOKENS", CONTROL_TOKENS)):
+    if SERVING and any(len(token) < 16 for token in tokens):
+        problems.append(f"{name} must be at least 16 characters each.")
+if set(INGEST_TOKENS) & set(CONTROL_TOKENS):
+    problems.append("CONTROL_TOKENS must differ from INGEST_TOKENS.")
+METRICS_TOKEN = text("METRICS_TOKEN")
+METRICS_TEXTFILE = text("METRICS_TEXTFILE")
+PUSHGATEWAY_URL = url("PUSHGATEWAY_URL", "")
+
+SANDBOX_DAYS = number("SANDBOX_DAYS", 400, 1, 10_000)
+SANDBOX_SEED = text("SANDBOX_SEED", "myhealth")
+SANDBOX_PAGE_SIZE = number("SANDBOX_PAGE_SIZE", 1000, 1, 10_000)
+SANDBOX_TODAY: date | None = None
+if text("SANDBOX_TODAY"):
+    try:
+        SANDBOX_TODAY = date.fromisoformat(text("SANDBOX_TODAY"))
+    except ValueError:
+        problems.append("SANDBOX_TODAY must be a date, YYYY-MM-DD.")
+
+# Applications and middleware -----------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.admin",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_prometheus",
+    "corsheaders",
+    "axes",
+    "myhealth",
+    "ingest",
+    "dashboard",
+    "oura",
+]
+COMMON_MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "myhealth.requests.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+]
+PEOPLE_MIDDLEWARE = [
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+MIDDLEWARE = [
+    *COMMON_MIDDLEWARE,
+    # Only programs talk to the processor and the sandbox: no sessions, cookies or pages there.
+    *(PEOPLE_MIDDLEWARE if SERVICE in ("", "api") else ["django.middleware.common.CommonMiddleware"]),
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = f"myhealth.urls.{SERVICE or 'api'}"
+WSGI_APPLICATION = "myhealth.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = text("TIME_ZONE", "UTC")
+
+# Accounts, sessions, tokens ------------------------------------------------------------------
+
+AUTH_USER_MODEL = "dashboard.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+
+JWT_SECRETS = listed("JWT_SECRET")
+if SERVICE == "api" and (not JWT_SECRETS or any(len(key.encode()) < 32 for key in JWT_SECRETS)):
+    problems.append("JWT_SECRET must be at least 32 bytes (several: comma-separated, each).")
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SECRETS[0] if JWT_SECRETS else SECRET_KEY,
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "UPDATE_LAST_LOGIN": False,
+    "USER_ID_FIELD": "pk",
+}
+
+TRUSTED_PROXIES = []
+for part in listed("TRUSTED_PROXIES"):
+    try:
+        TRUSTED_PROXIES.append(ipaddress.ip_network(part, strict=False))
+    except ValueError:
+        problems.append("TRUSTED_PROXIES must be addresses or networks, such as 10.0.0.0/8.")
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "myhealth.requests.client_address"
+AXES_VERBOSE = False
+
+SECURE_TRANSPORT = PUBLIC_URL.startswith("https://")
+if SERVICE == "api" and not SECURE_TRANSPORT and not LOCAL and PUBLIC_URL:
+    problems.append("PUBLIC_URL must begin with https:// in production.")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
+SECURE_HSTS_SECONDS = 0 if LOCAL else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
+SECURE_SSL_REDIRECT = SERVICE in ("", "api") and not LOCAL
+SECURE_REDIRECT_EXEMPT = [r"^health(/ready)?$", r"^metrics$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+CORS_ALLOWED_ORIGINS = listed("CORS_ALLOWED_ORIGINS")
+CORS_EXPOSE_HEADERS = ["ETag", "X-Request-ID", "Retry-After"]
+EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://")
+EMAIL_BACKEND = EMAIL_CONFIG["EMAIL_BACKEND"]
+
+# API -----------------------------------------------------------------------------------------
+
+# The largest request is 10 MiB of documents; ingest answers 413 beyond it by itself.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "dashboard.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "myhealth.renderers.OrjsonRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["myhealth.parsers.OrjsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "myhealth.errors.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "myhealth",
+    "DESCRIPTION": "A person's Oura sleep, activity and readiness.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+# Logs and metrics ----------------------------------------------------------------------------
+
+LOG_LEVEL = choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
+LOG_FORMAT = choice("LOG_FORMAT", "json", ("json", "text"))
+LOGGING = logging_config(level=LOG_LEVEL, style=LOG_FORMAT)
+LOGGING_CONFIG = "myhealth.logs.configure"
+PROMETHEUS_EXPORT_MIGRATIONS = False
+
+if problems:
+    raise ImproperlyConfigured(
+        "myhealth can't start. Please mend these settings:\n"
+        + "\n".join(f"  - {problem}" for problem in problems)
+    )
