@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import Deferrable, Q
 from django.utils import timezone
 
+from myhealth.metric_types import METRIC_TYPES
+
 
 def whole(unit: str, highest: int = 2**31 - 1, lowest: int = 0) -> "models.IntegerField[Any, Any]":
     """A whole number or unknown, from `lowest` to `highest`."""
@@ -23,6 +25,11 @@ def whole(unit: str, highest: int = 2**31 - 1, lowest: int = 0) -> "models.Integ
 
 def real(unit: str) -> "models.FloatField[Any, Any]":
     return models.FloatField(null=True, blank=True, help_text=unit)
+
+
+def moment(meaning: str) -> "models.CharField[Any, Any]":
+    """A local time as Oura tells it, or unknown (null, like every other column)."""
+    return models.CharField(max_length=40, null=True, blank=True, help_text=meaning)
 
 
 class MetricQuerySet(models.QuerySet["Metric"]):
@@ -103,12 +110,8 @@ class SleepMetric(Metric):
     average_hrv = whole("Milliseconds (rMSSD), main period.")
     average_breath = real("Breaths per minute, main period.")
     # Texts: a timestamp column would forget the offset that Oura tells the local time by.
-    bedtime_start = models.CharField(
-        max_length=40, null=True, blank=True, help_text="ISO 8601, Oura's offset, main period."
-    )
-    bedtime_end = models.CharField(
-        max_length=40, null=True, blank=True, help_text="ISO 8601, Oura's offset, main period."
-    )
+    bedtime_start = moment("ISO 8601 with Oura's offset, main period.")
+    bedtime_end = moment("ISO 8601 with Oura's offset, main period.")
 
     class Meta(Metric.Meta):
         db_table = "sleep_metrics"
@@ -178,17 +181,14 @@ class ReadinessMetric(Metric):
         verbose_name_plural = "readiness"
 
 
-class MetricType(models.TextChoices):
-    SLEEP = "sleep"
-    ACTIVITY = "activity"
-    READINESS = "readiness"
+TYPE_CHOICES = [(name, name.capitalize()) for name in METRIC_TYPES]
 
 
 class MetricSource(models.Model):
     """The Oura documents that a row was made from: 5 to 15 kB a day, so apart from the row."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    type = models.CharField(max_length=16, choices=MetricType)
+    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
     day = models.DateField()
     documents = models.JSONField()
 
@@ -206,7 +206,7 @@ class Stream(models.Model):
     """One person's days of one type: the counter that readers' ETags come from."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams")
-    type = models.CharField(max_length=16, choices=MetricType)
+    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
     version = models.PositiveBigIntegerField(default=0)
 
     class Meta:
@@ -240,7 +240,7 @@ class RejectedDocument(models.Model):
     """A document that could not be stored, kept until a good version of it comes."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="rejected")
-    type = models.CharField(max_length=16, choices=MetricType)
+    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
     key = models.CharField(max_length=300, editable=False)
     oura_id = models.CharField(max_length=255, blank=True)
     day = models.CharField(max_length=40, blank=True, help_text="As it was sent.")

@@ -1,3 +1,13 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from ingest import views
+
+urlpatterns = [
+    path("api/v1/ingest", views.IngestView.as_view()),
+    path("api/v1/metrics/coverage", views.CoverageView.as_view()),
+    path("api/v1/metrics/<str:type_>", views.MetricsView.as_view()),
+    path("api/v1/rejected/<int:pk>/retry", views.RetryView.as_view()),
+    path("api/v1/people/<str:user>", views.PersonView.as_view()),
+    path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[])),
+]

@@ -22,11 +22,14 @@ class Invalid(exceptions.APIException):
 
     def __init__(self, errors: dict[str, list[str]], code: str = "invalid") -> None:
         self.errors = errors
+        self.code = code
         sentence = " ".join(f"{field}: {text}" for field, texts in errors.items() for text in texts)
         super().__init__(sentence, code)
 
 
-def error_body(detail: str, code: str, errors: dict[str, list[str]] | None = None) -> dict[str, Any]:
+def error_body(
+    detail: str, code: str, errors: dict[str, list[str]] | None = None
+) -> dict[str, Any]:
     return {"detail": detail, "code": code, "errors": errors or {}}
 
 
@@ -68,7 +71,7 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
 
 def _body(error: exceptions.APIException) -> dict[str, Any]:
     if isinstance(error, Invalid):
-        return error_body(str(error.detail), str(error.default_code), error.errors)
+        return error_body(str(error.detail), error.code, error.errors)
     if isinstance(error, exceptions.ValidationError):
         errors = _flat(error.detail)
         detail = " ".join(f"{field}: {text}" for field, texts in errors.items() for text in texts)

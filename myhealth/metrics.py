@@ -65,7 +65,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
     wanted = settings.METRICS_TOKEN
     if wanted and not hmac.compare_digest(given.encode(), wanted.encode()):
         return JsonResponse(
-            {"detail": "This page needs the metrics token.", "code": "not_authenticated", "errors": {}},
+            {
+                "detail": "This page needs the metrics token.",
+                "code": "not_authenticated",
+                "errors": {},
+            },
             status=401,
             headers={"WWW-Authenticate": "Bearer"},
         )

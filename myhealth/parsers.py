@@ -17,6 +17,8 @@ class TooLarge(APIException):
 
 
 class LengthRequired(APIException):
+    """For routes whose body matters: the server hands a chunked body on as an empty one."""
+
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_detail = "The body needs a Content-Length header (chunked bodies are not read)."
     default_code = "length_required"
@@ -34,8 +36,6 @@ class OrjsonParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         request = (parser_context or {})["request"]
-        if not request.META.get("CONTENT_LENGTH"):
-            raise LengthRequired
         charset = str(request.content_type or "").lower().partition("charset=")[2].strip('" ;')
         if charset not in ("", "utf-8", "utf8"):
             raise ParseError("The body must be UTF-8.", code="parse_error")

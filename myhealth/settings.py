@@ -189,6 +189,7 @@ for name, tokens in (("INGEST_TOKENS", INGEST_TOKENS), ("CONTROL_TOKENS", CONTRO
         problems.append(f"{name} must be at least 16 characters each.")
 if set(INGEST_TOKENS) & set(CONTROL_TOKENS):
     problems.append("CONTROL_TOKENS must differ from INGEST_TOKENS.")
+COLLECTOR_TIMEOUT = number("COLLECTOR_TIMEOUT", 30, 1, 600)
 METRICS_TOKEN = text("METRICS_TOKEN")
 METRICS_TEXTFILE = text("METRICS_TEXTFILE")
 PUSHGATEWAY_URL = url("PUSHGATEWAY_URL", "")
@@ -243,9 +244,16 @@ PEOPLE_MIDDLEWARE = [
 MIDDLEWARE = [
     *COMMON_MIDDLEWARE,
     # Only programs talk to the processor and the sandbox: no sessions, cookies or pages there.
-    *(PEOPLE_MIDDLEWARE if SERVICE in ("", "api") else ["django.middleware.common.CommonMiddleware"]),
+    *(
+        PEOPLE_MIDDLEWARE
+        if SERVICE in ("", "api")
+        else ["django.middleware.common.CommonMiddleware"]
+    ),
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
+if SERVICE in ("processor", "sandbox"):
+    # The admin is installed for its tables; only the API process serves it.
+    SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410", "axes.W002"]
 ROOT_URLCONF = f"myhealth.urls.{SERVICE or 'api'}"
 WSGI_APPLICATION = "myhealth.wsgi.application"
 APPEND_SLASH = False
@@ -263,7 +271,8 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# Only an image collects them; elsewhere they are served from where they lie.
+STATIC_ROOT = text("STATIC_ROOT") or None
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en"
 USE_TZ = True

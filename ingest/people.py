@@ -1,0 +1,29 @@
+"""Whose data a request is about."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from myhealth.errors import Invalid
+
+
+def user_id_of(name: Any) -> int:
+    """The account of that name, whatever its case; without a name `OURA_USER` or the only account.
+
+    Raises Invalid; accounts are never made here.
+    """
+    users = get_user_model()._default_manager
+    if name is None or name == "":
+        if settings.OURA_USER:
+            return user_id_of(settings.OURA_USER)
+        ids = list(users.values_list("pk", flat=True)[:2])
+        if len(ids) == 1:
+            return int(ids[0])
+        raise Invalid({"user": ["It is missing; expected an account's name."]}, "unknown_user")
+    if not isinstance(name, str) or "\x00" in name:
+        raise Invalid({"user": ["It must be a text, an account's name."]}, "unknown_user")
+    pk = users.filter(username__iexact=name).values_list("pk", flat=True).first()
+    if pk is None:
+        raise Invalid({"user": ["There is no account of this name."]}, "unknown_user")
+    return int(pk)

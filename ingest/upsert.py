@@ -1,0 +1,321 @@
+"""The one way in: documents to rows, set-based, in one transaction a request.
+
+Identity is (user, day). However many documents come, the number of SQL statements is bounded.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import orjson
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ingest import quarantine
+from ingest.documents import Document, Refused, read
+from ingest.models import MetricSource, Origin, RejectedDocument, Stream
+from ingest.registry import METRICS, MetricKind
+from myhealth.errors import Invalid
+
+ATTEMPTS = 5
+ANOTHERS = "It belongs to another account."
+
+
+@dataclass
+class Outcome:
+    """What became of a request's documents. `again` counts rejections already known."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    again: int = 0
+
+    @property
+    def stored(self) -> int:
+        return self.created + self.updated + self.unchanged
+
+
+@dataclass
+class Item:
+    index: int
+    document: Document
+    content: bytes
+    content_hash: bytes
+
+
+def store(
+    kind: MetricKind,
+    user_id: int,
+    raw: Sequence[Any],
+    *,
+    fetched_at: datetime,
+    now: datetime,
+    origin: str | None = None,
+) -> Outcome:
+    """Store documents of one person and type; whatever the outcome counts is committed.
+
+    Bad documents are quarantined, the others stored. Raises Invalid when the account holds data of
+    another origin or is gone.
+    """
+    items, refused = sift(kind, raw, today=now.astimezone(UTC).date())
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return Writer(kind, user_id, fetched_at, now).write(items, refused, raw, origin)
+        except (IntegrityError, OperationalError) as error:
+            # Another person's sender committed one of our ids meanwhile, or waited for us in
+            # turn: look again, and it is an ordinary rejection.
+            if attempt == ATTEMPTS - 1 or not _passing(error):
+                raise
+    raise AssertionError("unreachable")
+
+
+def forget(user_id: int) -> None:
+    """Delete all that is held of a person: rows, sources, rejected documents, origin."""
+    with transaction.atomic():
+        for kind in METRICS.values():
+            writer = Writer(kind, user_id, timezone.now(), timezone.now())
+            writer.lock()
+            rows = kind.model._default_manager.filter(user_id=user_id)
+            if rows.exists():
+                rows.delete()
+                writer.raise_version()
+        for model in (MetricSource, RejectedDocument, Origin):
+            model._default_manager.filter(user_id=user_id).delete()
+
+
+def _passing(error: Exception) -> bool:
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return state.startswith("23") or state in ("40001", "40P01")
+
+
+def sift(
+    kind: MetricKind, raw: Sequence[Any], *, today: date
+) -> tuple[list[Item], dict[int, dict[str, list[str]]]]:
+    """Valid documents, and the errors of the others by index."""
+    items, refused = [], {}
+    for index, each in enumerate(raw):
+        try:
+            items.append(item_of(kind, index, read(kind.document, each, today=today)))
+        except Refused as error:
+            refused[index] = error.errors
+    return items, refused
+
+
+def item_of(kind: MetricKind, index: int, document: Document) -> Item:
+    row = {name: getattr(document, name) for name in kind.columns}
+    row["contributors"] = row["contributors"] or {}
+    content = orjson.dumps(
+        {"oura_id": document.id, "day": document.day, **row}, option=orjson.OPT_SORT_KEYS
+    )
+    source = orjson.dumps(document.source, option=orjson.OPT_SORT_KEYS)
+    return Item(
+        index, document, content, hashlib.blake2b(content + source, digest_size=16).digest()
+    )
+
+
+def last_wins(items: Iterable[Item]) -> list[Item]:
+    """The last document of a day, and of an id, wins; one that lost displaces no other."""
+    days, ids, winners = set(), set(), []
+    for item in reversed(list(items)):
+        if item.document.day not in days and item.document.id not in ids:
+            days.add(item.document.day)
+            ids.add(item.document.id)
+            winners.append(item)
+    return winners[::-1]
+
+
+class Writer:
+    """One request's work inside its transaction."""
+
+    def __init__(self, kind: MetricKind, user_id: int, fetched_at: datetime, now: datetime) -> None:
+        self.kind = kind
+        self.user_id = user_id
+        self.fetched_at = fetched_at
+        self.now = now
+        self.table = connection.ops.quote_name(kind.model._meta.db_table)
+
+    def write(
+        self,
+        items: list[Item],
+        refused: dict[int, dict[str, list[str]]],
+        raw: Sequence[Any],
+        origin: str | None,
+    ) -> Outcome:
+        self.lock()
+        if origin:
+            self.hold_origin(origin)
+        outcome = Outcome()
+        if items:
+            refused = refused | self.write_rows(items, outcome)
+        rejected = {index: refused[index] for index in sorted(refused)}
+        outcome.rejected = [
+            {"index": index, "id": quarantine.id_of(raw[index]), "errors": errors}
+            for index, errors in rejected.items()
+        ]
+        stored = [item.document for item in items if item.index not in rejected]
+        outcome.again = quarantine.settle(
+            self.kind.type,
+            self.user_id,
+            stored,
+            {index: (raw[index], errors) for index, errors in rejected.items()},
+            anothers=ANOTHERS,
+            fetched_at=self.fetched_at,
+            now=self.now,
+        )
+        return outcome
+
+    def lock(self) -> None:
+        """One writer at a time for a person and type, so decisions hold until the commit.
+
+        Whoever needs several takes them in the registry's order.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtext(%s), (%s %% 2147483647)::integer)",
+                [f"ingest:{self.kind.type}", self.user_id],
+            )
+
+    def hold_origin(self, origin: str) -> None:
+        Origin.objects.bulk_create(
+            [Origin(user_id=self.user_id, name=origin)], ignore_conflicts=True
+        )
+        held = Origin.objects.get(pk=self.user_id).name
+        if held != origin:
+            raise Invalid(
+                {"origin": [f"This account holds data from {held}; {origin} data can't join it."]},
+                code="other_origin",
+            )
+
+    def write_rows(self, items: list[Item], outcome: Outcome) -> dict[int, dict[str, list[str]]]:
+        existing = self.existing(items)
+        by_id = {row["oura_id"]: row for row in existing}
+        by_day = {row["day"]: row for row in existing if row["user_id"] == self.user_id}
+        refused: dict[int, dict[str, list[str]]] = {}
+        mine = []
+        for item in items:
+            holder = by_id.get(item.document.id)
+            if holder and holder["user_id"] != self.user_id:
+                refused[item.index] = {"id": [ANOTHERS]}
+            else:
+                mine.append(item)
+        winners = last_wins(mine)
+        outcome.unchanged += len(mine) - len(winners)
+        fresh = [item for item in winners if not self.stale(item, by_id, by_day)]
+        changed = [item for item in fresh if not self.same(item, by_day)]
+        applied = {item.document.day for item in fresh}
+        moved_from = {
+            by_id[item.document.id]["day"]
+            for item in changed
+            if item.document.id in by_id and by_id[item.document.id]["day"] not in applied
+        }
+        self.remove(moved_from)
+        self.upsert(changed)
+        self.keep_sources(changed)
+        self.touch([by_day[item.document.day]["id"] for item in fresh if self.same(item, by_day)])
+        outcome.updated += sum(item.document.day in by_day for item in changed)
+        outcome.created += sum(item.document.day not in by_day for item in changed)
+        outcome.unchanged += len(winners) - len(changed)
+        if changed:
+            self.raise_version()
+        return refused
+
+    def existing(self, items: list[Item]) -> list[dict[str, Any]]:
+        days = [item.document.day for item in items]
+        ids = [item.document.id for item in items]
+        return list(
+            self.kind.model._default_manager.filter(
+                Q(user_id=self.user_id, day__in=days) | Q(oura_id__in=ids)
+            ).values("id", "user_id", "oura_id", "day", "content_hash", "fetched_at")
+        )
+
+    def stale(
+        self, item: Item, by_id: dict[str, dict[str, Any]], by_day: dict[date, dict[str, Any]]
+    ) -> bool:
+        rows = (by_day.get(item.document.day), by_id.get(item.document.id))
+        return any(row and row["fetched_at"] > self.fetched_at for row in rows)
+
+    def same(self, item: Item, by_day: dict[date, dict[str, Any]]) -> bool:
+        row = by_day.get(item.document.day)
+        return bool(row) and bytes(row["content_hash"]) == item.content_hash
+
+    def remove(self, days: set[date]) -> None:
+        if not days:
+            return
+        self.kind.model._default_manager.filter(user_id=self.user_id, day__in=days).delete()
+        MetricSource.objects.filter(
+            user_id=self.user_id, type=self.kind.type, day__in=days
+        ).delete()
+
+    def upsert(self, items: list[Item]) -> None:
+        if not items:
+            return
+        names = ["oura_id", "day", *self.kind.columns]
+        meta = self.kind.model._meta
+        quoted = [connection.ops.quote_name(name) for name in names]
+        types = [str(meta.get_field(name).db_type(connection)) for name in names]
+        record = ", ".join(f"{name} {type_}" for name, type_ in zip(quoted, types, strict=True))
+        columns = ", ".join(quoted)
+        values = ", ".join(f"r.{name}" for name in quoted)
+        every = [*quoted, "content_hash", "updated_at", "fetched_at"]
+        changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in every if name != '"day"')
+        body = orjson.dumps(
+            [
+                {"row": orjson.Fragment(item.content), "hash": item.content_hash.hex()}
+                for item in items
+            ]
+        )
+        # Ordered by id: two people's senders that meet in the unique index wait in one order.
+        sql = f"""
+            INSERT INTO {self.table}
+                (user_id, {columns}, content_hash, created_at, updated_at, fetched_at)
+            SELECT %s, {values}, decode(e.hash, 'hex'), %s, %s, %s
+            FROM json_to_recordset(%s::json) AS e("row" json, hash text),
+                 json_to_record(e."row") AS r({record})
+            ORDER BY r.oura_id
+            ON CONFLICT (user_id, day) DO UPDATE SET {changes}"""
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [self.user_id, self.now, self.now, self.fetched_at, body.decode()])
+
+    def keep_sources(self, items: list[Item]) -> None:
+        bare = [item.document.day for item in items if item.document.source is None]
+        if bare:
+            MetricSource.objects.filter(
+                user_id=self.user_id, type=self.kind.type, day__in=bare
+            ).delete()
+        sources = [
+            {"day": item.document.day, "documents": item.document.source}
+            for item in items
+            if item.document.source is not None
+        ]
+        if not sources:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO metric_sources (user_id, type, day, documents)
+                SELECT %s, %s, r.day, r.documents
+                FROM json_to_recordset(%s::json) AS r(day date, documents jsonb)
+                ON CONFLICT (user_id, type, day) DO UPDATE SET documents = EXCLUDED.documents""",
+                [self.user_id, self.kind.type, orjson.dumps(sources).decode()],
+            )
+
+    def touch(self, ids: list[int]) -> None:
+        """A newer reading of the same content keeps older readings out, too."""
+        self.kind.model._default_manager.filter(pk__in=ids, fetched_at__lt=self.fetched_at).update(
+            fetched_at=self.fetched_at
+        )
+
+    def raise_version(self) -> None:
+        table = connection.ops.quote_name(Stream._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                INSERT INTO {table} (user_id, type, version) VALUES (%s, %s, 1)
+                ON CONFLICT (user_id, type) DO UPDATE SET version = {table}.version + 1""",
+                [self.user_id, self.kind.type],
+            )

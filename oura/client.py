@@ -1,0 +1,162 @@
+"""The Oura Cloud API v2, read-only. Nothing of `requests` leaves this module."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any, Self
+
+import orjson
+import requests
+
+from myhealth import __version__
+from oura.errors import (
+    OuraBadAnswer,
+    OuraForbidden,
+    OuraRateLimited,
+    OuraUnauthorized,
+    OuraUnavailable,
+)
+from oura.retries import retry_after, retrying
+
+CONNECT_TIMEOUT = 5.0
+# Oura ends some ranges before, some after their last day (facts measured in 2026): ask for more
+# at both ends, and keep what has the wanted day.
+PADDING = timedelta(days=2)
+MOST_PAGES = 10_000
+
+
+class OuraClient:
+    """One access token's view of the API, over one connection.
+
+    `sleep` waits between tries. Raises the errors of `oura.errors`; a token is never part of one.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout: float = 30.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.base_url = base_url
+        self.timeout = (CONNECT_TIMEOUT, timeout)
+        self.sleep = sleep
+        self.session = requests.Session()
+        # A .netrc or proxy setting must not decide where a token goes.
+        self.session.trust_env = False
+        self.session.headers.update(
+            {"Authorization": f"Bearer {token}", "User-Agent": f"myhealth/{__version__}"}
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.session.close()
+
+    def pages(
+        self, collection: str, start: date, end: date, *, fields: str = ""
+    ) -> Iterator[list[Any]]:
+        """Yield each page of the collection's documents that Oura gives for start to end.
+
+        A page that fails raises: nobody takes half a range for a whole one.
+        """
+        parameters = {"start_date": start.isoformat(), "end_date": end.isoformat()}
+        if fields:
+            parameters["fields"] = fields
+        seen: set[str] = set()
+        while True:
+            documents, token = self._page(collection, parameters)
+            yield documents
+            if not token:
+                return
+            if token in seen or len(seen) >= MOST_PAGES:
+                raise OuraBadAnswer(f"Oura repeats a page of {collection}; the range is not read.")
+            seen.add(token)
+            parameters = {**parameters, "next_token": token}
+
+    def documents(self, collection: str, start: date, end: date) -> list[Any]:
+        """All documents whose `day` is from start to end (both included), and those without one."""
+        wanted = range(start.toordinal(), end.toordinal() + 1)
+        return [
+            document
+            for page in self.pages(collection, start - PADDING, end + PADDING)
+            for document in page
+            if (day := day_of(document)) is None or day.toordinal() in wanted
+        ]
+
+    def days(self, collection: str, start: date, end: date) -> set[date]:
+        """The days from start to end that the collection has documents of, by a small answer."""
+        found = {
+            day_of(document)
+            for page in self.pages(collection, start, end + PADDING, fields="day")
+            for document in page
+        }
+        return {day for day in found if day is not None and start <= day <= end}
+
+    def _page(self, collection: str, parameters: dict[str, str]) -> tuple[list[Any], str | None]:
+        answer = retrying(OuraUnavailable, self.sleep)(self._get, collection, parameters)
+        documents, token = answer.get("data"), answer.get("next_token")
+        if not isinstance(documents, list) or not (token is None or isinstance(token, str)):
+            raise OuraBadAnswer(f"Oura's answer for {collection} has no list of documents.")
+        return documents, token
+
+    def _get(self, collection: str, parameters: dict[str, str]) -> dict[str, Any]:
+        try:
+            response = self.session.get(
+                f"{self.base_url}/v2/usercollection/{collection}",
+                params=parameters,
+                timeout=self.timeout,
+                # A redirect would carry the token to another place.
+                allow_redirects=False,
+            )
+        except requests.Timeout:
+            raise OuraUnavailable(f"Oura did not answer for {collection} in time.") from None
+        except requests.RequestException as error:
+            raise OuraUnavailable(
+                f"Oura can't be reached for {collection} ({type(error).__name__})."
+            ) from None
+        raise_for(response, collection)
+        try:
+            answer = orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            raise OuraUnavailable(f"Oura's answer for {collection} is not valid JSON.") from None
+        if not isinstance(answer, dict):
+            raise OuraBadAnswer(f"Oura's answer for {collection} is not an object.")
+        return answer
+
+
+def raise_for(response: requests.Response, collection: str) -> None:
+    status = response.status_code
+    if status == 200:
+        return
+    if status == 401:
+        raise OuraUnauthorized(
+            f"Oura refuses the access token for {collection} (401): it is wrong, expired, revoked "
+            "or lacks the scope. Make a new one, or connect the account again."
+        )
+    if status == 403:
+        raise OuraForbidden(
+            f"Oura does not permit {collection} (403): the scope was not granted or the "
+            "membership has run out. Grant it, or renew the membership, at Oura."
+        )
+    if status == 426:
+        raise OuraForbidden(
+            f"Oura wants a newer mobile app for {collection} (426). Update the Oura app."
+        )
+    if status == 429:
+        wait = retry_after(response.headers.get("Retry-After"))
+        raise OuraRateLimited(f"Oura's rate limit is reached (429) for {collection}.", wait)
+    if status >= 500 or status == 408:
+        raise OuraUnavailable(f"Oura failed for {collection} ({status}).")
+    raise OuraBadAnswer(f"Oura did not accept the request for {collection} ({status}).")
+
+
+def day_of(document: Any) -> date | None:
+    """The document's own `day`; never derived from a timestamp, which may tell another date."""
+    day = document.get("day") if isinstance(document, dict) else None
+    try:
+        return date.fromisoformat(day) if isinstance(day, str) and len(day) == 10 else None
+    except ValueError:
+        return None

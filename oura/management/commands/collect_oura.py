@@ -1,0 +1,173 @@
+import argparse
+import time
+import uuid
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from myhealth.logs import Role
+from myhealth.metric_types import METRIC_TYPES
+from oura.client import OuraClient
+from oura.collector import HISTORY, RECENT, Collector, Report, Wish
+from oura.metrics import publish
+from oura.processor import Processor
+
+log = structlog.get_logger("oura.collect_oura")
+
+
+def day(value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{value}' is not a date; expected YYYY-MM-DD") from None
+
+
+def count(value: str) -> int:
+    if value.isdigit() and 1 <= int(value) <= 10_000:
+        return int(value)
+    raise argparse.ArgumentTypeError(f"'{value}' is not a number of days; expected 1 to 10000")
+
+
+class Command(BaseCommand):
+    help = (
+        "Collect sleep, activity and readiness from Oura and send them to the processor. "
+        "Without dates: what is missing, and the last 14 days again. "
+        "Example: manage.py collect_oura --type sleep --days 7"
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--user", help="the account that the data go to")
+        parser.add_argument(
+            "--type",
+            nargs="+",
+            action="extend",
+            choices=list(METRIC_TYPES),
+            help="only these types",
+        )
+        parser.add_argument("--start", type=day, help="first day, YYYY-MM-DD")
+        parser.add_argument("--end", type=day, help="last day, included")
+        parser.add_argument("--days", type=count, help="the last so many days")
+        parser.add_argument("--all", action="store_true", help="the whole history again")
+        parser.add_argument("--dry-run", action="store_true", help="read, but send nothing")
+        parser.add_argument("--output", choices=["text", "json"], default="text")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        Role.name = "collector"
+        began, clock = time.time(), time.monotonic()
+        wish, user = wish_of(options), user_of(options["user"])
+        require_settings()
+        structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
+        report = Report()
+        self.run(options["type"] or list(METRIC_TYPES), wish, user, report, request_id)
+        exit_code = 1 if report.new_problems else 0
+        publish(report, seconds=time.monotonic() - clock, now=began, exit_code=exit_code)
+        self.tell(report, options["output"])
+        if exit_code:
+            raise CommandError(complaint(report), returncode=1)
+
+    def run(
+        self, types: list[str], wish: Wish, user: str | None, report: Report, request_id: str
+    ) -> None:
+        # Only a terminal has somebody who watches.
+        with (
+            tqdm(total=0, disable=None, leave=False, unit="range") as bar,
+            OuraClient(
+                settings.OURA_API_URL, settings.OURA_API_KEY, timeout=settings.COLLECTOR_TIMEOUT
+            ) as client,
+            Processor(
+                settings.PROCESSOR_URL,
+                settings.INGEST_TOKENS[0],
+                user=user,
+                origin=origin_of(settings.OURA_API_URL),
+                request_id=request_id,
+            ) as processor,
+        ):
+
+            def progress(type_: str, done: int, of: int) -> None:
+                bar.total, bar.n = of, done
+                bar.set_description(type_)
+
+            Collector(client, processor, wish, report, user=user, progress=progress).collect(types)
+
+    def tell(self, report: Report, output: str) -> None:
+        types = {type_: asdict(tally) for type_, tally in report.tallies.items()}
+        log.info("collection finished", status=report.status, types=types)
+        if output == "json":
+            errors = [
+                {"user": problem.user, "type": problem.type, "error": problem.error}
+                for problem in report.problems
+            ]
+            body = {"status": report.status, "types": types, "errors": errors}
+            self.stdout.write(orjson.dumps(body).decode())
+            return
+        for type_, tally in types.items():
+            counts = ", ".join(f"{number} {name}" for name, number in tally.items())
+            self.stdout.write(f"{type_}: {counts}")
+        for problem in report.problems:
+            if problem.known:
+                self.stdout.write(f"{problem.type}: still: {problem.error}")
+
+
+def wish_of(options: dict[str, Any]) -> Wish:
+    """What the options ask for; CommandError (2) when they contradict each other."""
+    start, end, days = options["start"], options["end"], options["days"]
+    if sum((bool(start or end), bool(days), options["all"])) > 1:
+        raise CommandError(
+            "Use --start and --end, or --days, or --all: not together.", returncode=2
+        )
+    today = datetime.now(UTC).date()
+    span = None
+    if days:
+        span = (max(today - timedelta(days=days - 1), HISTORY), today + timedelta(days=1))
+    elif start or end:
+        last = end or today + timedelta(days=1)
+        span = (start or last - RECENT, last)
+        if span[0] > span[1]:
+            raise CommandError(f"--start {span[0]} is after --end {span[1]}.", returncode=2)
+        if span[1] < HISTORY:
+            raise CommandError(f"--end {span[1]} is before any ring, {HISTORY}.", returncode=2)
+        span = (max(span[0], HISTORY), min(span[1], today + timedelta(days=1)))
+    return Wish(days=span, everything=options["all"], dry_run=options["dry_run"])
+
+
+def user_of(asked: str | None) -> str | None:
+    known = settings.OURA_USER
+    if asked and known and asked.lower() != known.lower():
+        raise CommandError(
+            f"OURA_API_KEY belongs to {known} (OURA_USER), not {asked}.", returncode=2
+        )
+    return asked or known or None
+
+
+def require_settings() -> None:
+    missing = [
+        f"{name} is not set: {remedy}."
+        for name, value, remedy in (
+            ("OURA_API_KEY", settings.OURA_API_KEY, "an access token of the Oura account"),
+            ("PROCESSOR_URL", settings.PROCESSOR_URL, "the processor's address"),
+            ("INGEST_TOKENS", settings.INGEST_TOKENS, "a token that the processor accepts"),
+        )
+        if not value
+    ]
+    if missing:
+        raise CommandError(" ".join(missing), returncode=2)
+
+
+def origin_of(url: str) -> str:
+    """Only Oura's own host gives real data; whatever else answers is a stand-in."""
+    host = urlsplit(url).hostname or ""
+    return "oura" if host == "ouraring.com" or host.endswith(".ouraring.com") else "sandbox"
+
+
+def complaint(report: Report) -> str:
+    shown = [f"{problem.type}: {problem.error}" for problem in report.new_problems[:20]]
+    more = len(report.new_problems) - len(shown)
+    return "\n".join([*shown, *([f"and {more} more"] if more > 0 else [])])

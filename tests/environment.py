@@ -1,0 +1,16 @@
+"""The environment of the tests, set before Django reads its settings."""
+
+import os
+
+# What the machine's own set-up says must not leak into tests.
+for name in ("OURA_API_KEY", "OURA_USER", "OURA_API_URL", "SERVICE", "LOG_LEVEL", "METRICS_TOKEN"):
+    os.environ.pop(name, None)
+os.environ.update(
+    LOCAL="on",
+    SECRET_KEY="a-secret-key-for-tests-only-0123456789-0123456789",
+    JWT_SECRET="a-jwt-secret-for-tests-only-0123456789-0123456789",
+    INGEST_TOKENS="ingest-token-for-tests,older-ingest-token",
+    CONTROL_TOKENS="control-token-for-tests",
+    SANDBOX_TODAY="2026-11-20",
+    LOG_FORMAT="json",
+)
