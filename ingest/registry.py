@@ -9,12 +9,15 @@ from ingest.documents import Document
 from ingest.models import Metric
 from myhealth.metric_types import METRIC_TYPES
 
+Model = type[Metric]
+Schema = type[Document]
+
 
 @dataclass(frozen=True)
 class MetricKind:
     type: str
-    model: type[Metric]
-    document: type[Document]
+    model: Model
+    document: Schema
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

@@ -216,7 +216,7 @@ class Writer:
         self.remove(moved_from)
         self.upsert(changed)
         self.keep_sources(changed)
-        self.touch([by_day[item.document.day]["id"] for item in fresh if self.same(item, by_day)])
+        self.touch([by_day[item.document.day]["pk"] for item in fresh if self.same(item, by_day)])
         outcome.updated += sum(item.document.day in by_day for item in changed)
         outcome.created += sum(item.document.day not in by_day for item in changed)
         outcome.unchanged += len(winners) - len(changed)
@@ -230,7 +230,7 @@ class Writer:
         return list(
             self.kind.model._default_manager.filter(
                 Q(user_id=self.user_id, day__in=days) | Q(oura_id__in=ids)
-            ).values("id", "user_id", "oura_id", "day", "content_hash", "fetched_at")
+            ).values("pk", "user_id", "oura_id", "day", "content_hash", "fetched_at")
         )
 
     def stale(
@@ -241,7 +241,7 @@ class Writer:
 
     def same(self, item: Item, by_day: dict[date, dict[str, Any]]) -> bool:
         row = by_day.get(item.document.day)
-        return bool(row) and bytes(row["content_hash"]) == item.content_hash
+        return row is not None and bytes(row["content_hash"]) == item.content_hash
 
     def remove(self, days: set[date]) -> None:
         if not days:

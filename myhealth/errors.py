@@ -23,8 +23,11 @@ class Invalid(exceptions.APIException):
     def __init__(self, errors: dict[str, list[str]], code: str = "invalid") -> None:
         self.errors = errors
         self.code = code
-        sentence = " ".join(f"{field}: {text}" for field, texts in errors.items() for text in texts)
-        super().__init__(sentence, code)
+        super().__init__(sentence(errors), code)
+
+
+def sentence(errors: dict[str, list[str]]) -> str:
+    return " ".join(f"{field}: {text}" for field, texts in errors.items() for text in texts)
 
 
 def error_body(
@@ -74,9 +77,8 @@ def _body(error: exceptions.APIException) -> dict[str, Any]:
         return error_body(str(error.detail), error.code, error.errors)
     if isinstance(error, exceptions.ValidationError):
         errors = _flat(error.detail)
-        detail = " ".join(f"{field}: {text}" for field, texts in errors.items() for text in texts)
-        return error_body(detail, "invalid", errors)
-    detail = error.detail
+        return error_body(sentence(errors), "invalid", errors)
+    detail: Any = error.detail
     if isinstance(detail, dict):  # simplejwt puts a dictionary there
         code = str(detail.get("code", error.default_code))
         return error_body(str(detail.get("detail", error.default_detail)), code)

@@ -45,7 +45,7 @@ def plain(_logger: Any, _name: str, event: Event) -> str:
     return f"{event.get('time')} {event.get('level')} {event.get('message')} {rest}".rstrip()
 
 
-SHARED = [
+SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

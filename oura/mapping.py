@@ -5,7 +5,7 @@ Rules: the contract's section on tables; sentinels as measured on recorded answe
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 Documents = Mapping[str, Sequence[dict[str, Any]]]
 COUNTING = ("long_sleep", "sleep", "late_nap")
@@ -109,7 +109,7 @@ def main_period(counting: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 
 def asleep(period: Mapping[str, Any]) -> float:
     value = period.get("total_sleep_duration")
-    return value if is_number(value) else -1
+    return float(value) if is_number(value) else -1.0
 
 
 def total(periods: Sequence[Mapping[str, Any]], name: str) -> Any:
@@ -125,5 +125,5 @@ def minutes(seconds: Any) -> Any:
     return int((seconds + 30) // 60) if is_number(seconds) else seconds
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,121 @@
+"""The metrics, to look at; only the processor writes them, so here nobody does."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import requests
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from ingest.models import Metric, MetricSource, Origin, RejectedDocument
+from ingest.registry import METRICS
+
+
+def readable(value: Any) -> str:
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
+
+
+# Django's own class takes no type parameter when the code runs.
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class MetricAdmin(ReadOnlyAdmin):
+    list_display = ["day", "user", "score", "oura_id", "updated_at", "fetched_at"]
+    list_filter = [("user", admin.RelatedOnlyFieldListFilter), "score"]
+    list_select_related = ["user"]
+    date_hierarchy = "day"
+    search_fields = ["=oura_id", "user__username"]
+    search_help_text = "An Oura id or an account's name."
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fields = [field.name for field in self.model._meta.fields if field.name != "content_hash"]
+        return [*fields, "oura_documents"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [name for name in self.get_readonly_fields(request, obj) if name != "id"]
+
+    @admin.display(description="Oura's documents")
+    def oura_documents(self, obj: Metric) -> str:
+        type_ = next(name for name, kind in METRICS.items() if isinstance(obj, kind.model))
+        source = MetricSource.objects.filter(user_id=obj.user_id, type=type_, day=obj.day).first()
+        return readable(source.documents) if source else "none kept"
+
+
+for kind in METRICS.values():
+    admin.site.register(kind.model, MetricAdmin)
+
+
+@admin.register(RejectedDocument)
+class RejectedDocumentAdmin(ReadOnlyAdmin):
+    list_display = ["type", "day", "user", "reason", "first_seen", "last_seen"]
+    list_filter = ["type", ("user", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["user"]
+    date_hierarchy = "last_seen"
+    search_fields = ["=oura_id", "user__username"]
+    fields = ["user", "type", "oura_id", "day", "reason", "content", "first_seen", "last_seen"]
+    readonly_fields = fields
+    actions = ["retry"]
+
+    @admin.display
+    def reason(self, obj: RejectedDocument) -> str:
+        return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in obj.errors.items())
+
+    @admin.display(description="document")
+    def content(self, obj: RejectedDocument) -> str:
+        return readable(obj.document)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("ingest.change_rejecteddocument"))
+
+    @admin.action(description="Try to store again", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[RejectedDocument]) -> None:
+        """Ask the processor, the only one that writes metrics."""
+        for entry in queryset:
+            level, text = retry(entry)
+            self.message_user(request, f"{entry}: {text}", level)
+
+
+@admin.register(Origin)
+class OriginAdmin(ReadOnlyAdmin):
+    list_display = ["user", "name"]
+    list_filter = ["name"]
+    list_select_related = ["user"]
+
+
+def retry(entry: RejectedDocument) -> tuple[int, str]:
+    """Send one rejected document to the processor again; a message level and a sentence."""
+    if not settings.CONTROL_TOKENS or not settings.PROCESSOR_URL:
+        return messages.ERROR, "CONTROL_TOKENS and PROCESSOR_URL must be set to retry."
+    try:
+        answer = requests.post(
+            f"{settings.PROCESSOR_URL}/api/v1/rejected/{entry.pk}/retry",
+            headers={"Authorization": f"Bearer {settings.CONTROL_TOKENS[0]}"},
+            timeout=(5, 30),
+            allow_redirects=False,
+        )
+        body = answer.json()
+    except (requests.RequestException, ValueError):
+        return messages.ERROR, "The processor can't be reached; try again later."
+    if answer.status_code == 201:
+        return messages.SUCCESS, "stored."
+    return messages.WARNING, str(body.get("detail", "not stored."))
