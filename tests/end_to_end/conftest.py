@@ -1,0 +1,27 @@
+import pytest
+
+from tests.processes import Pipeline, Service, database_environment
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    service = Service("sandbox", {"SANDBOX_DAYS": "200", "SANDBOX_TODAY": ""}).start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def processor_process(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        environment = database_environment()
+    service = Service("processor", environment).start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def pipeline(transactional_db, ana, sandbox, processor_process):
+    made = Pipeline(sandbox, processor_process)
+    made.clear_faults()
+    yield made
+    made.clear_faults()

@@ -1,0 +1,169 @@
+"""Our real processes, on free loopback ports, against the tests' database."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).parents[1]
+TOKEN = "ingest-token-for-tests"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, seconds=30):
+    """Poll until the condition holds; it fails loudly when it never does."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while time.monotonic() < deadline:
+        with contextlib.suppress(requests.RequestException, OSError):
+            if condition():
+                return
+        pause.wait(0.05)
+    raise AssertionError("waited in vain")
+
+
+def database_environment():
+    """Where the tests' database is, for a process of its own."""
+    from django.db import connection
+
+    connection.ensure_connection()
+    held = connection.get_connection_params()
+    return {
+        "DB_HOST": str(held.get("host", "")),
+        "DB_PORT": str(held.get("port", "")),
+        "DB_USER": held["user"],
+        "DB_PASSWORD": held.get("password", ""),
+        "DB_NAME": held["dbname"],
+    }
+
+
+@dataclass
+class Service:
+    """One of our servers, run by the production server."""
+
+    name: str
+    environment: dict
+    workers: int = 1
+
+    def __post_init__(self):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = None
+
+    def start(self):
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--workers", str(self.workers), "--no-ws"]
+        command += ["--blocking-threads", "8", "--workers-kill-timeout", "8"]
+        self.process = subprocess.Popen(
+            [*command, "myhealth.wsgi:application"],
+            cwd=ROOT,
+            env={**os.environ, "SERVICE": self.name, "LOG_LEVEL": "error", **self.environment},
+        )
+        wait_until(lambda: requests.get(f"{self.url}/health", timeout=1).ok)
+        return self
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(20) == 0
+
+
+@dataclass
+class Run:
+    """What a collector's process left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def report(self):
+        return json.loads(self.stdout.splitlines()[-1])
+
+    def counts(self, name):
+        return {type_: tally[name] for type_, tally in self.report["types"].items()}
+
+
+class Pipeline:
+    """Sandbox, processor and collector; the person is the sandbox's demo, the account ana."""
+
+    def __init__(self, sandbox, processor):
+        self.sandbox = sandbox
+        self.processor = processor
+
+    def environment(self, name="demo", user="ana"):
+        people = requests.get(f"{self.sandbox.url}/_sandbox/people", timeout=5).json()
+        token = next(person["access_token"] for person in people if person["name"] == name)
+        return {
+            **os.environ,
+            "OURA_API_KEY": token,
+            "OURA_API_URL": self.sandbox.url,
+            "OURA_USER": user,
+            "PROCESSOR_URL": self.processor.url,
+            "COLLECTOR_TIMEOUT": "3",
+            # The collector needs no database, so it gets none.
+            "DB_HOST": "nowhere.invalid",
+        }
+
+    def popen(self, *arguments, **changed):
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "collect_oura", "--output", "json", *arguments],
+            cwd=ROOT,
+            env={**self.environment(), **changed},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def collect(self, *arguments, **changed):
+        process = self.popen(*arguments, **changed)
+        stdout, stderr = process.communicate(timeout=240)
+        return Run(process.returncode, stdout, stderr)
+
+    def control(self, path, **body):
+        answer = requests.post(f"{self.sandbox.url}/_sandbox/{path}", json=body, timeout=5)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def fault(self, fault, times=1, **more):
+        return self.control("faults", fault=fault, times=times, **more)
+
+    def clear_faults(self):
+        requests.delete(f"{self.sandbox.url}/_sandbox/faults", timeout=5)
+
+    def at_oura(self, collection, start="2010-01-01", end="2030-01-01"):
+        """All of the demo's documents, by the API, as any client would get them."""
+        key = self.environment()["OURA_API_KEY"]
+        documents, token = [], None
+        while True:
+            query = {"start_date": start, "end_date": end}
+            answer = requests.get(
+                f"{self.sandbox.url}/v2/usercollection/{collection}",
+                params={**query, **({"next_token": token} if token else {})},
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=60,
+            ).json()
+            documents += answer["data"]
+            token = answer["next_token"]
+            if token is None:
+                return documents
+
+    def rows(self, type_, user="ana"):
+        answer = requests.get(
+            f"{self.processor.url}/api/v1/metrics/{type_}",
+            params={"user": user, "start": "2010-01-01", "end": "2030-01-01"},
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=60,
+        )
+        return {row["day"]: row for row in answer.json()}
