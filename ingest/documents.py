@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 import orjson
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, Raw
 
 FIRST_DAY = date(2010, 1, 1)
 INT32 = 2**31 - 1
@@ -26,13 +26,19 @@ Contributors = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=64)], Percent | None],
     Meta(max_length=64, description="an object of whole numbers from 0 to 100 or null"),
 ]
-Source = Annotated[dict[str, Any], Meta(description="an object of Oura's documents")]
 Day = Annotated[date, Meta(description="a date, YYYY-MM-DD")]
+NOT_JSON = "It is not valid JSON."
+NO_SOURCE = Raw(b"null")
+SOURCE = "an object of Oura's documents or null"
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
 class Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What every type's document has. `source` holds the Oura documents it was made from."""
+    """What every type's document has.
+
+    `source` holds the Oura documents it was made from; it stays JSON text, since 5 to 15 kB a day
+    as Python objects would be most of a request's time and memory.
+    """
 
     ENVELOPE: ClassVar[frozenset[str]] = frozenset({"id", "day", "score", "contributors", "source"})
 
@@ -40,7 +46,7 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     day: Day
     score: Percent | None = None
     contributors: Contributors | None = None
-    source: Source | None = None
+    source: Raw = msgspec.field(default_factory=lambda: NO_SOURCE)
 
 
 class SleepDocument(Document):
@@ -85,24 +91,49 @@ class Refused(Exception):
         self.errors = errors
 
 
-def read(kind: type[Document], raw: Any, *, today: date) -> Document:
-    """Return `raw` as a document; `today` is the date in UTC. Raises Refused with every error."""
+def read(kind: type[Document], raw: bytes | Raw, *, today: date) -> Document:
+    """Return one document's JSON as a document, its source with sorted keys.
+
+    `today` is the date in UTC. Raises Refused with every error.
+    """
     try:
-        document = msgspec.convert(raw, kind)
-    except msgspec.ValidationError:
-        raise Refused(errors_of(kind, raw) or {"document": ["It is not valid."]}) from None
+        document = msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, RecursionError):
+        raise Refused(errors_of(kind, parsed(raw)) or {"document": [NOT_JSON]}) from None
     errors: dict[str, list[str]] = {}
     last = today + timedelta(days=1)
-    if not DAY.match(raw["day"]) or not FIRST_DAY <= document.day <= last:
-        errors["day"] = [message(raw["day"], f"a date from {FIRST_DAY} to {last}, YYYY-MM-DD")]
+    if not FIRST_DAY <= document.day <= last:
+        wanted = f"a date from {FIRST_DAY} to {last}, YYYY-MM-DD"
+        errors["day"] = [message(str(document.day), wanted)]
     for name in ("bedtime_start", "bedtime_end"):
         value = getattr(document, name, None)
         if value is not None and not is_moment(value):
             errors[name] = [message(value, expected(kind, name))]
+    errors |= read_source(document)
     errors |= {name: ["It contains the character NUL."] for name in fields_with_nul(raw)}
     if errors:
         raise Refused(errors)
     return document
+
+
+def read_source(document: Document) -> dict[str, list[str]]:
+    """Put the source in one order of keys, so that the same values have the same text."""
+    try:
+        source = orjson.loads(bytes(document.source))
+    except orjson.JSONDecodeError:
+        return {"source": [NOT_JSON]}
+    if source is not None and not isinstance(source, dict):
+        return {"source": [message(source, SOURCE)]}
+    document.source = Raw(orjson.dumps(source, option=orjson.OPT_SORT_KEYS))
+    return {}
+
+
+def parsed(raw: bytes | Raw) -> Any:
+    """The JSON as Python values, or as text where it is none."""
+    try:
+        return orjson.loads(bytes(raw))
+    except orjson.JSONDecodeError:
+        return bytes(raw).decode(errors="replace")
 
 
 def is_moment(value: str) -> bool:
@@ -112,11 +143,11 @@ def is_moment(value: str) -> bool:
         return False
 
 
-def fields_with_nul(raw: dict[str, Any]) -> list[str]:
+def fields_with_nul(raw: bytes | Raw) -> list[str]:
     """PostgreSQL stores every character but this one."""
-    if b"\\u0000" not in orjson.dumps(raw):
+    if b"\\u0000" not in bytes(raw):
         return []
-    return [name for name, value in raw.items() if _has_nul(value)]
+    return [name for name, value in parsed(raw).items() if _has_nul(value)]
 
 
 def _has_nul(value: Any) -> bool:
@@ -142,7 +173,12 @@ def errors_of(kind: type[Document], raw: Any) -> dict[str, list[str]]:
                 errors[name] = [f"It is missing; expected {expected(kind, name)}."]
             continue
         try:
-            msgspec.convert(value, field.type)
+            if name == "source":
+                msgspec.convert(value, dict[str, Any] | None)
+            else:
+                msgspec.convert(value, field.type)
+            if name == "day" and not DAY.match(value):
+                raise msgspec.ValidationError
         except msgspec.ValidationError:
             errors |= _inner(name, value) or {name: [message(value, expected(kind, name))]}
     return errors
@@ -174,7 +210,7 @@ def message(value: Any, wanted: str) -> str:
 
 def expected(kind: type[Document], name: str) -> str:
     """What the field's schema says it should be."""
-    return _descriptions(kind)[name]
+    return SOURCE if name == "source" else _descriptions(kind)[name]
 
 
 def _descriptions(kind: type[Document]) -> dict[str, str]:
@@ -187,5 +223,5 @@ def _descriptions(kind: type[Document]) -> dict[str, str]:
             for option in (field.type, *options)
             for meta in getattr(option, "__metadata__", ())
         ]
-        described[field.name] = f"{metas[0]}{' or null' if nullable else ''}"
+        described[field.name] = f"{''.join(metas[:1])}{' or null' if nullable else ''}"
     return described

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any, Self
 
+import orjson
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -190,7 +191,8 @@ class MetricSource(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     type = models.CharField(max_length=16, choices=TYPE_CHOICES)
     day = models.DateField()
-    documents = models.JSONField()
+    # JSON as text: a jsonb of a day's thousands of numbers costs PostgreSQL several times as much.
+    content = models.TextField(help_text="The documents, as JSON.")
 
     class Meta:
         db_table = "metric_sources"
@@ -200,6 +202,10 @@ class MetricSource(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.day}"
+
+    @property
+    def documents(self) -> Any:
+        return orjson.loads(self.content)
 
 
 class Stream(models.Model):

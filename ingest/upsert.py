@@ -13,9 +13,10 @@ import orjson
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from msgspec import Raw
 
 from ingest import quarantine
-from ingest.documents import Document, Refused, read
+from ingest.documents import NO_SOURCE, Document, Refused, parsed, read
 from ingest.models import MetricSource, Origin, RejectedDocument, Stream
 from ingest.registry import METRICS, MetricKind
 from myhealth.errors import Invalid
@@ -50,7 +51,7 @@ class Item:
 def store(
     kind: MetricKind,
     user_id: int,
-    raw: Sequence[Any],
+    raw: Sequence[bytes | Raw],
     *,
     fetched_at: datetime,
     now: datetime,
@@ -94,7 +95,7 @@ def _passing(error: Exception) -> bool:
 
 
 def sift(
-    kind: MetricKind, raw: Sequence[Any], *, today: date
+    kind: MetricKind, raw: Sequence[bytes | Raw], *, today: date
 ) -> tuple[list[Item], dict[int, dict[str, list[str]]]]:
     """Valid documents, and the errors of the others by index."""
     items, refused = [], {}
@@ -112,10 +113,8 @@ def item_of(kind: MetricKind, index: int, document: Document) -> Item:
     content = orjson.dumps(
         {"oura_id": document.id, "day": document.day, **row}, option=orjson.OPT_SORT_KEYS
     )
-    source = orjson.dumps(document.source, option=orjson.OPT_SORT_KEYS)
-    return Item(
-        index, document, content, hashlib.blake2b(content + source, digest_size=16).digest()
-    )
+    content_hash = hashlib.blake2b(content + bytes(document.source), digest_size=16).digest()
+    return Item(index, document, content, content_hash)
 
 
 def last_wins(items: Iterable[Item]) -> list[Item]:
@@ -143,7 +142,7 @@ class Writer:
         self,
         items: list[Item],
         refused: dict[int, dict[str, list[str]]],
-        raw: Sequence[Any],
+        raw: Sequence[bytes | Raw],
         origin: str | None,
     ) -> Outcome:
         self.lock()
@@ -154,7 +153,7 @@ class Writer:
             refused = refused | self.write_rows(items, outcome)
         rejected = {index: refused[index] for index in sorted(refused)}
         outcome.rejected = [
-            {"index": index, "id": quarantine.id_of(raw[index]), "errors": errors}
+            {"index": index, "id": quarantine.id_of(parsed(raw[index])), "errors": errors}
             for index, errors in rejected.items()
         ]
         stored = [item.document for item in items if item.index not in rejected]
@@ -162,7 +161,7 @@ class Writer:
             self.kind.type,
             self.user_id,
             stored,
-            {index: (raw[index], errors) for index, errors in rejected.items()},
+            {index: (parsed(raw[index]), errors) for index, errors in rejected.items()},
             anothers=ANOTHERS,
             fetched_at=self.fetched_at,
             now=self.now,
@@ -282,26 +281,23 @@ class Writer:
             cursor.execute(sql, [self.user_id, self.now, self.now, self.fetched_at, body.decode()])
 
     def keep_sources(self, items: list[Item]) -> None:
-        bare = [item.document.day for item in items if item.document.source is None]
+        bare = [item.document.day for item in items if item.document.source == NO_SOURCE]
         if bare:
             MetricSource.objects.filter(
                 user_id=self.user_id, type=self.kind.type, day__in=bare
             ).delete()
-        sources = [
-            {"day": item.document.day, "documents": item.document.source}
-            for item in items
-            if item.document.source is not None
-        ]
-        if not sources:
+        full = [item.document for item in items if item.document.source != NO_SOURCE]
+        if not full:
             return
+        days = [document.day for document in full]
+        contents = [bytes(document.source).decode() for document in full]
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                INSERT INTO metric_sources (user_id, type, day, documents)
-                SELECT %s, %s, r.day, r.documents
-                FROM json_to_recordset(%s::json) AS r(day date, documents jsonb)
-                ON CONFLICT (user_id, type, day) DO UPDATE SET documents = EXCLUDED.documents""",
-                [self.user_id, self.kind.type, orjson.dumps(sources).decode()],
+                INSERT INTO metric_sources (user_id, type, day, content)
+                SELECT %s, %s, u.day, u.content FROM unnest(%s::date[], %s::text[]) AS u(day, content)
+                ON CONFLICT (user_id, type, day) DO UPDATE SET content = EXCLUDED.content""",
+                [self.user_id, self.kind.type, days, contents],
             )
 
     def touch(self, ids: list[int]) -> None:

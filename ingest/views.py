@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from msgspec import Raw
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +17,7 @@ from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.coverage import coverage
 from ingest.metrics import observe
 from ingest.models import RejectedDocument
+from ingest.parsers import EnvelopeParser
 from ingest.people import user_id_of
 from ingest.registry import METRICS, MetricKind
 from ingest.upsert import Outcome, forget, store
@@ -42,6 +44,8 @@ class ControlView(ProgramView):
 
 
 class IngestView(ProgramView):
+    parser_classes = [EnvelopeParser]
+
     @extend_schema(
         operation_id="ingest",
         request=schemas.INGEST_REQUEST,
@@ -79,7 +83,7 @@ class IngestView(ProgramView):
             origin=origin_of(body.get("origin")),
         )
         observe(kind.type, outcome, began=now)
-        return answer(outcome, single=isinstance(body["data"], dict))
+        return answer(outcome, single=isinstance(body["data"], Raw))
 
 
 class MetricsView(ProgramView):
@@ -141,7 +145,7 @@ class RetryView(ControlView):
         outcome = store(
             METRICS[entry.type],
             entry.user_id,
-            [entry.document],
+            [orjson.dumps(entry.document)],
             fetched_at=entry.fetched_at,
             now=now,
         )
@@ -168,9 +172,9 @@ def kind_of(name: Any) -> MetricKind:
     return METRICS[name]
 
 
-def documents_of(body: dict[str, Any]) -> Sequence[Any]:
+def documents_of(body: dict[str, Any]) -> Sequence[Raw]:
     data = body.get("data")
-    if isinstance(data, dict):
+    if isinstance(data, Raw):
         return [data]
     if not isinstance(data, list):
         raise Invalid({"data": ["It must be a document or a list of documents."]})

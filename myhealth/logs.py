@@ -11,6 +11,7 @@ import structlog
 Event = MutableMapping[str, Any]
 LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
 FIRST = ("time", "level", "service", "logger", "message", "request_id")
+DETAIL = re.compile(r"(?m)^DETAIL: .*\n?")
 SECRETS = re.compile(r"(?i)\b(bearer\s+|mh_|eyJ)[\w.~+/=-]{8,}")
 
 
@@ -27,7 +28,10 @@ def add_service(_logger: Any, _name: str, event: Event) -> Event:
 
 
 def hide_secrets(_logger: Any, _name: str, event: Event) -> Event:
-    """A last wall: nothing that looks like a token leaves in a log line."""
+    """A last wall: no token, no query string, and no row that a database error quotes."""
+    event.pop("request", None)
+    if "exception" in event:
+        event["exception"] = DETAIL.sub("", event["exception"])
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = SECRETS.sub("[hidden]", value)

@@ -42,6 +42,9 @@ class OrjsonParser(BaseParser):
         body = stream.read(min(MAX_BODY, settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + 1)
         if len(body) > MAX_BODY:
             raise TooLarge
+        return self.loads(body)
+
+    def loads(self, body: bytes) -> Any:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:

@@ -78,7 +78,6 @@ def test_pages_of_any_size_are_followed_to_the_last(pipeline, page_size):
 
     small = Service(
         "sandbox",
-        "sandbox",
         {"SANDBOX_DAYS": "20", "SANDBOX_PAGE_SIZE": page_size, "SANDBOX_TODAY": ""},
     ).start()
     try:

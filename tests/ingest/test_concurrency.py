@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
+import orjson
 import pytest
 from django.db import connection
 
@@ -18,7 +19,7 @@ DAYS = [date(2026, 3, 1) + timedelta(days=n) for n in range(20)]
 
 
 def documents(score, prefix="id"):
-    return [{"id": f"{prefix}{day}", "day": str(day), "score": score} for day in DAYS]
+    return [orjson.dumps({"id": f"{prefix}{day}", "day": day, "score": score}) for day in DAYS]
 
 
 def at_once(*jobs):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -54,7 +55,9 @@ class UpsertModel(TestCase):
                 METRICS["sleep"],
                 user.pk,
                 [
-                    {"id": f"id{id_}", "day": str(DAY + timedelta(days=day)), "score": score}
+                    orjson.dumps(
+                        {"id": f"id{id_}", "day": str(DAY + timedelta(days=day)), "score": score}
+                    )
                     for day, id_, score in request
                 ],
                 fetched_at=NOW + timedelta(hours=reading),

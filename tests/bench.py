@@ -1,0 +1,175 @@
+"""`make bench`: what a day's work costs, as ratios measured in one run on one machine.
+
+    make bench                 3,653 days of each type
+    make bench ARGS="365"      another length
+
+Each figure stands beside the same rows written by bare psycopg in the same run, since machines
+differ and are shared; the time of the bare write is 1.
+"""
+
+import os
+import resource
+import sys
+import time
+from datetime import date, timedelta
+from statistics import median
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
+import tests.environment  # noqa: E402, F401  the settings read it
+
+ROUNDS = 3
+BATCH = 1000
+
+
+def documents(type_, days):
+    """Documents of plausible size: a source of some 8 kB a day, as Oura's are."""
+    columns = {
+        "sleep": {"duration": 27000, "time_in_bed": 30000, "average_hrv": 61, "efficiency": 90},
+        "activity": {"steps": 9000, "active_calories": 400, "high_activity_minutes": 12},
+        "readiness": {"temperature_deviation": -0.12},
+    }[type_]
+    source = {"items": [round(50 + n / 7, 1) for n in range(1400)]}
+    return [
+        {
+            "id": f"{type_}-{n}",
+            "day": str(date(2015, 1, 1) + timedelta(days=n)),
+            "score": 40 + n % 60,
+            "contributors": {"timing": 80, "latency": 70},
+            "source": source,
+            **columns,
+        }
+        for n in range(days)
+    ]
+
+
+def send_all(service, user, days):
+    import orjson
+    import requests
+
+    from tests.processes import TOKEN
+
+    session = requests.Session()
+    session.headers.update({"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"})
+    seconds = 0.0
+    for type_ in ("sleep", "activity", "readiness"):
+        whole = documents(type_, days)
+        for start in range(0, days, BATCH):
+            body = orjson.dumps({"type": type_, "user": user, "data": whole[start : start + BATCH]})
+            began = time.perf_counter()
+            answer = session.post(f"{service.url}/api/v1/ingest", data=body, timeout=120)
+            seconds += time.perf_counter() - began
+            assert answer.status_code == 201, answer.text
+    return seconds
+
+
+def raw(days):
+    """The same rows by bare psycopg: COPY into a table of a like shape, and its sources."""
+    import orjson
+    import psycopg
+
+    from tests.processes import database_environment
+
+    where = database_environment()
+    seconds = 0.0
+    with psycopg.connect(
+        host=where["DB_HOST"],
+        port=where["DB_PORT"],
+        user=where["DB_USER"],
+        password=where["DB_PASSWORD"],
+        dbname=where["DB_NAME"],
+    ) as connection:
+        connection.execute(
+            "CREATE TEMP TABLE bare (id bigserial PRIMARY KEY, oura_id text UNIQUE, day date, "
+            "score int, contributors jsonb, source jsonb)"
+        )
+        for type_ in ("sleep", "activity", "readiness"):
+            whole = documents(type_, days)
+            for start in range(0, days, BATCH):
+                batch = whole[start : start + BATCH]
+                began = time.perf_counter()
+                with connection.cursor().copy(
+                    "COPY bare (oura_id, day, score, contributors, source) FROM STDIN"
+                ) as copy:
+                    for each in batch:
+                        copy.write_row(
+                            (
+                                each["id"],
+                                each["day"],
+                                each["score"],
+                                orjson.dumps(each["contributors"]).decode(),
+                                orjson.dumps(each["source"]).decode(),
+                            )
+                        )
+                connection.commit()
+                seconds += time.perf_counter() - began
+        connection.execute("DROP TABLE bare")
+    return seconds
+
+
+def peak_mebibytes(pid):
+    """The most memory that the process and its children ever held, on Linux."""
+    from pathlib import Path
+
+    tree = [pid, *(int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    peaks = []
+    for each in tree:
+        lines = Path(f"/proc/{each}/status").read_text().splitlines()
+        peaks.append(
+            next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        )
+    return max(peaks)
+
+
+def main():
+    import django
+
+    django.setup()
+    from django.test.utils import setup_databases, teardown_databases
+
+    from tests.processes import Service, database_environment
+
+    days = int(sys.argv[1]) if len(sys.argv) > 1 else 3653
+    held = setup_databases(verbosity=0, interactive=False)
+    service = Service("processor", database_environment()).start()
+    try:
+        measure(service, days)
+    finally:
+        service.stop()
+        teardown_databases(held, verbosity=0)
+
+
+def measure(service, days):
+    from tests.conftest import person
+
+    figures = {"bare psycopg": [], "ingest, new": [], "ingest, again": []}
+    person("ana")
+    for _ in range(ROUNDS):
+        figures["bare psycopg"].append(raw(days))
+        figures["ingest, new"].append(send_all(service, "ana", days))
+        figures["ingest, again"].append(send_all(service, "ana", days))
+        forget(service)
+    base = median(figures["bare psycopg"])
+    sys.stdout.write(f"3 x {days} documents, median of {ROUNDS} rounds\n")
+    for name, seconds in figures.items():
+        middle = median(seconds)
+        sys.stdout.write(f"{name:<16}{middle:>8.2f} s   {middle / base:>6.2f} x bare\n")
+    sys.stdout.write(
+        f"peak memory of the processor: {peak_mebibytes(service.process.pid):.0f} MiB\n"
+    )
+    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(f"(of this driver: {mine:.0f} MiB)\n")
+
+
+def forget(service):
+    import requests
+
+    answer = requests.delete(
+        f"{service.url}/api/v1/people/ana",
+        headers={"Authorization": "Bearer control-token-for-tests"},
+        timeout=60,
+    )
+    assert answer.status_code == 204
+
+
+if __name__ == "__main__":
+    main()

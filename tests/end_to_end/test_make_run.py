@@ -1,0 +1,417 @@
+"""`make run` as a newcomer meets it: real processes, from the first line to the last."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from myhealth import embedded
+from tests.processes import ROOT, Service, free_port, wait_until
+
+READY = re.compile(r"myhealth is ready: (http://localhost:\d+/) \(user (\S+), password (\S+)\)")
+# What the tests set for themselves, and what a developer's shell may hold.
+NOT_OURS = re.compile(
+    r"(DB|OURA|SANDBOX|API|PROCESSOR|JWT|SECRET|LOG|METRICS)_.*"
+    r"|SERVICE|LOCAL|INGEST_TOKENS|CONTROL_TOKENS|DEMO_PASSWORD|PUBLIC_URL|VAR_DIR"
+    r"|DJANGO_SETTINGS_MODULE|COV_CORE_.*|MAKE.*"
+)
+
+
+class Machine:
+    """A laptop of its own: local state, ports and environment."""
+
+    def __init__(self, var):
+        self.var = var
+        self.ports = {name: free_port() for name in ("API_PORT", "PROCESSOR_PORT", "SANDBOX_PORT")}
+        self.settings = {
+            "VAR_DIR": str(var),
+            "SANDBOX_DAYS": "20",
+            **{name: str(port) for name, port in self.ports.items()},
+        }
+        self.runs = []
+
+    def environment(self, **more):
+        inherited = {
+            name: value for name, value in os.environ.items() if not NOT_OURS.fullmatch(name)
+        }
+        return {**inherited, **self.settings, **more}
+
+    def start(self, **settings):
+        self.runs.append(Run(self.environment(**settings)))
+        return self.runs[-1]
+
+    def command(self, *arguments, **settings):
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self.environment(**settings),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def run(self, *arguments, **settings):
+        """A sub-command, or a start that is expected to fail."""
+        return self.command("-m", "myhealth.run", *arguments, **settings)
+
+    def clean_up(self):
+        for run in self.runs:
+            run.process.kill()
+            run.process.wait()
+            run.reader.join()
+        wait_until(lambda: not self.var.exists() or not embedded.alive(self.var))
+        shutil.rmtree(embedded.elsewhere(self.var), ignore_errors=True)
+
+
+class Run:
+    """One `make run`, whose lines are gathered while it runs."""
+
+    def __init__(self, environment):
+        self.var = environment["VAR_DIR"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "myhealth.run"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
+        self.lines = []
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self):
+        with self.process.stdout as stdout:
+            for line in stdout:
+                self.lines.append(line.rstrip("\n"))
+
+    def said(self):
+        return "\n".join(self.lines)
+
+    def await_ready(self, seconds=120):
+        """The address, the user and the password of the ready line."""
+
+        def happened():
+            return any(map(READY.fullmatch, self.lines)) or self.process.poll() is not None
+
+        wait_until(happened, seconds)
+        found = list(filter(None, map(READY.fullmatch, self.lines)))
+        assert len(found) == 1, self.said()
+        self.url, self.user, self.password = found[0].groups()
+        return self
+
+    def started(self):
+        """Every process that came with it, the detached keeper of the database included."""
+        own = psutil.Process(self.process.pid).children(recursive=True)
+        return [*own, *(each for each in psutil.process_iter() if is_keeper(each, self.var))]
+
+    def stop(self, how=signal.SIGTERM, *, group=False):
+        began = time.monotonic()
+        if group:
+            os.killpg(self.process.pid, how)
+        else:
+            self.process.send_signal(how)
+        code = self.process.wait(timeout=20)
+        self.took = time.monotonic() - began
+        return code
+
+    def log_in(self):
+        credentials = {"username": self.user, "password": self.password}
+        answer = requests.post(f"{self.url}auth/login", json=credentials, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access']}"}
+
+    def days(self):
+        answer = requests.get(f"{self.url}api/v1/sleep", headers=self.log_in(), timeout=10)
+        assert answer.status_code == 200, answer.text
+        return [row["day"] for row in answer.json()]
+
+
+def is_keeper(process, var):
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()[-3:-1] == ["keep", var]
+    return False
+
+
+def living(processes):
+    alive = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                alive.append(process)
+    return alive
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return True
+    return False
+
+
+@pytest.fixture
+def machine():
+    with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
+        Path(folder).chmod(0o755)
+        made = Machine(Path(folder) / "var")
+        yield made
+        made.clean_up()
+
+
+def test_it_collects_stops_and_starts_again_with_the_same_data(machine):
+    first = machine.start().await_ready()
+    assert (first.user, first.url) == ("demo", f"http://localhost:{machine.ports['API_PORT']}/")
+    days = first.days()
+    assert len(days) >= 15
+    started = first.started()
+    assert len(started) >= 8
+    assert first.stop() == 0
+    assert first.took < 15
+    assert living(started) == []
+    assert all(map(is_free, machine.ports.values()))
+
+    second = machine.start().await_ready(seconds=30)
+    assert second.password == first.password
+    assert set(days) <= set(second.days())
+    assert second.stop() == 0
+
+
+def test_ctrl_c_stops_everything(machine):
+    run = machine.start().await_ready()
+    started = run.started()
+    # A terminal sends it to the whole process group.
+    assert run.stop(signal.SIGINT, group=True) == 0
+    assert living(started) == []
+    run.reader.join()
+    assert "Traceback" not in run.said()
+
+
+def test_a_hung_request_does_not_hold_up_the_stop(machine):
+    run = machine.start().await_ready()
+    started = run.started()
+    sandbox = f"http://127.0.0.1:{machine.ports['SANDBOX_PORT']}"
+    fault = {"fault": "timeout", "times": 1}
+    assert requests.post(f"{sandbox}/_sandbox/faults", json=fault, timeout=5).ok
+    # It never gets an answer: only that the server works on it matters.
+    with socket.create_connection(("127.0.0.1", machine.ports["SANDBOX_PORT"])) as hung:
+        token = requests.get(f"{sandbox}/_sandbox/people", timeout=5).json()[0]["access_token"]
+        hung.sendall(
+            b"GET /v2/usercollection/daily_sleep?start_date=2026-01-01&end_date=2026-01-02 "
+            b"HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n\r\n" % token.encode()
+        )
+        wait_until(
+            lambda: requests.get(f"{sandbox}/_sandbox/faults", timeout=5).json()[0]["hits"] == 1
+        )
+        assert run.stop() == 0
+    assert run.took < 15
+    assert living(started) == []
+
+
+@pytest.mark.parametrize("line", ["Starting the embedded", "Bringing the tables", "api started"])
+def test_it_can_be_stopped_while_it_starts(machine, line):
+    run = machine.start()
+    wait_until(lambda: line in run.said())
+    assert run.stop() == 0
+    assert run.took < 15
+    run.reader.join()
+    assert "Traceback" not in run.said()
+    wait_until(lambda: not embedded.alive(machine.var))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a parent-death signal")
+def test_nothing_outlives_a_killed_runner(machine):
+    run = machine.start().await_ready()
+    started = run.started()
+    run.process.kill()
+    wait_until(lambda: not living(started))
+    assert machine.start().await_ready().days()
+
+
+def test_a_service_that_ends_stops_the_others(machine):
+    run = machine.start().await_ready()
+    started = run.started()
+    port = str(machine.ports["PROCESSOR_PORT"])
+    # The server's own process stands before its workers.
+    next(process for process in started if port in process.cmdline()).kill()
+    assert run.process.wait(timeout=20) == 1
+    assert living(started) == []
+    run.reader.join()
+    assert "One of the services ended by itself" in run.said()
+
+
+@pytest.mark.parametrize("name", ["API_PORT", "PROCESSOR_PORT", "SANDBOX_PORT"])
+def test_a_busy_port_gets_a_sentence(machine, name):
+    with socket.create_server(("127.0.0.1", machine.ports[name])):
+        done = machine.run()
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"Port {machine.ports[name]} is in use" in done.stderr
+    assert f"{name}=" in done.stderr
+    assert not (machine.var / "postgres").exists()
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
+def test_a_port_that_is_none_gets_a_sentence(machine, port):
+    done = machine.run(API_PORT=port)
+    assert done.returncode == 1
+    expected = f"API_PORT must be a whole number from 1 to 65535, not '{port}'.\n"
+    assert done.stderr == expected
+
+
+def test_the_same_port_twice_gets_a_sentence(machine):
+    done = machine.run(API_PORT="8123", PROCESSOR_PORT="8123")
+    assert done.returncode == 1
+    assert "must differ from each other" in done.stderr
+
+
+def test_demo_password_is_the_password(machine):
+    run = machine.start(DEMO_PASSWORD="chosen-by-me").await_ready()
+    assert run.password == "chosen-by-me"
+    assert run.log_in()
+    run.stop()
+    again = machine.start().await_ready()
+    assert again.password != "chosen-by-me"
+    assert again.log_in()
+
+
+def test_commands_typed_by_hand_find_the_same_data(machine):
+    run = machine.start().await_ready()
+    count = "from ingest.models import SleepMetric; print(SleepMetric.objects.count())"
+    typed = {"VAR_DIR": str(machine.var)}
+    environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ} | typed
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", count]
+    while_running = subprocess.check_output(command, cwd=ROOT, env=environment, text=True)
+    run.stop()
+    afterwards = subprocess.check_output(command, cwd=ROOT, env=environment, text=True)
+    assert int(while_running) == int(afterwards) >= 15
+    wait_until(lambda: not embedded.alive(machine.var))
+
+
+def test_collect_beside_a_running_set_up(machine):
+    machine.start().await_ready()
+    done = machine.run("collect", "--days", "3")
+    assert done.returncode == 0, done.stderr
+    assert "3 unchanged" in done.stdout
+
+
+def test_collect_without_a_running_set_up_gets_a_sentence(machine):
+    done = machine.run("collect")
+    assert done.returncode == 1
+    assert done.stderr.endswith("start it with `make run`.\n")
+
+
+@pytest.fixture
+def oura():
+    """Stands in for the real Oura API, at an address of its own."""
+    service = Service("sandbox", {"SANDBOX_DAYS": "20", "SANDBOX_TODAY": ""}).start()
+    yield service
+    service.stop()
+
+
+def test_credentials_collect_from_oura_without_a_sandbox(machine, oura):
+    people = requests.get(f"{oura.url}/_sandbox/people", timeout=5).json()
+    settings = {"OURA_API_KEY": people[0]["access_token"], "OURA_API_URL": oura.url}
+    run = machine.start(**settings).await_ready()
+    assert run.user == "me"
+    assert run.days()
+    assert is_free(machine.ports["SANDBOX_PORT"])
+
+
+def test_a_first_collection_that_fails_is_told_and_ends_nothing(machine, oura):
+    settings = {"OURA_API_KEY": "wrong", "OURA_API_URL": oura.url, "OURA_USER": "ana"}
+    run = machine.start(**settings).await_ready()
+    assert "The collection ended with exit code 1" in run.said()
+    assert run.user == "ana"
+    assert run.days() == []
+
+
+def test_an_external_database_is_used_when_set(machine):
+    with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
+        Path(folder).chmod(0o755)
+        external = embedded.join(Path(folder) / "var")
+        try:
+            run = machine.start(
+                DB_HOST=external.host,
+                DB_PORT=str(external.port),
+                DB_USER=external.user,
+                DB_PASSWORD=external.password,
+            ).await_ready()
+            assert run.days()
+            assert not (machine.var / "postgres").exists()
+            assert run.stop() == 0
+        finally:
+            embedded.leave(Path(folder) / "var")
+
+
+def test_backup_and_restore(machine):
+    run = machine.start().await_ready()
+    days = run.days()
+    done = machine.run("backup")
+    assert done.returncode == 0, done.stderr
+    [file] = (machine.var / "backups").iterdir()
+    assert str(file) in done.stdout
+    wipe = "from ingest.models import SleepMetric; SleepMetric.objects.all().delete()"
+    assert machine.command("manage.py", "shell", "--no-imports", "-c", wipe).returncode == 0
+    assert run.days() == []
+    done = machine.run("restore", str(file))
+    assert done.returncode == 0, done.stderr
+    assert run.days() == days
+
+
+@pytest.mark.parametrize("what", ["backup", "restore"])
+def test_backup_and_restore_leave_an_external_database_alone(machine, what):
+    done = machine.run(what, DB_HOST="db.example.org")
+    assert done.returncode == 1
+    assert done.stderr.startswith("DB_HOST is set")
+
+
+def test_make_lists_its_commands():
+    said = subprocess.check_output(["make", "help"], cwd=ROOT, text=True)
+    for command in ("run", "test", "check", "bench", "backup", "restore"):
+        assert f"make {command} " in said
+
+
+def make_with_python(tmp_path, script):
+    """`make run` in a fresh checkout whose Python is the given shell script."""
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    return subprocess.run(
+        ["make", "run", f"PYTHON={python if script else ''}"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("", "Please install Python 3.11 or newer"),
+        ("exit 1", "is too old: please install Python 3.11 or newer"),
+        ('case "$2" in *venv*) exit 1;; esac', "lacks venv: please install it"),
+    ],
+)
+def test_a_python_that_will_not_do_gets_a_sentence(tmp_path, script, sentence):
+    done = make_with_python(tmp_path, script)
+    assert done.returncode
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
