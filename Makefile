@@ -1,78 +1,82 @@
-# Everything a newcomer types; CI calls the same targets.
-SHELL := /bin/sh
-ARGS ?=
-FILE ?=
-VAR_DIR ?= var
-export API_PORT PROCESSOR_PORT SANDBOX_PORT DEMO_PASSWORD SANDBOX_DAYS OURA_API_KEY OURA_USER
-PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; do \
-  command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-BIN := .venv/bin
+# What a newcomer types; `make` alone lists it. Needs make and Python 3.11 or newer.
 
-.PHONY: help run test check format bench backup restore collect lock browser
-help:
-	@echo "make run      start everything; Ctrl-C stops it"
-	@echo "make collect  one collection now (ARGS=\"--days 3\")"
-	@echo "make test     run all tests (ARGS=\"-k name\")"
-	@echo "make check    formatter, linter, types, migrations, deployment checks"
-	@echo "make bench    the performance table"
-	@echo "make backup   the database to a file (FILE=)"
-	@echo "make restore  the database from a file (FILE=, else the newest)"
-	@echo "make lock     pin the dependencies anew"
+MAKEFLAGS += --no-print-directory
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$python >/dev/null 2>&1 \
+	&& $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+VENV := .venv/bin/python
+INSTALL := $(VENV) -m pip install -qq --disable-pip-version-check --require-hashes
+LOCK := pip compile --quiet --generate-hashes --universal --python-version 3.11
 
-.venv/ready:
-	@if [ -z "$(PYTHON)" ]; then echo "myhealth needs Python 3.11 or newer: install it, then try again." >&2; exit 1; fi
-	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing: install it (Debian: apt-get install python3-venv)." >&2; exit 1; }
-	@touch $@
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench backup restore collect lock browser
 
-.venv/run.installed: requirements.txt | .venv/ready
-	@echo "Installing what myhealth needs (about a minute, once)…"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@touch $@
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-.venv/dev.installed: requirements-dev.txt | .venv/ready
-	@echo "Installing what the tests need (about a minute, once)…"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@touch $@
+run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)
+	@$(VENV) -m myhealth.run
 
-run: .venv/run.installed
-	@exec $(BIN)/python -m myhealth.run
+test: .venv/dev.stamp browser ## run all tests, or some: make test ARGS="-k sleep"
+	@$(VENV) -m pytest $(ARGS)
 
-collect: .venv/run.installed
-	@exec $(BIN)/python -m myhealth.run collect $(ARGS)
+check: .venv/dev.stamp ## formatter, linter, types, migrations, deployment settings
+	@$(VENV) -m ruff format --check .
+	@$(VENV) -m ruff check .
+	@$(VENV) -m mypy .
+	@$(VENV) manage.py makemigrations --check --dry-run
+	@env LOCAL=off SERVICE=api DB_HOST=localhost ALLOWED_HOSTS=example.org \
+		PUBLIC_URL=https://example.org \
+		SECRET_KEY=$$($(VENV) -c 'import secrets; print(secrets.token_urlsafe(50))') \
+		JWT_SECRET=$$($(VENV) -c 'import secrets; print(secrets.token_urlsafe(50))') \
+		$(VENV) manage.py check --deploy --fail-level WARNING
 
-test: .venv/dev.installed browser
-	$(BIN)/python -m pytest $(ARGS)
+bench: .venv/dev.stamp ## the performance table
+	@$(VENV) -m tests.bench $(ARGS)
+
+backup: .venv/run.stamp ## the embedded database to var/backups/ or FILE=
+	@$(VENV) -m myhealth.run backup "$(FILE)"
+
+restore: .venv/run.stamp ## the newest backup, or FILE=, into the embedded database
+	@$(VENV) -m myhealth.run restore "$(FILE)"
+
+collect: .venv/run.stamp ## collect now, beside `make run`: make collect ARGS="--days 3"
+	@$(VENV) -m myhealth.run collect $(ARGS)
+
+lock: .venv/dev.stamp ## pin the newest versions of all dependencies
+	@uv=$$(command -v uv || ls .venv/bin/uv 2>/dev/null) \
+		|| { echo "Please install uv first: https://docs.astral.sh/uv/" >&2; exit 1; }; \
+	$$uv $(LOCK) --upgrade requirements.in -o requirements.txt \
+	&& $$uv $(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 
 browser:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 \
-	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && echo "Installing Chromium for the browser tests…" \
-	       && apt-get update -q >/dev/null && apt-get install -y -q --no-install-recommends chromium >/dev/null; } \
-	  || { echo "The browser tests need Chromium or Chrome: install one, then try again." >&2; exit 1; }
+	|| test -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
+	|| if test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing Chromium for the browser tests …"; \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "Please install Chromium or Chrome: the browser tests need it." >&2; exit 1; \
+	fi
 
-check: .venv/dev.installed
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy .
-	LOCAL=on $(BIN)/python manage.py makemigrations --check --dry-run
-	env -u LOCAL SERVICE=api DB_HOST=db.example SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
-	  JWT_SECRET="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
-	  ALLOWED_HOSTS=health.example PUBLIC_URL=https://health.example \
-	  $(BIN)/python manage.py check --deploy --fail-level WARNING
+# A stamp is newer than what it was installed from, so nothing is installed twice.
+.venv/run.stamp: requirements.txt | $(VENV)
+	@echo "Installing the pinned dependencies (about a minute, once) …"
+	@$(INSTALL) -r requirements.txt
+	@touch $@
 
-format: .venv/dev.installed
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+.venv/dev.stamp: requirements-dev.txt | $(VENV)
+	@echo "Installing the pinned dependencies with those of the tests (a minute or two, once) …"
+	@$(INSTALL) -r requirements-dev.txt
+	@touch .venv/run.stamp $@
 
-bench: .venv/dev.installed
-	$(BIN)/python -m tests.bench $(ARGS)
-
-backup: .venv/run.installed
-	@$(BIN)/python -m myhealth.embedded backup $(VAR_DIR) $(FILE)
-
-restore: .venv/run.installed
-	@$(BIN)/python -m myhealth.embedded restore $(VAR_DIR) $(FILE)
-
-lock: .venv/ready
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+$(VENV):
+	@test -n "$(PYTHON)" \
+		|| { echo "Please install Python 3.11 or newer: https://www.python.org/downloads/" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is too old: please install Python 3.11 or newer." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) lacks venv: please install it (Debian: apt install python3-venv)." >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv --clear .venv

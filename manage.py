@@ -7,7 +7,9 @@ if __name__ == "__main__":
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from myhealth.embedded import EmbeddedError
+
     try:
         execute_from_command_line(sys.argv)
-    except ImproperlyConfigured as problem:
+    except (ImproperlyConfigured, EmbeddedError) as problem:
         sys.exit(str(problem))

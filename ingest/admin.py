@@ -51,7 +51,7 @@ class MetricAdmin(ReadOnlyAdmin):
         fields = [field.name for field in self.model._meta.fields if field.name != "content_hash"]
         return [*fields, "oura_documents"]
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [name for name in self.get_readonly_fields(request, obj) if name != "id"]
 
     @admin.display(description="Oura's documents")
@@ -72,8 +72,17 @@ class RejectedDocumentAdmin(ReadOnlyAdmin):
     list_select_related = ["user"]
     date_hierarchy = "last_seen"
     search_fields = ["=oura_id", "user__username"]
-    fields = ["user", "type", "oura_id", "day", "reason", "content", "first_seen", "last_seen"]
-    readonly_fields = fields
+    readonly_fields = (
+        "user",
+        "type",
+        "oura_id",
+        "day",
+        "reason",
+        "content",
+        "first_seen",
+        "last_seen",
+    )
+    fields = readonly_fields
     actions = ["retry"]
 
     @admin.display

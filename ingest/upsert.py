@@ -226,11 +226,10 @@ class Writer:
     def existing(self, items: list[Item]) -> list[dict[str, Any]]:
         days = [item.document.day for item in items]
         ids = [item.document.id for item in items]
-        return list(
-            self.kind.model._default_manager.filter(
-                Q(user_id=self.user_id, day__in=days) | Q(oura_id__in=ids)
-            ).values("pk", "user_id", "oura_id", "day", "content_hash", "fetched_at")
-        )
+        rows: Any = self.kind.model._default_manager.filter(
+            Q(user_id=self.user_id, day__in=days) | Q(oura_id__in=ids)
+        ).values("pk", "user_id", "oura_id", "day", "content_hash", "fetched_at")
+        return list(rows)
 
     def stale(
         self, item: Item, by_id: dict[str, dict[str, Any]], by_day: dict[date, dict[str, Any]]
@@ -295,7 +294,8 @@ class Writer:
             cursor.execute(
                 """
                 INSERT INTO metric_sources (user_id, type, day, content)
-                SELECT %s, %s, u.day, u.content FROM unnest(%s::date[], %s::text[]) AS u(day, content)
+                SELECT %s, %s, u.day, u.content
+                FROM unnest(%s::date[], %s::text[]) AS u(day, content)
                 ON CONFLICT (user_id, type, day) DO UPDATE SET content = EXCLUDED.content""",
                 [self.user_id, self.kind.type, days, contents],
             )

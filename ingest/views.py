@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import orjson
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from msgspec import Raw

@@ -1,38 +1,42 @@
-"""`var/local.env`: what a machine of one's own needs and nobody should have to think up."""
+"""Secrets of a laptop: generated once, kept in `var/local.env`, read by the settings."""
 
+import contextlib
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
+from myhealth.embedded import write_private
 
-def generated() -> dict[str, str]:
-    return {
-        "LOCAL": "on",
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "JWT_SECRET": secrets.token_urlsafe(48),
-        "INGEST_TOKENS": secrets.token_urlsafe(32),
-        "CONTROL_TOKENS": secrets.token_urlsafe(32),
-        "DEMO_PASSWORD": secrets.token_urlsafe(12),
-        "OURA_USER_PASSWORD": secrets.token_urlsafe(12),
-    }
+# No letter that another looks like: people type it from a terminal.
+LEGIBLE = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
-def read(var: Path) -> dict[str, str]:
-    file = var / "local.env"
-    if not file.exists():
-        return {}
-    lines = (line.partition("=") for line in file.read_text().splitlines() if "=" in line)
-    return {name: value for name, _, value in lines}
+def password() -> str:
+    return "-".join("".join(secrets.choice(LEGIBLE) for _ in range(4)) for _ in range(4))
 
 
-def ensure(var: Path) -> dict[str, str]:
-    """Add what the file lacks, change nothing that it has; return it whole."""
-    held = read(var)
-    whole = {**generated(), **held}
-    if whole != held:
-        var.mkdir(parents=True, exist_ok=True)
-        part = var / "local.env.part"
-        part.unlink(missing_ok=True)
-        part.touch(mode=0o600)
-        part.write_text("".join(f"{name}={value}\n" for name, value in whole.items()))
-        part.replace(var / "local.env")
-    return whole
+GENERATED: dict[str, Callable[[], str]] = {
+    "LOCAL": lambda: "on",
+    "SECRET_KEY": lambda: secrets.token_urlsafe(50),
+    "JWT_SECRET": lambda: secrets.token_urlsafe(50),
+    "INGEST_TOKENS": lambda: secrets.token_urlsafe(32),
+    "CONTROL_TOKENS": lambda: secrets.token_urlsafe(32),
+    "DEMO_PASSWORD": password,
+    "OURA_USER_PASSWORD": password,
+}
+
+
+def ensure(var: Path) -> None:
+    """Write what `var/local.env` lacks of generated settings; what it has stays as it is."""
+    path = var / "local.env"
+    text = ""
+    with contextlib.suppress(FileNotFoundError):
+        text = path.read_text()
+    present = {line.partition("=")[0].strip() for line in text.splitlines()}
+    missing = [f"{name}={make()}\n" for name, make in GENERATED.items() if name not in present]
+    if not missing:
+        return
+    if text and not text.endswith("\n"):
+        text += "\n"
+    var.mkdir(parents=True, exist_ok=True)
+    write_private(path, text + "".join(missing))

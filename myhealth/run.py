@@ -1,193 +1,338 @@
-"""What `make run` runs: every service on this machine, and a collection each hour.
+"""`make run`: everything on one machine, started together and stopped together.
 
-python -m myhealth.run                      everything, until Ctrl-C
-python -m myhealth.run collect [options]    one collection, as the hourly one would be
+python -m myhealth.run                    database, services, hourly collection
+python -m myhealth.run collect [OPTIONS]  one collection with the same settings
+python -m myhealth.run backup [FILE]      the embedded database to a file
+python -m myhealth.run restore [FILE]     and back
 """
 
 import contextlib
+import functools
+import multiprocessing
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any, NoReturn
 
+import environ
+import honcho.manager
 import requests
-from honcho.manager import Manager
-from honcho.printer import Printer
+from honcho.printer import Message, Printer
+from honcho.process import Popen, Process
 
 from myhealth import embedded, local
 
-ROOT = Path(__file__).resolve().parent.parent
-EVERY_SECONDS = 3600.0
-START_SECONDS = 60.0
-PORTS = {"api": "API_PORT", "processor": "PROCESSOR_PORT", "sandbox": "SANDBOX_PORT"}
+BASE_DIR = Path(__file__).resolve().parent.parent
+PORTS = {"API_PORT": 8000, "PROCESSOR_PORT": 8001, "SANDBOX_PORT": 8002}
+DEMO = "demo"
+HOUR = 3600.0
+COLLECTOR = "collector"
+FIRST_COLLECTED = "the first collection has ended"
+SERVER = (
+    "granian --interface wsgi myhealth.wsgi:application --host 127.0.0.1 --port {port} "
+    "--workers 1 --blocking-threads 8 --no-ws --respawn-failed-workers --workers-kill-timeout 10 "
+    "--log-level error"
+)
+# Granian gives a hung request 10 s; honcho's own 5 s would cut it off before.
+honcho.manager.KILL_WAIT = 12
 
 
-class Plain(Exception):
-    """A problem whose sentence says what to do."""
-
-
-class Local:
-    """The settings of this machine, read once `var/local.env` is there."""
-
-    def __init__(self) -> None:
-        var = Path(os.environ.get("VAR_DIR") or ROOT / "var").resolve()
-        kept = {} if os.environ.get("DB_HOST") else local.ensure(var)
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
-        from django.conf import settings
-
-        self.settings = settings
-        self.var = var
-        self.first = var / "first-collection"
-        self.real = bool(settings.OURA_API_KEY)
-        self.user = (settings.OURA_USER or "me") if self.real else "demo"
-        secret = "OURA_USER_PASSWORD" if self.real else "DEMO_PASSWORD"
-        self.password = os.environ.get(secret) or kept.get(secret, "")
-        self.ports = {name: int(getattr(settings, port)) for name, port in PORTS.items()}
-
-    @property
-    def services(self) -> list[str]:
-        return ["processor", "api"] if self.real else ["sandbox", "processor", "api"]
-
-    def address(self, service: str) -> str:
-        return f"http://127.0.0.1:{self.ports[service]}"
-
-    def collecting(self) -> dict[str, str]:
-        """The environment of a collection: from Oura with a key, else from the sandbox's demo."""
-        if self.real:
-            return {**os.environ, "OURA_USER": self.user}
-        people = requests.get(f"{self.address('sandbox')}/_sandbox/people", timeout=10).json()
-        token = next(person["access_token"] for person in people if person["name"] == "demo")
-        return {
-            **os.environ,
-            "OURA_API_URL": self.address("sandbox"),
-            "OURA_API_KEY": token,
-            "OURA_USER": self.user,
-        }
-
-
-def manage(*arguments: str, **environment: str) -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *arguments], env={**os.environ, **environment}
-    )
-    if done.returncode:
-        raise Plain(f"manage.py {arguments[0]} failed; its message is above.")
-
-
-def check_ports(here: Local) -> None:
-    for service in here.services:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", here.ports[service]))
-            except OSError:
-                raise Plain(
-                    f"Port {here.ports[service]} is in use: stop what uses it, or choose another "
-                    f"with {PORTS[service]}, as in: make run {PORTS[service]}=9000"
-                ) from None
-
-
-def server(service: str, port: int) -> str:
-    """The command line of one service's server.
-
-    One worker: its threads share the metrics. It comes back if it dies, and ends a hung request
-    when it is told to stop.
-    """
-    options = "--interface wsgi --workers 1 --blocking-threads 8 --no-ws --log-level warning"
-    options += " --respawn-failed-workers --workers-kill-timeout 8"
-    python = shlex.quote(sys.executable)
-    address = f"--host 127.0.0.1 --port {port}"
-    return f"exec {python} -m granian {options} {address} myhealth.wsgi:application"
-
-
-def run() -> int:
-    here = Local()
-    check_ports(here)
-    if here.settings.EMBEDDED_DATABASE:
-        embedded.join(here.var)
-    manage("migrate", "--noinput", "-v", "0")
-    keep = ["--keep-password"] if here.real else []
-    manage("ensure_user", here.user, "--superuser", *keep, PASSWORD=here.password)
-    here.first.unlink(missing_ok=True)
-    manager = Manager(Printer(sys.stdout))
-    for service in here.services:
-        command = server(service, here.ports[service])
-        manager.add_process(service, command, env={**os.environ, "SERVICE": service}, cwd=ROOT)
-    collector = f"exec {shlex.quote(sys.executable)} -m myhealth.run collect-forever"
-    manager.add_process("collector", collector, env={**os.environ}, cwd=ROOT)
-    threading.Thread(target=announce, args=(here,), daemon=True).start()
-    manager.loop()
-    # Told to stop (130, 143, or a server's -15) is how this is meant to end.
-    return 0 if manager.returncode in (0, None, 130, 143, -2, -15) else 1
-
-
-def announce(here: Local) -> None:
-    """Print the last start-up line once the first collection is stored."""
-    while not here.first.exists() or not here.first.read_text():
-        time.sleep(0.1)
-    if here.first.read_text() != "0":
-        say("The first collection is not complete; what failed is named above, and tried hourly.")
-    known = f"(user {here.user}, password {here.password})"
-    say(f"myhealth is ready: http://localhost:{here.ports['api']}/ {known}")
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+def say(sentence: str) -> None:
+    sys.stdout.write(f"{sentence}\n")
     sys.stdout.flush()
 
 
-def collect_forever() -> None:
-    here = Local()
-    for service in here.services:
-        wait_for(f"{here.address(service)}/health")
-    while True:
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), "collect_oura"], env=here.collecting()
-        )
-        if not here.first.exists():
-            here.first.write_text(str(done.returncode))
-        time.sleep(EVERY_SECONDS)
+# Settings --------------------------------------------------------------------------------------
 
 
-def wait_for(url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(requests.RequestException):
-            if requests.get(url, timeout=2).ok:
-                return
-        time.sleep(0.1)
-    raise Plain(f"{url} does not answer; the messages above say why.")
+def var_dir() -> Path:
+    return Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").absolute()
 
 
-def collect(arguments: list[str]) -> None:
-    here = Local()
-    try:
-        environment = here.collecting()
-    except requests.RequestException:
-        raise Plain("Nothing to collect from: start everything with make run first.") from None
-    command = [sys.executable, str(ROOT / "manage.py"), "collect_oura", *arguments]
-    os.execve(command[0], command, environment)
+def read_settings() -> None:
+    """Fill the environment as the settings do, so that the services get what was decided here."""
+    environ.Env.read_env(BASE_DIR / ".env")
+    local_env = var_dir() / "local.env"
+    if local_env.exists():
+        environ.Env.read_env(local_env)
 
 
-def main() -> None:
-    from django.core.exceptions import ImproperlyConfigured
+def ports() -> dict[str, int]:
+    """The port of each service that will run, by its setting; SystemExit for a bad one."""
+    wanted = {name: os.environ.get(name) or str(default) for name, default in PORTS.items()}
+    if not demo():
+        del wanted["SANDBOX_PORT"]
+    for name, port in wanted.items():
+        if not port.isdigit() or not 1 <= int(port) <= 65535:
+            sys.exit(f"{name} must be a whole number from 1 to 65535, not '{port}'.")
+    if len(set(wanted.values())) < len(wanted):
+        sys.exit(f"{', '.join(wanted)} must differ from each other.")
+    return {name: int(port) for name, port in wanted.items()}
 
-    action, *rest = sys.argv[1:] or ["run"]
-    try:
-        if action == "collect":
-            collect(rest)
-        elif action == "collect-forever":
-            collect_forever()
+
+def demo() -> bool:
+    """Whether the sandbox's invented person is collected, for want of Oura credentials."""
+    return not os.environ.get("OURA_API_KEY")
+
+
+def account() -> tuple[str, str]:
+    """The name and password of the account that is collected into."""
+    if demo():
+        return DEMO, os.environ["DEMO_PASSWORD"]
+    return os.environ.get("OURA_USER") or "me", os.environ["OURA_USER_PASSWORD"]
+
+
+def address(name: str) -> str:
+    return f"http://127.0.0.1:{ports()[name]}"
+
+
+# Before the services start ---------------------------------------------------------------------
+
+
+def check_ports() -> None:
+    for name, port in ports().items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except PermissionError:
+                sys.exit(f"Port {port} is reserved for root: choose another with {name}=….")
+            except OSError:
+                sys.exit(
+                    f"Port {port} is in use: stop what uses it, or choose another, "
+                    f"such as `make run {name}={port + 100}`."
+                )
+
+
+def manage(*arguments: str, **settings: str) -> None:
+    """Run a management command; SystemExit when it fails (it has said why)."""
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=BASE_DIR, env=os.environ | settings)
+    if done.returncode:
+        sys.exit(f"`manage.py {arguments[0]}` failed, so nothing was started.")
+
+
+def prepare() -> None:
+    """Bring up all that the services rely on: secrets, database, tables, account."""
+    local.ensure(var_dir())
+    read_settings()
+    check_ports()
+    if not os.environ.get("DB_HOST"):
+        say("Starting the embedded PostgreSQL …")
+        embedded.join(var_dir())
+    say("Bringing the tables up to date …")
+    manage("migrate", "--noinput", "--verbosity", "0")
+    name, password = account()
+    manage("ensure_user", name, PASSWORD=password)
+
+
+# Running ---------------------------------------------------------------------------------------
+
+
+class Mortal(Process):  # type: ignore[misc]
+    """A honcho process that does not outlive the runner, even one that is killed."""
+
+    def run(self, events: Any = None, ignore_signals: bool = False) -> None:
+        embedded.die_with_parent(signal.SIGKILL)
+        self._child_ctor = spawn
+        super().run(events, ignore_signals)
+
+
+def spawn(command: str, **options: Any) -> Popen:
+    last_wish = functools.partial(embedded.die_with_parent, signal.SIGTERM)
+    child = Popen(command, preexec_fn=last_wish, **options)
+    threading.Thread(target=end_group, args=[child], daemon=True).start()
+    return child
+
+
+def end_group(child: Popen) -> None:
+    # A server that is killed leaves its workers, and honcho waits until they close their output.
+    child.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+class Announcer(Printer):  # type: ignore[misc]
+    """Prints the services' lines, and the ready line when the collector says that it is time."""
+
+    def write(self, message: Message) -> None:
+        line = message.data
+        text = line.decode("utf-8", "replace") if isinstance(line, bytes) else str(line)
+        if message.name != COLLECTOR or text.strip() != FIRST_COLLECTED:
+            super().write(message)
+            return
+        name, password = account()
+        port = ports()["API_PORT"]
+        say(f"myhealth is ready: http://localhost:{port}/ (user {name}, password {password})")
+
+
+class Services(honcho.manager.Manager):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(Announcer(sys.stdout))
+        self._process_ctor = Mortal
+
+    def terminate(self) -> None:
+        # A signal in the first moments finds processes whose number is not known yet.
+        if self._all_started():
+            super().terminate()
         else:
-            sys.exit(run())
-    except (Plain, embedded.EmbeddedError, ImproperlyConfigured) as problem:
-        sys.exit(str(problem))
-    except KeyboardInterrupt:
-        sys.exit(130)
+            threading.Timer(0.1, self.terminate).start()
+
+    def add(self, name: str, command: str, **settings: str) -> None:
+        # Without exec, signals would reach a shell.
+        line = f"exec {shlex.quote(sys.executable)} -m {command}"
+        env = os.environ | {"PYTHONUNBUFFERED": "1"} | settings
+        self.add_process(name, line, env=env, cwd=str(BASE_DIR))
+
+    def serve(self, service: str, port: int) -> None:
+        # Whoever watches wants to see myhealth, not each request to its stand-in for Oura.
+        level = {"LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn"} if service == "sandbox" else {}
+        self.add(service, SERVER.format(port=port), SERVICE=service, **level)
+
+
+def run() -> int:
+    """Run all services until a signal comes or one of them ends; the exit code."""
+    read_settings()
+    prepare()
+    services = Services()
+    for name, port in ports().items():
+        services.serve(name.removesuffix("_PORT").lower(), port)
+    services.add(COLLECTOR, "myhealth.run collect-forever")
+    services.loop()
+    embedded.leave(var_dir())
+    asked = services.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    if not asked:
+        say("One of the services ended by itself, so all were stopped; its last lines say why.")
+    return 0 if asked else 1
+
+
+# Collecting ------------------------------------------------------------------------------------
+
+
+def collector_settings() -> dict[str, str]:
+    """What the collector needs to know to collect into the account of this machine."""
+    known = {"PROCESSOR_URL": address("PROCESSOR_PORT"), "OURA_USER": account()[0]}
+    if not demo():
+        return known
+    sandbox = address("SANDBOX_PORT")
+    people = requests.get(f"{sandbox}/_sandbox/people", timeout=10).json()
+    [token] = [person["access_token"] for person in people if person["name"] == DEMO]
+    return known | {
+        "OURA_API_URL": sandbox,
+        "OURA_API_KEY": token,
+    }
+
+
+def collect(*options: str) -> int:
+    """Run one collection; its exit code."""
+    command = [sys.executable, "manage.py", "collect_oura", *options]
+    return subprocess.run(command, cwd=BASE_DIR, env=os.environ | collector_settings()).returncode
+
+
+def collect_forever() -> NoReturn:
+    """Collect at once and then every hour, whatever becomes of a single collection."""
+    await_services()
+    announced = False
+    while True:
+        code = collect_once()
+        if code:
+            say(f"The collection ended with exit code {code}; the next one is in an hour.")
+        if not announced:
+            say(FIRST_COLLECTED)
+            announced = True
+        rest(HOUR)
+
+
+def rest(seconds: float) -> None:
+    """Wait, and meanwhile see that the database is there: the services' pools only reconnect."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not os.environ.get("DB_HOST"):
+            try:
+                embedded.join(var_dir())
+            except embedded.EmbeddedError as error:
+                say(str(error))
+        time.sleep(5)
+
+
+def collect_once() -> int:
+    try:
+        return collect()
+    except requests.RequestException as error:
+        say(f"The sandbox does not answer: {error}")
+        return 1
+
+
+def await_services() -> None:
+    """Wait until the services answer: the one who starts them ends all when one of them dies."""
+    urls = [f"{address(name)}/health/ready" for name in ("API_PORT", "PROCESSOR_PORT")]
+    if demo():
+        urls.append(f"{address('SANDBOX_PORT')}/_sandbox/people")
+    for url in urls:
+        while not is_up(url):
+            time.sleep(0.1)
+
+
+def is_up(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def collect_now(*options: str) -> int:
+    read_settings()
+    if not is_up(f"{address('PROCESSOR_PORT')}/health"):
+        sys.exit(f"Nothing answers at {address('PROCESSOR_PORT')}: start it with `make run`.")
+    return collect(*options)
+
+
+# The command line ------------------------------------------------------------------------------
+
+
+def move(what: str, *files: str) -> int:
+    """Back the embedded database up, or restore it."""
+    read_settings()
+    if os.environ.get("DB_HOST"):
+        sys.exit(f"DB_HOST is set: {what} that PostgreSQL with its own pg_dump and pg_restore.")
+    file = Path(files[0]).expanduser() if files and files[0] else None
+    if what == "backup":
+        say(f"Backed up to {embedded.backup(var_dir(), file)}")
+    else:
+        say(f"Restored from {embedded.restore(var_dir(), file)}")
+    embedded.leave(var_dir())
+    return 0
+
+
+def stop(_signal: int, _frame: object) -> NoReturn:
+    sys.exit(0)
+
+
+def main(arguments: list[str]) -> int:
+    for how in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(how, stop)
+    # Its default from Python 3.14 on would start one more process.
+    multiprocessing.set_start_method("fork" if sys.platform == "linux" else "spawn")
+    try:
+        match arguments:
+            case []:
+                return run()
+            case ["collect-forever"]:
+                collect_forever()
+            case ["collect", *options]:
+                return collect_now(*options)
+            case ["backup" | "restore" as what, *files]:
+                return move(what, *files)
+    except embedded.EmbeddedError as error:
+        sys.exit(str(error))
+    sys.exit(__doc__)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -54,7 +54,7 @@ class Service:
     """One of our servers, run by the production server."""
 
     name: str
-    environment: dict
+    environment: dict[str, str]
     workers: int = 1
 
     def __post_init__(self):
@@ -131,7 +131,7 @@ class Pipeline:
         stdout, stderr = process.communicate(timeout=240)
         return Run(process.returncode, stdout, stderr)
 
-    def control(self, path, **body):
+    def control(self, path, /, **body):
         answer = requests.post(f"{self.sandbox.url}/_sandbox/{path}", json=body, timeout=5)
         assert answer.ok, answer.text
         return answer.json()

@@ -1,0 +1,140 @@
+"""The sandbox's own controls, never part of Oura's paths: people, faults, days that change."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from oura.sandbox import answers, store
+from oura.sandbox.answers import Refused
+from oura.sandbox.faults import KINDS, PATHS, Fault, faults, requests
+from oura.sandbox.people import people as all_people
+
+Body = dict[str, Any]
+Handler = Callable[[Body], object]
+MOST_TIMES = 1_000_000
+MOST_SECONDS = 3600
+
+
+def control(**handlers: Handler) -> Callable[[HttpRequest], HttpResponse]:
+    """A route with a handler for each method; what a handler raises becomes a sentence."""
+
+    @csrf_exempt
+    def view(request: HttpRequest) -> HttpResponse:
+        handler = handlers.get(str(request.method))
+        if handler is None:
+            allow = ", ".join(handlers)
+            return answers.json({"detail": f"Expected {allow}."}, 405, {"Allow": allow})
+        try:
+            return answers.json(handler(body(request) if request.method == "POST" else {}))
+        except Refused as refused:
+            return answers.refusal(refused)
+        except store.Unknown as unknown:
+            return answers.json({"detail": unknown.args[0]}, 404)
+        except ValueError as error:
+            return answers.json({"detail": str(error)}, 400)
+
+    return view
+
+
+def body(request: HttpRequest) -> Body:
+    try:
+        found = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("The body must be a JSON object.")
+    return found
+
+
+def only(given: Body, *names: str) -> None:
+    strange = sorted(given.keys() - set(names))
+    if strange:
+        raise ValueError(f"Unknown: {', '.join(strange)}; expected {', '.join(names)}.")
+
+
+def whole(given: Body, name: str, default: int, lowest: int, highest: int) -> int:
+    value = given.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+        raise ValueError(f"{name} must be a whole number from {lowest} to {highest}.")
+    return value
+
+
+def people(_: Body) -> object:
+    return [
+        {"name": each.name, "user_id": each.user_id, "access_token": each.access_token}
+        for each in all_people(settings.SANDBOX_SEED).values()
+    ]
+
+
+def add_fault(given: Body) -> object:
+    only(given, "fault", "times", "path", "retry_after")
+    kind, path = given.get("fault"), given.get("path")
+    if kind not in tuple(KINDS):
+        raise ValueError(f"fault must be one of: {', '.join(KINDS)}.")
+    if path is not None and path not in PATHS:
+        raise ValueError(f"path must be left out or one of: {', '.join(PATHS)}.")
+    times = whole(given, "times", 1, 1, MOST_TIMES)
+    return faults.add(Fault(kind, times, path, whole(given, "retry_after", 1, 0, MOST_SECONDS)))
+
+
+def clear_faults(_: Body) -> object:
+    return {"cleared": faults.clear()}
+
+
+def clear_requests(_: Body) -> object:
+    requests.clear()
+    return requests.listed()
+
+
+def day_of(given: Body) -> tuple[str, str, date]:
+    for name in ("name", "type", "day"):
+        if not isinstance(given.get(name), str):
+            raise ValueError(f"{name} must be a text.")
+    try:
+        day = date.fromisoformat(given["day"])
+    except ValueError:
+        raise ValueError(f"day: {given['day']!r} is not a date; expected YYYY-MM-DD.") from None
+    return given["name"], given["type"], day
+
+
+def recompute(given: Body) -> object:
+    only(given, "name", "type", "day", "new_id")
+    new_id = given.get("new_id", False)
+    if not isinstance(new_id, bool):
+        raise ValueError("new_id must be true or false.")
+    name, collection, day = day_of(given)
+    documents = store.recompute(name, collection, day, new_id=new_id)
+    return told(name, collection, day) | {
+        "new_id": new_id,
+        "ids": [document["id"] for document in documents],
+        "score": documents[0].get("score"),
+    }
+
+
+def remove(given: Body) -> object:
+    only(given, "name", "type", "day")
+    name, collection, day = day_of(given)
+    return told(name, collection, day) | {"removed": store.remove(name, collection, day)}
+
+
+def restore(given: Body) -> object:
+    only(given, "name", "type", "day")
+    name, collection, day = day_of(given)
+    return told(name, collection, day) | {"restored": store.restore(name, collection, day)}
+
+
+def told(name: str, collection: str, day: date) -> Body:
+    return {"name": name, "type": collection, "day": day.isoformat()}
+
+
+people_view = control(GET=people)
+faults_view = control(GET=lambda _: faults.listed(), POST=add_fault, DELETE=clear_faults)
+requests_view = control(GET=lambda _: requests.listed(), DELETE=clear_requests)
+recompute_view = control(POST=recompute)
+remove_view = control(POST=remove)
+restore_view = control(POST=restore)

@@ -1,0 +1,107 @@
+"""Nights as they are lived: when, how long, in which phases, and in what state."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from random import Random
+
+from oura.sandbox.chance import rng
+from oura.sandbox.days import DAY, illness, in_drawer, midnight, travelling
+from oura.sandbox.people import Person
+
+# As Oura writes them in its strings of phases.
+DEEP, LIGHT, REM, AWAKE = "1", "2", "3", "4"
+EPOCH = 30  # Seconds that one phase lasts.
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One night, on the local clock of the day of waking. Times in seconds."""
+
+    day: date
+    worn: bool
+    start: datetime
+    # The whole time in bed as one phase each 30 s.
+    phases: str
+    heart_rate: float
+    hrv: float
+    temperature: float
+    breath: float
+
+    @property
+    def in_bed(self) -> int:
+        return EPOCH * len(self.phases)
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(seconds=self.in_bed)
+
+    @property
+    def asleep(self) -> int:
+        return self.in_bed - EPOCH * self.phases.count(AWAKE)
+
+    @property
+    def latency(self) -> int:
+        return EPOCH * (len(self.phases) - len(self.phases.lstrip(AWAKE)))
+
+
+def luck(person: Person, day: date) -> float:
+    """By how many hours the night strays from what the person needs, before yesterday's part."""
+    chance = rng(person.seed, person.name, "luck", day)
+    hours = chance.gauss(-0.1, 0.55)
+    if chance.random() < 0.1:
+        hours -= chance.uniform(1.0, 3.2)
+    return hours
+
+
+def ring_off(person: Person, day: date) -> bool:
+    """Whether just the night went without the ring."""
+    return rng(person.seed, person.name, "ring off", day).random() < person.traits.careless
+
+
+@lru_cache(maxsize=4096)
+def night(person: Person, day: date) -> Night:
+    """The night that ends on the day; it is lived even when the ring does not see it."""
+    chance = rng(person.seed, person.name, "night", day)
+    traits, ill, free = person.traits, illness(person, day), day.weekday() in (5, 6)
+    # A short night is partly caught up on in the next one.
+    hours = traits.need + luck(person, day) - 0.3 * luck(person, day - DAY)
+    hours = max(1.8, hours + 0.6 * free + 0.5 * ill)
+    jet_lag = 40 if travelling(person, day) else 0
+    minutes = traits.bedtime + 45 * free + chance.gauss(0, 25 + jet_lag)
+    start = midnight(day) - timedelta(hours=6) + timedelta(minutes=max(150, int(minutes)))
+    start += timedelta(seconds=chance.randrange(60))
+    awake = max(0.04, chance.gauss(0.1, 0.03)) + 0.05 * ill
+    epochs = int(hours * 3600 / EPOCH / (1 - awake))
+    return Night(
+        day=day,
+        worn=not in_drawer(person, day) and not ring_off(person, day),
+        start=start,
+        phases=hypnogram(chance, epochs, awake),
+        heart_rate=traits.resting_heart_rate + chance.gauss(0, 1.6) + 9 * ill - 0.6 * (hours - 7),
+        hrv=max(
+            8.0, traits.hrv * (1 - 0.35 * ill) * (1 + 0.04 * (hours - 7)) * chance.gauss(1, 0.1)
+        ),
+        temperature=chance.gauss(0, 0.18) + 1.1 * ill,
+        breath=chance.gauss(14.6, 0.4) + 1.5 * ill,
+    )
+
+
+def hypnogram(chance: Random, epochs: int, awake: float) -> str:
+    """Phases of a night: cycles of some 95 minutes, deep sleep early, REM late."""
+    parts = [AWAKE * chance.randint(4, max(5, int(epochs * awake / 2)))]
+    length, cycle = len(parts[0]), 0
+    stirring = int(210 * awake)
+    while length < epochs:
+        light, rem = chance.randint(35, 60), chance.randint(8, 18) + 8 * min(cycle, 4)
+        deep = max(0, chance.randint(50, 80) - 18 * cycle)
+        wake = chance.randint(0, stirring)
+        parts.append(LIGHT * light + DEEP * deep + LIGHT * (light // 2) + REM * rem + AWAKE * wake)
+        length += len(parts[-1])
+        cycle += 1
+    return "".join(parts)[:epochs]
+
+
+def is_blind(person: Person, day: date) -> bool:
+    """A rare night without heart rate, told by Oura's sentinels and not by nulls."""
+    return rng(person.seed, person.name, "blind", day).random() < 0.008

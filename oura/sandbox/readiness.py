@@ -1,0 +1,117 @@
+"""`daily_readiness`: what last night, the nights before and yesterday's activity leave."""
+
+from datetime import date
+from typing import Any
+
+from oura.sandbox.activity import load
+from oura.sandbox.chance import clamp, rng
+from oura.sandbox.days import DAY, Document, Identify, in_drawer, summary_timestamp
+from oura.sandbox.nights import Night, is_blind, night
+from oura.sandbox.people import Person
+
+LOOK_BACK = 14
+# Oura tells this contributor since the middle of 2025.
+REGULARITY_SINCE = date(2025, 6, 1)
+WEIGHTS = {
+    "activity_balance": 0.08,
+    "body_temperature": 0.12,
+    "hrv_balance": 0.12,
+    "previous_day_activity": 0.07,
+    "previous_night": 0.27,
+    "recovery_index": 0.08,
+    "resting_heart_rate": 0.12,
+    "sleep_balance": 0.1,
+    "sleep_regularity": 0.04,
+}
+
+
+def daily_readiness(person: Person, day: date, revision: int, identify: Identify) -> list[Document]:
+    if not night(person, day).worn:
+        return []
+    return [
+        {
+            "id": identify(0),
+            **figures(person, day),
+            "day": day.isoformat(),
+            "timestamp": summary_timestamp(person, day),
+        }
+    ]
+
+
+def figures(person: Person, day: date) -> Document:
+    """Score, contributors and deviations (in degrees Celsius) of a day."""
+    chance = rng(person.seed, person.name, "readiness", day)
+    slept = night(person, day)
+    parts = contributors(person, day)
+    score = score_of(parts) if chance.random() > 0.008 else None
+    trend = sum(night(person, day - n * DAY).temperature for n in range(3)) / 3
+    if is_blind(person, day):
+        parts |= {"body_temperature": 0, "recovery_index": 0, "resting_heart_rate": 0}
+    if score is None:
+        parts = dict.fromkeys(parts)
+    return {
+        "contributors": parts,
+        "score": score,
+        "temperature_deviation": None if chance.random() < 0.014 else round(slept.temperature, 2),
+        "temperature_trend_deviation": None if chance.random() < 0.04 else round(trend, 2),
+    }
+
+
+def blind_figures() -> dict[str, Any]:
+    """What Oura tells of a period in which the ring felt nothing: zeros, not nulls."""
+    zeros = {"body_temperature": 0, "recovery_index": 0, "resting_heart_rate": 0}
+    return {
+        "contributors": {**dict.fromkeys(WEIGHTS), **zeros},
+        "score": None,
+        "temperature_deviation": None,
+        "temperature_trend_deviation": None,
+    }
+
+
+def score_of(parts: dict[str, int | None]) -> int:
+    known = {name: part for name, part in parts.items() if part is not None}
+    weight = sum(WEIGHTS[name] for name in known)
+    return clamp(sum(WEIGHTS[name] * part for name, part in known.items()) / weight, 1, 100)
+
+
+def contributors(person: Person, day: date) -> dict[str, int | None]:
+    chance = rng(person.seed, person.name, "recovery", day)
+    slept, traits = night(person, day), person.traits
+    recent = [night(person, day - n * DAY) for n in range(LOOK_BACK)]
+    share = slept.asleep / (traits.need * 3600)
+    balance = sum(each.asleep for each in recent) / (LOOK_BACK * traits.need * 3600)
+    hrv = sum(each.hrv for each in recent[:5]) / 5 / traits.hrv
+    loads = [load(person, day - n * DAY) for n in range(1, 8)]
+    beyond = slept.heart_rate - traits.resting_heart_rate
+    fever = max(0.0, abs(slept.temperature) - 0.3)
+    scores: dict[str, float] = {
+        "activity_balance": 90 - 50 * abs(sum(loads) / 7 - 0.85),
+        "body_temperature": 95 - 85 * fever + chance.gauss(0, 2),
+        "hrv_balance": 76 + 170 * (hrv - 1),
+        "previous_day_activity": 88 - 36 * abs(loads[0] - 0.8),
+        "previous_night": 96 - 165 * max(0.0, 1.08 - share),
+        "recovery_index": chance.gauss(70, 14) - 20 * fever,
+        "resting_heart_rate": 86 - 7 * max(0.0, beyond) - 2 * min(0.0, beyond),
+        "sleep_balance": 80 + 260 * (balance - 0.98),
+        "sleep_regularity": 100 - 0.9 * spread(recent[:7]),
+    }
+    parts: dict[str, int | None] = {name: clamp(score, 1, 100) for name, score in scores.items()}
+    if in_drawer(person, day - DAY):
+        parts["previous_day_activity"] = None
+    if sum(each.worn for each in recent) < 8:
+        parts["hrv_balance"] = None
+    if day < REGULARITY_SINCE:
+        parts["sleep_regularity"] = None
+    return parts
+
+
+def spread(nights: list[Night]) -> float:
+    """The mean distance of bedtimes from their mean, in minutes."""
+    starts = [bedtime_minutes(each) for each in nights]
+    mean = sum(starts) / len(starts)
+    return sum(abs(start - mean) for start in starts) / len(starts)
+
+
+def bedtime_minutes(slept: Night) -> float:
+    clock = slept.start.hour * 60 + slept.start.minute
+    return clock if clock > 720 else clock + 1440

@@ -1,0 +1,18 @@
+from django.urls import path, re_path
+
+from oura.sandbox import controls, views
+
+urlpatterns = [
+    path("v2/usercollection/<name>", views.oura_route(views.listed)),
+    path("v2/usercollection/<name>/<document_id>", views.oura_route(views.single)),
+    path("v2/sandbox/usercollection/<name>", views.oura_route(views.sandbox_listed)),
+    path("v2/sandbox/usercollection/<name>/<document_id>", views.oura_route(views.sandbox_single)),
+    path("_sandbox/people", controls.people_view),
+    path("_sandbox/faults", controls.faults_view),
+    path("_sandbox/requests", controls.requests_view),
+    path("_sandbox/recompute", controls.recompute_view),
+    path("_sandbox/remove", controls.remove_view),
+    path("_sandbox/restore", controls.restore_view),
+    # Oura words an unknown address otherwise than this project does.
+    re_path(r"^v\d+/", views.oura_route(views.unknown)),
+]

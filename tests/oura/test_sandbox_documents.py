@@ -1,0 +1,381 @@
+"""What the sandbox invents: valid by Oura's document, true to recorded answers, coherent."""
+
+import datetime
+import json
+import os
+import statistics
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from oura.sandbox import documents
+from oura.sandbox.people import people
+from oura.sandbox.store import Unknown
+from tests.oura.sandboxed import DAILY, DATED, LISTS, SEED, TODAY, Oura, day, start_afresh
+
+OPENAPI = json.loads((Path(__file__).parent / "openapi-structure.json").read_text())
+SCHEMAS = OPENAPI["components"]["schemas"]
+LONG_AGO = datetime.date(2000, 1, 1)
+STAMPS = {"timestamp", "bedtime_start", "bedtime_end", "start_datetime", "end_datetime"}
+STAMPS |= {"start_time", "end_time", "set_up_at"}
+DAYS = {"day", "start_day", "end_day"}
+
+
+@pytest.fixture(autouse=True)
+def sandbox(settings):
+    start_afresh(settings)
+
+
+def everything(collection, name="demo"):
+    return documents(name, collection, LONG_AGO, TODAY)
+
+
+def by_day(collection, name="demo"):
+    return {each["day"]: each for each in everything(collection, name)}
+
+
+def answer_schema(path):
+    answer = OPENAPI["paths"][path]["get"]["responses"]["200"]
+    schema = answer["content"]["application/json"]["schema"]
+    # The second alternative of a list takes any object: the first is the one that tells.
+    return schema.get("anyOf", [schema])[0]["$ref"].rsplit("/", 1)[1]
+
+
+def validate(instance, name):
+    schema = {"$ref": f"#/components/schemas/{name}", "components": OPENAPI["components"]}
+    checker = jsonschema.FormatChecker()
+    jsonschema.Draft202012Validator(schema, format_checker=checker).validate(instance)
+
+
+def document_properties(name):
+    return set(SCHEMAS[SCHEMAS[name]["properties"]["data"]["items"]["$ref"][21:]]["properties"])
+
+
+def check_times(value):
+    """Each day is a date and each instant has an offset, at any depth."""
+    if isinstance(value, list):
+        for each in value:
+            check_times(each)
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if key in DAYS and each is not None:
+                assert day(each).isoformat() == each
+            elif key in STAMPS and each is not None:
+                assert datetime.datetime.fromisoformat(each).tzinfo
+            else:
+                check_times(each)
+
+
+@pytest.mark.parametrize("name", ["demo", "ben", "greta"])
+@pytest.mark.parametrize("collection", LISTS)
+def test_every_list_validates_against_the_openapi_document(collection, name):
+    span = {"start_date": "2026-06-01", "end_date": "2026-11-20"}
+    if collection in ("heartrate", "ring_battery_level"):
+        span = {"start_datetime": "2026-11-10T00:00:00Z", "end_datetime": "2026-11-12T00:00:00Z"}
+    answer = Oura(name).get(collection, **span).json()
+    schema = answer_schema(f"/v2/usercollection/{collection}")
+    validate(answer, schema)
+    check_times(answer)
+    assert all(document_properties(schema) == set(each) for each in answer["data"])
+
+
+def test_personal_info_validates_against_the_openapi_document():
+    validate(Oura().get("personal_info").json(), "PersonalInfoResponse")
+
+
+@pytest.mark.parametrize("collection", [*DATED, "ring_configuration"])
+def test_every_collection_has_documents(collection):
+    assert everything(collection)
+
+
+@pytest.mark.parametrize("collection", DATED)
+def test_single_documents_equal_those_of_the_list(collection):
+    document = everything(collection)[-1]
+    assert Oura().get(f"{collection}/{document['id']}").json() == document
+
+
+def test_every_path_of_the_openapi_document_is_served():
+    for path in OPENAPI["paths"]:
+        if path.startswith("/v2/usercollection/") and "{" not in path:
+            assert Oura().get(path.removeprefix("/v2/usercollection/")).status_code == 200
+
+
+# Invariants of recorded answers -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(people(SEED)))
+def test_a_periods_times_add_up(name):
+    for period in everything("sleep", name):
+        start, end = (
+            datetime.datetime.fromisoformat(period[f"bedtime_{edge}"]) for edge in ("start", "end")
+        )
+        stages = [period[f"{stage}_sleep_duration"] for stage in ("deep", "light", "rem")]
+        in_bed, total = period["time_in_bed"], period["total_sleep_duration"]
+        assert in_bed == (end - start).total_seconds() > 0
+        assert total == sum(stages)
+        assert total + period["awake_time"] == in_bed
+        assert period["efficiency"] == round(100 * total / in_bed)
+
+
+def test_a_periods_strings_have_a_character_for_each_of_their_intervals():
+    for period in everything("sleep"):
+        seconds = period["time_in_bed"]
+        assert len(period["movement_30_sec"]) == len(period["sleep_phase_30_sec"]) == seconds / 30
+        assert len(period["sleep_phase_5_min"]) == -(-seconds // 300)
+        assert set(period["movement_30_sec"] + period["sleep_phase_30_sec"]) <= set("1234")
+
+
+def test_a_periods_vital_signs_follow_from_its_samples():
+    for period in everything("sleep"):
+        if period["heart_rate"] is None:
+            assert period["lowest_heart_rate"] == 255
+            continue
+        known = [rate for rate in period["heart_rate"]["items"] if rate is not None]
+        assert period["lowest_heart_rate"] == min(known)
+        assert period["average_heart_rate"] == pytest.approx(statistics.mean(known), abs=0.001)
+        assert len(period["heart_rate"]["items"]) == -(-period["time_in_bed"] // 300)
+        assert ".000" in period["heart_rate"]["timestamp"]
+
+
+@pytest.mark.parametrize("name", list(people(SEED)))
+def test_a_night_belongs_to_the_day_of_waking_unless_it_ends_after_18(name):
+    for period in everything("sleep", name):
+        end = datetime.datetime.fromisoformat(period["bedtime_end"])
+        assert end.date() + datetime.timedelta(days=end.hour >= 18) == day(period["day"])
+
+
+@pytest.mark.parametrize("name", list(people(SEED)))
+def test_periods_count_from_zero_and_do_not_overlap(name):
+    by = {}
+    for period in everything("sleep", name):
+        by.setdefault(period["day"], []).append(period)
+    for periods in by.values():
+        assert [each["period"] for each in periods] == list(range(len(periods)))
+        for earlier, later in pairwise(periods):
+            assert earlier["bedtime_end"] <= later["bedtime_start"]
+
+
+def test_an_activity_days_times_are_a_whole_day():
+    names = ("high_activity", "medium_activity", "low_activity", "sedentary", "resting", "non_wear")
+    for activity in everything("daily_activity"):
+        assert sum(activity[f"{name}_time"] for name in names) == 86_400
+
+
+def test_an_activity_day_runs_from_four_to_four_in_steps_of_its_intervals():
+    for activity in everything("daily_activity"):
+        assert activity["timestamp"].startswith(f"{activity['day']}T04:00:00")
+        assert activity["met"]["timestamp"].startswith(f"{activity['day']}T04:00:00.000")
+        assert len(activity["class_5_min"]) == 288
+        assert (len(activity["met"]["items"]), activity["met"]["interval"]) == (1440, 60.0)
+
+
+@pytest.mark.parametrize("collection", DATED)
+def test_ids_are_unique_and_days_ascend(collection):
+    found = everything(collection)
+    days = [each.get("day") or each["start_day"] for each in found]
+    assert len({each["id"] for each in found}) == len(found)
+    assert days == sorted(days)
+
+
+@pytest.mark.parametrize("collection", DAILY)
+def test_a_day_has_one_summary_at_most(collection):
+    days = [each["day"] for each in everything(collection)]
+    assert len(set(days)) == len(days)
+
+
+# Determinism ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("collection", [*DATED, "heartrate", "ring_battery_level"])
+def test_a_day_depends_neither_on_today_nor_on_the_length_of_the_history(collection, settings):
+    span = (datetime.date(2026, 5, 1), datetime.date(2026, 9, 30))
+    before = documents("demo", collection, *span)
+    settings.SANDBOX_DAYS = 4000
+    settings.SANDBOX_TODAY = datetime.date(2027, 3, 3)
+    assert documents("demo", collection, *span) == before != []
+
+
+def test_another_process_invents_the_same():
+    code = (
+        "import django; django.setup()\n"
+        "import datetime, sys, oura.sandbox\n"
+        "day = datetime.date(2026, 5, 5)\n"
+        "sys.stdout.write(repr(oura.sandbox.documents('ana', 'sleep', day, day)))"
+    )
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "myhealth.settings",
+        "PYTHONHASHSEED": "77",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    said = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    start = datetime.date(2026, 5, 5)
+    assert said == repr(documents("ana", "sleep", start, start))
+
+
+def test_another_seed_is_another_world(settings):
+    before = everything("daily_readiness")
+    settings.SANDBOX_SEED = "another"
+    assert not {each["id"] for each in everything("daily_readiness")} & {e["id"] for e in before}
+
+
+def test_the_history_ends_today_and_has_its_length(settings):
+    settings.SANDBOX_DAYS = 7
+    days = {each["day"] for each in everything("daily_stress")}
+    assert min(days) == "2026-11-14"
+    assert max(days) == "2026-11-20"
+
+
+def test_people_differ():
+    assert by_day("daily_activity", "ana") != by_day("daily_activity", "ben")
+
+
+@pytest.mark.parametrize("arguments", [("nobody", "sleep"), ("demo", "mood")])
+def test_unknown_people_and_collections_are_named(arguments):
+    with pytest.raises(Unknown, match=f"'{'nobody' if 'nobody' in arguments else 'mood'}'"):
+        documents(*arguments, LONG_AGO, TODAY)
+
+
+# Coherence --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def years(settings):
+    settings.SANDBOX_DAYS = 1500
+
+
+def asleep(name="demo"):
+    total = {}
+    for period in everything("sleep", name):
+        if period["type"] == "long_sleep":
+            total[period["day"]] = total.get(period["day"], 0) + period["total_sleep_duration"]
+    return total
+
+
+def test_readiness_is_lower_after_a_short_night(years):
+    scores = {key: each["score"] for key, each in by_day("daily_readiness").items()}
+    slept = {key: value for key, value in asleep().items() if scores.get(key) is not None}
+    short = [scores[key] for key, seconds in slept.items() if seconds < 6 * 3600]
+    enough = [scores[key] for key, seconds in slept.items() if seconds > 7.5 * 3600]
+    assert len(short) > 30
+    assert statistics.mean(short) < statistics.mean(enough) - 8
+
+
+def test_the_sleep_score_follows_the_time_asleep(years):
+    slept, days = asleep(), by_day("daily_sleep")
+    pairs = [(slept[key], days[key]["score"]) for key in slept.keys() & days.keys()]
+    known = [pair for pair in pairs if pair[1] is not None]
+    assert statistics.correlation(*zip(*known, strict=True)) > 0.6
+
+
+def test_a_fever_comes_with_a_faster_heart_and_lower_readiness_for_days(years):
+    readiness = by_day("daily_readiness")
+    ill = {k for k, each in readiness.items() if (each["temperature_deviation"] or 0) > 0.8}
+    rates = {p["day"]: p["average_heart_rate"] for p in everything("sleep") if p["period"] == 0}
+    rates = {key: rate for key, rate in rates.items() if rate}
+    assert len(ill) > 20
+    assert statistics.mean(rates[key] for key in ill & rates.keys()) > 4 + statistics.mean(
+        rates.values()
+    )
+    scores = {key: each["score"] for key, each in readiness.items() if each["score"]}
+    assert statistics.mean(scores[key] for key in ill & scores.keys()) < 72
+    following = {(day(key) + datetime.timedelta(days=1)).isoformat() for key in ill}
+    assert len(ill & following) > len(ill) / 3
+
+
+def test_weekend_nights_are_longer(years):
+    nights = asleep()
+    free = [seconds for key, seconds in nights.items() if day(key).weekday() > 4]
+    working = [seconds for key, seconds in nights.items() if day(key).weekday() < 5]
+    assert statistics.mean(free) > statistics.mean(working) + 900
+
+
+def test_a_ring_in_the_drawer_leaves_runs_of_days_without_any_document(years):
+    days = {each["day"] for name in DAILY for each in everything(name)}
+    days |= {each["day"] for each in everything("sleep")}
+    have = sorted(map(day, days))
+    gaps = [(later - earlier).days - 1 for earlier, later in pairwise(have)]
+    assert max(gaps) >= 3
+
+
+def test_some_days_miss_just_the_night(years):
+    nights, activities = by_day("daily_sleep"), by_day("daily_activity")
+    missing = activities.keys() - nights.keys() - {p["day"] for p in everything("sleep")}
+    assert 0 < len(missing) < 0.1 * len(activities)
+
+
+def test_some_days_have_a_summary_without_periods_and_some_the_reverse(years):
+    summaries, periods = by_day("daily_sleep").keys(), asleep().keys()
+    assert 0 < len(summaries - periods) < 40
+    assert 0 < len(periods - summaries) < 40
+
+
+def test_travel_changes_the_offset_for_days(years):
+    offsets = [each["timestamp"][19:] for each in everything("daily_activity")]
+    assert len(set(offsets)) > 3
+    assert sum(earlier != later for earlier, later in pairwise(offsets)) < len(offsets) / 10
+
+
+def test_the_date_of_a_summarys_timestamp_is_not_always_its_day(settings):
+    settings.SANDBOX_DAYS = 4000
+    found = everything("daily_sleep", "greta")
+    assert any(each["timestamp"][:10] != each["day"] for each in found)
+
+
+@pytest.mark.parametrize("kind", ["long_sleep", "sleep", "late_nap", "rest", "deleted"])
+def test_every_type_of_period_occurs(years, kind):
+    assert any(period["type"] == kind for period in everything("sleep"))
+
+
+def test_some_nights_are_split_in_two(years):
+    nights = [p["day"] for p in everything("sleep") if p["type"] == "long_sleep"]
+    assert 0 < len(nights) - len(set(nights)) < 0.1 * len(nights)
+
+
+def test_tiny_fragments_occur_and_do_not_count_for_the_score(years):
+    tiny = [p for p in everything("sleep") if p["type"] == "sleep" and p["time_in_bed"] < 900]
+    assert tiny
+    assert all(period["sleep_score_delta"] is None for period in tiny)
+
+
+def test_sentinels_stand_for_what_the_ring_could_not_feel(years):
+    blind = [each for each in everything("sleep") if each["lowest_heart_rate"] == 255]
+    assert blind
+    assert all(each["heart_rate"] is None for each in blind)
+    zeros = [e for e in everything("daily_readiness") if 0 in e["contributors"].values()]
+    assert 0 < len(zeros) < 40
+
+
+@pytest.mark.parametrize("collection", ["daily_sleep", "daily_activity", "daily_readiness"])
+def test_scores_lie_in_range_and_some_are_null(years, collection):
+    scores = [each["score"] for each in everything(collection)]
+    known = [score for score in scores if score is not None]
+    assert 0 < scores.count(None) < 0.03 * len(scores)
+    assert 1 <= min(known) < 60 < 85 < max(known) <= 100
+    assert 70 < statistics.mean(known) < 85
+
+
+def test_no_contributor_leaves_its_range(years):
+    for collection in ("daily_sleep", "daily_activity", "daily_readiness"):
+        for each in everything(collection):
+            assert all(v is None or 0 <= v <= 100 for v in each["contributors"].values())
+
+
+def test_a_workout_shows_in_the_days_activity_and_heart_rate():
+    workout = next(each for each in everything("workout") if each["intensity"] == "hard")
+    on = day(workout["day"])
+    activity = by_day("daily_activity")[workout["day"]]
+    rows = documents("demo", "heartrate", on, on)
+    assert activity["high_activity_time"] > 300
+    assert any(each["source"] == "workout" and each["bpm"] > 110 for each in rows)
+
+
+def test_heart_rate_ascends_and_equal_instants_occur(years):
+    rows = documents("demo", "heartrate", datetime.date(2026, 9, 1), TODAY)
+    instants = [each["timestamp_unix"] for each in rows]
+    assert instants == sorted(instants)
+    assert len(set(instants)) < len(instants)

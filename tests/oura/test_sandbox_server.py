@@ -1,0 +1,116 @@
+"""The sandbox as a process of its own: the public client, and faults as a socket feels them."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import oura_ring
+import pytest
+import requests
+
+from tests.processes import Service
+
+
+@pytest.fixture(scope="module")
+def server():
+    service = Service("sandbox", {"SANDBOX_DAYS": "60", "SANDBOX_TODAY": "2026-11-20"}).start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(autouse=True)
+def unimpaired(request):
+    if "server" in request.fixturenames:
+        url = request.getfixturevalue("server").url
+        requests.delete(f"{url}/_sandbox/faults", timeout=5)
+
+
+@pytest.fixture(scope="module")
+def token(server):
+    return requests.get(f"{server.url}/_sandbox/people", timeout=5).json()[0]["access_token"]
+
+
+@pytest.fixture
+def client(server, token, monkeypatch):
+    # The public client has no parameter for the address.
+    monkeypatch.setattr(oura_ring, "API_URL", server.url)
+    with oura_ring.OuraClient(token) as client:
+        yield client
+
+
+def get(server, token, path, **options):
+    headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+    url = f"{server.url}/v2/usercollection/{path}"
+    return requests.get(url, headers=headers, timeout=options.pop("timeout", 20), params=options)
+
+
+def fault(server, name, **more):
+    body = {"fault": name, **more}
+    assert requests.post(f"{server.url}/_sandbox/faults", json=body, timeout=5).ok
+
+
+NAMES = [
+    "daily_activity",
+    "daily_readiness",
+    "daily_sleep",
+    "daily_spo2",
+    "daily_stress",
+    "enhanced_tag",
+    "rest_mode_period",
+    "sessions",
+    "sleep_periods",
+    "sleep_time",
+    "workouts",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_public_client_reads_every_list(client, name):
+    found = getattr(client, f"get_{name}")("2026-10-01", "2026-11-20")
+    assert isinstance(found, list)
+    assert found or name in ("rest_mode_period",)
+
+
+def test_the_public_client_reads_who_it_is(client):
+    assert client.get_personal_info()["email"] == "demo@example.org"
+
+
+def test_the_public_client_reads_rings(client):
+    assert client.get_ring_configuration()[0]["hardware_type"] == "gen3"
+
+
+def test_the_public_client_reads_a_single_document(client):
+    [first, *_] = client.get_daily_sleep("2026-11-01", "2026-11-10")
+    assert client.get_daily_sleep(document_id=first["id"]) == first
+
+
+def test_the_public_client_reads_heart_rates_over_several_pages(client):
+    found = client.get_heart_rate("2026-11-01 00:00:00+00:00", "2026-11-05 00:00:00+00:00")
+    assert len(found) > 1000
+
+
+def test_a_truncated_body_is_an_error_of_the_connection(server, token):
+    fault(server, "truncated")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        get(server, token, "sleep", start_date="2026-10-01")
+    assert get(server, token, "sleep").ok
+
+
+def test_a_timeout_lets_other_requests_pass(server, token):
+    fault(server, "timeout", path="sleep")
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        get(server, token, "sleep", timeout=0.3)
+    assert get(server, token, "daily_sleep").ok
+
+
+def test_many_at_once_get_the_same_answer(server, token):
+    def read(_):
+        return get(server, token, "sleep", start_date="2026-09-25", end_date="2026-11-21").content
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(read, range(32)))) == 1
+
+
+def test_simultaneous_requests_share_a_fault_exactly(server, token):
+    fault(server, "rate_limit", times=10)
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(lambda _: get(server, token, "sleep").status_code, range(30)))
+    assert (codes.count(429), codes.count(200)) == (10, 20)
