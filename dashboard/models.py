@@ -1,9 +1,11 @@
 import zoneinfo
 from datetime import date, datetime
+from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -15,6 +17,13 @@ def validate_time_zone(name: str) -> None:
             code="time_zone",
             params={"name": name},
         )
+
+
+class PersonManager(UserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """The person of that name, whatever its case. Raises DoesNotExist."""
+        # The database folds both, as its unique index does.
+        return self.alias(folded=Lower("username")).get(folded=Lower(Value(username)))
 
 
 class User(AbstractUser):
@@ -30,14 +39,26 @@ class User(AbstractUser):
         default=0, editable=False, help_text="Raised to end all of this person's tokens."
     )
 
+    objects: ClassVar[PersonManager] = PersonManager()
+
     class Meta(AbstractUser.Meta):
         constraints = [
-            models.UniqueConstraint(Lower("username"), name="user_name_unique_without_case"),
+            models.UniqueConstraint(
+                Lower("username"),
+                name="user_name_unique_without_case",
+                violation_error_message="A user with that username already exists.",
+            ),
         ]
 
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(raw_password)
         self.token_version = (self.token_version or 0) + 1
+
+    def save(self, *args: Any, update_fields: Any = None, **options: Any) -> None:
+        if update_fields is not None and "password" in update_fields:
+            # Tokens end with the password; a hash that is only renewed by a login costs them, too.
+            update_fields = {*update_fields, "token_version"}
+        super().save(*args, update_fields=update_fields, **options)
 
     def today(self, now: datetime | None = None) -> date:
         """The date where this person is."""

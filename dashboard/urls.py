@@ -1,3 +1,26 @@
-from django.urls import URLPattern, URLResolver
+from django.contrib import admin
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from dashboard import pages, views
+from ingest.registry import METRICS
+
+accounts = [
+    path("login/", pages.Login.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+]
+
+urlpatterns = [
+    path("", pages.Today.as_view(), name="today"),
+    # The name under which the browsable API looks for its login.
+    path("accounts/", include((accounts, "rest_framework"))),
+    path("auth/login", views.LoginView.as_view()),
+    path("auth/refresh", views.RefreshView.as_view()),
+    path("auth/logout", views.LogoutView.as_view()),
+    path("api/v1/dashboard", views.DashboardView.as_view(), name="dashboard"),
+    *(path(f"api/v1/{name}", views.rows_view(name).as_view(), name=name) for name in METRICS),
+    path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(authentication_classes=[]), name="docs"),
+    path("admin/", admin.site.urls),
+]

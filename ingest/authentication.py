@@ -1,7 +1,9 @@
 import hmac
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
@@ -41,6 +43,19 @@ class ServiceToken(BaseAuthentication):
 
 class ControlToken(ServiceToken):
     setting = "CONTROL_TOKENS"
+
+
+class ServiceTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = ServiceToken
+    name = "ingestToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "description": f"One of {self.target.setting}."}
+
+
+class ControlTokenScheme(ServiceTokenScheme):  # type: ignore[no-untyped-call]
+    target_class = ControlToken
+    name = "controlToken"
 
 
 class IsProgram(BasePermission):

@@ -23,7 +23,7 @@ def user_id_of(name: Any) -> int:
         raise Invalid({"user": ["It is missing; expected an account's name."]}, "unknown_user")
     if not isinstance(name, str) or "\x00" in name:
         raise Invalid({"user": ["It must be a text, an account's name."]}, "unknown_user")
-    pk = users.filter(username__iexact=name).values_list("pk", flat=True).first()
-    if pk is None:
-        raise Invalid({"user": ["There is no account of this name."]}, "unknown_user")
-    return int(pk)
+    try:
+        return int(users.get_by_natural_key(name).pk)
+    except get_user_model().DoesNotExist:
+        raise Invalid({"user": ["There is no account of this name."]}, "unknown_user") from None

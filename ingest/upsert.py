@@ -307,11 +307,14 @@ class Writer:
         )
 
     def raise_version(self) -> None:
+        """Count on from the clock: neither deleting a person nor restoring a backup repeats one."""
         table = connection.ops.quote_name(Stream._meta.db_table)
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""
-                INSERT INTO {table} (user_id, type, version) VALUES (%s, %s, 1)
-                ON CONFLICT (user_id, type) DO UPDATE SET version = {table}.version + 1""",
+                INSERT INTO {table} (user_id, type, version)
+                VALUES (%s, %s, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+                ON CONFLICT (user_id, type) DO UPDATE
+                SET version = greatest({table}.version + 1, EXCLUDED.version)""",
                 [self.user_id, self.kind.type],
             )

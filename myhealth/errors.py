@@ -59,13 +59,19 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()
-    return Response(_body(error), status=error.status_code, headers=_headers(error))
+    headers = _headers(error)
+    return Response(_body(error), status=_status(error), headers=headers)
+
+
+def _status(error: exceptions.APIException) -> int:
+    """401 wherever credentials failed: Django REST framework says 403 where none are looked for."""
+    unauthorized = isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed)
+    return status.HTTP_401_UNAUTHORIZED if unauthorized else error.status_code
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:
     headers = {}
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
-        error.status_code = status.HTTP_401_UNAUTHORIZED
         headers["WWW-Authenticate"] = "Bearer"
     if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(int(wait))

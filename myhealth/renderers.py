@@ -17,9 +17,10 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: Any, *, indent: bool = False) -> bytes:
     """Return `value` as JSON; dates as ISO 8601, lazy translations as texts."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
+    option = orjson.OPT_PASSTHROUGH_SUBCLASS | (orjson.OPT_INDENT_2 if indent else 0)
+    return orjson.dumps(value, default=_plain, option=option)
 
 
 class OrjsonRenderer(BaseRenderer):
@@ -34,4 +35,7 @@ class OrjsonRenderer(BaseRenderer):
     ) -> bytes:
         if data is None:
             return b""
-        return data if isinstance(data, bytes) else dumps(data)
+        if isinstance(data, bytes):
+            return data
+        # Only the browsable API asks for an indent.
+        return dumps(data, indent=bool((renderer_context or {}).get("indent")))

@@ -110,12 +110,15 @@ def check_ports() -> None:
                 )
 
 
-def manage(*arguments: str, **settings: str) -> None:
-    """Run a management command; SystemExit when it fails (it has said why)."""
+def manage(*arguments: str, **settings: str) -> str:
+    """Run a management command and return what it said; SystemExit when it fails."""
     command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=BASE_DIR, env=os.environ | settings)
+    done = subprocess.run(
+        command, cwd=BASE_DIR, env=os.environ | settings, stdout=subprocess.PIPE, text=True
+    )
     if done.returncode:
         sys.exit(f"`manage.py {arguments[0]}` failed, so nothing was started.")
+    return done.stdout.strip()
 
 
 def prepare() -> None:
@@ -129,7 +132,10 @@ def prepare() -> None:
     say("Bringing the tables up to date …")
     manage("migrate", "--noinput", "--verbosity", "0")
     name, password = account()
-    manage("ensure_user", name, PASSWORD=password)
+    # The demo's password is ours to say; a person's own is theirs to change.
+    reset = ["--reset"] if demo() else []
+    if manage("ensure_user", name, *reset, PASSWORD=password) == "other password":
+        os.environ["OURA_USER_PASSWORD"] = "as you changed it"
 
 
 # Running ---------------------------------------------------------------------------------------

@@ -212,6 +212,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django.contrib.admin",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
@@ -233,6 +234,7 @@ COMMON_MIDDLEWARE = [
 PEOPLE_MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "dashboard.middleware.LoopbackMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -301,15 +303,11 @@ LOGOUT_REDIRECT_URL = "/accounts/login/"
 JWT_SECRETS = listed("JWT_SECRET")
 if SERVICE == "api" and (not JWT_SECRETS or any(len(key.encode()) < 32 for key in JWT_SECRETS)):
     problems.append("JWT_SECRET must be at least 32 bytes (several: comma-separated, each).")
+JWT_SECRETS = JWT_SECRETS or [SECRET_KEY]
 SIMPLE_JWT = {
-    "ALGORITHM": "HS256",
-    "SIGNING_KEY": JWT_SECRETS[0] if JWT_SECRETS else SECRET_KEY,
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
-    "UPDATE_LAST_LOGIN": False,
-    "USER_ID_FIELD": "pk",
+    "AUTH_TOKEN_CLASSES": ("dashboard.tokens.AccessToken",),
 }
 
 TRUSTED_PROXIES = []
@@ -318,12 +316,17 @@ for part in listed("TRUSTED_PROXIES"):
         TRUSTED_PROXIES.append(ipaddress.ip_network(part, strict=False))
     except ValueError:
         problems.append("TRUSTED_PROXIES must be addresses or networks, such as 10.0.0.0/8.")
-AXES_FAILURE_LIMIT = 5
+AXES_FAILURE_LIMIT = "dashboard.lockout.limit"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "myhealth.requests.client_address"
-AXES_VERBOSE = False
+AXES_USERNAME_CALLABLE = "dashboard.lockout.username"
+AXES_LOCKOUT_CALLABLE = "dashboard.lockout.answer"
+AXES_CLIENT_STR_CALLABLE = "dashboard.lockout.client"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_SENSITIVE_PARAMETERS = ["csrfmiddlewaretoken"]
 
 SECURE_TRANSPORT = PUBLIC_URL.startswith("https://")
 if SERVICE == "api" and not SECURE_TRANSPORT and not LOCAL and PUBLIC_URL:
@@ -368,6 +371,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "myhealth",
     "DESCRIPTION": "A person's Oura sleep, activity and readiness.",
     "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -1,0 +1,218 @@
+"""The API's routes. Each parses, calls one function, answers."""
+
+from typing import Any
+
+import orjson
+from django.contrib.auth import authenticate
+from django.contrib.auth.signals import user_logged_in
+from django.utils.cache import patch_vary_headers
+from django.utils.http import parse_etags
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
+
+from dashboard import parameters, reading, schemas, summaries, tokens
+from dashboard.models import User
+from dashboard.renderers import CsvRenderer, Negotiation, PageRenderer
+from ingest.registry import METRICS, MetricKind
+from myhealth.errors import Invalid
+from myhealth.renderers import OrjsonRenderer
+
+MOST_WEEKS = 53
+SECRETS = {"Cache-Control": "no-store"}
+
+
+class Credentials(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=150, trim_whitespace=False)
+    password = serializers.CharField(max_length=4096, trim_whitespace=False)
+
+
+class Refresh(serializers.Serializer[Any]):
+    refresh = serializers.CharField(max_length=4096)
+
+
+class TokensView(APIView):
+    """Whoever comes here has no token yet, or one that is of no use."""
+
+    authentication_classes = []
+    permission_classes = []
+    renderer_classes = [OrjsonRenderer]
+    serializer: type[serializers.Serializer[Any]]
+
+    def given(self, request: Request) -> dict[str, Any]:
+        if not isinstance(request.data, dict):
+            names = " and ".join(self.serializer().fields)
+            raise Invalid({"body": [f"It must be an object with {names}."]})
+        serializer = self.serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        found: dict[str, Any] = serializer.validated_data
+        return found
+
+
+class LoginView(TokensView):
+    serializer = Credentials
+
+    @extend_schema(
+        operation_id="login",
+        request=schemas.CREDENTIALS,
+        responses={
+            (200, "application/json"): schemas.TOKENS,
+            **schemas.errors(400, 401, 406, 413, 415, 429, 503),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Get tokens for a user name and a password."""
+        given = self.given(request)
+        # The lockout marks Django's own request, which its middleware looks at.
+        user = authenticate(request._request, **given)
+        if not isinstance(user, User):
+            raise AuthenticationFailed("No active account has this name and password.")
+        user_logged_in.send(sender=User, request=request._request, user=user)
+        return Response(tokens.issue(user), headers=SECRETS)
+
+
+class RefreshView(TokensView):
+    serializer = Refresh
+
+    @extend_schema(
+        operation_id="refresh",
+        request=schemas.REFRESH,
+        responses={
+            (200, "application/json"): schemas.TOKENS,
+            **schemas.errors(400, 401, 406, 413, 415, 503),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Get new tokens for a refresh token, which is dead from then on."""
+        try:
+            return Response(tokens.renew(self.given(request)["refresh"]), headers=SECRETS)
+        except TokenError as error:
+            raise InvalidToken(str(error)) from None
+
+
+class LogoutView(TokensView):
+    serializer = Refresh
+
+    @extend_schema(
+        operation_id="logout",
+        request=schemas.REFRESH,
+        responses={204: None, **schemas.errors(400, 401, 406, 413, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        """End a refresh token."""
+        try:
+            tokens.end(self.given(request)["refresh"])
+        except TokenError as error:
+            raise InvalidToken(str(error)) from None
+        return Response(status=204)
+
+
+class ReadView(APIView):
+    """A read of the caller's own data, with an ETag that costs one small query."""
+
+    content_negotiation_class = Negotiation
+    renderer_classes = [OrjsonRenderer, PageRenderer]
+    # The columns of the answer, for CSV.
+    names: tuple[str, ...] = ()
+
+    def conditional(self, request: Request, etag: str, read: Any) -> Response:
+        """304 when the caller has this version, else what `read` returns."""
+        if request.accepted_renderer.format == "api":
+            # A page shows who is signed in, too.
+            return Response(read())
+        headers = {"ETag": etag}
+        wanted = parse_etags(request.headers.get("If-None-Match", ""))
+        if "*" in wanted or etag.removeprefix("W/") in {each.removeprefix("W/") for each in wanted}:
+            return Response(status=304, headers=headers)
+        return Response(read(), headers=headers)
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if final.exception and isinstance(final.accepted_renderer, CsvRenderer):
+            # An error is no table.
+            final.accepted_renderer = OrjsonRenderer()
+            final.accepted_media_type = OrjsonRenderer.media_type
+        final["Cache-Control"] = "private, no-cache"
+        patch_vary_headers(final, ["Accept", "Authorization", "Cookie"])
+        return final
+
+
+class RowsView(ReadView):
+    renderer_classes = [OrjsonRenderer, CsvRenderer, PageRenderer]
+    kind: MetricKind
+
+    def get(self, request: Request) -> Response:
+        user = request.user
+        assert isinstance(user, User)
+        given = parameters.known(request, "start", "end", "fields")
+        span = parameters.span(given, user.today())
+        self.names = parameters.fields(given, reading.columns(self.kind))
+        form = request.accepted_renderer.format
+        # The version is read before the rows: an ETag may be too old for them, never too new.
+        version = reading.versions(user.pk)[self.kind.type]
+        etag = reading.etag(
+            self.kind.type, user.pk, version, span.start, span.end, self.names, form
+        )
+
+        def read() -> list[dict[str, Any]]:
+            held = reading.rows_of(self.kind, user.pk).filter(day__range=(span.start, span.end))
+            if form == "csv":
+                return reading.rows(held, self.names, contributors=orjson.loads)
+            return reading.rows(held, self.names)
+
+        response = self.conditional(request, etag, read)
+        if form == "csv" and response.status_code == 200:
+            name = f"{self.kind.type}_{span.start}_{span.end}.csv"
+            response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+
+def rows_view(name: str) -> type[RowsView]:
+    """The view of one metric type."""
+    kind = METRICS[name]
+    view = type(f"{name.capitalize()}View", (RowsView,), {"kind": kind})
+    described = extend_schema(
+        operation_id=f"{name}_list",
+        description="The caller's days, newest first.",
+        parameters=[
+            schemas.START,
+            schemas.END,
+            schemas.fields(kind),
+            schemas.format_parameter("json", "csv", "api"),
+            schemas.IF_NONE_MATCH,
+        ],
+        responses=schemas.read(kind),
+    )
+    return extend_schema_view(get=described)(view)
+
+
+class DashboardView(ReadView):
+    @extend_schema(
+        operation_id="dashboard",
+        parameters=[
+            OpenApiParameter(
+                "weeks",
+                {"type": "integer", "minimum": 1, "maximum": MOST_WEEKS, "default": 4},
+                description="How many weekly summaries, back from today.",
+            ),
+            schemas.format_parameter("json", "api"),
+            schemas.IF_NONE_MATCH,
+        ],
+        responses={**schemas.DASHBOARD, **schemas.errors(400, 401, 406, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        """The newest day of each type, and the last weeks in figures."""
+        user = request.user
+        assert isinstance(user, User)
+        given = parameters.known(request, "weeks")
+        weeks = parameters.whole(given, "weeks", 4, MOST_WEEKS)
+        today = user.today()
+        versions = reading.versions(user.pk)
+        etag = reading.etag("dashboard", user.pk, versions, today, weeks)
+        return self.conditional(request, etag, lambda: summaries.dashboard(user.pk, today, weeks))
