@@ -1,3 +1,4 @@
+from axes.models import AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
@@ -7,8 +8,8 @@ from dashboard.models import User
 
 admin.site.site_header = admin.site.site_title = "myhealth"
 admin.site.index_title = "What is held"
-# Roles are a question of staff or not; tokens are nobody's to look at.
-for model in (Group, OutstandingToken, BlacklistedToken):
+# Roles are a question of staff or not; tokens are nobody's to look at; these logs are not kept.
+for model in (Group, OutstandingToken, BlacklistedToken, AccessLog, AccessFailureLog):
     admin.site.unregister(model)
 
 

@@ -45,6 +45,8 @@ def plain(value: Any) -> Any:
 class PageRenderer(BrowsableAPIRenderer):
     """The browsable API; without forms, since these routes only read."""
 
+    template = "dashboard/api.html"
+
     def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
         return method == "POST" and bool(super().show_form_for_method(view, method, request, obj))
 

@@ -1,7 +1,7 @@
 """The metrics, to look at; only the processor writes them, so here nobody does."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import requests
 from django.conf import settings
@@ -39,20 +39,48 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+class ScoreFilter(admin.SimpleListFilter):
+    """Oura's own bands of scores."""
+
+    title = "score"
+    parameter_name = "score"
+    BANDS: ClassVar[dict[str, tuple[str, dict[str, Any]]]] = {
+        "optimal": ("85 to 100: optimal", {"score__gte": 85}),
+        "good": ("70 to 84: good", {"score__range": (70, 84)}),
+        "fair": ("60 to 69: fair", {"score__range": (60, 69)}),
+        "attention": ("below 60: pay attention", {"score__lt": 60}),
+        "none": ("no score", {"score__isnull": True}),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, label) for name, (label, _) in self.BANDS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        band = self.BANDS.get(self.value() or "")
+        return queryset.filter(**band[1]) if band else queryset
+
+
 class MetricAdmin(ReadOnlyAdmin):
-    list_display = ["day", "user", "score", "oura_id", "updated_at", "fetched_at"]
-    list_filter = [("user", admin.RelatedOnlyFieldListFilter), "score"]
+    list_display = ["day", "user", "score", "updated_at", "fetched_at"]
+    list_filter = [ScoreFilter, ("user", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user"]
     date_hierarchy = "day"
     search_fields = ["=oura_id", "user__username"]
     search_help_text = "An Oura id or an account's name."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        fields = [field.name for field in self.model._meta.fields if field.name != "content_hash"]
-        return [*fields, "oura_documents"]
+        hidden = ("id", "content_hash", "contributors")
+        fields = [field.name for field in self.model._meta.fields if field.name not in hidden]
+        times = ["created_at", "updated_at", "fetched_at"]
+        own = [name for name in fields if name not in times]
+        return [*own, "contributor_scores", *times, "oura_documents"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [name for name in self.get_readonly_fields(request, obj) if name != "id"]
+        return list(self.get_readonly_fields(request, obj))
+
+    @admin.display(description="Contributors")
+    def contributor_scores(self, obj: Metric) -> str:
+        return readable(obj.contributors)
 
     @admin.display(description="Oura's documents")
     def oura_documents(self, obj: Metric) -> str:

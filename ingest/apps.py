@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class IngestConfig(AppConfig):
     name = "ingest"
+    verbose_name = "Metrics"
 
     def ready(self) -> None:
         from ingest.metrics import NewestDay

@@ -1,0 +1,235 @@
+"""Logging in, staying in, being locked out, and being shown the door."""
+
+import datetime
+from concurrent.futures import ThreadPoolExecutor
+
+import jwt
+import pytest
+from axes.models import AccessAttempt
+from django.db import IntegrityError, connection
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from dashboard.models import User
+from tests.conftest import PASSWORDS
+from tests.dashboard.conftest import Api
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_login_gives_tokens_and_opens_the_api(ana):
+    api = Api()
+    answer = api.log_in()
+    body = answer.json()
+    assert (answer.status_code, set(body)) == (200, {"token", "access", "refresh"})
+    assert body["token"] == body["access"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert api.get("sleep").status_code == 200
+
+
+def test_an_access_token_is_hs256_and_lives_15_minutes(api):
+    claims = jwt.decode(api.access, options={"verify_signature": False})
+    assert jwt.get_unverified_header(api.access)["alg"] == "HS256"
+    assert claims["exp"] - claims["iat"] == 15 * 60
+
+
+def test_a_name_is_the_same_in_any_case(ana):
+    assert Api().log_in("ANA", PASSWORDS["ana"]).status_code == 200
+
+
+def test_two_names_that_differ_in_case_only_can_not_be_made(ana):
+    with pytest.raises(IntegrityError):
+        User.objects.create(username="Ana")
+
+
+def test_wrong_password_and_unknown_user_get_the_same_answer(ana):
+    wrong, unknown = Api().log_in("ana", "wrong"), Api().log_in("nobody", "wrong")
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.json() == unknown.json()
+    assert wrong.headers["WWW-Authenticate"] == unknown.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_an_unknown_user_costs_as_much_hashing_as_a_known_one(ana, monkeypatch):
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+    hashed = []
+    encode = PBKDF2PasswordHasher.encode
+    monkeypatch.setattr(
+        PBKDF2PasswordHasher,
+        "encode",
+        lambda self, *args, **kwargs: hashed.append(1) or encode(self, *args, **kwargs),
+    )
+    Api().log_in("ana", "wrong")
+    known = len(hashed)
+    Api().log_in("nobody", "wrong")
+    assert len(hashed) == 2 * known > 0
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "username"),
+        ({"username": "ana"}, "password"),
+        ({"username": "a\0na", "password": "x"}, "username"),
+        ({"username": "x" * 151, "password": "x"}, "username"),
+        ({"username": ["ana"], "password": "x"}, "username"),
+        ([], "body"),
+        ("ana", "body"),
+    ],
+)
+def test_a_login_that_is_none_names_the_field(db, body, field):
+    answer = Api().post("/auth/login", body)
+    assert answer.status_code == 400
+    assert field in answer.json()["errors"]
+
+
+def test_the_sixth_attempt_is_refused_even_with_the_right_password(ana):
+    api = Api()
+    assert [api.log_in("ana", "wrong").status_code for _ in range(5)] == [401] * 5
+    refused = api.log_in()
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 900
+    assert set(refused.json()) == {"detail", "code", "errors"}
+
+
+def test_a_lockout_holds_for_that_account_and_address_alone(ana, ben):
+    api = Api()
+    for _ in range(6):
+        api.log_in("ana", "wrong")
+    assert api.log_in("ben").status_code == 200
+    assert Api("203.0.113.9").log_in("ana").status_code == 200
+
+
+def test_case_does_not_give_more_attempts(ana):
+    api = Api()
+    for name in ("ana", "Ana", "ANA", "aNa", "anA"):
+        api.log_in(name, "wrong")
+    assert api.log_in("ana").status_code == 429
+
+
+def test_a_lockout_ends_by_itself(ana):
+    api = Api()
+    for _ in range(6):
+        api.log_in("ana", "wrong")
+    AccessAttempt.objects.update(attempt_time=timezone.now() - datetime.timedelta(minutes=16))
+    assert api.log_in().status_code == 200
+
+
+def test_a_success_forgets_the_failures_before_it(ana):
+    api = Api()
+    for _ in range(4):
+        api.log_in("ana", "wrong")
+    api.log_in()
+    assert [api.log_in("ana", "wrong").status_code for _ in range(4)] == [401] * 4
+
+
+def test_an_account_attacked_from_everywhere_is_slowed_but_open_to_its_owner(ana):
+    for number in range(20):
+        AccessAttempt.objects.create(
+            username="ana",
+            ip_address=f"192.0.2.{number}",
+            user_agent="",
+            attempt_time=timezone.now(),
+            failures_since_start=5,
+        )
+    attacker = Api("192.0.2.200")
+    assert [attacker.log_in("ana", "wrong").status_code for _ in range(2)] == [401, 429]
+    assert Api("203.0.113.9").log_in("ana").status_code == 200
+
+
+def test_a_forged_forwarding_header_does_not_give_more_attempts(ana):
+    codes = []
+    for number in range(6):
+        answer = Api().post(
+            "/auth/login",
+            {"username": "ana", "password": "wrong"},
+            **{"X-Forwarded-For": f"192.0.2.{number}"},
+        )
+        codes.append(answer.status_code)
+    assert codes == [401] * 5 + [429]
+
+
+def test_a_refresh_token_works_once(api):
+    first = api.renew()
+    assert (first.status_code, set(first.json())) == (200, {"token", "access", "refresh"})
+    assert api.renew().status_code == 401
+    assert api.renew(first.json()["refresh"]).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_refreshes_at_once_one_succeeds(api):
+    def renew(_):
+        try:
+            return Api().renew(api.refresh).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = sorted(pool.map(renew, range(8)))
+    assert codes == [200] + [401] * 7
+
+
+def test_a_logout_ends_the_refresh_token_and_can_be_repeated(api):
+    assert api.post("/auth/logout", {"refresh": api.refresh}).status_code == 204
+    assert api.renew().status_code == 401
+    assert api.post("/auth/logout", {"refresh": api.refresh}).status_code == 204
+
+
+@pytest.mark.parametrize("path", ["/auth/refresh", "/auth/logout"])
+def test_what_is_no_refresh_token_is_refused(api, path):
+    for text in ("nonsense", "a.b.c", api.access):
+        assert api.post(path, {"refresh": text}).status_code == 401
+
+
+def test_a_refresh_token_does_not_open_the_api(api):
+    api.access = api.refresh
+    assert api.get("sleep").status_code == 401
+
+
+def test_tokens_are_not_kept_in_the_database(api):
+    assert list(OutstandingToken.objects.values_list("token", flat=True)) == [""]
+
+
+def change_password(user):
+    user.set_password("another good one")
+    user.save()
+
+
+def disable(user):
+    user.is_active = False
+    user.save()
+
+
+@pytest.mark.parametrize("what", [change_password, disable, User.delete])
+def test_tokens_end_with_the_password_or_the_account(ana, api, what):
+    what(User.objects.get(pk=ana.pk))
+    assert api.get("sleep").status_code == 401
+    assert api.renew().status_code == 401
+
+
+def test_a_token_signed_by_an_older_secret_is_accepted(api, settings):
+    settings.JWT_SECRETS = ["a-new-secret-" + "n" * 32, *settings.JWT_SECRETS]
+    assert api.get("sleep").status_code == 200
+    settings.JWT_SECRETS = settings.JWT_SECRETS[:1]
+    assert api.get("sleep").status_code == 401
+
+
+def test_an_unsigned_token_is_refused(api):
+    claims = jwt.decode(api.access, options={"verify_signature": False})
+    api.access = jwt.encode(claims, None, algorithm="none")
+    assert api.get("sleep").status_code == 401
+
+
+def test_an_expired_token_is_refused(api, settings):
+    claims = jwt.decode(api.access, options={"verify_signature": False})
+    api.access = jwt.encode({**claims, "exp": claims["iat"] - 1}, settings.JWT_SECRETS[0])
+    assert api.get("sleep").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer a b", "Basic YTpi", "Token x", "Bearer ä"]
+)
+def test_no_usable_token_is_401_in_the_shape_of_every_error(db, header):
+    answer = Api().client.get("/api/v1/sleep", headers={"Authorization": header})
+    assert (answer.status_code, set(answer.json())) == (401, {"detail", "code", "errors"})
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
