@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import requests
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +75,12 @@ class Service:
         wait_until(lambda: requests.get(f"{self.url}/health", timeout=1).ok)
         return self
 
+    def kill(self):
+        """Without a warning, workers and all."""
+        for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+            process.kill()
+        self.process.wait()
+
     def stop(self):
         self.process.terminate()
         assert self.process.wait(20) == 0
@@ -135,6 +142,10 @@ class Pipeline:
         answer = requests.post(f"{self.sandbox.url}/_sandbox/{path}", json=body, timeout=5)
         assert answer.ok, answer.text
         return answer.json()
+
+    def requests(self):
+        """How many requests Oura's routes have had."""
+        return requests.get(f"{self.sandbox.url}/_sandbox/requests", timeout=5).json()["total"]
 
     def fault(self, fault, times=1, **more):
         return self.control("faults", fault=fault, times=times, **more)

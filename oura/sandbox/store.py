@@ -99,8 +99,8 @@ def of_day(person: Person, collection: str, day: date) -> tuple[bytes, ...]:
     return () if override.removed else serialised(person, collection, day, override.version)
 
 
-# Some 4 kB each on average, so about 35 MB at most.
-@lru_cache(maxsize=8192)
+# Some 5 kB each on average, so about 10 MB.
+@lru_cache(maxsize=2048)
 def serialised(person: Person, collection: str, day: date, version: Version) -> tuple[bytes, ...]:
     return tuple(map(orjson.dumps, generated(person, collection, day, version)))
 

@@ -1,10 +1,11 @@
 """Sandbox to tables over real HTTP between real processes."""
 
 import random
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from tests.processes import Pipeline, Service, database_environment, wait_until
 
 COLLECTIONS = {
     "sleep": ("daily_sleep", "sleep"),
@@ -12,6 +13,28 @@ COLLECTIONS = {
     "readiness": ("daily_readiness",),
 }
 COUNTING = ("long_sleep", "sleep", "late_nap")
+SUMS = {
+    "duration": "total_sleep_duration",
+    "time_in_bed": "time_in_bed",
+    "deep_sleep_duration": "deep_sleep_duration",
+    "light_sleep_duration": "light_sleep_duration",
+    "rem_sleep_duration": "rem_sleep_duration",
+    "awake_time": "awake_time",
+}
+OF_THE_MAIN_PERIOD = ("latency", "efficiency", "average_heart_rate", "lowest_heart_rate")
+OF_THE_MAIN_PERIOD += ("average_hrv", "average_breath", "bedtime_start", "bedtime_end")
+
+
+def importance(period):
+    return (
+        period["type"] == "long_sleep",
+        period["type"] == "sleep",
+        period["total_sleep_duration"],
+    )
+
+
+def sentinel(name, value):
+    return None if (name, value) == ("lowest_heart_rate", 255) else value
 
 
 def minutes(seconds):
@@ -45,37 +68,65 @@ def test_the_first_run_brings_the_whole_history_and_the_second_changes_nothing(p
     assert (again.code, again.counts("unchanged")) == (0, first.counts("created"))
 
 
-def test_rows_equal_ouras_documents_field_by_field(pipeline):
-    pipeline.collect("--type", "activity", "readiness", "sleep")
+@pytest.fixture
+def decade(pipeline):
+    """Ten years, to be collected into the same account."""
+    service = Service("sandbox", {"SANDBOX_DAYS": "3653", "SANDBOX_TODAY": ""}).start()
+    yield Pipeline(service, pipeline.processor)
+    service.stop()
+
+
+def test_ten_years_equal_ouras_documents_field_by_field(decade):
+    pipeline = decade
+    assert pipeline.collect().code == 0
     activity = pipeline.rows("activity")
+    assert set(activity) == expected_days(pipeline, "activity")
     for document in pipeline.at_oura("daily_activity"):
         row = activity[document["day"]]
         assert row["oura_id"] == document["id"]
         for name in ("score", "steps", "active_calories", "total_calories"):
             assert row[name] == document[name]
+        assert row["equivalent_walking_distance"] == document["equivalent_walking_distance"]
         for name in ("high", "medium", "low"):
             assert row[f"{name}_activity_minutes"] == minutes(document[f"{name}_activity_time"])
+        for name in ("sedentary", "resting"):
+            assert row[f"{name}_minutes"] == minutes(document[f"{name}_time"])
         assert row["contributors"] == known(document["contributors"])
     readiness = pipeline.rows("readiness")
     for document in pipeline.at_oura("daily_readiness"):
         row = readiness[document["day"]]
         for name in ("score", "temperature_deviation", "temperature_trend_deviation"):
             assert row[name] == document[name]
-    sleep, asleep = pipeline.rows("sleep"), {}
+        assert (row["oura_id"], row["contributors"]) == (
+            document["id"],
+            known(document["contributors"]),
+        )
+    sleep, periods = pipeline.rows("sleep"), {}
     for period in pipeline.at_oura("sleep"):
         if period["type"] in COUNTING:
-            asleep[period["day"]] = asleep.get(period["day"], 0) + period["total_sleep_duration"]
+            periods.setdefault(period["day"], []).append(period)
     for day, row in sleep.items():
-        assert row["duration"] == asleep.get(day)
+        held = periods.get(day, [])
+        for column, name in SUMS.items():
+            assert row[column] == (sum(period[name] for period in held) if held else None)
+        main = max(held, key=importance, default=None)
+        for name in OF_THE_MAIN_PERIOD:
+            assert row[name] == (sentinel(name, main[name]) if main else None)
     for document in pipeline.at_oura("daily_sleep"):
         row = sleep[document["day"]]
         assert (row["oura_id"], row["score"]) == (document["id"], document["score"])
+        assert row["contributors"] == known(document["contributors"])
+    again = pipeline.collect("--all")
+    assert again.counts("unchanged") == {
+        "sleep": len(sleep),
+        "activity": len(activity),
+        "readiness": len(readiness),
+    }
+    assert again.counts("updated") == again.counts("created") == dict.fromkeys(COLLECTIONS, 0)
 
 
 @pytest.mark.parametrize("page_size", ["7", "1"])
 def test_pages_of_any_size_are_followed_to_the_last(pipeline, page_size):
-    from tests.processes import Pipeline, Service
-
     small = Service(
         "sandbox",
         {"SANDBOX_DAYS": "20", "SANDBOX_PAGE_SIZE": page_size, "SANDBOX_TODAY": ""},
@@ -89,13 +140,40 @@ def test_pages_of_any_size_are_followed_to_the_last(pipeline, page_size):
         small.stop()
 
 
-def test_killed_at_random_moments_and_run_once_more_it_is_complete(pipeline):
+def test_killed_at_ten_random_moments_and_run_once_more_it_is_complete(pipeline):
     chance = random.Random(7)
-    for _ in range(6):
-        process = pipeline.popen()
-        threading.Event().wait(chance.uniform(1.0, 2.5))
-        process.kill()
-        process.communicate()
+    paged = Service(
+        "sandbox", {"SANDBOX_DAYS": "200", "SANDBOX_PAGE_SIZE": "10", "SANDBOX_TODAY": ""}
+    ).start()
+    killed = Pipeline(paged, pipeline.processor)
+    try:
+        killed.collect("--all", "--dry-run")
+        whole = killed.requests()
+        for _ in range(10):
+            # A moment told by how far it came, since machines differ in speed.
+            until = killed.requests() + chance.randint(1, whole)
+            process = killed.popen("--all")
+            wait_until(lambda: killed.requests() >= until)  # noqa: B023
+            process.kill()
+            process.communicate()
+        assert any(killed.rows(type_) for type_ in COLLECTIONS)
+        assert killed.collect().code == 0
+        for type_ in COLLECTIONS:
+            assert set(killed.rows(type_)) == expected_days(killed, type_)
+        assert killed.collect("--all").counts("updated") == dict.fromkeys(COLLECTIONS, 0)
+    finally:
+        paged.stop()
+
+
+def test_a_processor_killed_in_the_middle_leaves_nothing_half_written(pipeline):
+    mortal = Service("processor", database_environment()).start()
+    doomed = Pipeline(pipeline.sandbox, mortal)
+    process = doomed.popen()
+    wait_until(lambda: len(doomed.rows("sleep")) > 0)
+    mortal.kill()
+    stdout, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "processor can't be reached" in stdout
     assert pipeline.collect().code == 0
     for type_ in COLLECTIONS:
         assert set(pipeline.rows(type_)) == expected_days(pipeline, type_)
