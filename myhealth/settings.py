@@ -158,7 +158,14 @@ def database(host: str) -> dict[str, Any]:
             "sslmode": "disable" if EMBEDDED_DATABASE else DB_SSLMODE,
             "connect_timeout": 5,
             "application_name": f"myhealth-{SERVICE or 'command'}",
-            "pool": {"min_size": 1, "max_size": DB_POOL_SIZE, "timeout": 5},
+            # The short reconnecting keeps pauses between tries short, however long the database
+            # was away: each request that comes begins anew.
+            "pool": {
+                "min_size": 1,
+                "max_size": DB_POOL_SIZE,
+                "timeout": 5,
+                "reconnect_timeout": 5,
+            },
             "options": f"-c statement_timeout={30_000 if SERVING else 0}",
         },
     }
