@@ -1,5 +1,9 @@
+import tempfile
+from pathlib import Path
+
 import pytest
 
+from tests.end_to_end.machines import Machine
 from tests.processes import Pipeline, Service, database_environment
 
 
@@ -25,3 +29,12 @@ def pipeline(transactional_db, ana, sandbox, processor_process):
     made.clear_faults()
     yield made
     made.clear_faults()
+
+
+@pytest.fixture
+def machine():
+    with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
+        Path(folder).chmod(0o755)
+        made = Machine(Path(folder) / "var")
+        yield made
+        made.clean_up()

@@ -2,15 +2,12 @@
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -18,132 +15,7 @@ import pytest
 import requests
 
 from myhealth import embedded
-from tests.processes import ROOT, Service, free_port, wait_until
-
-READY = re.compile(r"myhealth is ready: (http://localhost:\d+/) \(user (\S+), password (\S+)\)")
-# What the tests set for themselves, and what a developer's shell may hold.
-NOT_OURS = re.compile(
-    r"(DB|OURA|SANDBOX|API|PROCESSOR|JWT|SECRET|LOG|METRICS)_.*"
-    r"|SERVICE|LOCAL|INGEST_TOKENS|CONTROL_TOKENS|DEMO_PASSWORD|PUBLIC_URL|VAR_DIR"
-    r"|DJANGO_SETTINGS_MODULE|COV_CORE_.*|MAKE.*"
-)
-
-
-class Machine:
-    """A laptop of its own: local state, ports and environment."""
-
-    def __init__(self, var):
-        self.var = var
-        self.ports = {name: free_port() for name in ("API_PORT", "PROCESSOR_PORT", "SANDBOX_PORT")}
-        self.settings = {
-            "VAR_DIR": str(var),
-            "SANDBOX_DAYS": "20",
-            **{name: str(port) for name, port in self.ports.items()},
-        }
-        self.runs = []
-
-    def environment(self, **more):
-        inherited = {
-            name: value for name, value in os.environ.items() if not NOT_OURS.fullmatch(name)
-        }
-        return {**inherited, **self.settings, **more}
-
-    def start(self, **settings):
-        self.runs.append(Run(self.environment(**settings)))
-        return self.runs[-1]
-
-    def command(self, *arguments, **settings):
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=self.environment(**settings),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    def run(self, *arguments, **settings):
-        """A sub-command, or a start that is expected to fail."""
-        return self.command("-m", "myhealth.run", *arguments, **settings)
-
-    def clean_up(self):
-        for run in self.runs:
-            run.process.kill()
-            run.process.wait()
-            run.reader.join()
-        wait_until(lambda: not self.var.exists() or not embedded.alive(self.var))
-        shutil.rmtree(embedded.elsewhere(self.var), ignore_errors=True)
-
-
-class Run:
-    """One `make run`, whose lines are gathered while it runs."""
-
-    def __init__(self, environment):
-        self.var = environment["VAR_DIR"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "myhealth.run"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            process_group=0,
-        )
-        self.lines = []
-        self.reader = threading.Thread(target=self.read)
-        self.reader.start()
-
-    def read(self):
-        with self.process.stdout as stdout:
-            for line in stdout:
-                self.lines.append(line.rstrip("\n"))
-
-    def said(self):
-        return "\n".join(self.lines)
-
-    def await_ready(self, seconds=120):
-        """The address, the user and the password of the ready line."""
-
-        def happened():
-            return any(map(READY.fullmatch, self.lines)) or self.process.poll() is not None
-
-        wait_until(happened, seconds)
-        found = list(filter(None, map(READY.fullmatch, self.lines)))
-        assert len(found) == 1, self.said()
-        self.url, self.user, self.password = found[0].groups()
-        return self
-
-    def started(self):
-        """Every process that came with it, the detached keeper of the database included."""
-        own = psutil.Process(self.process.pid).children(recursive=True)
-        return [*own, *(each for each in psutil.process_iter() if is_keeper(each, self.var))]
-
-    def stop(self, how=signal.SIGTERM, *, group=False):
-        began = time.monotonic()
-        if group:
-            os.killpg(self.process.pid, how)
-        else:
-            self.process.send_signal(how)
-        code = self.process.wait(timeout=20)
-        self.took = time.monotonic() - began
-        return code
-
-    def log_in(self):
-        credentials = {"username": self.user, "password": self.password}
-        answer = requests.post(f"{self.url}auth/login", json=credentials, timeout=10)
-        assert answer.status_code == 200, answer.text
-        return {"Authorization": f"Bearer {answer.json()['access']}"}
-
-    def days(self):
-        answer = requests.get(f"{self.url}api/v1/sleep", headers=self.log_in(), timeout=10)
-        assert answer.status_code == 200, answer.text
-        return [row["day"] for row in answer.json()]
-
-
-def is_keeper(process, var):
-    with contextlib.suppress(psutil.Error):
-        return process.cmdline()[-3:-1] == ["keep", var]
-    return False
+from tests.processes import ROOT, Service, wait_until
 
 
 def living(processes):
@@ -162,15 +34,6 @@ def is_free(port):
             probe.bind(("127.0.0.1", port))
             return True
     return False
-
-
-@pytest.fixture
-def machine():
-    with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
-        Path(folder).chmod(0o755)
-        made = Machine(Path(folder) / "var")
-        yield made
-        made.clean_up()
 
 
 def test_it_collects_stops_and_starts_again_with_the_same_data(machine):

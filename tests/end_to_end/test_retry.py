@@ -1,0 +1,58 @@
+"""Rejected documents are retried from the admin, by way of the processor."""
+
+import pytest
+from django.test import Client
+
+from ingest.models import RejectedDocument, SleepMetric
+
+
+@pytest.fixture
+def admin(transactional_db, ana, settings, processor_process):
+    settings.PROCESSOR_URL = processor_process.url
+    ana.is_staff = ana.is_superuser = True
+    ana.save()
+    client = Client()
+    client.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def rejected(user, **document):
+    return RejectedDocument.objects.create(
+        user=user,
+        type="sleep",
+        key=document["id"],
+        oura_id=document["id"],
+        day=document["day"],
+        document=document,
+        errors={"score": ["It was too much."]},
+    )
+
+
+def retry(admin, entry):
+    answer = admin.post(
+        "/admin/ingest/rejecteddocument/",
+        {"action": "retry", "_selected_action": [entry.pk]},
+        follow=True,
+    )
+    [message] = answer.context["messages"]
+    return str(message)
+
+
+def test_a_document_that_is_good_by_now_is_stored_and_its_entry_goes(admin, ana):
+    entry = rejected(ana, id="a", day="2026-03-01", score=81)
+    assert "stored" in retry(admin, entry)
+    assert SleepMetric.objects.get().score == 81
+    assert not RejectedDocument.objects.exists()
+
+
+def test_a_document_that_is_still_bad_stays_and_the_reason_is_shown(admin, ana):
+    entry = rejected(ana, id="a", day="2026-03-01", score=181)
+    assert "rejected" in retry(admin, entry)
+    assert not SleepMetric.objects.exists()
+    page = admin.get("/admin/ingest/rejecteddocument/").content.decode()
+    assert "181 is not valid" in page
+
+
+def test_a_processor_that_is_away_is_told(admin, ana, settings):
+    settings.PROCESSOR_URL = "http://127.0.0.1:9"
+    assert "can't be reached" in retry(admin, rejected(ana, id="a", day="2026-03-01"))
