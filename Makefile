@@ -7,7 +7,8 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 	&& echo $$python && break; done)
 VENV := .venv/bin/python
 INSTALL := $(VENV) -m pip install -qq --disable-pip-version-check --require-hashes
-LOCK := pip compile --quiet --generate-hashes --universal --python-version 3.11
+# Without the extras in the lock, pip looks for `coverage[toml]` anew when `coverage` is pinned.
+LOCK := pip compile --quiet --generate-hashes --universal --no-strip-extras --python-version 3.11
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench backup restore collect lock browser
@@ -44,11 +45,10 @@ restore: .venv/run.stamp ## the newest backup, or FILE=, into the embedded datab
 collect: .venv/run.stamp ## collect now, beside `make run`: make collect ARGS="--days 3"
 	@$(VENV) -m myhealth.run collect $(ARGS)
 
-lock: .venv/dev.stamp ## pin the newest versions of all dependencies
-	@uv=$$(command -v uv || ls .venv/bin/uv 2>/dev/null) \
-		|| { echo "Please install uv first: https://docs.astral.sh/uv/" >&2; exit 1; }; \
-	$$uv $(LOCK) --upgrade requirements.in -o requirements.txt \
-	&& $$uv $(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
+lock: | $(VENV) ## pin the newest versions of all dependencies
+	@$(VENV) -m pip install -qq --disable-pip-version-check --upgrade uv
+	@.venv/bin/uv $(LOCK) --upgrade requirements.in -o requirements.txt
+	@.venv/bin/uv $(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 
 browser:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 \

@@ -21,8 +21,8 @@ SUMS = {
     "rem_sleep_duration": "rem_sleep_duration",
     "awake_time": "awake_time",
 }
-OF_THE_MAIN_PERIOD = ("latency", "efficiency", "average_heart_rate", "lowest_heart_rate")
-OF_THE_MAIN_PERIOD += ("average_hrv", "average_breath", "bedtime_start", "bedtime_end")
+OF_THE_MAIN_PERIOD = ["latency", "efficiency", "average_heart_rate", "lowest_heart_rate"]
+OF_THE_MAIN_PERIOD += ["average_hrv", "average_breath", "bedtime_start", "bedtime_end"]
 
 
 def importance(period):

@@ -262,10 +262,11 @@ def test_an_account_never_mixes_origins(processor, ana):
 
 def test_the_counter_for_etags_rises_only_with_a_change(processor, ana):
     processor.send(night(score=1))
+    first = Stream.objects.get(type="sleep").version
     processor.send(night(score=1))
-    assert Stream.objects.get(type="sleep").version == 1
+    assert Stream.objects.get(type="sleep").version == first
     processor.send(night(score=2))
-    assert Stream.objects.get(type="sleep").version == 2
+    assert Stream.objects.get(type="sleep").version > first
 
 
 @pytest.mark.parametrize("documents", [1, 400])
