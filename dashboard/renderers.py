@@ -56,8 +56,11 @@ class Negotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> Any:
         """Raises Invalid for a `format` that there is not."""
+        known = ", ".join(renderer.format for renderer in renderers)
+        unknown = Invalid({"format": [f"It is not known here; expected {known}."]})
+        if request.query_params.get("format") == "":
+            raise unknown
         try:
             return super().select_renderer(request, renderers, format_suffix)
         except Http404:
-            known = ", ".join(renderer.format for renderer in renderers)
-            raise Invalid({"format": [f"It is not known here; expected {known}."]}) from None
+            raise unknown from None

@@ -20,7 +20,6 @@ ERROR: Schema = {
     "required": ["detail", "code", "errors"],
     "properties": {"detail": {"type": "string"}, "code": {"type": "string"}, "errors": MESSAGES},
 }
-SECRET: Schema = {"type": "string", "minLength": 1, "maxLength": 4096}
 TOKENS: Schema = {
     "type": "object",
     "required": ["token", "access", "refresh"],
@@ -30,31 +29,20 @@ TOKENS: Schema = {
         "refresh": {"type": "string", "description": "Works once."},
     },
 }
-CREDENTIALS: Schema = {
-    "application/json": {
-        "type": "object",
-        "required": ["username", "password"],
-        "properties": {
-            "username": {"type": "string", "minLength": 1, "maxLength": 150},
-            "password": {**SECRET, "format": "password"},
-        },
-    }
-}
-REFRESH: Schema = {
-    "application/json": {
-        "type": "object",
-        "required": ["refresh"],
-        "properties": {"refresh": SECRET},
-    }
-}
-DESCRIPTIONS = {
-    "oura_id": "Oura's id of the daily document.",
-    "day": "Oura's own local date.",
-}
 TYPES: "dict[type[models.Field[Any, Any]], str]" = {
     models.IntegerField: "integer",
     models.FloatField: "number",
 }
+
+
+def errors(*statuses: int) -> dict[Any, Schema]:
+    return {(status, "application/json"): ERROR for status in statuses}
+
+
+def page_errors(*statuses: int) -> dict[Any, Schema]:
+    """Errors of a route that the browsable API shows, too."""
+    pages = {(status, "text/html"): {"type": "string"} for status in statuses}
+    return {**errors(*statuses), **pages}
 
 
 def column(kind: MetricKind, name: str) -> Schema:
@@ -87,7 +75,7 @@ def read(kind: MetricKind) -> dict[Any, Any]:
         (200, "text/csv"): {"type": "string"},
         (200, "text/html"): {"type": "string"},
         304: None,
-        **errors(400, 401, 406, 503),
+        **page_errors(400, 401, 406, 503),
     }
 
 
@@ -128,11 +116,8 @@ DASHBOARD: dict[Any, Any] = {
     },
     (200, "text/html"): {"type": "string"},
     304: None,
+    **page_errors(400, 401, 406, 503),
 }
-
-
-def errors(*statuses: int) -> dict[Any, Schema]:
-    return {(status, "application/json"): ERROR for status in statuses}
 
 
 START = OpenApiParameter("start", DATE, description="First day; without it 30 days up to the end.")

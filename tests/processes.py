@@ -57,6 +57,8 @@ class Service:
     name: str
     environment: dict[str, str]
     workers: int = 1
+    # Where its log lines go; None: to those of the tests.
+    log: Path | None = None
 
     def __post_init__(self):
         self.port = free_port()
@@ -67,13 +69,21 @@ class Service:
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--workers", str(self.workers), "--no-ws"]
         command += ["--blocking-threads", "8", "--workers-kill-timeout", "8"]
-        self.process = subprocess.Popen(
-            [*command, "myhealth.wsgi:application"],
-            cwd=ROOT,
-            env={**os.environ, "SERVICE": self.name, "LOG_LEVEL": "error", **self.environment},
-        )
+        with self.log.open("wb") if self.log else contextlib.nullcontext() as log:
+            self.process = subprocess.Popen(
+                [*command, "myhealth.wsgi:application"],
+                cwd=ROOT,
+                env={**os.environ, "SERVICE": self.name, "LOG_LEVEL": "error", **self.environment},
+                stderr=log,
+            )
         wait_until(lambda: requests.get(f"{self.url}/health", timeout=1).ok)
         return self
+
+    def post(self, path, **body):
+        """The answer's body; fails loudly unless the request succeeded."""
+        answer = requests.post(f"{self.url}{path}", json=body, timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
 
     def kill(self):
         """Without a warning, workers and all."""

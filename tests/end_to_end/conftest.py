@@ -15,10 +15,23 @@ def sandbox():
 
 
 @pytest.fixture(scope="session")
-def processor_process(django_db_setup, django_db_blocker):
+def database_settings(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
-        environment = database_environment()
-    service = Service("processor", environment).start()
+        return database_environment()
+
+
+@pytest.fixture(scope="session")
+def processor_process(database_settings):
+    service = Service("processor", database_settings).start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def api_process(database_settings):
+    service = Service("api", dict(database_settings))
+    service.environment["PUBLIC_URL"] = service.url.replace("127.0.0.1", "localhost")
+    service.start()
     yield service
     service.stop()
 

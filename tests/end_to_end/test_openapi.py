@@ -1,0 +1,45 @@
+"""Both services keep to their own OpenAPI documents, whatever is sent."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import PASSWORDS
+from tests.dashboard.conftest import hold
+from tests.processes import TOKEN
+
+# A request that the schema allows may still be wrong by its meaning (an end before its start), so
+# the check that takes any refusal of such for a failure is the one left out.
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,"
+    "response_headers_conformance,response_schema_conformance,negative_data_rejection,"
+    "missing_required_header,unsupported_method,allow_header_conformance,ignored_auth"
+)
+
+
+def explore(service, token, folder):
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/api/schema/"]
+    command += ["--header", f"Authorization: Bearer {token}", "--checks", CHECKS]
+    command += ["--max-examples", "25", "--seed", "1", "--phases", "coverage,fuzzing"]
+    command += ["--continue-on-failure", "--no-color", "--warnings", "off"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
+    return int(re.search(r"Tested: +(\d+)", done.stdout)[1])
+
+
+@pytest.fixture
+def ana_with_days(transactional_db, ana):
+    hold(ana, a=("2026-11-01", {"score": 81}), b=("2026-11-02", {"duration": 27000}))
+    hold(ana, "activity", c=("2026-11-01", {"steps": 9000}))
+    return ana
+
+
+def test_the_processor_answers_as_documented(ana_with_days, processor_process, tmp_path):
+    assert explore(processor_process, TOKEN, tmp_path) == 5
+
+
+def test_the_api_answers_as_documented(ana_with_days, api_process, tmp_path):
+    access = api_process.post("/auth/login", username="ana", password=PASSWORDS["ana"])["access"]
+    assert explore(api_process, access, tmp_path) == 7

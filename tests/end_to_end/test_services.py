@@ -1,0 +1,132 @@
+"""The servers as they run in production: stopping, request ids, several workers, odd bodies."""
+
+import http.client
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+import requests
+from django.db import connection
+
+from ingest.models import SleepMetric
+from tests.processes import TOKEN, Service, wait_until
+
+DOCUMENT = {"type": "sleep", "user": "ana", "data": {"id": "a", "day": "2026-03-01", "score": 81}}
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def service(transactional_db, database_settings, tmp_path):
+    """Makes a service of the tests' own; whatever still runs is stopped afterwards."""
+    made = []
+
+    def start(name, workers=1, **settings):
+        log = tmp_path / f"{name}.log"
+        made.append(Service(name, {**database_settings, **settings}, workers, log).start())
+        return made[-1]
+
+    yield start
+    for each in made:
+        if each.process.poll() is None:
+            each.stop()
+
+
+def waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return cursor.fetchone()[0] > 0
+
+
+def refuses_connections(url):
+    try:
+        requests.get(f"{url}/health", timeout=1)
+    except requests.ConnectionError:
+        return True
+    return False
+
+
+def test_a_request_under_way_is_answered_after_sigterm(service, ana, database_settings):
+    processor = service("processor")
+    where = database_settings
+    with (
+        psycopg.connect(
+            host=where["DB_HOST"],
+            port=where["DB_PORT"],
+            user=where["DB_USER"],
+            password=where["DB_PASSWORD"],
+            dbname=where["DB_NAME"],
+        ) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        other.execute("LOCK TABLE sleep_metrics IN SHARE MODE")
+        answer = pool.submit(
+            requests.post,
+            f"{processor.url}/api/v1/ingest",
+            json=DOCUMENT,
+            headers=HEADERS,
+            timeout=20,
+        )
+        wait_until(waits_for_a_lock)
+        processor.process.terminate()
+        wait_until(lambda: refuses_connections(processor.url))
+        assert not answer.done()
+        other.rollback()
+        assert answer.result().status_code == 201
+    assert processor.process.wait(20) == 0
+    assert SleepMetric.objects.get().score == 81
+
+
+def test_one_request_id_runs_through_collector_and_processor(service, pipeline, tmp_path):
+    pipeline.processor = service("processor", LOG_LEVEL="info")
+    run = pipeline.collect("--days", "2", "--type", "sleep")
+    told = [json.loads(line) for line in run.stderr.splitlines() if line.startswith("{")]
+    [request_id] = {line["request_id"] for line in told}
+    lines = (tmp_path / "processor.log").read_text().splitlines()
+    heard = [json.loads(line) for line in lines if "/api/v1/" in line]
+    assert {line["request_id"] for line in heard} == {request_id}
+
+
+def test_no_log_line_of_a_run_holds_a_document(service, pipeline, tmp_path):
+    pipeline.processor = service("processor", LOG_LEVEL="debug")
+    run = pipeline.collect("--days", "2", LOG_LEVEL="debug")
+    assert run.code == 0
+    row = max(pipeline.rows("sleep").items())[1]
+    log = (tmp_path / "processor.log").read_text() + run.stderr
+    assert "range collected" in log
+    assert not re.search(rf"{row['oura_id']}|contributors|bedtime|{TOKEN}", log)
+
+
+def test_figures_are_right_with_several_workers(service, tmp_path):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    processor = service("processor", workers=2, PROMETHEUS_MULTIPROC_DIR=str(folder))
+    for _ in range(40):
+        requests.get(f"{processor.url}/api/v1/metrics/coverage", timeout=5)
+    page = requests.get(f"{processor.url}/metrics", timeout=5).text
+    told = [line for line in page.splitlines() if "coverage" in line and 'status="401"' in line]
+    assert [line.split()[-1] for line in told if line.startswith("http_requests_total")] == ["40.0"]
+
+
+def test_a_chunked_body_is_refused_and_never_taken_for_an_empty_one(ana, processor_process):
+    asked = http.client.HTTPConnection("127.0.0.1", processor_process.port, timeout=10)
+    asked.request(
+        "POST",
+        "/api/v1/ingest",
+        body=iter([json.dumps(DOCUMENT).encode()]),
+        headers={**HEADERS, "Content-Type": "application/json"},
+        encode_chunked=True,
+    )
+    answer = asked.getresponse()
+    assert (answer.status, json.load(answer)["code"]) == (411, "length_required")
+    asked.close()
+
+
+def test_a_body_of_eleven_mebibytes_is_too_large(transactional_db, ana, processor_process):
+    big = {**DOCUMENT, "data": {"id": "a", "day": "2026-03-01", "source": {"x": "y" * 11 * 2**20}}}
+    answer = requests.post(
+        f"{processor_process.url}/api/v1/ingest", json=big, headers=HEADERS, timeout=30
+    )
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert not SleepMetric.objects.exists()
