@@ -13,4 +13,6 @@ os.environ.update(
     CONTROL_TOKENS="control-token-for-tests",
     SANDBOX_TODAY="2026-11-20",
     LOG_FORMAT="json",
+    # Playwright keeps an event loop in the tests' thread, where Django sees one and refuses.
+    DJANGO_ALLOW_ASYNC_UNSAFE="on",
 )

@@ -1,0 +1,104 @@
+"""The pages in a real Chromium: signing in, what is shown, whether everybody can use it."""
+
+import os
+import shutil
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from tests.conftest import PASSWORDS
+from tests.dashboard.conftest import days_ago, hold
+
+BROWSERS = (
+    "chromium",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+ARGUMENTS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    # Chromium's own sandbox refuses root.
+    *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = next(found for name in BROWSERS if (found := shutil.which(name)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def ana_with_days(transactional_db, ana):
+    hold(ana, a=(days_ago(0), {"score": 81, "duration": 27060, "efficiency": 92}))
+    hold(ana, "activity", b=(days_ago(1), {"score": 74, "steps": 10234}))
+    return ana
+
+
+@pytest.fixture
+def page(chromium, api_process, ana_with_days):
+    context = chromium.new_context(base_url=api_process.environment["PUBLIC_URL"])
+    page = context.new_page()
+    page.problems = []
+    page.on("console", lambda said: page.problems.append(said.text) if said.type == "error" else 0)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    yield page
+    context.close()
+
+
+def sign_in(page):
+    page.goto("/")
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password").fill(PASSWORDS["ana"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def violations(page):
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+
+
+def test_a_person_signs_in_sees_the_newest_days_and_signs_out(page):
+    sign_in(page)
+    expect(page.locator(".card.sleep .score")).to_have_text("81")
+    expect(page.locator(".card.sleep")).to_contain_text("7 h 31 min")
+    expect(page.locator(".card.activity")).to_contain_text("10,234")
+    page.get_by_role("button", name="Sign out ana").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/accounts/login/", "/"])
+def test_everybody_can_use_the_page(page, path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    if path == "/":
+        sign_in(page)
+    page.goto(path)
+    assert violations(page) == []
+
+
+def test_a_narrow_screen_needs_no_scrolling_aside(page):
+    page.set_viewport_size({"width": 320, "height": 640})
+    sign_in(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_browsable_api_opens_with_the_same_session(page):
+    sign_in(page)
+    page.goto("/api/v1/sleep")
+    expect(page.locator(".response-info")).to_contain_text('"score": 81')
+    assert page.problems == []
+
+
+def test_the_api_can_be_read_about(page):
+    page.goto("/api/docs/")
+    expect(page.get_by_text("/api/v1/dashboard")).to_be_visible()
+    assert page.problems == []
