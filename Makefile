@@ -47,8 +47,8 @@ collect: .venv/run.stamp ## collect now, beside `make run`: make collect ARGS="-
 
 lock: | $(VENV) ## pin the newest versions of all dependencies
 	@$(VENV) -m pip install -qq --disable-pip-version-check --upgrade uv
-	@.venv/bin/uv $(LOCK) --upgrade requirements.in -o requirements.txt
-	@.venv/bin/uv $(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
+	@for name in requirements requirements-local requirements-dev; do \
+		.venv/bin/uv $(LOCK) --upgrade $$name.in -o $$name.txt || exit 1; done
 
 browser:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 \
@@ -61,9 +61,9 @@ browser:
 	fi
 
 # A stamp is newer than what it was installed from, so nothing is installed twice.
-.venv/run.stamp: requirements.txt | $(VENV)
+.venv/run.stamp: requirements-local.txt | $(VENV)
 	@echo "Installing the pinned dependencies (about a minute, once) …"
-	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) -r requirements-local.txt
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.txt | $(VENV)

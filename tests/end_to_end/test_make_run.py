@@ -251,7 +251,7 @@ def test_make_lists_its_commands():
 
 def make_with_python(tmp_path, script):
     """`make run` in a fresh checkout whose Python is the given shell script."""
-    for name in ("Makefile", "requirements.txt"):
+    for name in ("Makefile", "requirements-local.txt"):
         shutil.copy(ROOT / name, tmp_path)
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script}\n")
