@@ -1,10 +1,15 @@
+from typing import Any
+
 from axes.models import AccessFailureLog, AccessLog
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from dashboard.models import User
+from ingest import control
 
 admin.site.site_header = admin.site.site_title = "myhealth"
 admin.site.index_title = "What is held"
@@ -34,3 +39,25 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     ]
     readonly_fields = ["last_login", "date_joined"]
     filter_horizontal = ["user_permissions"]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        # One at a time: each is a question to the processor.
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with a person; their metrics are not this process's to refuse or to delete."""
+        found, counts, _, protected = super().get_deleted_objects(objs, request)
+        return found, counts, set(), protected
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        control.forget(obj.username)
+        obj.delete()
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except control.ControlError as error:
+            self.message_user(request, f"Nothing was deleted: {error}", messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:dashboard_user_change", args=[object_id]))

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from dashboard.models import User
 from myhealth.errors import error_body
 from myhealth.renderers import dumps
 from myhealth.requests import client_address
@@ -22,9 +23,16 @@ ATTACK = 100
 
 
 def username(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
-    """Folded, since names are unique without case: `Ana` and `ana` share their failures."""
-    given = (credentials or {}).get("username") or request.POST.get("username") or ""
-    return str(given).lower()[:255]
+    """The account's own name, however it was written: `Ana` and `ana` share their failures.
+
+    The database tells which account that is, since Python folds some letters otherwise.
+    """
+    given = str((credentials or {}).get("username") or request.POST.get("username") or "")
+    given = given.replace("\x00", "")[:255]
+    try:
+        return User.objects.get_by_natural_key(given).username
+    except User.DoesNotExist:
+        return given.lower()
 
 
 def limit(request: HttpRequest, credentials: dict[str, Any] | None) -> int:

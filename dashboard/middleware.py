@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 # Routes of programs, which answer under each name.
-PROGRAMS = ("/api/", "/auth/", "/health", "/metrics", "/static/")
+PROGRAMS = ("/api/", "/auth/", "/static/")
 
 
 class LoopbackMiddleware:

@@ -54,6 +54,10 @@ class User(AbstractUser):
         super().set_password(raw_password)
         self.token_version = (self.token_version or 0) + 1
 
+    def set_unusable_password(self) -> None:
+        super().set_unusable_password()
+        self.token_version = (self.token_version or 0) + 1
+
     def save(self, *args: Any, update_fields: Any = None, **options: Any) -> None:
         if update_fields is not None and "password" in update_fields:
             # Tokens end with the password; a hash that is only renewed by a login costs them, too.

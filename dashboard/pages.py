@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import LoginView
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.generic import TemplateView
 
 from dashboard import reading, summaries
@@ -38,3 +39,8 @@ class Today(LoginRequiredMixin, TemplateView):
             week=summaries.weekly(user.pk, today, 1)[0],
             **kwargs,
         )
+
+
+def expired(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without a valid token: left open too long, or sent by another site."""
+    return render(request, "dashboard/expired.html", status=403)

@@ -134,8 +134,8 @@ class ReadView(APIView):
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> Response:
         final = super().finalize_response(request, response, *args, **kwargs)
-        if final.exception and isinstance(final.accepted_renderer, CsvRenderer):
-            # An error is no table.
+        is_table = request.method in ("GET", "HEAD") and not final.exception
+        if isinstance(final.accepted_renderer, CsvRenderer) and not is_table:
             final.accepted_renderer = OrjsonRenderer()
             final.accepted_media_type = OrjsonRenderer.media_type
         final["Cache-Control"] = "private, no-cache"

@@ -3,13 +3,13 @@
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import requests
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+from ingest import control
+from ingest.documents import parsed
 from ingest.models import Metric, MetricSource, Origin, RejectedDocument
 from ingest.registry import METRICS
 
@@ -119,7 +119,7 @@ class RejectedDocumentAdmin(ReadOnlyAdmin):
 
     @admin.display(description="document")
     def content(self, obj: RejectedDocument) -> str:
-        return readable(obj.document)
+        return readable(parsed(obj.content.encode())) if obj.content else "not kept"
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("ingest.change_rejecteddocument"))
@@ -128,8 +128,11 @@ class RejectedDocumentAdmin(ReadOnlyAdmin):
     def retry(self, request: HttpRequest, queryset: QuerySet[RejectedDocument]) -> None:
         """Ask the processor, the only one that writes metrics."""
         for entry in queryset:
-            level, text = retry(entry)
-            self.message_user(request, f"{entry}: {text}", level)
+            try:
+                control.retry(entry.pk)
+                self.message_user(request, f"{entry}: stored.", messages.SUCCESS)
+            except control.ControlError as error:
+                self.message_user(request, f"{entry}: {error}", messages.WARNING)
 
 
 @admin.register(Origin)
@@ -137,22 +140,3 @@ class OriginAdmin(ReadOnlyAdmin):
     list_display = ["user", "name"]
     list_filter = ["name"]
     list_select_related = ["user"]
-
-
-def retry(entry: RejectedDocument) -> tuple[int, str]:
-    """Send one rejected document to the processor again; a message level and a sentence."""
-    if not settings.CONTROL_TOKENS or not settings.PROCESSOR_URL:
-        return messages.ERROR, "CONTROL_TOKENS and PROCESSOR_URL must be set to retry."
-    try:
-        answer = requests.post(
-            f"{settings.PROCESSOR_URL}/api/v1/rejected/{entry.pk}/retry",
-            headers={"Authorization": f"Bearer {settings.CONTROL_TOKENS[0]}"},
-            timeout=(5, 30),
-            allow_redirects=False,
-        )
-        body = answer.json()
-    except (requests.RequestException, ValueError):
-        return messages.ERROR, "The processor can't be reached; try again later."
-    if answer.status_code == 201:
-        return messages.SUCCESS, "stored."
-    return messages.WARNING, str(body.get("detail", "not stored."))

@@ -28,6 +28,8 @@ Contributors = Annotated[
 ]
 Day = Annotated[date, Meta(description="a date, YYYY-MM-DD")]
 NOT_JSON = "It is not valid JSON."
+TOO_DEEP = "It is nested too deeply; expected at most 250 levels."
+FIELDS = msgspec.json.Decoder(dict[str, Raw])
 NO_SOURCE = Raw(b"null")
 SOURCE = "an object of Oura's documents or null"
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
@@ -120,19 +122,31 @@ def read_source(document: Document) -> dict[str, list[str]]:
     """Put the source in one order of keys, so that the same values have the same text."""
     try:
         source = orjson.loads(bytes(document.source))
+        if source is None or isinstance(source, dict):
+            document.source = Raw(orjson.dumps(source, option=orjson.OPT_SORT_KEYS))
+            return {}
+        return {"source": [message(source, SOURCE)]}
     except orjson.JSONDecodeError:
         return {"source": [NOT_JSON]}
-    if source is not None and not isinstance(source, dict):
-        return {"source": [message(source, SOURCE)]}
-    document.source = Raw(orjson.dumps(source, option=orjson.OPT_SORT_KEYS))
-    return {}
+    except TypeError:  # orjson reads deeper than it writes
+        return {"source": [TOO_DEEP]}
 
 
 def parsed(raw: bytes | Raw) -> Any:
-    """The JSON as Python values, or as text where it is none."""
+    """The JSON as Python values; a field that none can hold stays JSON text, so it can be named."""
     try:
-        return orjson.loads(bytes(raw))
-    except orjson.JSONDecodeError:
+        return {name: value_of(each) for name, each in FIELDS.decode(raw).items()}
+    except (msgspec.DecodeError, RecursionError):
+        return value_of(raw)
+
+
+def value_of(raw: bytes | Raw) -> Any:
+    """The value, or its text where it is too deep, too large a number, or no JSON."""
+    try:
+        value = orjson.loads(bytes(raw))
+        orjson.dumps(value)
+        return value
+    except (orjson.JSONDecodeError, TypeError):
         return bytes(raw).decode(errors="replace")
 
 

@@ -250,7 +250,9 @@ class RejectedDocument(models.Model):
     key = models.CharField(max_length=300, editable=False)
     oura_id = models.CharField(max_length=255, blank=True)
     day = models.CharField(max_length=40, blank=True, help_text="As it was sent.")
-    document = models.JSONField(null=True, blank=True)
+    content = models.TextField(
+        blank=True, help_text="The document as it came; empty when it belongs to another account."
+    )
     errors = models.JSONField(help_text="Field names with their messages.")
     fetched_at = models.DateTimeField(default=timezone.now)
     first_seen = models.DateTimeField(default=timezone.now)
@@ -262,8 +264,11 @@ class RejectedDocument(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "type", "key"], name="rejected_once"),
         ]
-        # For dropping what is too old or too much, person by person.
-        indexes = [models.Index(fields=["user", "last_seen"], name="rejected_by_age")]
+        # For dropping what is too much, person by person, and what is too old.
+        indexes = [
+            models.Index(fields=["user", "last_seen"], name="rejected_by_age"),
+            models.Index(fields=["last_seen"], name="rejected_by_age_of_all"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.day or 'without a day'}"

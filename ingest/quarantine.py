@@ -1,17 +1,19 @@
 """Documents that could not be stored, kept with the reason until a good version comes."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+from msgspec import Raw
 
-from ingest.documents import Document
+from ingest.documents import Document, parsed
 from ingest.models import RejectedDocument
 
 KEPT_PER_PERSON = 1_000
 KEPT_FOR = timedelta(days=90)
+Errors = dict[str, list[str]]
 
 
 def id_of(raw: Any) -> str | None:
@@ -23,23 +25,31 @@ def id_of(raw: Any) -> str | None:
 def settle(
     type_: str,
     user_id: int,
-    stored: Sequence[Document],
-    rejected: Mapping[int, tuple[Any, dict[str, list[str]]]],
+    stored: Mapping[int, Document],
+    rejected: Mapping[int, tuple[bytes | Raw, Errors]],
     *,
     anothers: str,
     fetched_at: datetime,
     now: datetime,
 ) -> int:
-    """Clear the entries of `stored`, keep `rejected`; return how many of these were known."""
+    """Clear the entries of `stored`, keep `rejected`; return how many of these were known.
+
+    Both are by index in the request: a document that a later one makes good is not kept.
+    """
+    _drop_old(now)
     held = RejectedDocument.objects.filter(user_id=user_id)
     if stored:
-        keys = [key for document in stored for key in (document.id, _anothers_key(document.day))]
+        documents = stored.values()
+        keys = [key for each in documents for key in (each.id, _anothers_key(each.day))]
         held.filter(type=type_, key__in=keys).delete()
     if not rejected:
         return 0
+    good = {document.id: index for index, document in stored.items()}
     every = [
-        _entry(raw, errors, is_anothers=errors == {"id": [anothers]})
-        for raw, errors in rejected.values()
+        entry
+        for index, (raw, errors) in rejected.items()
+        if (entry := _entry(raw, errors, is_anothers=errors == {"id": [anothers]}))
+        and good.get(entry.key, -1) < index
     ]
     entries = {entry.key: entry for entry in every}
     known = {
@@ -53,19 +63,26 @@ def settle(
         list(entries.values())[-KEPT_PER_PERSON:],
         update_conflicts=True,
         unique_fields=["user", "type", "key"],
-        update_fields=["oura_id", "day", "document", "errors", "fetched_at", "last_seen"],
+        update_fields=["oura_id", "day", "content", "errors", "fetched_at", "last_seen"],
     )
-    _prune(user_id, now)
+    _drop_beyond(user_id)
     return sum(_reason(entry.key, entry.errors) in known for entry in every)
 
 
-def _reason(key: str, errors: dict[str, list[str]]) -> tuple[str, bytes]:
+def _reason(key: str, errors: Errors) -> tuple[str, bytes]:
     return key, orjson.dumps(errors, option=orjson.OPT_SORT_KEYS)
 
 
-def _prune(user_id: int, now: datetime) -> None:
+def _drop_old(now: datetime) -> None:
+    """What is too old goes, whosever it is: people who have stopped sending never come back."""
+    # Skipping what another request drops right now: two of them must not wait for each other.
+    old = RejectedDocument.objects.filter(last_seen__lt=now - KEPT_FOR)
+    batch = old.select_for_update(skip_locked=True).values("pk")[:KEPT_PER_PERSON]
+    RejectedDocument.objects.filter(pk__in=batch).delete()
+
+
+def _drop_beyond(user_id: int) -> None:
     held = RejectedDocument.objects.filter(user_id=user_id)
-    held.filter(last_seen__lt=now - KEPT_FOR).delete()
     newest = held.order_by("-last_seen", "-pk").values("pk")
     beyond = [row["pk"] for row in newest[KEPT_PER_PERSON:]]
     if beyond:
@@ -76,23 +93,19 @@ def _anothers_key(day: Any) -> str:
     return f"another's {day}"
 
 
-def _entry(raw: Any, errors: dict[str, list[str]], *, is_anothers: bool) -> RejectedDocument:
+def _entry(raw: bytes | Raw, errors: Errors, *, is_anothers: bool) -> RejectedDocument:
     """Of another's document only the day and the reason are kept."""
-    day = raw.get("day") if isinstance(raw, dict) else None
-    day = without_nul(day)[:40] if isinstance(day, str) else ""
+    document = parsed(raw)
+    told = document.get("day") if isinstance(document, dict) else None
+    day = without_nul(told)[:40] if isinstance(told, str) else ""
     if is_anothers:
         return RejectedDocument(key=_anothers_key(day), day=day, errors=errors)
-    document = without_nul(raw)
-    oura_id = without_nul(id_of(raw) or "")
-    content = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-    key = oura_id or f"content {hashlib.blake2b(content, digest_size=16).hexdigest()}"
-    return RejectedDocument(key=key, oura_id=oura_id, day=day, document=document, errors=errors)
+    oura_id = without_nul(id_of(document) or "")
+    key = oura_id or f"content {hashlib.blake2b(bytes(raw), digest_size=16).hexdigest()}"
+    # JSON writes NUL, the one character that PostgreSQL refuses, as an escape.
+    content = bytes(raw).decode(errors="replace")
+    return RejectedDocument(key=key, oura_id=oura_id, day=day, content=content, errors=errors)
 
 
-def without_nul(value: Any) -> Any:
-    """`value` with NUL shown as U+FFFD, since PostgreSQL stores no NUL."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
-    if isinstance(value, dict):
-        return {without_nul(key): without_nul(inner) for key, inner in value.items()}
-    return [without_nul(inner) for inner in value] if isinstance(value, list) else value
+def without_nul(text: str) -> str:
+    return text.replace("\x00", "\ufffd")

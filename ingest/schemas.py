@@ -102,6 +102,7 @@ INGEST_REQUEST: dict[str, Any] = {
             "read": {
                 "type": ["object", "null"],
                 "required": ["start", "end"],
+                "additionalProperties": False,
                 "properties": {"start": DATE, "end": DATE},
             },
             "origin": {"type": ["string", "null"], "enum": ["oura", "sandbox", None]},

@@ -23,6 +23,9 @@ from myhealth.errors import Invalid
 
 ATTEMPTS = 5
 ANOTHERS = "It belongs to another account."
+# SQLSTATE: unique_violation, serialization_failure, deadlock_detected; foreign_key_violation.
+PASSING = ("23505", "40001", "40P01")
+GONE, GONE_CODE = "23503", "unknown_user"
 
 
 @dataclass
@@ -68,9 +71,11 @@ def store(
             with transaction.atomic():
                 return Writer(kind, user_id, fetched_at, now).write(items, refused, raw, origin)
         except (IntegrityError, OperationalError) as error:
+            if _state(error) == GONE:
+                raise Invalid({"user": ["There is no account of this name."]}, GONE_CODE) from None
             # Another person's sender committed one of our ids meanwhile, or waited for us in
             # turn: look again, and it is an ordinary rejection.
-            if attempt == ATTEMPTS - 1 or not _passing(error):
+            if attempt == ATTEMPTS - 1 or _state(error) not in PASSING:
                 raise
     raise AssertionError("unreachable")
 
@@ -89,9 +94,8 @@ def forget(user_id: int) -> None:
             model._default_manager.filter(user_id=user_id).delete()
 
 
-def _passing(error: Exception) -> bool:
-    state = getattr(error.__cause__, "sqlstate", None) or ""
-    return state.startswith("23") or state in ("40001", "40P01")
+def _state(error: Exception) -> str:
+    return getattr(error.__cause__, "sqlstate", None) or ""
 
 
 def sift(
@@ -146,8 +150,6 @@ class Writer:
         origin: str | None,
     ) -> Outcome:
         self.lock()
-        if origin:
-            self.hold_origin(origin)
         outcome = Outcome()
         if items:
             refused = refused | self.write_rows(items, outcome)
@@ -156,12 +158,14 @@ class Writer:
             {"index": index, "id": quarantine.id_of(parsed(raw[index])), "errors": errors}
             for index, errors in rejected.items()
         ]
-        stored = [item.document for item in items if item.index not in rejected]
+        if origin:
+            self.hold_origin(origin, first=outcome.stored > 0)
+        stored = {item.index: item.document for item in items if item.index not in rejected}
         outcome.again = quarantine.settle(
             self.kind.type,
             self.user_id,
             stored,
-            {index: (parsed(raw[index]), errors) for index, errors in rejected.items()},
+            {index: (raw[index], errors) for index, errors in rejected.items()},
             anothers=ANOTHERS,
             fetched_at=self.fetched_at,
             now=self.now,
@@ -179,12 +183,14 @@ class Writer:
                 [f"ingest:{self.kind.type}", self.user_id],
             )
 
-    def hold_origin(self, origin: str) -> None:
-        Origin.objects.bulk_create(
-            [Origin(user_id=self.user_id, name=origin)], ignore_conflicts=True
-        )
-        held = Origin.objects.get(pk=self.user_id).name
-        if held != origin:
+    def hold_origin(self, origin: str, *, first: bool) -> None:
+        """Refuse data of another origin; the `first` that is stored fixes the account's."""
+        if first:
+            Origin.objects.bulk_create(
+                [Origin(user_id=self.user_id, name=origin)], ignore_conflicts=True
+            )
+        held = Origin.objects.filter(pk=self.user_id).first()
+        if held and held.name != origin:
             raise Invalid(
                 {"origin": [f"This account holds data from {held}; {origin} data can't join it."]},
                 code="other_origin",

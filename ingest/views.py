@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import orjson
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from msgspec import Raw
@@ -140,13 +139,13 @@ class RetryView(ControlView):
         entry = RejectedDocument.objects.filter(pk=pk).first()
         if entry is None:
             raise NotFound("There is no such rejected document.")
-        if entry.document is None:
+        if not entry.content:
             raise Invalid({"document": ["It was not kept, since it belongs to another account."]})
         now = timezone.now()
         outcome = store(
             METRICS[entry.type],
             entry.user_id,
-            [orjson.dumps(entry.document)],
+            [entry.content.encode()],
             fetched_at=entry.fetched_at,
             now=now,
         )

@@ -25,9 +25,12 @@ def fill_environment(secret_id: str) -> None:
         ) from None
     try:
         values = json.loads(answer["SecretString"])
-        pairs = [(str(name), str(value)) for name, value in values.items()]
+        pairs = [(name, value) for name, value in values.items() if value is not None]
     except (KeyError, ValueError, AttributeError):
         raise SecretUnavailable("AWS_SECRETS_ID: the secret must be a JSON object.") from None
+    wrong = [name for name, value in pairs if not isinstance(value, str | int)]
+    if wrong:
+        raise SecretUnavailable(f"AWS_SECRETS_ID: {', '.join(wrong)} must be a text.")
     for name, value in pairs:
-        if not os.environ.get(name):
-            os.environ[name] = value
+        if not (os.environ.get(name) or os.environ.get(f"{name}_FILE")):
+            os.environ[name] = str(value)

@@ -650,9 +650,13 @@ def sql(server: Server, connection: Connection, *statements: str) -> str:
 
 
 def create_database(server: Server, connection: Connection) -> None:
-    known = sql(server, connection, f"SELECT 1 FROM pg_database WHERE datname = '{NAME}'")
+    """Make the database unless it is there; one that a killed restore closed is opened again."""
+    query = f"SELECT datallowconn FROM pg_database WHERE datname = '{NAME}'"
+    known = sql(server, connection, query)
     if not known:
         sql(server, connection, f"CREATE DATABASE {NAME}")
+    elif known == "f":
+        sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS true")
 
 
 def backup(var: Path, file: Path | None = None) -> Path:
@@ -715,7 +719,8 @@ def exchange(server: Server, connection: Connection, new: str, old: str) -> None
             f"ALTER DATABASE {new} RENAME TO {NAME}",
             "COMMIT",
         )
-    except EmbeddedError:
+    except BaseException:
+        # Whoever interrupts this must not find the database closed.
         sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS true")
         raise
     sql(server, connection, f"DROP DATABASE {old}")

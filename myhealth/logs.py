@@ -21,6 +21,14 @@ class Role:
     name = os.environ.get("SERVICE") or "command"
 
 
+class Unhandled(logging.Filter):
+    """Keeps Django's lines about exceptions alone, and without the path: it names people."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = "unhandled error", ()
+        return bool(record.exc_info)
+
+
 def add_service(_logger: Any, _name: str, event: Event) -> Event:
     event["service"] = Role.name
     event.setdefault("request_id", None)
@@ -78,12 +86,13 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
                 "processors": final,
             }
         },
+        "filters": {"unhandled": {"()": Unhandled}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": LEVELS[level]},
         "loggers": {
             # The access line of our own middleware says it with a request id.
             "django.server": {"handlers": [], "propagate": False},
-            "django.request": {"level": "ERROR"},
+            "django.request": {"level": "ERROR", "filters": ["unhandled"]},
             # Its lines name the user.
             "axes": {"level": "ERROR"},
             "urllib3": {"level": "WARNING"},

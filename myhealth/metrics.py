@@ -5,6 +5,7 @@ empty at start.
 """
 
 import hmac
+import ipaddress
 import os
 import time
 from collections.abc import Callable
@@ -59,20 +60,29 @@ def observe_query(
         QUERY_SECONDS.observe(time.perf_counter() - start)
 
 
+def may_read(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(given.encode(), settings.METRICS_TOKEN.encode())
+    try:
+        neighbour = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_private
+    except ValueError:
+        neighbour = False
+    return neighbour and "X-Forwarded-For" not in request.headers
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
-    """`GET /metrics`: Prometheus' text format; by token where `METRICS_TOKEN` is set."""
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    wanted = settings.METRICS_TOKEN
-    if wanted and not hmac.compare_digest(given.encode(), wanted.encode()):
-        return JsonResponse(
-            {
-                "detail": "This page needs the metrics token.",
-                "code": "not_authenticated",
-                "errors": {},
-            },
-            status=401,
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+    """`GET /metrics`: Prometheus' text format; by token where `METRICS_TOKEN` is set.
+
+    Without a token only neighbours are answered: what came through a proxy is from outside.
+    """
+    if not may_read(request):
+        body = {
+            "detail": "This page needs the metrics token.",
+            "code": "not_authenticated",
+            "errors": {},
+        }
+        return JsonResponse(body, status=401, headers={"WWW-Authenticate": "Bearer"})
     text = b""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()

@@ -33,6 +33,7 @@ PORTS = {"API_PORT": 8000, "PROCESSOR_PORT": 8001, "SANDBOX_PORT": 8002}
 DEMO = "demo"
 HOUR = 3600.0
 COLLECTOR = "collector"
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 FIRST_COLLECTED = "the first collection has ended"
 SERVER = (
     "granian --interface wsgi myhealth.wsgi:application --host 127.0.0.1 --port {port} "
@@ -304,6 +305,8 @@ def collect_now(*options: str) -> int:
 
 def move(what: str, *files: str) -> int:
     """Back the embedded database up, or restore it."""
+    for how in STOPPING:
+        signal.signal(how, give_up)
     read_settings()
     if os.environ.get("DB_HOST"):
         sys.exit(f"DB_HOST is set: {what} that PostgreSQL with its own pg_dump and pg_restore.")
@@ -320,8 +323,13 @@ def stop(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
+def give_up(how: int, _frame: object) -> NoReturn:
+    # Unlike services that are stopped, a backup that is interrupted has failed.
+    sys.exit(128 + how)
+
+
 def main(arguments: list[str]) -> int:
-    for how in (signal.SIGTERM, signal.SIGINT):
+    for how in STOPPING:
         signal.signal(how, stop)
     # Its default from Python 3.14 on would start one more process.
     multiprocessing.set_start_method("fork" if sys.platform == "linux" else "spawn")

@@ -1,13 +1,14 @@
 """One settings file for every process; what varies is read from the environment.
 
-Weakest to strongest: the defaults below, an AWS Secrets Manager secret, `var/local.env`
-(only while the embedded database is used), `.env`, the environment. Every problem found is
-collected, and the start is refused with one message that lists them all.
+Weakest to strongest: the defaults below, an AWS Secrets Manager secret, a file that `NAME_FILE`
+names, `var/local.env` (only while the embedded database is used), `.env`, the environment. Every
+problem found is collected, and the start is refused with one message that lists them all.
 """
 
 import ipaddress
 import os
 import secrets
+import zoneinfo
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,15 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from myhealth import aws
-from myhealth.logs import logging_config
+from myhealth.logs import Role, logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var")
 SERVICES = ("api", "processor", "sandbox")
 
 problems: list[str] = []
 
 environ.Env.read_env(BASE_DIR / ".env")
+VAR_DIR = BASE_DIR / (os.environ.get("VAR_DIR") or "var")
 if not os.environ.get("DB_HOST") and (VAR_DIR / "local.env").exists():
     environ.Env.read_env(VAR_DIR / "local.env")
 if os.environ.get("AWS_SECRETS_ID"):
@@ -39,8 +40,7 @@ env = environ.Env()
 
 def setting(kind: str, name: str, default: Any, expected: str) -> Any:
     """Read one setting; a value of the wrong kind becomes a problem that says what is expected."""
-    raw = os.environ.get(name, "").strip()
-    if not raw:
+    if not text(name):
         return default
     try:
         return getattr(env, kind)(name)
@@ -50,6 +50,13 @@ def setting(kind: str, name: str, default: Any, expected: str) -> Any:
 
 
 def text(name: str, default: str = "") -> str:
+    """The setting, or what the file holds that `NAME_FILE` names: so platforms hand out secrets."""
+    path = os.environ.get(f"{name}_FILE", "").strip()
+    if path and not os.environ.get(name):
+        try:
+            os.environ[name] = Path(path).read_text().strip()
+        except (OSError, ValueError) as error:
+            problems.append(f"{name}_FILE: the file can't be read ({type(error).__name__}).")
     return os.environ.get(name, "").strip() or default
 
 
@@ -82,12 +89,30 @@ def choice(name: str, default: str, options: tuple[str, ...]) -> str:
     return value
 
 
+def is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        # Asking for a port that is none raises.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def url(name: str, default: str) -> str:
     value = text(name, default).rstrip("/")
-    if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+    if value and not is_url(value):
         problems.append(f"{name} must be an http:// or https:// address.")
         return default
     return value
+
+
+def origins(name: str) -> list[str]:
+    """Addresses without a path, as browsers tell them."""
+    listed_ = [part.rstrip("/") for part in listed(name)]
+    if any(not is_url(part) or part.count("/") > 2 for part in listed_):
+        problems.append(f"{name} must be origins, such as https://example.org.")
+        return []
+    return listed_
 
 
 # What this process is ------------------------------------------------------------------------
@@ -97,6 +122,7 @@ if SERVICE and SERVICE not in SERVICES:
     problems.append(f"SERVICE must be one of: {', '.join(SERVICES)}.")
     SERVICE = ""
 SERVING = bool(SERVICE)
+Role.name = SERVICE or Role.name
 LOCAL = flag("LOCAL")
 DEBUG = flag("DEBUG")
 if DEBUG and not LOCAL:
@@ -236,6 +262,8 @@ INSTALLED_APPS = [
 COMMON_MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "myhealth.requests.RequestMiddleware",
+    "myhealth.requests.ProbeMiddleware",
+    "myhealth.requests.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
 ]
 PEOPLE_MIDDLEWARE = [
@@ -286,6 +314,9 @@ WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = text("TIME_ZONE", "UTC")
+if TIME_ZONE not in zoneinfo.available_timezones():
+    problems.append("TIME_ZONE must be an IANA name, such as Europe/Berlin.")
+    TIME_ZONE = "UTC"
 
 # Accounts, sessions, tokens ------------------------------------------------------------------
 
@@ -341,19 +372,22 @@ if SERVICE == "api" and not SECURE_TRANSPORT and not LOCAL and PUBLIC_URL:
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = origins("CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "dashboard.pages.expired"
 SECURE_HSTS_SECONDS = 0 if LOCAL else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
 SECURE_SSL_REDIRECT = SERVICE in ("", "api") and not LOCAL
-SECURE_REDIRECT_EXEMPT = [r"^health(/ready)?$", r"^metrics$"]
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+# Believed only of TRUSTED_PROXIES: myhealth.requests.ProxyMiddleware takes it from all others.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-CORS_ALLOWED_ORIGINS = listed("CORS_ALLOWED_ORIGINS")
+CORS_ALLOWED_ORIGINS = origins("CORS_ALLOWED_ORIGINS")
 CORS_EXPOSE_HEADERS = ["ETag", "X-Request-ID", "Retry-After"]
-EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://")
-EMAIL_BACKEND = EMAIL_CONFIG["EMAIL_BACKEND"]
+try:
+    vars().update(env.email_url_config(text("EMAIL_URL", "consolemail://")))
+except (ValueError, KeyError, ImproperlyConfigured):
+    problems.append("EMAIL_URL must be as in smtp+tls://user:password@host:587.")
 
 # API -----------------------------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ def hashed(name):
     return make_password(PASSWORDS[name])
 
 
-def person(name):
-    return get_user_model().objects.create(username=name, password=hashed(name))
+def person(name, password_of=None):
+    password = hashed(password_of or name)
+    return get_user_model().objects.create(username=name, password=password)
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(editable=False, max_length=300)),
                 ('oura_id', models.CharField(blank=True, max_length=255)),
                 ('day', models.CharField(blank=True, help_text='As it was sent.', max_length=40)),
-                ('document', models.JSONField(blank=True, null=True)),
+                ('content', models.TextField(blank=True, help_text='The document as it came; empty when it belongs to another account.')),
                 ('errors', models.JSONField(help_text='Field names with their messages.')),
                 ('fetched_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('first_seen', models.DateTimeField(default=django.utils.timezone.now)),
@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'rejected_documents',
                 'ordering': ['-last_seen'],
-                'indexes': [models.Index(fields=['user', 'last_seen'], name='rejected_by_age')],
+                'indexes': [models.Index(fields=['user', 'last_seen'], name='rejected_by_age'), models.Index(fields=['last_seen'], name='rejected_by_age_of_all')],
                 'constraints': [models.UniqueConstraint(fields=('user', 'type', 'key'), name='rejected_once')],
             },
         ),

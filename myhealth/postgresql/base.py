@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError
 from django_prometheus.db.backends.postgresql import base
 
 from myhealth.metrics import observe_query
@@ -16,7 +17,10 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         if settings.EMBEDDED_DATABASE:
             from myhealth import embedded
 
-            server = embedded.join(settings.VAR_DIR)
+            try:
+                server = embedded.join(settings.VAR_DIR)
+            except embedded.EmbeddedError as error:
+                raise OperationalError(str(error)) from error
             self.settings_dict.update(
                 HOST=server.host, PORT=server.port, USER=server.user, PASSWORD=server.password
             )

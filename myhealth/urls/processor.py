@@ -1,8 +1,7 @@
 from django.urls import include, path
 
-from myhealth.urls.common import handler400, handler404, handler500
-from myhealth.urls.common import urlpatterns as common
+from myhealth.urls.common import handler400, handler403, handler404, handler500
 
-urlpatterns = [*common, path("", include("ingest.urls"))]
+urlpatterns = [path("", include("ingest.urls"))]
 
-__all__ = ["handler400", "handler404", "handler500", "urlpatterns"]
+__all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]

@@ -2,6 +2,7 @@
 
 import datetime
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 
 import jwt
 import pytest
@@ -11,7 +12,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from dashboard.models import User
-from tests.conftest import PASSWORDS
+from tests.conftest import PASSWORDS, person
 from tests.dashboard.conftest import Api
 
 pytestmark = pytest.mark.django_db
@@ -233,3 +234,29 @@ def test_no_usable_token_is_401_in_the_shape_of_every_error(db, header):
     answer = Api().client.get("/api/v1/sleep", headers={"Authorization": header})
     assert (answer.status_code, set(answer.json())) == (401, {"detail", "code", "errors"})
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_letters_that_fold_to_the_same_account_share_its_failures(db):
+    person("mini", password_of="ana")
+    for _ in range(5):
+        Api().log_in("mini", "wrong")
+    # To the database, a capital I with a dot is an i as well.
+    assert Api().log_in("m\u0130ni", PASSWORDS["ana"]).status_code in (401, 429)
+    assert Api().log_in("MINI", PASSWORDS["ana"]).status_code == 429
+    assert {attempt.username for attempt in AccessAttempt.objects.all()} <= {"mini"}
+
+
+def test_taking_a_password_away_ends_the_tokens(api, ana):
+    ana.refresh_from_db()
+    ana.set_unusable_password()
+    ana.save()
+    assert api.get("sleep").status_code == 401
+    assert api.renew().status_code == 401
+
+
+@pytest.mark.parametrize("hop", ["unknown", "203.0.113.9:1234", "[2001:db8::1]:443", "", "x, y"])
+def test_odd_addresses_of_proxies_do_not_stop_a_login(ana, settings, hop):
+    settings.TRUSTED_PROXIES = [ip_network("198.51.100.0/24")]
+    body = {"username": "ana", "password": PASSWORDS["ana"]}
+    answer = Api().post("/auth/login", body, **{"X-Forwarded-For": hop})
+    assert answer.status_code == 200

@@ -184,3 +184,9 @@ def test_a_name_that_differs_in_case_only_is_told_in_the_admin(admin):
 
 def test_tokens_are_not_to_be_seen_in_the_admin(admin):
     assert admin.get("/admin/token_blacklist/outstandingtoken/").status_code == 404
+
+
+def test_a_form_without_its_token_gets_a_page_that_helps(ana):
+    answer = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "ana"})
+    assert answer.status_code == 403
+    assert "This page has expired" in answer.content.decode()

@@ -293,3 +293,10 @@ def test_the_openapi_document_tells_every_route(api):
         "/auth/refresh",
         "/auth/logout",
     }
+
+
+@pytest.mark.parametrize("query", ["?format=csv", ""])
+def test_options_tell_about_the_route_in_json(api, query):
+    headers = {"Authorization": f"Bearer {api.access}", "Accept": "text/csv, */*"}
+    answer = api.client.options(f"/api/v1/sleep{query}", headers=headers)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")

@@ -1,9 +1,14 @@
 """Rejected documents are retried from the admin, by way of the processor."""
 
+import json
+
 import pytest
 from django.test import Client
 
+from dashboard.models import User
 from ingest.models import RejectedDocument, SleepMetric
+from tests.conftest import person
+from tests.dashboard.conftest import hold
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def rejected(user, **document):
         key=document["id"],
         oura_id=document["id"],
         day=document["day"],
-        document=document,
+        content=json.dumps(document),
         errors={"score": ["It was too much."]},
     )
 
@@ -51,6 +56,24 @@ def test_a_document_that_is_still_bad_stays_and_the_reason_is_shown(admin, ana):
     assert not SleepMetric.objects.exists()
     page = admin.get("/admin/ingest/rejecteddocument/").content.decode()
     assert "181 is not valid" in page
+
+
+def test_a_person_is_deleted_with_all_that_is_held_of_them(admin, ana, processor_process):
+    ben = person("ben")
+    hold(ben, a=("2026-03-01", {"score": 81}))
+    rejected(ben, id="x", day="2026-03-02", score=181)
+    page = admin.post(f"/admin/dashboard/user/{ben.pk}/delete/", {"post": "yes"}, follow=True)
+    assert "was deleted successfully" in page.content.decode()
+    assert not SleepMetric.objects.exists()
+    assert not User.objects.filter(username="ben").exists()
+
+
+def test_nobody_is_deleted_while_the_processor_is_away(admin, ana, settings):
+    settings.PROCESSOR_URL = "http://127.0.0.1:9"
+    ben = person("ben")
+    page = admin.post(f"/admin/dashboard/user/{ben.pk}/delete/", {"post": "yes"}, follow=True)
+    assert "Nothing was deleted" in page.content.decode()
+    assert User.objects.filter(username="ben").exists()
 
 
 def test_a_processor_that_is_away_is_told(admin, ana, settings):

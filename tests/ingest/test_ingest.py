@@ -1,8 +1,13 @@
 """What the processor answers to good and bad documents."""
 
+import orjson
 import pytest
+from django.utils import timezone
 
 from ingest.models import MetricSource, SleepMetric, Stream
+from ingest.registry import METRICS
+from ingest.upsert import store
+from myhealth.errors import Invalid
 from tests.ingest.conftest import night
 
 pytestmark = pytest.mark.django_db
@@ -285,3 +290,36 @@ def test_the_number_of_statements_is_the_same_for_any_number_of_documents(
 
 def test_an_empty_list_is_fine(processor, ana):
     assert processor.send().json()["status"] == "success"
+
+
+@pytest.mark.parametrize("field", ["source", "score", "contributors", "mood"])
+def test_a_field_nested_too_deeply_is_named_and_its_neighbours_are_stored(processor, ana, field):
+    body = b'{"type":"sleep","user":"ana","data":[{"id":"a","day":"2026-03-01"},{"id":"b",'
+    body += b'"day":"2026-03-02","%s":%s}]}' % (field.encode(), b"[" * 300 + b"]" * 300)
+    answer = processor.post(body)
+    assert (answer.status_code, answer.json()["created"]) == (201, 1)
+    [refused] = answer.json()["rejected"]
+    assert (refused["id"], list(refused["errors"])) == ("b", [field])
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"9" * 5000])
+def test_a_number_beyond_all_bounds_is_named_by_its_field(processor, ana, number):
+    body = b'{"type":"sleep","user":"ana","data":[{"id":"b","day":"2026-03-02","score":%s}]}'
+    [refused] = processor.post(body % number).json()["rejected"]
+    assert (refused["id"], list(refused["errors"])) == ("b", ["score"])
+
+
+def test_what_stores_nothing_fixes_no_origin(processor, ana):
+    processor.send(origin="sandbox")
+    processor.send(night(score=101), origin="sandbox")
+    assert processor.send(night(), origin="oura").status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_deleted_meanwhile_is_an_error_that_says_so(ana):
+    pk = ana.pk
+    ana.delete()
+    raw, now = [orjson.dumps(night())], timezone.now()
+    with pytest.raises(Invalid) as caught:
+        store(METRICS["sleep"], pk, raw, fetched_at=now, now=now)
+    assert caught.value.code == "unknown_user"

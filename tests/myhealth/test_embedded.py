@@ -1,6 +1,7 @@
 """The embedded PostgreSQL, with real servers, real processes and real signals."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from django.db import OperationalError, connections
 
 from myhealth import embedded, local
 
@@ -450,6 +452,42 @@ def test_a_restore_does_not_mind_who_is_connected(var, tmp_path):
         with pytest.raises(psycopg.OperationalError):
             held.execute("SELECT 1")
     assert answers(connection)
+
+
+def test_a_restore_that_is_interrupted_leaves_the_database_open(var, tmp_path, monkeypatch):
+    connection = embedded.join(var)
+    file = embedded.backup(var, tmp_path / "one.dump")
+    run_sql = embedded.sql
+
+    def interrupted(server, where, *statements):
+        if any("pg_terminate_backend" in each for each in statements):
+            raise SystemExit(130)
+        return run_sql(server, where, *statements)
+
+    monkeypatch.setattr(embedded, "sql", interrupted)
+    with pytest.raises(SystemExit):
+        embedded.restore(var, file)
+    assert query(connection) == 1
+    embedded.leave(var)
+
+
+def test_a_database_that_a_killed_restore_left_closed_is_opened_at_the_next_start(var):
+    with using(var) as user:
+        maintenance = dataclasses.replace(user.connection, name="postgres")
+        query(maintenance, "ALTER DATABASE myhealth ALLOW_CONNECTIONS false")
+    eventually(lambda: not embedded.alive(var))
+    with using(var) as user:
+        assert query(user.connection) == 1
+
+
+def test_a_database_that_cannot_start_is_one_that_is_away(var, settings):
+    with using(var):
+        pass
+    eventually(lambda: not embedded.alive(var))
+    (data_of(var) / "PG_VERSION").write_text("17\n")
+    settings.EMBEDDED_DATABASE, settings.VAR_DIR = True, var
+    with pytest.raises(OperationalError, match="made by PostgreSQL 17"):
+        connections["default"].copy().get_connection_params()
 
 
 def test_a_file_that_is_no_backup_changes_nothing(var, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from ipaddress import ip_network
 
 import pytest
 from django.test import Client
@@ -84,3 +85,48 @@ def test_a_log_line_begins_with_the_contracts_fields(capsys):
 @pytest.mark.parametrize("secret", ["Bearer abcdefghijkl", "mh_abcdefghijkl", "eyJhbGciOiJI.eyJz"])
 def test_what_looks_like_a_token_is_hidden_in_a_log_line(capsys, secret):
     assert secret not in json.dumps(line(capsys, msg=f"header {secret} sent"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/health", "/health/ready", "/metrics"])
+def test_probes_are_answered_whatever_name_the_process_is_asked_by(client, path):
+    assert client.get(path, headers={"Host": "10.1.2.3:8001"}).status_code == 200
+    assert client.get("/nothing", headers={"Host": "10.1.2.3:8001"}).status_code == 400
+
+
+def test_probes_are_only_read(client):
+    answer = client.post("/health")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_metrics_without_a_token_are_for_neighbours_only(client):
+    assert client.get("/metrics", headers={"X-Forwarded-For": "8.8.8.8"}).status_code == 401
+    assert client.get("/metrics", REMOTE_ADDR="8.8.8.8").status_code == 401
+
+
+@pytest.fixture
+def behind_tls(settings):
+    settings.SECURE_SSL_REDIRECT = True
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+    settings.ROOT_URLCONF = "myhealth.urls.processor"
+
+
+def test_a_trusted_proxys_word_on_https_is_believed(behind_tls):
+    answer = Client().get("/x", headers={"X-Forwarded-Proto": "https"}, REMOTE_ADDR="10.0.0.9")
+    assert answer.status_code == 404
+
+
+def test_an_unknown_proxy_is_told_instead_of_redirected_for_ever(behind_tls):
+    answer = Client().get("/x", headers={"X-Forwarded-Proto": "https"}, REMOTE_ADDR="9.9.9.9")
+    assert (answer.status_code, answer.json()["code"]) == (421, "untrusted_proxy")
+
+
+def test_plain_http_is_redirected_to_https(behind_tls):
+    assert Client().get("/x").headers["Location"].startswith("https://")
+
+
+def test_a_failed_request_is_logged_without_its_path():
+    record = logging.makeLogRecord({"msg": "%s: %s", "args": ("Oops", "/api/v1/people/ana")})
+    record.exc_info = (ValueError, ValueError("x"), None)
+    assert logs.Unhandled().filter(record)
+    assert record.getMessage() == "unhandled error"

@@ -58,12 +58,20 @@ def test_good_settings_start(tmp_path):
         ("OURA_API_URL", "ouraring.com"),
         ("INGEST_TOKENS", "short"),
         ("CONTROL_TOKENS", "i" * 20),
+        ("PUBLIC_URL", "https://health.example:99999"),
+        ("TIME_ZONE", "Mars/Base"),
+        ("EMAIL_URL", "somewhere"),
+        ("CORS_ALLOWED_ORIGINS", "example.org"),
+        ("CSRF_TRUSTED_ORIGINS", "https://example.org/path"),
+        ("JWT_SECRET_FILE", "/nowhere"),
         ("SERVICE", ""),
         ("SERVICE", "everything"),
     ],
 )
 def test_a_missing_or_unsafe_setting_stops_the_start_by_name(tmp_path, name, value):
-    assert name in start(tmp_path, **{name: value})
+    # A file is read for what the environment leaves out.
+    left_out = {name.removesuffix("_FILE"): None}
+    assert name in start(tmp_path, **(left_out | {name: value}))
 
 
 def test_all_problems_are_told_at_once(tmp_path):
@@ -93,3 +101,43 @@ def test_local_env_is_read_while_the_database_is_embedded(tmp_path):
 def test_local_env_is_not_read_beside_a_database_server(tmp_path):
     (tmp_path / "local.env").write_text("JWT_SECRET=" + "x" * 40 + "\n")
     assert "JWT_SECRET" in start(tmp_path, JWT_SECRET=None)
+
+
+def shown(tmp_path, expression, **changed):
+    code = f"from django.conf import settings; print({expression})"
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **GOOD, **changed}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"DJANGO_SETTINGS_MODULE": "myhealth.settings"}
+        | {name: value for name, value in environment.items() if value is not None},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip() or done.stderr
+
+
+def test_a_setting_can_come_from_a_file(tmp_path):
+    (tmp_path / "jwt").write_text("x" * 40 + "\n")
+    file = str(tmp_path / "jwt")
+    told = shown(tmp_path, "settings.JWT_SECRETS", JWT_SECRET=None, JWT_SECRET_FILE=file)
+    assert told == str(["x" * 40])
+
+
+def test_the_environment_is_stronger_than_a_file(tmp_path):
+    (tmp_path / "jwt").write_text("x" * 40)
+    told = shown(tmp_path, "settings.JWT_SECRETS", JWT_SECRET_FILE=str(tmp_path / "jwt"))
+    assert told == str(["j" * 40])
+
+
+def test_mail_goes_where_its_setting_says(tmp_path):
+    told = shown(
+        tmp_path,
+        "settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS",
+        EMAIL_URL="smtp+tls://user:word@mail.example:587",
+    )
+    assert told == "mail.example 587 True"
+
+
+def test_log_lines_carry_the_service(tmp_path):
+    assert shown(tmp_path, "__import__('myhealth.logs').logs.Role.name") == "api"
