@@ -11,5 +11,8 @@ if __name__ == "__main__":
 
     try:
         execute_from_command_line(sys.argv)
-    except (ImproperlyConfigured, EmbeddedError) as problem:
+    except ImproperlyConfigured as problem:
+        sys.stderr.write(f"{problem}\n")
+        sys.exit(2)
+    except EmbeddedError as problem:
         sys.exit(str(problem))

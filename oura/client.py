@@ -1,7 +1,6 @@
 """The Oura Cloud API v2, read-only. Nothing of `requests` leaves this module."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, Self
 
@@ -16,7 +15,8 @@ from oura.errors import (
     OuraUnauthorized,
     OuraUnavailable,
 )
-from oura.retries import retry_after, retrying
+from oura.exchange import MOST_BYTES, Answer, TooLarge, ask
+from oura.retries import Waiting, retry_after
 
 CONNECT_TIMEOUT = 5.0
 # Oura ends some ranges before, some after their last day (facts measured in 2026): ask for more
@@ -28,7 +28,7 @@ MOST_PAGES = 10_000
 class OuraClient:
     """One access token's view of the API, over one connection.
 
-    `sleep` waits between tries. Raises the errors of `oura.errors`; a token is never part of one.
+    Raises the errors of `oura.errors`; a token is never part of one.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class OuraClient:
         token: str,
         *,
         timeout: float = 30.0,
-        sleep: Callable[[float], None] = time.sleep,
+        waiting: Waiting | None = None,
     ) -> None:
         self.base_url = base_url
         self.timeout = (CONNECT_TIMEOUT, timeout)
-        self.sleep = sleep
+        self.waiting = waiting or Waiting()
         self.session = requests.Session()
         # A .netrc or proxy setting must not decide where a token goes.
         self.session.trust_env = False
@@ -96,7 +96,7 @@ class OuraClient:
         return {day for day in found if day is not None and start <= day <= end}
 
     def _page(self, collection: str, parameters: dict[str, str]) -> tuple[list[Any], str | None]:
-        answer = retrying(OuraUnavailable, self.sleep)(self._get, collection, parameters)
+        answer = self.waiting.retrying(OuraUnavailable)(self._get, collection, parameters)
         documents, token = answer.get("data"), answer.get("next_token")
         if not isinstance(documents, list) or not (token is None or isinstance(token, str)):
             raise OuraBadAnswer(f"Oura's answer for {collection} has no list of documents.")
@@ -104,31 +104,35 @@ class OuraClient:
 
     def _get(self, collection: str, parameters: dict[str, str]) -> dict[str, Any]:
         try:
-            response = self.session.get(
+            answer = ask(
+                self.session,
+                "GET",
                 f"{self.base_url}/v2/usercollection/{collection}",
                 params=parameters,
                 timeout=self.timeout,
-                # A redirect would carry the token to another place.
-                allow_redirects=False,
             )
         except requests.Timeout:
             raise OuraUnavailable(f"Oura did not answer for {collection} in time.") from None
+        except TooLarge:
+            raise OuraBadAnswer(
+                f"Oura's answer for {collection} is larger than {MOST_BYTES} bytes."
+            ) from None
         except requests.RequestException as error:
             raise OuraUnavailable(
                 f"Oura can't be reached for {collection} ({type(error).__name__})."
             ) from None
-        raise_for(response, collection)
+        raise_for(answer, collection)
         try:
-            answer = orjson.loads(response.content)
+            page = orjson.loads(answer.body)
         except orjson.JSONDecodeError:
             raise OuraUnavailable(f"Oura's answer for {collection} is not valid JSON.") from None
-        if not isinstance(answer, dict):
+        if not isinstance(page, dict):
             raise OuraBadAnswer(f"Oura's answer for {collection} is not an object.")
-        return answer
+        return page
 
 
-def raise_for(response: requests.Response, collection: str) -> None:
-    status = response.status_code
+def raise_for(answer: Answer, collection: str) -> None:
+    status = answer.status
     if status == 200:
         return
     if status == 401:
@@ -146,7 +150,7 @@ def raise_for(response: requests.Response, collection: str) -> None:
             f"Oura wants a newer mobile app for {collection} (426). Update the Oura app."
         )
     if status == 429:
-        wait = retry_after(response.headers.get("Retry-After"))
+        wait = retry_after(answer.headers.get("Retry-After"))
         raise OuraRateLimited(f"Oura's rate limit is reached (429) for {collection}.", wait)
     if status >= 500 or status == 408:
         raise OuraUnavailable(f"Oura failed for {collection} ({status}).")

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from itertools import chain
 
 import structlog
 from django.utils.module_loading import import_string
@@ -16,13 +16,14 @@ from django.utils.module_loading import import_string
 from myhealth.metric_types import METRIC_TYPES
 from oura.client import OuraClient, day_of
 from oura.errors import (
+    OuraBadAnswer,
     OuraError,
     OuraForbidden,
+    OuraRateLimited,
     OuraUnauthorized,
-    OuraUnavailable,
     ProcessorError,
 )
-from oura.processor import Coverage, Processor
+from oura.processor import Coverage, Document, Processor, Receipt
 
 log = structlog.get_logger("oura.collector")
 
@@ -61,6 +62,7 @@ class Problem:
 
 @dataclass
 class Report:
+    dry_run: bool = False
     tallies: dict[str, Tally] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -70,13 +72,14 @@ class Report:
 
     @property
     def status(self) -> str:
-        """ok, partial, or failed when nothing at all came through."""
-        if not self.problems:
+        """ok, partial, or failed when nothing at all came through; known rejections don't count."""
+        if not self.new_problems:
             return "ok"
-        got = sum(
-            tally.created + tally.updated + tally.unchanged for tally in self.tallies.values()
-        )
-        return "partial" if got else "failed"
+        return "partial" if any(self.got(tally) for tally in self.tallies.values()) else "failed"
+
+    def got(self, tally: Tally) -> int:
+        """The days that came all the way, which a dry run ends at Oura."""
+        return tally.fetched if self.dry_run else tally.created + tally.updated + tally.unchanged
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,24 @@ class Collector:
     progress: Callable[[str, int, int], None] = lambda type_, done, of: None
 
     def collect(self, types: Sequence[str]) -> None:
-        coverage: dict[str, Coverage] = {}
+        """Collect the types; what fails is in the report, never raised."""
         try:
             coverage = self.processor.coverage()
         except ProcessorError as error:
-            for type_ in types:
-                self.failed(type_, error)
+            self.all_failed(types, error)
             return
-        for type_ in types:
-            self.collect_type(type_, coverage.get(type_) or Coverage(None, None, []))
+        for number, type_ in enumerate(types):
+            try:
+                self.collect_type(type_, coverage.get(type_) or Coverage(None, None, []))
+            except OuraRateLimited as error:
+                # It holds for the whole token: another request would only prolong it.
+                self.all_failed(types[number:], error)
+                return
+            except Exception as error:
+                # Whatever it is, it must not cost the other types.
+                name = type(error).__name__
+                log.exception("unexpected error", type=type_, error_type=name)
+                self.failed(type_, OuraError(f"Unexpected {name}; the log has where it arose."))
 
     def collect_type(self, type_: str, held: Coverage) -> None:
         self.report.tallies.setdefault(type_, Tally())
@@ -120,6 +132,8 @@ class Collector:
             try:
                 self.collect_range(type_, start, end)
                 failures = 0
+            except OuraRateLimited:
+                raise
             except (OuraError, ProcessorError) as error:
                 self.failed(type_, error, start, end)
                 failures += 1
@@ -136,18 +150,19 @@ class Collector:
         if self.wish.days:
             start, end = self.wish.days
             return windows(each_day(start, end))
-        recent = each_day(today - RECENT, tomorrow)
+        recent = changing(held.last, today)
         try:
             at_oura = self.days_at_oura(type_, tomorrow)
         except (OuraUnauthorized, OuraForbidden):
             # Reading will meet the same refusal, and tell it with its range.
             return windows(recent)
+        except OuraRateLimited:
+            raise
         except OuraError as error:
             # Without Oura's list of days: what coverage knows to be missing.
             self.failed(type_, error, HISTORY, tomorrow)
             gaps = [day for start, end in held.missing for day in each_day(start, end)]
-            since = each_day(held.last, tomorrow) if held.last else []
-            return windows({*gaps, *since, *recent})
+            return windows({*gaps, *recent})
         wanted = at_oura if self.wish.everything else {day for day in at_oura if day not in held}
         return windows({*wanted, *recent})
 
@@ -159,47 +174,52 @@ class Collector:
 
     def collect_range(self, type_: str, start: date, end: date) -> None:
         fetched_at = self.clock()
-        documents = self.read(type_, start, end)
-        tally = self.report.tallies[type_]
-        tally.fetched += len(documents)
+        documents, undated = self.read(type_, start, end)
+        self.report.tallies[type_].fetched += len(documents) + len(undated)
         if self.wish.dry_run:
             return
-        for receipt in self.processor.ingest(
-            type_, documents, fetched_at=fetched_at, start=start, end=end
-        ):
-            tally.created += receipt.created
-            tally.updated += receipt.updated
-            tally.unchanged += receipt.unchanged
-            tally.rejected += len(receipt.rejected)
-            self.rejected(type_, receipt.rejected, known=receipt.again == len(receipt.rejected))
+        receipts = self.processor.ingest(type_, documents, fetched_at=fetched_at, span=(start, end))
+        # The processor rejects these, keeps them, and knows them the next time.
+        refusals = self.processor.ingest(type_, undated, fetched_at=fetched_at)
+        for receipt in chain(receipts, refusals):
+            self.count(type_, receipt)
         log.info("range collected", type=type_, documents=len(documents))
 
-    def read(self, type_: str, start: date, end: date) -> list[dict[str, Any]]:
-        """The metric documents of a range, in the order of their days."""
+    def read(self, type_: str, start: date, end: date) -> tuple[list[Document], list[Document]]:
+        """The metric documents of a range, in the order of their days, and those without a day."""
         entry = METRIC_TYPES[type_]
-        by_day: dict[date, dict[str, list[dict[str, Any]]]] = defaultdict(
+        by_day: dict[date, dict[str, list[Document]]] = defaultdict(
             lambda: {collection: [] for collection in entry.collections}
         )
+        undated: list[Document] = []
         for collection in entry.collections:
-            for document in self.client.documents(collection, start, end):
-                day = day_of(document)
-                if day is None:
-                    self.failed(
-                        type_, OuraError(f"Oura sent a {collection} document without a day.")
-                    )
+            found = self.client.documents(collection, start, end)
+            documents = [document for document in found if isinstance(document, dict)]
+            if strange := len(found) - len(documents):
+                error = OuraBadAnswer(f"Oura's {collection} has {strange} entries that are none.")
+                self.failed(type_, error, start, end)
+            for document in documents:
+                if (day := day_of(document)) is None:
+                    undated.append(without_a_day(collection, document))
                 else:
                     by_day[day][collection].append(document)
         mapping = import_string(entry.mapping)
         mapped = (mapping(day.isoformat(), by_day[day]) for day in sorted(by_day))
-        return [document for document in mapped if document is not None]
+        return [document for document in mapped if document is not None], undated
 
-    def rejected(self, type_: str, rejected: Iterable[dict[str, Any]], *, known: bool) -> None:
-        for each in rejected:
-            fields = "; ".join(
-                f"{name}: {' '.join(messages)}" for name, messages in each["errors"].items()
-            )
-            sentence = f"The processor rejected document {each['id']}: {fields}"
+    def count(self, type_: str, receipt: Receipt) -> None:
+        tally = self.report.tallies[type_]
+        tally.created += receipt.created
+        tally.updated += receipt.updated
+        tally.unchanged += receipt.unchanged
+        tally.rejected += len(receipt.rejected)
+        known = receipt.again == len(receipt.rejected)
+        for sentence in receipt.rejected:
             self.report.problems.append(Problem(self.user, type_, sentence, "rejected", known))
+
+    def all_failed(self, types: Iterable[str], error: Exception) -> None:
+        for type_ in types:
+            self.failed(type_, error)
 
     def failed(
         self, type_: str, error: Exception, start: date | None = None, end: date | None = None
@@ -209,6 +229,24 @@ class Collector:
         span = f"{start} to {end}: " if start else ""
         self.report.problems.append(Problem(self.user, type_, f"{span}{error}", kind))
         log.error("collection failed", type=type_, error_type=kind, error=str(error))
+
+
+def changing(last: date | None, today: date) -> list[date]:
+    """The days that Oura may have changed since they were read, to tomorrow.
+
+    Those up to the last day held were read when that was today, perhaps long ago.
+    """
+    begin = min(last or today, today) - RECENT
+    return each_day(max(begin, HISTORY), today + timedelta(days=1))
+
+
+def without_a_day(collection: str, document: Document) -> Document:
+    """What the processor is told of a document that no row can be made from."""
+    return {
+        "id": document.get("id"),
+        "day": document.get("day"),
+        "source": {collection: [document]},
+    }
 
 
 def each_day(start: date, end: date) -> list[date]:
@@ -224,6 +262,3 @@ def windows(days: Iterable[date]) -> list[Range]:
         else:
             found.append((day, day))
     return found
-
-
-__all__ = ["Collector", "OuraUnavailable", "Problem", "Report", "Tally", "Wish", "windows"]

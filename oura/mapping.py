@@ -10,6 +10,8 @@ from typing import Any, TypeGuard
 Documents = Mapping[str, Sequence[dict[str, Any]]]
 COUNTING = ("long_sleep", "sleep", "late_nap")
 NO_HEART_RATE = 255
+# Beyond what any column holds; sums of many such would not fit into JSON's numbers.
+TOO_LARGE = 2**31
 
 
 def sleep(day: str, documents: Documents) -> dict[str, Any] | None:
@@ -126,4 +128,6 @@ def minutes(seconds: Any) -> Any:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether we can reckon with it."""
+    kind = isinstance(value, int | float) and not isinstance(value, bool)
+    return kind and abs(value) < TOO_LARGE

@@ -1,7 +1,11 @@
 """What operators see of the collector, which is gone before anyone could scrape it."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 
+import requests
+import structlog
 from django.conf import settings
 from prometheus_client import (
     CollectorRegistry,
@@ -14,55 +18,94 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from oura.collector import Report
 
+log = structlog.get_logger("oura.metrics")
+
+JOB = "collector"
+RUNS, POINTS = "collector_runs_total", "data_points_collected_total"
+ERRORS = "collector_errors_total"
+SUCCESS = "collector_last_successful_run_timestamp_seconds"
+LABELS = {RUNS: ("status",), POINTS: ("type",), ERRORS: ("data_type", "error_type"), SUCCESS: ()}
+TIMEOUT = 10.0
+
+# By name, and the labels' values in the order of LABELS.
+Earlier = dict[tuple[str, tuple[str, ...]], float]
+
 
 def publish(report: Report, *, seconds: float, now: float, exit_code: int) -> None:
-    """Write the run's figures to `METRICS_TEXTFILE`, or push them to `PUSHGATEWAY_URL`."""
-    if not (settings.METRICS_TEXTFILE or settings.PUSHGATEWAY_URL):
-        return
-    registry = figures(report, seconds=seconds, now=now, exit_code=exit_code)
-    if settings.METRICS_TEXTFILE:
-        write_to_textfile(settings.METRICS_TEXTFILE, registry)
-    if settings.PUSHGATEWAY_URL:
-        pushadd_to_gateway(settings.PUSHGATEWAY_URL, job="collector", registry=registry)
+    """Write the run's figures to `METRICS_TEXTFILE` and push them to `PUSHGATEWAY_URL`, if set.
+
+    Never raises: what was collected is no worse for it.
+    """
+    places: tuple[tuple[str, Callable[[str], str], Callable[[str, CollectorRegistry], None]], ...]
+    places = (
+        (settings.METRICS_TEXTFILE, written, write_to_textfile),
+        (settings.PUSHGATEWAY_URL, pushed, push),
+    )
+    for place, read, write in places:
+        if not place:
+            continue
+        try:
+            before = earlier(read, place)
+            write(place, figures(report, before, seconds=seconds, now=now, exit_code=exit_code))
+        except Exception as error:
+            log.warning("figures not published", error_type=type(error).__name__)
 
 
-def figures(report: Report, *, seconds: float, now: float, exit_code: int) -> CollectorRegistry:
+def figures(
+    report: Report, before: Earlier, *, seconds: float, now: float, exit_code: int
+) -> CollectorRegistry:
+    """The run's figures, counted on from those before."""
     registry = CollectorRegistry()
-    runs = Counter("collector_runs_total", "Runs.", ["status"], registry=registry)
     duration = Gauge("collector_run_duration_seconds", "Last run's time.", registry=registry)
-    points = Counter("data_points_collected_total", "Days read.", ["type"], registry=registry)
-    errors = Counter(
-        "collector_errors_total", "What failed.", ["data_type", "error_type"], registry=registry
-    )
-    success = Gauge(
-        "collector_last_successful_run_timestamp_seconds",
-        "When a run last collected all.",
-        registry=registry,
-    )
-    before = previous()
-    for (name, labels), value in before.items():
-        counter = {"collector_runs_total": runs, "data_points_collected_total": points}.get(name)
-        counter = errors if name == "collector_errors_total" else counter
-        if counter is not None:
-            counter.labels(**dict(labels)).inc(value)
-    runs.labels(report.status).inc()
     duration.set(seconds)
+    runs = Counter(RUNS, "Runs.", LABELS[RUNS], registry=registry)
+    points = Counter(POINTS, "Days read.", LABELS[POINTS], registry=registry)
+    errors = Counter(ERRORS, "What failed.", LABELS[ERRORS], registry=registry)
+    counters = {RUNS: runs, POINTS: points, ERRORS: errors}
+    for (name, labels), value in before.items():
+        if name in counters:
+            counters[name].labels(*labels).inc(value)
+    runs.labels(report.status).inc()
     for type_, tally in report.tallies.items():
         points.labels(type_).inc(tally.fetched)
     for problem in report.problems:
         errors.labels(problem.type, problem.kind).inc()
-    last = before.get(("collector_last_successful_run_timestamp_seconds", ()), 0)
-    success.set(now if exit_code == 0 else last)
+    # A gateway keeps what isn't pushed, so an unknown time must not be told as 1970.
+    success = now if exit_code == 0 else before.get((SUCCESS, ()))
+    if success is not None:
+        Gauge(SUCCESS, "When a run last collected all.", registry=registry).set(success)
     return registry
 
 
-def previous() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """Earlier runs' figures in the textfile, so that counters count on."""
-    path = Path(settings.METRICS_TEXTFILE) if settings.METRICS_TEXTFILE else None
-    if path is None or not path.exists():
+def earlier(read: Callable[[str], str], place: str) -> Earlier:
+    """Earlier runs' figures, so that counters count on; none when they can't be read."""
+    found: Earlier = {}
+    try:
+        for family in text_string_to_metric_families(read(place)):
+            for sample in family.samples:
+                labels = dict(sample.labels)
+                # A gateway has other programs' figures as well, and adds these two to ours.
+                if labels.pop("job", JOB) != JOB or labels.pop("instance", ""):
+                    continue
+                names = LABELS.get(sample.name)
+                if names is None or labels.keys() != set(names) or not 0 <= sample.value < math.inf:
+                    continue
+                found[sample.name, tuple(labels[name] for name in names)] = sample.value
+    except Exception as error:
+        log.warning("earlier figures not read", error_type=type(error).__name__)
         return {}
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(path.read_text())
-        for sample in family.samples
-    }
+    return found
+
+
+def written(path: str) -> str:
+    return Path(path).read_text() if Path(path).exists() else ""
+
+
+def pushed(url: str) -> str:
+    answer = requests.get(f"{url}/metrics", timeout=TIMEOUT)
+    answer.raise_for_status()
+    return answer.text
+
+
+def push(url: str, registry: CollectorRegistry) -> None:
+    pushadd_to_gateway(url, job=JOB, registry=registry, timeout=TIMEOUT)

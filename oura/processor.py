@@ -1,7 +1,6 @@
 """The processor, as the collector sees it: over HTTP, with one token."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Self
@@ -11,21 +10,29 @@ import requests
 
 from myhealth import __version__
 from oura.errors import ProcessorError, ProcessorUnavailable
-from oura.retries import retry_after, retrying
+from oura.exchange import Answer, ask
+from oura.retries import Waiting, retry_after
 
 MOST_DOCUMENTS = 5_000
 # Under the processor's 10 MiB, with room for what surrounds the documents.
 MOST_BYTES = 8 * 1024 * 1024
+NOT_UNDERSTOOD = (AttributeError, KeyError, TypeError, ValueError)
+STRANGE = "The processor's answer can't be understood. Is PROCESSOR_URL right?"
+
+Document = dict[str, Any]
 
 
 @dataclass
 class Receipt:
-    """What the processor says of the documents sent; `again` of the rejected were known before."""
+    """What the processor says of the documents sent.
+
+    `rejected` has a sentence for each document; `again` of them were known before.
+    """
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
-    rejected: tuple[dict[str, Any], ...] = ()
+    rejected: tuple[str, ...] = ()
     again: int = 0
 
 
@@ -55,13 +62,13 @@ class Processor:
         origin: str,
         request_id: str,
         timeout: float = 60.0,
-        sleep: Callable[[float], None] = time.sleep,
+        waiting: Waiting | None = None,
     ) -> None:
         self.base_url = base_url
         self.user = user
         self.origin = origin
         self.timeout = (5.0, timeout)
-        self.sleep = sleep
+        self.waiting = waiting or Waiting()
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers.update(
@@ -81,72 +88,83 @@ class Processor:
 
     def coverage(self) -> dict[str, Coverage]:
         parameters = {"user": self.user} if self.user else {}
-        answer = self._ask("GET", "/api/v1/metrics/coverage", params=parameters).json()
-        return {name: coverage_of(held) for name, held in answer.items()}
+        answer = self._ask("GET", "/api/v1/metrics/coverage", params=parameters)
+        try:
+            return {name: coverage_of(held) for name, held in orjson.loads(answer.body).items()}
+        except NOT_UNDERSTOOD:
+            raise ProcessorError(STRANGE) from None
 
     def ingest(
         self,
         type_: str,
-        documents: Sequence[dict[str, Any]],
+        documents: Iterable[Document],
         *,
         fetched_at: datetime,
-        start: date,
-        end: date,
+        span: tuple[date, date] | None = None,
     ) -> Iterator[Receipt]:
-        """Send all documents of a range that was read whole; a receipt for each request."""
-        for batch, first, last in batches(documents, start, end):
+        """Send the documents; a receipt for each request.
+
+        With a `span` they are, in the order of their days, all that Oura has of it.
+        """
+        for batch, read in batches(documents, span):
             envelope = orjson.dumps(
                 {
                     "type": type_,
                     "user": self.user,
                     "origin": self.origin,
                     "fetched_at": fetched_at,
-                    "read": {"start": first, "end": last},
+                    "read": read and {"start": read[0], "end": read[1]},
                     "data": [orjson.Fragment(document) for document in batch],
                 }
             )
             yield receipt_of(self._ask("POST", "/api/v1/ingest", data=envelope))
 
-    def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        return retrying(ProcessorUnavailable, self.sleep)(self._once, method, path, **options)
+    def _ask(self, method: str, path: str, **options: Any) -> Answer:
+        return self.waiting.retrying(ProcessorUnavailable)(self._once, method, path, **options)
 
-    def _once(self, method: str, path: str, **options: Any) -> requests.Response:
+    def _once(self, method: str, path: str, **options: Any) -> Answer:
+        url = self.base_url + path
         try:
-            response = self.session.request(
-                method, self.base_url + path, timeout=self.timeout, allow_redirects=False, **options
-            )
+            answer = ask(self.session, method, url, timeout=self.timeout, **options)
         except requests.RequestException as error:
             raise ProcessorUnavailable(
                 f"The processor can't be reached ({type(error).__name__}). "
                 "Is it running, and is PROCESSOR_URL right?"
             ) from None
-        if response.status_code >= 500 or response.status_code == 429:
-            wait = retry_after(response.headers.get("Retry-After"))
-            raise ProcessorUnavailable(f"The processor failed ({response.status_code}).", wait)
-        if response.status_code == 401:
-            raise ProcessorError(
-                "The processor refuses our token. Check INGEST_TOKENS on both sides."
-            )
-        if not (response.ok or is_refusal(response)):
-            raise ProcessorError(f"The processor refused: {detail_of(response)}")
-        return response
+        raise_for(answer)
+        return answer
 
 
-def is_refusal(response: requests.Response) -> bool:
+def raise_for(answer: Answer) -> None:
+    if 200 <= answer.status < 300 or is_refusal(answer):
+        return
+    if answer.status >= 500 or answer.status == 429:
+        wait = retry_after(answer.headers.get("Retry-After"))
+        raise ProcessorUnavailable(f"The processor failed ({answer.status}).", wait)
+    if answer.status == 401:
+        raise ProcessorError("The processor refuses our token. Check INGEST_TOKENS on both sides.")
+    if 300 <= answer.status < 400:
+        raise ProcessorError(
+            f"The processor's address sends us elsewhere ({answer.status}). Is PROCESSOR_URL right?"
+        )
+    raise ProcessorError(f"The processor refused: {detail_of(answer)}")
+
+
+def is_refusal(answer: Answer) -> bool:
     """A 400 that is an outcome: every document of the request was rejected."""
-    return response.status_code == 400 and json_of(response).get("status") == "failed"
+    return answer.status == 400 and json_of(answer).get("status") == "failed"
 
 
-def json_of(response: requests.Response) -> dict[str, Any]:
+def json_of(answer: Answer) -> dict[str, Any]:
     try:
-        body = orjson.loads(response.content)
+        body = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return {}
     return body if isinstance(body, dict) else {}
 
 
-def detail_of(response: requests.Response) -> str:
-    return str(json_of(response).get("detail") or f"status {response.status_code}.")
+def detail_of(answer: Answer) -> str:
+    return str(json_of(answer).get("detail") or f"status {answer.status}.")
 
 
 def coverage_of(held: dict[str, Any]) -> Coverage:
@@ -159,35 +177,58 @@ def coverage_of(held: dict[str, Any]) -> Coverage:
     return Coverage(day(held["first"]), day(held["last"]), missing)
 
 
-def receipt_of(response: requests.Response) -> Receipt:
-    body = json_of(response)
+def receipt_of(answer: Answer) -> Receipt:
+    body = json_of(answer)
     try:
         return Receipt(
-            body["created"],
-            body["updated"],
-            body["unchanged"],
-            tuple(body["rejected"]),
-            int(response.headers.get("Rejected-Again", 0)),
+            int(body["created"]),
+            int(body["updated"]),
+            int(body["unchanged"]),
+            tuple(refusal_of(each) for each in body["rejected"]),
+            int(answer.headers.get("Rejected-Again", 0)),
         )
-    except (KeyError, TypeError, ValueError):
-        raise ProcessorError("The processor's answer can't be understood.") from None
+    except NOT_UNDERSTOOD:
+        raise ProcessorError(STRANGE) from None
+
+
+def refusal_of(rejected: dict[str, Any]) -> str:
+    name = rejected["id"] or "without an id"
+    errors = rejected["errors"].items()
+    reason = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in errors)
+    return f"The processor rejected document {name}: {reason}"
 
 
 def batches(
-    documents: Sequence[dict[str, Any]], start: date, end: date
-) -> Iterator[tuple[list[bytes], date, date]]:
-    """Serialised documents in requests of bounded size, each with the part of the range it covers.
+    documents: Iterable[Document], span: tuple[date, date] | None
+) -> Iterator[tuple[list[bytes], tuple[date, date] | None]]:
+    """Serialised documents in requests of bounded size, each with the part of the span it covers.
 
-    The documents are in the order of their days.
+    A span without documents is told by a request without any.
     """
-    batch: list[bytes] = []
-    size, first, newest = 0, start, start
+    chunks = bounded(documents)
+    if span is None:
+        yield from ((texts, None) for texts, _ in chunks)
+        return
+    start, end = span
+    texts, last = next(chunks, ([], {}))
+    for more, latest in chunks:
+        newest = date.fromisoformat(last["day"])
+        yield texts, (start, newest)
+        texts, last, start = more, latest, newest + timedelta(days=1)
+    yield texts, (start, end)
+
+
+def bounded(documents: Iterable[Document]) -> Iterator[tuple[list[bytes], Document]]:
+    """Serialised documents, as many as one request may have, and the last of them."""
+    texts: list[bytes] = []
+    size = 0
+    last: Document = {}
     for document in documents:
         text = orjson.dumps(document)
-        if batch and (size + len(text) > MOST_BYTES or len(batch) >= MOST_DOCUMENTS):
-            yield batch, first, newest
-            batch, size, first = [], 0, newest + timedelta(days=1)
-        batch.append(text)
-        size += len(text)
-        newest = date.fromisoformat(document["day"])
-    yield batch, first, end
+        if texts and (size + len(text) > MOST_BYTES or len(texts) >= MOST_DOCUMENTS):
+            yield texts, last
+            texts, size = [], 0
+        texts.append(text)
+        size, last = size + len(text), document
+    if texts:
+        yield texts, last

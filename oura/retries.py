@@ -1,5 +1,6 @@
 """How often, and how long, we try again. The server's own word on waiting wins."""
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,41 +15,56 @@ LONGEST_WAIT = 330.0
 backoff = tenacity.wait_exponential_jitter(initial=0.5, max=20, jitter=0.5)
 
 
+class Waiting:
+    """What a run may still wait between tries, in seconds, whomever it waits for."""
+
+    def __init__(
+        self, sleep: Callable[[float], None] = time.sleep, seconds: float = LONGEST_WAIT
+    ) -> None:
+        self.sleep = sleep
+        self.left = seconds
+
+    def retrying(self, worth_it: type[Exception]) -> tenacity.Retrying:
+        """Retry on `worth_it`, ATTEMPTS times or while the wait is left; raise the last error."""
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(worth_it),
+            wait=_wait,
+            stop=self._given_up,
+            sleep=self._spend,
+            reraise=True,
+        )
+
+    def _given_up(self, state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number >= ATTEMPTS or state.upcoming_sleep > self.left
+
+    def _spend(self, seconds: float) -> None:
+        self.left -= seconds
+        self.sleep(seconds)
+
+
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    wanted = float(getattr(error, "retry_after", 0) or 0)
-    return max(wanted, 0.0) or backoff(state)
-
-
-def _given_up(state: tenacity.RetryCallState) -> bool:
-    error = state.outcome.exception() if state.outcome else None
-    wanted = float(getattr(error, "retry_after", 0) or 0)
-    return state.attempt_number >= ATTEMPTS or wanted > LONGEST_WAIT
-
-
-def retrying(
-    worth_it: type[Exception], sleep: Callable[[float], None] = time.sleep
-) -> tenacity.Retrying:
-    """Retry on `worth_it`, at most ATTEMPTS times, then raise the last error itself."""
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(worth_it),
-        wait=_wait,
-        stop=_given_up,
-        sleep=sleep,
-        reraise=True,
-    )
+    return float(getattr(error, "retry_after", 0)) or backoff(state)
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float:
-    """Seconds that a `Retry-After` header asks for, in either of its forms; 0 without one."""
+    """Seconds that a `Retry-After` header asks for, in either of its forms.
+
+    0 without one, for one that can't be read, and for a time that has passed.
+    """
     if not header:
         return 0.0
     try:
-        return max(float(header), 0.0)
+        seconds = float(header)
     except ValueError:
-        pass
+        seconds = _until(header, now or datetime.now(UTC))
+    return 0.0 if math.isnan(seconds) else max(seconds, 0.0)
+
+
+def _until(date: str, now: datetime) -> float:
     try:
-        then = parsedate_to_datetime(header)
-    except ValueError:
+        then = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
         return 0.0
-    return max((then - (now or datetime.now(UTC))).total_seconds(), 0.0)
+    # HTTP's dates are in UTC, also where they don't say so.
+    return ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()

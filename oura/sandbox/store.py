@@ -18,6 +18,7 @@ from oura.sandbox.registry import COLLECTIONS, RINGS
 from oura.sandbox.series import SERIES, Row
 
 MOST_A_DAY = 8
+STARTED = datetime.now(UTC).date()
 
 
 class Version(NamedTuple):
@@ -56,7 +57,9 @@ def now() -> datetime:
 
 
 def first_day() -> date:
-    return today() - timedelta(days=settings.SANDBOX_DAYS - 1)
+    """The same as long as the process lives: a history grows, and loses no day at midnight."""
+    fixed: date | None = settings.SANDBOX_TODAY
+    return (fixed or STARTED) - timedelta(days=settings.SANDBOX_DAYS - 1)
 
 
 def person_named(name: str) -> Person:

@@ -1,4 +1,5 @@
 import argparse
+import re
 import time
 import uuid
 from dataclasses import asdict
@@ -18,8 +19,11 @@ from oura.client import OuraClient
 from oura.collector import HISTORY, RECENT, Collector, Report, Wish
 from oura.metrics import publish
 from oura.processor import Processor
+from oura.retries import Waiting
 
 log = structlog.get_logger("oura.collect_oura")
+
+HEADER = re.compile(r"[!-~]+")
 
 
 def day(value: str) -> date:
@@ -65,22 +69,27 @@ class Command(BaseCommand):
         wish, user = wish_of(options), user_of(options["user"])
         require_settings()
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
-        report = Report()
+        report = Report(dry_run=wish.dry_run)
         self.run(options["type"] or list(METRIC_TYPES), wish, user, report, request_id)
         exit_code = 1 if report.new_problems else 0
-        publish(report, seconds=time.monotonic() - clock, now=began, exit_code=exit_code)
         self.tell(report, options["output"])
+        if not wish.dry_run:
+            publish(report, seconds=time.monotonic() - clock, now=began, exit_code=exit_code)
         if exit_code:
             raise CommandError(complaint(report), returncode=1)
 
     def run(
         self, types: list[str], wish: Wish, user: str | None, report: Report, request_id: str
     ) -> None:
+        waiting = Waiting()
         # Only a terminal has somebody who watches.
         with (
             tqdm(total=0, disable=None, leave=False, unit="range") as bar,
             OuraClient(
-                settings.OURA_API_URL, settings.OURA_API_KEY, timeout=settings.COLLECTOR_TIMEOUT
+                settings.OURA_API_URL,
+                settings.OURA_API_KEY,
+                timeout=settings.COLLECTOR_TIMEOUT,
+                waiting=waiting,
             ) as client,
             Processor(
                 settings.PROCESSOR_URL,
@@ -88,6 +97,7 @@ class Command(BaseCommand):
                 user=user,
                 origin=origin_of(settings.OURA_API_URL),
                 request_id=request_id,
+                waiting=waiting,
             ) as processor,
         ):
 
@@ -128,14 +138,20 @@ def wish_of(options: dict[str, Any]) -> Wish:
     if days:
         span = (max(today - timedelta(days=days - 1), HISTORY), today + timedelta(days=1))
     elif start or end:
-        last = end or today + timedelta(days=1)
-        span = (start or last - RECENT, last)
-        if span[0] > span[1]:
-            raise CommandError(f"--start {span[0]} is after --end {span[1]}.", returncode=2)
-        if span[1] < HISTORY:
-            raise CommandError(f"--end {span[1]} is before any ring, {HISTORY}.", returncode=2)
-        span = (max(span[0], HISTORY), min(span[1], today + timedelta(days=1)))
+        span = span_of(start, end, tomorrow=today + timedelta(days=1))
     return Wish(days=span, everything=options["all"], dry_run=options["dry_run"])
+
+
+def span_of(start: date | None, end: date | None, *, tomorrow: date) -> tuple[date, date]:
+    """The days of --start and --end that there can be; CommandError (2) when there are none."""
+    if start and end and start > end:
+        raise CommandError(f"--start {start} is after --end {end}.", returncode=2)
+    if end and end < HISTORY:
+        raise CommandError(f"--end {end} is before any ring, {HISTORY}.", returncode=2)
+    if start and start > tomorrow:
+        raise CommandError(f"--start {start} lies in the future.", returncode=2)
+    last = min(end or tomorrow, tomorrow)
+    return max(start or last - RECENT, HISTORY), last
 
 
 def user_of(asked: str | None) -> str | None:
@@ -157,8 +173,17 @@ def require_settings() -> None:
         )
         if not value
     ]
-    if missing:
-        raise CommandError(" ".join(missing), returncode=2)
+    # A header holds no more; whoever pastes a token may bring an ellipsis or a line break along.
+    unusable = [
+        f"{name} must be printable ASCII without blanks: copy it again."
+        for name, value in (
+            ("OURA_API_KEY", settings.OURA_API_KEY),
+            ("INGEST_TOKENS", "".join(settings.INGEST_TOKENS[:1])),
+        )
+        if value and not HEADER.fullmatch(value)
+    ]
+    if missing or unusable:
+        raise CommandError(" ".join([*missing, *unusable]), returncode=2)
 
 
 def origin_of(url: str) -> str:
