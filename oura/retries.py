@@ -12,7 +12,7 @@ ATTEMPTS = 5
 # Longer than this we don't hold a run: the next one comes anyway.
 LONGEST_WAIT = 330.0
 
-backoff = tenacity.wait_exponential_jitter(initial=0.5, max=20, jitter=0.5)
+backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
 
 
 class Waiting:

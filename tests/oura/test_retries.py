@@ -1,0 +1,87 @@
+"""How often and how long we try again."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from oura.errors import OuraRateLimited, OuraUnavailable
+from oura.retries import ATTEMPTS, LONGEST_WAIT, Waiting, retry_after
+
+NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("", 0),
+        ("7", 7),
+        ("0.5", 0.5),
+        ("-3", 0),
+        ("nan", 0),
+        ("inf", float("inf")),
+        ("soon", 0),
+        ("Wed, 21 Oct 2026 07:28:09 GMT", 9),
+        ("Wed, 21 Oct 2026 07:28:09 -0000", 9),
+        ("Wed, 21 Oct 2026 07:28:09", 9),
+        ("Wed, 21 Oct 2026 09:28:09 +0200", 9),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 0),
+        ("Wed, 31 Feb 2026 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 2026 07:28:00 +9999999999999", 0),
+    ],
+)
+def test_every_form_of_retry_after_is_read(header, seconds):
+    assert retry_after(header, NOW) == seconds
+
+
+class Failing:
+    """Raises an error each time, and counts how often it was called."""
+
+    def __init__(self, error):
+        self.error, self.calls = error, 0
+
+    def __call__(self):
+        self.calls += 1
+        raise self.error
+
+
+def fail(waiting, error):
+    failing = Failing(error)
+    with pytest.raises(type(error)):
+        waiting.retrying(OuraUnavailable)(failing)
+    return failing.calls
+
+
+def test_a_failure_that_lasts_is_tried_a_bounded_number_of_times():
+    assert fail(Waiting(lambda _: None), OuraUnavailable("away")) == ATTEMPTS
+
+
+def test_pauses_grow_from_try_to_try():
+    pauses = []
+    fail(Waiting(pauses.append), OuraUnavailable("away"))
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > 2 * pauses[0] > 0
+
+
+def test_the_servers_own_word_on_waiting_wins():
+    pauses = []
+    fail(Waiting(pauses.append), OuraRateLimited("slow down", 7))
+    assert pauses == [7.0] * (ATTEMPTS - 1)
+
+
+def test_a_wait_that_is_too_long_is_not_begun():
+    pauses = []
+    assert fail(Waiting(pauses.append), OuraRateLimited("slow down", LONGEST_WAIT + 1)) == 1
+    assert pauses == []
+
+
+def test_an_endless_wait_is_not_begun():
+    assert fail(Waiting(lambda _: None), OuraRateLimited("slow down", float("inf"))) == 1
+
+
+def test_all_waits_of_a_run_are_bounded_together():
+    pauses = []
+    waiting = Waiting(pauses.append)
+    for _ in range(9):
+        fail(waiting, OuraRateLimited("slow down", 100))
+    assert pauses == [100.0, 100.0, 100.0]
