@@ -1,0 +1,208 @@
+"""The processor as the collector sees it, against a real small server."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from oura import processor
+from oura.errors import ProcessorError, ProcessorUnavailable
+from oura.processor import Processor, batches
+from oura.retries import ATTEMPTS, Waiting
+from tests.oura.answering import Reply
+
+TOKEN = "an-ingest-token"
+START, END = date(2026, 3, 1), date(2026, 3, 9)
+STORED = {"status": "success", "created": 1, "updated": 0, "unchanged": 0, "rejected": []}
+REJECTED = {"index": 0, "id": "a", "errors": {"score": ["Too much.", "Really."], "day": ["No."]}}
+REFUSED = {"status": "failed", "created": 0, "updated": 0, "unchanged": 0, "rejected": [REJECTED]}
+
+
+@pytest.fixture
+def client_of():
+    opened = []
+
+    def client(server, sleep=lambda _: None):
+        made = Processor(
+            server.url,
+            TOKEN,
+            user="ana",
+            origin="oura",
+            request_id="r",
+            timeout=5,
+            waiting=Waiting(sleep),
+        )
+        opened.append(made)
+        return made
+
+    yield client
+    for each in opened:
+        each.session.close()
+
+
+def ingest(client, *documents, span=(START, END)):
+    return list(
+        client.ingest("sleep", documents, fetched_at=datetime(2026, 3, 9, tzinfo=UTC), span=span)
+    )
+
+
+def held(first=None, last=None, missing=()):
+    return {"first": first, "last": last, "days": 3, "missing": list(missing)}
+
+
+# Coverage -----------------------------------------------------------------------------------------
+
+
+def test_coverage_tells_the_days_held(serve, client_of):
+    gap = ["2026-03-03", "2026-03-04"]
+    server = serve(Reply({"sleep": held("2026-03-01", "2026-03-05", [gap]), "activity": held()}))
+    coverage = client_of(server).coverage()
+    days = [date(2026, 3, number) for number in range(1, 7)]
+    assert [day in coverage["sleep"] for day in days] == [True, True, False, False, True, False]
+    assert START not in coverage["activity"]
+    assert server.asked[0].query == "user=ana"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Sign in</html>",
+        [],
+        {"sleep": []},
+        {"sleep": {}},
+        {"sleep": held("soon", "2026-03-05")},
+        {"sleep": held("2026-03-01", "2026-03-05", [["2026-03-02"]])},
+        {"sleep": held(7, 8)},
+    ],
+)
+def test_coverage_that_cant_be_understood_is_told(serve, client_of, body):
+    with pytest.raises(ProcessorError, match="PROCESSOR_URL"):
+        client_of(serve(Reply(body))).coverage()
+
+
+def test_a_redirect_is_told_and_gets_no_token(serve, client_of):
+    elsewhere = serve(Reply({}))
+    server = serve(Reply(b"moved", 301, {"Location": elsewhere.url}))
+    with pytest.raises(ProcessorError, match="PROCESSOR_URL"):
+        client_of(server).coverage()
+    assert elsewhere.asked == []
+
+
+# Ingest -------------------------------------------------------------------------------------------
+
+
+def test_documents_are_sent_with_what_was_read_of_whom_and_when(serve, client_of):
+    server = serve(Reply(STORED, 201))
+    [receipt] = ingest(client_of(server), {"id": "a", "day": "2026-03-02"})
+    assert server.asked[0].json == {
+        "type": "sleep",
+        "user": "ana",
+        "origin": "oura",
+        "fetched_at": "2026-03-09T00:00:00+00:00",
+        "read": {"start": "2026-03-01", "end": "2026-03-09"},
+        "data": [{"id": "a", "day": "2026-03-02"}],
+    }
+    assert server.asked[0].headers["Authorization"] == f"Bearer {TOKEN}"
+    assert (receipt.created, receipt.rejected) == (1, ())
+
+
+def test_documents_of_no_span_claim_none(serve, client_of):
+    server = serve(Reply(STORED, 201))
+    ingest(client_of(server), {"id": "a", "day": None}, span=None)
+    assert server.asked[0].json["read"] is None
+
+
+def test_no_documents_of_no_span_are_no_request(serve, client_of):
+    server = serve(Reply(STORED, 201))
+    assert ingest(client_of(server), span=None) == []
+    assert server.asked == []
+
+
+def test_a_refusal_of_every_document_is_an_outcome(serve, client_of):
+    server = serve(Reply(REFUSED, 400, {"Rejected-Again": "1"}))
+    [receipt] = ingest(client_of(server), {"id": "a", "day": "2026-03-02"})
+    assert receipt.rejected == (
+        "The processor rejected document a: score: Too much. Really.; day: No.",
+    )
+    assert receipt.again == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html></html>",
+        [],
+        {},
+        {**STORED, "created": None},
+        {**STORED, "rejected": 7},
+        {**STORED, "rejected": [7]},
+        {**STORED, "rejected": [{"id": "a", "errors": []}]},
+    ],
+)
+def test_a_receipt_that_cant_be_understood_is_told(serve, client_of, body):
+    with pytest.raises(ProcessorError, match="can't be understood"):
+        ingest(client_of(serve(Reply(body, 201))))
+
+
+def test_what_may_pass_is_tried_again_after_the_wait_asked_for(serve, client_of):
+    replies = [Reply({}, 503, {"Retry-After": "3"}), Reply(STORED, 201)]
+    pauses = []
+    server = serve(lambda asked: replies.pop(0))
+    assert len(ingest(client_of(server, pauses.append))) == 1
+    assert pauses == [3.0]
+
+
+def test_a_lasting_failure_is_told_after_some_tries(serve, client_of):
+    server = serve(Reply({}, 500))
+    with pytest.raises(ProcessorUnavailable, match="500"):
+        ingest(client_of(server))
+    assert len(server.asked) == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"), [(401, "INGEST_TOKENS"), (400, "refused: No such account.")]
+)
+def test_a_refusal_is_told_at_once(serve, client_of, status, sentence):
+    server = serve(Reply({"detail": "No such account."}, status))
+    with pytest.raises(ProcessorError, match=sentence):
+        ingest(client_of(server))
+    assert len(server.asked) == 1
+
+
+# Batches ------------------------------------------------------------------------------------------
+
+
+def daily(*days, size=0):
+    return [{"id": day, "day": f"2026-03-0{day}", "source": "x" * size} for day in days]
+
+
+def spans(documents, span=(START, END)):
+    return [
+        (len(texts), read and tuple(day.day for day in read))
+        for texts, read in batches(documents, span)
+    ]
+
+
+def test_a_span_without_documents_is_told_all_the_same():
+    assert spans([]) == [(0, (1, 9))]
+
+
+def test_many_documents_go_in_several_requests_that_share_the_span(monkeypatch):
+    monkeypatch.setattr(processor, "MOST_DOCUMENTS", 2)
+    assert spans(daily(2, 3, 5, 7, 8)) == [(2, (1, 3)), (2, (4, 7)), (1, (8, 9))]
+
+
+def test_large_documents_go_in_several_requests_that_share_the_span():
+    large = processor.MOST_BYTES // 2
+    assert spans(daily(2, 4, 6, size=large)) == [(1, (1, 2)), (1, (3, 4)), (1, (5, 9))]
+
+
+def test_every_request_is_of_bounded_size():
+    documents = daily(*range(1, 10), size=processor.MOST_BYTES // 3)
+    sizes = [sum(map(len, texts)) for texts, _ in batches(documents, (START, END))]
+    assert max(sizes) <= processor.MOST_BYTES
+    assert len(sizes) < len(documents)
+
+
+def test_documents_of_no_span_are_bounded_too(monkeypatch):
+    monkeypatch.setattr(processor, "MOST_DOCUMENTS", 2)
+    assert spans([{"id": "a"}] * 3, span=None) == [(2, None), (1, None)]
