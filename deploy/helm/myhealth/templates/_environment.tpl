@@ -1,0 +1,144 @@
+{{- /* Which settings each component is given, and from where: no more than it needs. */ -}}
+
+{{- define "myhealth.chartMakesSecret" -}}
+{{- if or .Values.secrets.values .Values.secrets.externalSecret.remoteKey -}}yes{{- end -}}
+{{- end }}
+
+{{- /* The migration comes before the release's own Secret, so it has one to itself. */ -}}
+{{- define "myhealth.secretName" -}}
+{{- $root := index . 0 -}}
+{{- if include "myhealth.chartMakesSecret" $root -}}
+{{ include "myhealth.fullname" $root }}{{ if eq (index . 1) "migrations" }}-migrations{{ end }}
+{{- else -}}
+{{ $root.Values.secrets.existingSecret }}
+{{- end -}}
+{{- end }}
+
+{{- define "myhealth.metricsTokenSecret" -}}
+{{- with .Values.metrics.token -}}
+{{- if .enabled -}}
+{{ .secret | default (include "myhealth.secretName" (list $ "api")) }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "myhealth.requiredKeys" -}}
+{{- $root := index . 0 }}
+{{- $connections := list "OURA_CLIENT_ID" "OURA_CLIENT_SECRET" "TOKEN_ENCRYPTION_KEYS" }}
+{{- $keys := dict
+  "api" (list "SECRET_KEY" "JWT_SECRET" "DB_PASSWORD" "CONTROL_TOKENS")
+  "processor" (list "SECRET_KEY" "DB_PASSWORD" "INGEST_TOKENS" "CONTROL_TOKENS")
+  "collector" (list "INGEST_TOKENS" "OURA_API_KEY")
+  "migrations" (list "DB_PASSWORD") }}
+{{- if $root.Values.oura.connections }}
+{{- $_ := set $keys "api" (concat $keys.api $connections) }}
+{{- $_ := set $keys "collector" (concat (list "INGEST_TOKENS" "DB_PASSWORD") $connections) }}
+{{- end }}
+{{- get $keys (index . 1) | toJson }}
+{{- end }}
+
+{{- define "myhealth.optionalKeys" -}}
+{{- $root := index . 0 }}
+{{- $keys := dict
+  "api" (list "SECRET_KEY_FALLBACKS" "EMAIL_URL")
+  "processor" list
+  "collector" ($root.Values.oura.connections | ternary (list "OURA_API_KEY") list)
+  "migrations" list }}
+{{- concat (get $keys (index . 1)) (index $root.Values (index . 1)).secretKeys | toJson }}
+{{- end }}
+
+{{- define "myhealth.secretEnv" -}}
+{{- $root := index . 0 }}
+{{- $component := index . 1 }}
+{{- if $root.Values.secrets.aws.secretId }}
+- {name: AWS_SECRETS_ID, value: {{ $root.Values.secrets.aws.secretId | quote }}}
+{{- with $root.Values.secrets.aws.region }}
+- {name: AWS_DEFAULT_REGION, value: {{ . | quote }}}
+{{- end }}
+{{- else }}
+{{- $name := include "myhealth.secretName" . }}
+{{- range include "myhealth.requiredKeys" . | fromJsonArray }}
+- {name: {{ . }}, valueFrom: {secretKeyRef: {name: {{ $name }}, key: {{ . }}}}}
+{{- end }}
+{{- range include "myhealth.optionalKeys" . | fromJsonArray }}
+- {name: {{ . }}, valueFrom: {secretKeyRef: {name: {{ $name }}, key: {{ . }}, optional: true}}}
+{{- end }}
+{{- end }}
+{{- with include "myhealth.metricsTokenSecret" $root }}
+{{- if has $component (list "api" "processor") }}
+- {name: METRICS_TOKEN, valueFrom: {secretKeyRef: {name: {{ . }}, key: METRICS_TOKEN}}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "myhealth.databaseEnv" -}}
+{{- $component := index . 1 }}
+{{- with (index . 0).Values.database }}
+- {name: DB_HOST, value: {{ .host | quote }}}
+- {name: DB_PORT, value: {{ .port | quote }}}
+- {name: DB_NAME, value: {{ .name | quote }}}
+- {name: DB_USER, value: {{ .user | quote }}}
+- {name: DB_SSLMODE, value: {{ .sslMode | quote }}}
+{{- if .ca.configMap }}
+- {name: PGSSLROOTCERT, value: /etc/myhealth/database/{{ .ca.key }}}
+{{- end }}
+{{- if and .replicaHost (eq $component "api") }}
+- {name: DB_REPLICA_HOST, value: {{ .replicaHost | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "myhealth.allowedHosts" -}}
+{{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
+{{- $hosts := list (include "myhealth.host" $root) -}}
+{{- if eq $component "processor" -}}
+{{- $name := printf "%s-processor" (include "myhealth.fullname" $root) -}}
+{{- $namespaced := printf "%s.%s" $name $root.Release.Namespace -}}
+{{- $hosts = list $name $namespaced (printf "%s.svc" $namespaced) (printf "%s.svc.cluster.local" $namespaced) -}}
+{{- end -}}
+{{ concat $hosts (index $root.Values $component).allowedHosts | join "," }}
+{{- end }}
+
+{{- define "myhealth.trustedProxies" -}}
+{{- /* A sidecar hands requests on from this address, and takes them from the mesh alone. */ -}}
+{{ concat .Values.api.trustedProxies (.Values.istio.enabled | ternary (list "127.0.0.6/32") list) | join "," }}
+{{- end }}
+
+{{- define "myhealth.processorUrl" -}}
+http://{{ include "myhealth.fullname" . }}-processor:8001
+{{- end }}
+
+{{- define "myhealth.ownEnv" -}}
+{{- $root := index . 0 }}
+{{- $component := index . 1 }}
+{{- if has $component (list "api" "processor") }}
+{{- with index $root.Values $component }}
+- {name: SERVICE, value: {{ $component }}}
+- {name: WORKERS, value: {{ .workers | quote }}}
+- {name: THREADS, value: {{ .threads | quote }}}
+- {name: ALLOWED_HOSTS, value: {{ include "myhealth.allowedHosts" (list $root $component) | quote }}}
+{{- end }}
+{{- end }}
+{{- if has $component (list "api" "collector") }}
+- {name: PROCESSOR_URL, value: {{ include "myhealth.processorUrl" $root | quote }}}
+{{- end }}
+{{- if eq $component "api" }}
+- {name: PUBLIC_URL, value: {{ $root.Values.publicUrl | trimSuffix "/" | quote }}}
+- {name: TRUSTED_PROXIES, value: {{ include "myhealth.trustedProxies" $root | quote }}}
+{{- end }}
+{{- if eq $component "collector" }}
+{{- with $root.Values.collector.pushgatewayUrl }}
+- {name: PUSHGATEWAY_URL, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- if or (ne $component "collector") $root.Values.oura.connections }}
+{{- include "myhealth.databaseEnv" . }}
+{{- end }}
+{{- /* The release's ConfigMap does not exist yet when the migration runs. */ -}}
+{{- if eq $component "migrations" }}
+{{- range $name, $value := $root.Values.settings }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""Try the built image out as Kubernetes would run it, against a real PostgreSQL.
+
+Read-only root, /tmp in memory, the image's own user, no capabilities, no new privileges: `runc`
+runs each role, on this machine's network. Database, sandbox and browser's part are played by
+the checkout. Needs root on Linux, buildah and runc (`make image-check` installs them).
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from myhealth import embedded  # noqa: E402
+from tests.processes import Service, free_port, wait_until  # noqa: E402
+
+IMAGE, BASE = "localhost/myhealth", "docker.io/library/python:3.13-slim"
+TYPES = ("sleep", "activity", "readiness")
+STORE = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+MOUNTS = [
+    ("/proc", "proc", "proc", []),
+    ("/dev", "tmpfs", "tmpfs", ["nosuid", "mode=755"]),
+    ("/tmp", "tmpfs", "tmpfs", ["nosuid", "nodev", "noexec", "mode=1777", "size=64m"]),
+]
+
+
+def say(sentence: str) -> None:
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
+
+
+def expect(claim: bool, sentence: str, found: object = "") -> None:
+    """Say what holds; SystemExit when it does not."""
+    if not claim:
+        sys.exit(f"FAILED: {sentence}. {found}")
+    say(f"  {sentence}")
+
+
+def buildah(*arguments: str) -> str:
+    command = ["buildah", *arguments]
+    return subprocess.check_output(command, env=os.environ | STORE, text=True).strip()
+
+
+def inspect(image: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(buildah("inspect", "--type", "image", image))
+    return found
+
+
+# Containers ------------------------------------------------------------------------------------
+
+
+class Container:
+    """One role of the image, run by runc."""
+
+    def __init__(self, root: Path, secrets_: Path, *arguments: str, **settings: str) -> None:
+        self.name = f"myhealth-{arguments[0]}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.config = inspect(IMAGE)["Docker"]["config"]
+        self.bundle = Path(tempfile.mkdtemp(prefix="myhealth-"))
+        spec = self.specification(root, secrets_, [*self.config["Entrypoint"], *arguments])
+        spec["process"]["env"] += [f"{name}={value}" for name, value in settings.items()]
+        (self.bundle / "config.json").write_text(json.dumps(spec))
+        command = ["runc", "run", "--bundle", str(self.bundle), self.name]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+
+    def specification(self, root: Path, secrets_: Path, command: list[str]) -> dict[str, Any]:
+        uid, gid = map(int, self.config["User"].split(":"))
+        none: list[str] = []
+        kinds = ("bounding", "effective", "inheritable", "permitted", "ambient")
+        mounts: list[dict[str, Any]] = [
+            {"destination": where, "type": kind, "source": source, "options": options}
+            for where, kind, source, options in MOUNTS
+        ]
+        given = {"type": "bind", "source": str(secrets_), "options": ["bind", "ro"]}
+        mounts.append({"destination": "/run", **given})
+        return {
+            "ociVersion": "1.0.2",
+            "process": {
+                "user": {"uid": uid, "gid": gid},
+                "args": command,
+                "env": list(self.config["Env"]),
+                "cwd": self.config["WorkingDir"],
+                "capabilities": dict.fromkeys(kinds, none),
+                "noNewPrivileges": True,
+            },
+            "root": {"path": str(root), "readonly": True},
+            "mounts": mounts,
+            "linux": {"namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]},
+        }
+
+    def inside(self, *command: str) -> int:
+        return subprocess.run(["runc", "exec", self.name, *command], capture_output=True).returncode
+
+    def output(self) -> str:
+        """What it printed by its end; SystemExit unless it ended well."""
+        printed, _ = self.process.communicate(timeout=300)
+        if self.process.returncode:
+            sys.exit(f"FAILED: {self.name} ended with {self.process.returncode}: {printed}")
+        return printed
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(30)
+
+    def remove(self) -> None:
+        subprocess.run(["runc", "delete", "--force", self.name], capture_output=True)
+        self.process.wait()
+
+
+class Containers:
+    """Containers of one image with the same settings; the secrets come as files."""
+
+    def __init__(self, root: Path, folder: Path, **settings: str) -> None:
+        self.root, self.folder, self.settings = root, folder, settings
+        self.all: list[Container] = []
+
+    def secret(self, name: str, value: str) -> None:
+        (self.folder / name).write_text(f"{value}\n")
+        self.settings[f"{name}_FILE"] = f"/run/{name}"
+
+    def run(self, *arguments: str, **settings: str) -> Container:
+        settings = self.settings | settings
+        self.all.append(Container(self.root, self.folder, *arguments, **settings))
+        return self.all[-1]
+
+
+@contextlib.contextmanager
+def root_folder() -> Iterator[Path]:
+    container = buildah("from", "--pull=never", IMAGE)
+    try:
+        yield Path(buildah("mount", container))
+    finally:
+        buildah("rm", container)
+
+
+@contextlib.contextmanager
+def world() -> Iterator[tuple[Containers, Service]]:
+    """The image's containers, a database of their own, and the sandbox."""
+    var = Path(tempfile.mkdtemp(prefix="myhealth-", dir="/var/tmp"))
+    var.chmod(0o755)
+    (var / "secrets").mkdir()
+    with root_folder() as root:
+        where = embedded.join(var)
+        sandbox = Service("sandbox", {"LOCAL": "on", "SANDBOX_DAYS": "120"})
+        containers = Containers(
+            root,
+            var / "secrets",
+            DB_HOST=where.host,
+            DB_PORT=str(where.port),
+            DB_USER=where.user,
+            DB_NAME=where.name,
+            ALLOWED_HOSTS="localhost,127.0.0.1",
+            LOG_LEVEL="warn",
+        )
+        containers.secret("DB_PASSWORD", where.password)
+        try:
+            yield containers, sandbox.start()
+        finally:
+            for container in containers.all:
+                container.remove()
+            sandbox.stop()
+            embedded.leave(var)
+            subprocess.run(["rm", "-rf", str(var)], check=True)
+
+
+# Checks ----------------------------------------------------------------------------------------
+
+
+def check_size() -> None:
+    whole, base = (
+        sum(layer["size"] for layer in json.loads(inspect(image)["Manifest"])["layers"])
+        for image in (IMAGE, BASE)
+    )
+    megabytes = (whole - base) // 1_000_000
+    expect(megabytes < 180, f"the image adds {megabytes} MB to its base")
+
+
+def check_shielded(container: Container) -> None:
+    write = ("python", "-c", "import sys; open(sys.argv[1] + '/x', 'w')")
+    expect(container.inside(*write, "/app") != 0, "the application's folder can't be written")
+    expect(container.inside(*write, "/tmp") == 0, "/tmp can")
+    expect(container.inside("python", "-m", "pip", "--version") != 0, "there is no pip")
+    bounding = ("grep", "-q", "^CapBnd:.0000000000000000$", "/proc/1/status")
+    expect(container.inside(*bounding) == 0, "it has no capability")
+    probe = "import os; assert (os.getuid(), os.getgid()) == (10001, 10001)"
+    expect(container.inside("python", "-c", probe) == 0, "it runs as 10001:10001")
+
+
+def check_pages(service: str, port: str) -> None:
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: requests.get(f"{url}/health/ready", timeout=2).ok, 60)
+    expect(requests.get(f"{url}/health", timeout=5).ok, f"{service}: /health and /health/ready")
+    page = requests.get(f"{url}/metrics", timeout=5).text
+    expect(f'service="{service}"' in page, f"{service}: /metrics")
+
+
+def check_health_command(containers: Containers, container: Container) -> None:
+    command = container.config["Healthcheck"]["Test"][1:]
+    expect(container.inside(*command) == 0, "the health check finds it healthy")
+    script = "import time; open('/tmp/port', 'w').write('9'); time.sleep(60)"
+    dead = containers.run("shell", "-c", script)
+    wait_until(lambda: dead.inside("test", "-s", "/tmp/port") == 0)
+    expect(dead.inside(*command) != 0, "and one that does not answer ill")
+
+
+def collect(containers: Containers, **settings: str) -> dict[str, dict[str, int]]:
+    printed = containers.run("collect", "--output", "json", **settings).output()
+    types: dict[str, dict[str, int]] = json.loads(printed.splitlines()[-1])["types"]
+    return types
+
+
+def rows(url: str, headers: dict[str, str], type_: str) -> int:
+    whole = {"start": "2010-01-01", "end": "2100-01-01"}
+    answer = requests.get(f"{url}/api/v1/{type_}", params=whole, headers=headers, timeout=30)
+    answer.raise_for_status()
+    return len(answer.json())
+
+
+def check_collections(containers: Containers, api: str, password: str, **settings: str) -> None:
+    login = {"username": "ana", "password": password}
+    token = requests.post(f"{api}/auth/login", json=login, timeout=10).json()["access"]
+    first = collect(containers, **settings)
+    created = {type_: tally["created"] for type_, tally in first.items()}
+    expect(min(created.values()) > 100, f"a collection stores what there is: {created}")
+    headers = {"Authorization": f"Bearer {token}"}
+    held = {type_: rows(api, headers, type_) for type_ in TYPES}
+    expect(held == created, "the API shows as many rows", held)
+    second = collect(containers, **settings).values()
+    changed = sum(tally["created"] + tally["updated"] + tally["rejected"] for tally in second)
+    unchanged = sum(tally["unchanged"] for tally in second)
+    expect(changed == 0 and unchanged > 0, f"a second one finds all {unchanged} unchanged", second)
+
+
+def check_page(api: str) -> None:
+    page = requests.get(f"{api}/accounts/login/", timeout=10)
+    expect(page.ok and "csrfmiddlewaretoken" in page.text, "the log-in page is shown")
+    style = requests.get(f"{api}/static/dashboard/style.css", timeout=10)
+    expect(style.ok and bool(style.text), "and its style sheet")
+
+
+def main() -> None:
+    check_size()
+    with world() as (containers, sandbox):
+        ports = {name: str(free_port()) for name in ("api", "processor")}
+        api = f"http://127.0.0.1:{ports['api']}"
+        for name in ("SECRET_KEY", "JWT_SECRET", "INGEST_TOKENS", "CONTROL_TOKENS"):
+            containers.secret(name, secrets.token_urlsafe(40))
+        containers.run("migrate").output()
+        say("  migrate ends well")
+        password = secrets.token_urlsafe(12)
+        containers.run("ensure_user", "ana", PASSWORD=password).output()
+        # What Kubernetes' ingress would speak TLS for is asked directly here, so LOCAL.
+        services = {
+            "processor": containers.run("processor", PORT=ports["processor"], WORKERS="2"),
+            "api": containers.run("api", PORT=ports["api"], LOCAL="on"),
+        }
+        for name, port in ports.items():
+            check_pages(name, port)
+        check_shielded(services["api"])
+        check_health_command(containers, services["api"])
+        check_page(api)
+        people = requests.get(f"{sandbox.url}/_sandbox/people", timeout=10).json()
+        key = next(each["access_token"] for each in people if each["name"] == "demo")
+        containers.secret("OURA_API_KEY", key)
+        check_collections(
+            containers,
+            api,
+            password,
+            OURA_API_URL=sandbox.url,
+            OURA_USER="ana",
+            PROCESSOR_URL=f"http://127.0.0.1:{ports['processor']}",
+            # The collector needs no database, so it gets none.
+            DB_HOST="nowhere.invalid",
+        )
+        for name, container in services.items():
+            code = container.stop()
+            expect(code == 0, f"{name}: SIGTERM ends it with exit code 0", code)
+    say("The image works.")
+
+
+if __name__ == "__main__":
+    main()
