@@ -8,7 +8,6 @@ differ and are shared; the time of the bare write is 1.
 """
 
 import os
-import resource
 import sys
 import time
 from datetime import date, timedelta
@@ -18,7 +17,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
 import tests.environment  # noqa: E402, F401  the settings read it
 
 ROUNDS = 3
-BATCH = 1000
+# What the collector sends at once, some 2 MiB.
+BATCH = 250
 
 
 def documents(type_, days):
@@ -126,38 +126,77 @@ def main():
     django.setup()
     from django.test.utils import setup_databases, teardown_databases
 
+    from tests.conftest import person
     from tests.processes import Service, database_environment
 
     days = int(sys.argv[1]) if len(sys.argv) > 1 else 3653
     held = setup_databases(verbosity=0, interactive=False)
-    service = Service("processor", database_environment()).start()
+    where = database_environment()
+    services = [
+        Service("processor", where).start(),
+        Service("api", where).start(),
+        Service("sandbox", {"SANDBOX_DAYS": str(days)}).start(),
+    ]
     try:
-        measure(service, days)
+        person("ana")
+        sys.stdout.write(f"3 x {days} documents, median of {ROUNDS} rounds\n")
+        base = measure_ingest(services[0], days)
+        measure_pipeline(*services, base)
     finally:
-        service.stop()
+        for service in services:
+            service.stop()
         teardown_databases(held, verbosity=0)
 
 
-def measure(service, days):
-    from tests.conftest import person
+def tell(name, seconds, base):
+    sys.stdout.write(f"{name:<34}{seconds:>8.2f} s   {seconds / base:>6.2f} x bare\n")
 
-    figures = {"bare psycopg": [], "ingest, new": [], "ingest, again": []}
-    person("ana")
+
+def measure_ingest(processor, days):
+    """Print the processor's figures; returns the seconds of the bare write."""
+    figures = {"bare psycopg": [], "ingest over HTTP, new": [], "ingest over HTTP, again": []}
     for _ in range(ROUNDS):
-        figures["bare psycopg"].append(raw(days))
-        figures["ingest, new"].append(send_all(service, "ana", days))
-        figures["ingest, again"].append(send_all(service, "ana", days))
-        forget(service)
+        bare, new, again = figures.values()
+        bare.append(raw(days))
+        new.append(send_all(processor, "ana", days))
+        again.append(send_all(processor, "ana", days))
+        forget(processor)
     base = median(figures["bare psycopg"])
-    sys.stdout.write(f"3 x {days} documents, median of {ROUNDS} rounds\n")
     for name, seconds in figures.items():
-        middle = median(seconds)
-        sys.stdout.write(f"{name:<16}{middle:>8.2f} s   {middle / base:>6.2f} x bare\n")
-    sys.stdout.write(
-        f"peak memory of the processor: {peak_mebibytes(service.process.pid):.0f} MiB\n"
-    )
-    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(f"(of this driver: {mine:.0f} MiB)\n")
+        tell(name, median(seconds), base)
+    return base
+
+
+def measure_pipeline(processor, api, sandbox, base):
+    """The whole way, once each: from the sandbox through collector and processor, and read back."""
+    from tests.conftest import PASSWORDS
+    from tests.processes import Pipeline
+
+    pipeline = Pipeline(sandbox, processor)
+    for name in ("collect the history, new", "collect it all again (--all)"):
+        began = time.perf_counter()
+        process = pipeline.popen("--all")
+        process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        tell(name, time.perf_counter() - began, base)
+    access = api.post("/auth/login", username="ana", password=PASSWORDS["ana"])["access"]
+    for name in ("sleep?start=2010-01-01", "dashboard"):
+        began = time.perf_counter()
+        read(api, name, access)
+        tell(f"GET /api/v1/{name}", time.perf_counter() - began, base)
+    sys.stdout.write(f"peak memory of the collector: {usage.ru_maxrss / 1024:.0f} MiB\n")
+    for service in (processor, api, sandbox):
+        peak = peak_mebibytes(service.process.pid)
+        sys.stdout.write(f"peak memory of the {service.name}: {peak:.0f} MiB\n")
+
+
+def read(api, path, access):
+    import requests
+
+    headers = {"Authorization": f"Bearer {access}"}
+    answer = requests.get(f"{api.url}/api/v1/{path}", headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
 
 
 def forget(service):

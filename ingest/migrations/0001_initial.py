@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('type', models.CharField(choices=[('sleep', 'Sleep'), ('activity', 'Activity'), ('readiness', 'Readiness')], max_length=16)),
                 ('day', models.DateField()),
-                ('content', models.TextField(help_text='The documents, as JSON.')),
+                ('content', models.BinaryField(help_text='The documents: JSON, compressed by zlib.')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
