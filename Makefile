@@ -11,10 +11,10 @@ INSTALL := $(VENV) -m pip install -qq --disable-pip-version-check --require-hash
 LOCK := pip compile --quiet --generate-hashes --universal --no-strip-extras --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench backup restore collect lock browser
+.PHONY: help run test check bench backup restore collect lock browser image image-check
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)
 	@$(VENV) -m myhealth.run
@@ -44,6 +44,14 @@ restore: .venv/run.stamp ## the newest backup, or FILE=, into the embedded datab
 
 collect: .venv/run.stamp ## collect now, beside `make run`: make collect ARGS="--days 3"
 	@$(VENV) -m myhealth.run collect $(ARGS)
+
+image: ## build the container image, where need be without a container daemon
+	@deploy/image/build
+
+image-check: .venv/dev.stamp ## build the image and try it out as Kubernetes would run it (root)
+	@BUILDER=buildah deploy/image/build
+	@. deploy/image/buildah.sh && need runc
+	@$(VENV) deploy/image/check.py
 
 lock: | $(VENV) ## pin the newest versions of all dependencies
 	@$(VENV) -m pip install -qq --disable-pip-version-check --upgrade uv

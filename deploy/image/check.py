@@ -10,10 +10,11 @@ import contextlib
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from myhealth import embedded  # noqa: E402
-from tests.processes import Service, free_port, wait_until  # noqa: E402
 
 IMAGE, BASE = "localhost/myhealth", "docker.io/library/python:3.13-slim"
 TYPES = ("sleep", "activity", "readiness")
@@ -45,6 +45,24 @@ def expect(claim: bool, sentence: str, found: object = "") -> None:
     if not claim:
         sys.exit(f"FAILED: {sentence}. {found}")
     say(f"  {sentence}")
+
+
+def await_that(happened: Callable[[], object], sentence: str) -> None:
+    if not embedded.wait_until(happened, 60):
+        sys.exit(f"FAILED: waited a minute in vain until {sentence}.")
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
 
 
 def buildah(*arguments: str) -> str:
@@ -145,15 +163,27 @@ def root_folder() -> Iterator[Path]:
         buildah("rm", container)
 
 
+def start_sandbox() -> tuple[subprocess.Popen[bytes], str]:
+    port = free_port()
+    settings = {"SERVICE": "sandbox", "LOCAL": "on", "SANDBOX_DAYS": "120", "LOG_LEVEL": "warn"}
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", port]
+    process = subprocess.Popen(
+        [*command, "--no-ws", "--log-level", "error", "myhealth.wsgi:application"],
+        cwd=ROOT,
+        env=os.environ | settings,
+    )
+    return process, f"http://127.0.0.1:{port}"
+
+
 @contextlib.contextmanager
-def world() -> Iterator[tuple[Containers, Service]]:
-    """The image's containers, a database of their own, and the sandbox."""
+def world() -> Iterator[tuple[Containers, str]]:
+    """The image's containers, with a database of their own, and the sandbox's address."""
     var = Path(tempfile.mkdtemp(prefix="myhealth-", dir="/var/tmp"))
     var.chmod(0o755)
     (var / "secrets").mkdir()
     with root_folder() as root:
         where = embedded.join(var)
-        sandbox = Service("sandbox", {"LOCAL": "on", "SANDBOX_DAYS": "120"})
+        sandbox, url = start_sandbox()
         containers = Containers(
             root,
             var / "secrets",
@@ -166,11 +196,13 @@ def world() -> Iterator[tuple[Containers, Service]]:
         )
         containers.secret("DB_PASSWORD", where.password)
         try:
-            yield containers, sandbox.start()
+            await_that(lambda: answers(f"{url}/health"), "the sandbox answers")
+            yield containers, url
         finally:
             for container in containers.all:
                 container.remove()
-            sandbox.stop()
+            sandbox.terminate()
+            sandbox.wait()
             embedded.leave(var)
             subprocess.run(["rm", "-rf", str(var)], check=True)
 
@@ -200,7 +232,7 @@ def check_shielded(container: Container) -> None:
 
 def check_pages(service: str, port: str) -> None:
     url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: requests.get(f"{url}/health/ready", timeout=2).ok, 60)
+    await_that(lambda: answers(f"{url}/health/ready"), f"{service} is ready")
     expect(requests.get(f"{url}/health", timeout=5).ok, f"{service}: /health and /health/ready")
     page = requests.get(f"{url}/metrics", timeout=5).text
     expect(f'service="{service}"' in page, f"{service}: /metrics")
@@ -211,7 +243,7 @@ def check_health_command(containers: Containers, container: Container) -> None:
     expect(container.inside(*command) == 0, "the health check finds it healthy")
     script = "import time; open('/tmp/port', 'w').write('9'); time.sleep(60)"
     dead = containers.run("shell", "-c", script)
-    wait_until(lambda: dead.inside("test", "-s", "/tmp/port") == 0)
+    await_that(lambda: dead.inside("test", "-s", "/tmp/port") == 0, "a dead one has started")
     expect(dead.inside(*command) != 0, "and one that does not answer ill")
 
 
@@ -253,7 +285,7 @@ def check_page(api: str) -> None:
 def main() -> None:
     check_size()
     with world() as (containers, sandbox):
-        ports = {name: str(free_port()) for name in ("api", "processor")}
+        ports = {name: free_port() for name in ("api", "processor")}
         api = f"http://127.0.0.1:{ports['api']}"
         for name in ("SECRET_KEY", "JWT_SECRET", "INGEST_TOKENS", "CONTROL_TOKENS"):
             containers.secret(name, secrets.token_urlsafe(40))
@@ -271,14 +303,14 @@ def main() -> None:
         check_shielded(services["api"])
         check_health_command(containers, services["api"])
         check_page(api)
-        people = requests.get(f"{sandbox.url}/_sandbox/people", timeout=10).json()
+        people = requests.get(f"{sandbox}/_sandbox/people", timeout=10).json()
         key = next(each["access_token"] for each in people if each["name"] == "demo")
         containers.secret("OURA_API_KEY", key)
         check_collections(
             containers,
             api,
             password,
-            OURA_API_URL=sandbox.url,
+            OURA_API_URL=sandbox,
             OURA_USER="ana",
             PROCESSOR_URL=f"http://127.0.0.1:{ports['processor']}",
             # The collector needs no database, so it gets none.
