@@ -10,6 +10,8 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from dashboard.models import User
 from ingest import control
+from oura import connections
+from oura.models import Connection
 
 admin.site.site_header = admin.site.site_title = "myhealth"
 admin.site.index_title = "What is held"
@@ -53,6 +55,8 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         control.forget(obj.username)
+        if held := Connection.objects.filter(user=obj).first():
+            connections.disconnect(held)
         obj.delete()
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:

@@ -1,16 +1,23 @@
 """The pages of people, signed in by session."""
 
-from typing import Any
+import zoneinfo
+from typing import Any, ClassVar
 
+from django import forms
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.generic import TemplateView
+from django.urls import reverse_lazy
+from django.views.generic import TemplateView, UpdateView
 
 from dashboard import reading, summaries
 from dashboard.models import User
 from ingest.registry import METRICS
+from oura.models import Connection
+from oura.provider import SCOPES
 
 
 class Login(LoginView):
@@ -37,6 +44,42 @@ class Today(LoginRequiredMixin, TemplateView):
             newest=newest,
             empty=not any(newest.values()),
             week=summaries.weekly(user.pk, today, 1)[0],
+            **kwargs,
+        )
+
+
+class Profile(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ("time_zone",)
+        widgets: ClassVar[dict[str, Any]] = {
+            "time_zone": forms.Select(
+                choices=[(name, name) for name in sorted(zoneinfo.available_timezones())]
+            )
+        }
+
+
+class Account(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
+    """A person's own settings, and their connection to Oura."""
+
+    template_name = "dashboard/account.html"
+    form_class = Profile
+    success_url = reverse_lazy("account")
+
+    def get_object(self, queryset: Any = None) -> User:
+        assert isinstance(self.request.user, User)
+        return self.request.user
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, "Saved.")
+        return super().form_valid(form)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        held = Connection.objects.filter(user=self.object).first()
+        return super().get_context_data(
+            connection=held,
+            missing=sorted(set(SCOPES) - set(held.scopes)) if held else [],
+            can_connect=bool(settings.OURA_CLIENT_ID),
             **kwargs,
         )
 

@@ -15,6 +15,7 @@ accounts = [
 
 urlpatterns = [
     path("", pages.Today.as_view(), name="today"),
+    path("account/", pages.Account.as_view(), name="account"),
     # The name under which the browsable API looks for its login.
     path("accounts/", include((accounts, "rest_framework"))),
     path("auth/login", views.LoginView.as_view()),

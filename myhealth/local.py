@@ -1,5 +1,6 @@
 """Secrets of a laptop: generated once, kept in `var/local.env`, read by the settings."""
 
+import base64
 import contextlib
 import secrets
 from collections.abc import Callable
@@ -21,6 +22,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "JWT_SECRET": lambda: secrets.token_urlsafe(50),
     "INGEST_TOKENS": lambda: secrets.token_urlsafe(32),
     "CONTROL_TOKENS": lambda: secrets.token_urlsafe(32),
+    "TOKEN_ENCRYPTION_KEYS": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
     "DEMO_PASSWORD": password,
     "OURA_USER_PASSWORD": password,
 }

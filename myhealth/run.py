@@ -82,6 +82,10 @@ def demo() -> bool:
     return not os.environ.get("OURA_API_KEY")
 
 
+def connects_to_sandbox() -> bool:
+    return demo() and not os.environ.get("OURA_CLIENT_ID")
+
+
 def account() -> tuple[str, str]:
     """The name and password of the account that is collected into."""
     if demo():
@@ -198,9 +202,10 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
         self.add_process(name, line, env=env, cwd=str(BASE_DIR))
 
     def serve(self, service: str, port: int) -> None:
+        connecting = sandbox_application() if connects_to_sandbox() else {}
         # Whoever watches wants to see myhealth, not each request to its stand-in for Oura.
         level = {"LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn"} if service == "sandbox" else {}
-        self.add(service, SERVER.format(port=port), SERVICE=service, **level)
+        self.add(service, SERVER.format(port=port), SERVICE=service, **level, **connecting)
 
 
 def run() -> int:
@@ -222,24 +227,42 @@ def run() -> int:
 # Collecting ------------------------------------------------------------------------------------
 
 
-def collector_settings() -> dict[str, str]:
-    """What the collector needs to know to collect into the account of this machine."""
+def collector_settings() -> list[dict[str, str]]:
+    """What the collector needs to know: a set of settings for each run that is to be made.
+
+    The demo comes from the sandbox, whomever the application of the settings connects.
+    """
     known = {"PROCESSOR_URL": address("PROCESSOR_PORT"), "OURA_USER": account()[0]}
     if not demo():
-        return known
+        return [known]
     sandbox = address("SANDBOX_PORT")
     people = requests.get(f"{sandbox}/_sandbox/people", timeout=10).json()
     [token] = [person["access_token"] for person in people if person["name"] == DEMO]
-    return known | {
+    key = {"OURA_API_URL": sandbox, "OURA_API_KEY": token}
+    if connects_to_sandbox():
+        return [known | key | sandbox_application()]
+    return [known | key | {"OURA_CLIENT_ID": ""}, known | {"OURA_USER": ""}]
+
+
+def sandbox_application() -> dict[str, str]:
+    """Settings by which people connect to the sandbox's people, for want of a real application."""
+    sandbox = address("SANDBOX_PORT")
+    document = "oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration"
+    return {
         "OURA_API_URL": sandbox,
-        "OURA_API_KEY": token,
+        "OURA_OAUTH_DISCOVERY_URL": f"{sandbox}/{document}",
+        "OURA_CLIENT_ID": "myhealth-sandbox",
+        "OURA_CLIENT_SECRET": "myhealth-sandbox-secret",
     }
 
 
 def collect(*options: str) -> int:
-    """Run one collection; its exit code."""
+    """Run one collection; its exit code, the worst of them where several runs are needed."""
     command = [sys.executable, "manage.py", "collect_oura", *options]
-    return subprocess.run(command, cwd=BASE_DIR, env=os.environ | collector_settings()).returncode
+    return max(
+        subprocess.run(command, cwd=BASE_DIR, env=os.environ | settings).returncode
+        for settings in collector_settings()
+    )
 
 
 def collect_forever() -> NoReturn:
@@ -257,15 +280,19 @@ def collect_forever() -> NoReturn:
 
 
 def rest(seconds: float) -> None:
-    """Wait, and meanwhile see that the database is there: the services' pools only reconnect."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not os.environ.get("DB_HOST"):
-            try:
-                embedded.join(var_dir())
-            except embedded.EmbeddedError as error:
-                say(str(error))
-        time.sleep(5)
+    """Wait until the time is over, or somebody has connected whose history is to come at once."""
+    command = [sys.executable, "manage.py", "await_connection", "--seconds", str(int(seconds))]
+    with subprocess.Popen(command, cwd=BASE_DIR) as waiting:
+        # Meanwhile see that the database is there: the services' pools only reconnect.
+        while waiting.poll() is None:
+            if not os.environ.get("DB_HOST"):
+                try:
+                    embedded.join(var_dir())
+                except embedded.EmbeddedError as error:
+                    say(str(error))
+            time.sleep(1)
+    if waiting.returncode:
+        time.sleep(60)
 
 
 def collect_once() -> int:

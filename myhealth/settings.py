@@ -5,6 +5,7 @@ names, `var/local.env` (only while the embedded database is used), `.env`, the e
 problem found is collected, and the start is refused with one message that lists them all.
 """
 
+import base64
 import ipaddress
 import os
 import secrets
@@ -210,6 +211,33 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 OURA_API_KEY = text("OURA_API_KEY")
 OURA_USER = text("OURA_USER")
 OURA_API_URL = url("OURA_API_URL", "https://api.ouraring.com")
+OURA_CLIENT_ID = text("OURA_CLIENT_ID")
+OURA_CLIENT_SECRET = text("OURA_CLIENT_SECRET")
+OURA_OAUTH_DISCOVERY_URL = url(
+    "OURA_OAUTH_DISCOVERY_URL",
+    "https://moi.ouraring.com/oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration",
+)
+OURA_AUTHORIZE_URL = url("OURA_AUTHORIZE_URL", "")
+OURA_TOKEN_URL = url("OURA_TOKEN_URL", "")
+OURA_REVOKE_URL = url("OURA_REVOKE_URL", "")
+# In five minutes, over all people of the application: what Oura publishes.
+OURA_REQUEST_LIMIT = number("OURA_REQUEST_LIMIT", 5000, 20, 1_000_000)
+TOKEN_ENCRYPTION_KEYS = listed("TOKEN_ENCRYPTION_KEYS")
+if OURA_CLIENT_ID and not OURA_CLIENT_SECRET:
+    problems.append("OURA_CLIENT_SECRET must be set beside OURA_CLIENT_ID.")
+if OURA_CLIENT_ID and not TOKEN_ENCRYPTION_KEYS:
+    problems.append(
+        "TOKEN_ENCRYPTION_KEYS must hold a key to connect Oura accounts; make one with: python3 -c "
+        '"import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
+    )
+for key in TOKEN_ENCRYPTION_KEYS:
+    try:
+        if len(base64.urlsafe_b64decode(key)) != 32:
+            raise ValueError
+    except ValueError:
+        problems.append("TOKEN_ENCRYPTION_KEYS must be 32 bytes each, in URL-safe base64.")
+        break
+COLLECTOR_THREADS = number("COLLECTOR_THREADS", 8, 1, 64)
 PROCESSOR_URL = url(
     "PROCESSOR_URL", f"http://127.0.0.1:{PROCESSOR_PORT}" if LOCAL or SERVING else ""
 )

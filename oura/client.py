@@ -1,6 +1,6 @@
 """The Oura Cloud API v2, read-only. Nothing of `requests` leaves this module."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any, Self
 
@@ -26,8 +26,10 @@ MOST_PAGES = 10_000
 
 
 class OuraClient:
-    """One access token's view of the API, over one connection.
+    """One person's view of the API, over one connection.
 
+    `renew` gives a token for one that Oura refuses; it is asked once, since a scope that is not
+    granted is refused with the same 401. `spend` is called before each request.
     Raises the errors of `oura.errors`; a token is never part of one.
     """
 
@@ -38,16 +40,19 @@ class OuraClient:
         *,
         timeout: float = 30.0,
         waiting: Waiting | None = None,
+        renew: Callable[[str], str] | None = None,
+        spend: Callable[[], None] = lambda: None,
     ) -> None:
         self.base_url = base_url
+        self.token = token
+        self.renew = renew
+        self.spend = spend
         self.timeout = (CONNECT_TIMEOUT, timeout)
         self.waiting = waiting or Waiting()
         self.session = requests.Session()
         # A .netrc or proxy setting must not decide where a token goes.
         self.session.trust_env = False
-        self.session.headers.update(
-            {"Authorization": f"Bearer {token}", "User-Agent": f"myhealth/{__version__}"}
-        )
+        self.session.headers["User-Agent"] = f"myhealth/{__version__}"
 
     def __enter__(self) -> Self:
         return self
@@ -96,19 +101,31 @@ class OuraClient:
         return {day for day in found if day is not None and start <= day <= end}
 
     def _page(self, collection: str, parameters: dict[str, str]) -> tuple[list[Any], str | None]:
-        answer = self.waiting.retrying(OuraUnavailable)(self._get, collection, parameters)
+        answer = self.waiting.retrying(OuraUnavailable)(self._renewed, collection, parameters)
         documents, token = answer.get("data"), answer.get("next_token")
         if not isinstance(documents, list) or not (token is None or isinstance(token, str)):
             raise OuraBadAnswer(f"Oura's answer for {collection} has no list of documents.")
         return documents, token
 
+    def _renewed(self, collection: str, parameters: dict[str, str]) -> dict[str, Any]:
+        try:
+            return self._get(collection, parameters)
+        except OuraUnauthorized:
+            if self.renew is None:
+                raise
+            self.token = self.renew(self.token)
+            self.renew = None
+        return self._get(collection, parameters)
+
     def _get(self, collection: str, parameters: dict[str, str]) -> dict[str, Any]:
+        self.spend()
         try:
             answer = ask(
                 self.session,
                 "GET",
                 f"{self.base_url}/v2/usercollection/{collection}",
                 params=parameters,
+                headers={"Authorization": f"Bearer {self.token}"},
                 timeout=self.timeout,
             )
         except requests.Timeout:

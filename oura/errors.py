@@ -4,6 +4,7 @@ OuraError
 ├── OuraUnavailable      no answer, 5xx, or garbage: worth another try
 │   └── OuraRateLimited  429: worth another try after `retry_after` seconds
 ├── OuraUnauthorized     401: only a new token helps
+│   └── Disconnected     only a new consent of the person's does
 ├── OuraForbidden        403, 426: only the person can help, at Oura
 └── OuraBadAnswer        an answer that will be the same next time
 """
@@ -29,6 +30,10 @@ class OuraRateLimited(OuraUnavailable):
 
 class OuraUnauthorized(OuraError):
     kind = "unauthorized"
+
+
+class Disconnected(OuraUnauthorized):
+    kind = "disconnected"
 
 
 class OuraForbidden(OuraError):

@@ -1,12 +1,14 @@
 """What operators see of the collector, which is gone before anyone could scrape it."""
 
 import math
-from collections.abc import Callable
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import requests
 import structlog
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -14,9 +16,12 @@ from prometheus_client import (
     pushadd_to_gateway,
     write_to_textfile,
 )
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from oura.collector import Report
+from oura.models import Connection
 
 log = structlog.get_logger("oura.metrics")
 
@@ -109,3 +114,19 @@ def pushed(url: str) -> str:
 
 def push(url: str, registry: CollectorRegistry) -> None:
     pushadd_to_gateway(url, job=JOB, registry=registry, timeout=TIMEOUT)
+
+
+class Connections(Collector):
+    """Asked of the database at each scrape."""
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(
+            "oura_connections", "Connected Oura accounts by state.", labels=["state"]
+        )
+        try:
+            counts = Counts(Connection.objects.values_list("ended", flat=True))
+        except (DatabaseError, InterfaceError):
+            return []
+        for state in ("", *Connection.Ended.values):
+            family.add_metric([state or "connected"], counts[state])
+        return [family]

@@ -14,8 +14,8 @@ from oura.exchange import Answer, ask
 from oura.retries import Waiting, retry_after
 
 MOST_DOCUMENTS = 5_000
-# Under the processor's 10 MiB, with room for what surrounds the documents.
-MOST_BYTES = 8 * 1024 * 1024
+# The processor takes 10 MiB; less at a time keeps the memory of both small.
+MOST_BYTES = 2 * 1024 * 1024
 NOT_UNDERSTOOD = (AttributeError, KeyError, TypeError, ValueError)
 STRANGE = "The processor's answer can't be understood. Is PROCESSOR_URL right?"
 

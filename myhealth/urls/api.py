@@ -2,6 +2,6 @@ from django.urls import include, path
 
 from myhealth.urls.common import handler400, handler403, handler404, handler500
 
-urlpatterns = [path("", include("dashboard.urls"))]
+urlpatterns = [path("", include("dashboard.urls")), path("", include("oura.urls"))]
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]

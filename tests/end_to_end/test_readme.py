@@ -36,7 +36,7 @@ def test_every_setting_is_in_the_table_and_nothing_else():
     settings = (ROOT / "myhealth" / "settings.py").read_text()
     known = set(
         re.findall(
-            r'(?:text|flag|number|listed|choice|url|setting|email_url)\(\s*"([A-Z_]+)"', settings
+            r'(?:text|flag|number|listed|choice|url|origins|setting)\(\s*"([A-Z_]+)"', settings
         )
     )
     known |= set(re.findall(r'environ\.get\("([A-Z_]+)"\)', settings))

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from myhealth.logs import Role
 from myhealth.metric_types import METRIC_TYPES
+from oura import everyone
 from oura.client import OuraClient
 from oura.collector import HISTORY, RECENT, Collector, Report, Wish
 from oura.metrics import publish
@@ -39,9 +40,17 @@ def count(value: str) -> int:
     raise argparse.ArgumentTypeError(f"'{value}' is not a number of days; expected 1 to 10000")
 
 
+def shard(value: str) -> tuple[int, int]:
+    number, _, shards = value.partition("/")
+    if number.isdigit() and shards.isdigit() and int(number) < int(shards) <= 10_000:
+        return int(number), int(shards)
+    raise argparse.ArgumentTypeError(f"'{value}' is not a part; expected I/N with 0 <= I < N")
+
+
 class Command(BaseCommand):
     help = (
         "Collect sleep, activity and readiness from Oura and send them to the processor. "
+        "For the person of OURA_API_KEY, and for everybody who has connected an Oura account. "
         "Without dates: what is missing, and the last 14 days again. "
         "Example: manage.py collect_oura --type sleep --days 7"
     )
@@ -60,17 +69,29 @@ class Command(BaseCommand):
         parser.add_argument("--end", type=day, help="last day, included")
         parser.add_argument("--days", type=count, help="the last so many days")
         parser.add_argument("--all", action="store_true", help="the whole history again")
+        parser.add_argument(
+            "--shard",
+            type=shard,
+            default=(0, 1),
+            metavar="I/N",
+            help="of N parts of all connected people the one numbered I, from 0",
+        )
         parser.add_argument("--dry-run", action="store_true", help="read, but send nothing")
         parser.add_argument("--output", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
         Role.name = "collector"
         began, clock = time.time(), time.monotonic()
-        wish, user = wish_of(options), user_of(options["user"])
+        wish, key = wish_of(options), bool(settings.OURA_API_KEY)
+        types = options["type"] or list(METRIC_TYPES)
+        user = user_of(options["user"]) if key else options["user"]
         require_settings()
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
         report = Report(dry_run=wish.dry_run)
-        self.run(options["type"] or list(METRIC_TYPES), wish, user, report, request_id)
+        if key:
+            self.run(types, wish, user, report, request_id)
+        if settings.OURA_CLIENT_ID and not (key and options["user"]):
+            self.run_all(types, wish, options, report, request_id)
         exit_code = 1 if report.new_problems else 0
         self.tell(report, options["output"])
         if not wish.dry_run:
@@ -78,9 +99,30 @@ class Command(BaseCommand):
         if exit_code:
             raise CommandError(complaint(report), returncode=1)
 
+    def run_all(
+        self,
+        types: list[str],
+        wish: Wish,
+        options: dict[str, Any],
+        report: Report,
+        request_id: str,
+    ) -> None:
+        """Collect for each connected person of the shard, or for the one that is named."""
+        people = everyone.wanted(options["user"], options["shard"])
+        if options["user"] and not people:
+            raise CommandError(
+                f"{options['user']} has not connected an Oura account.", returncode=2
+            )
+
+        def processor(name: str, waiting: Waiting) -> Processor:
+            return processor_for(name, request_id, waiting)
+
+        everyone.add(report, everyone.collect(people, types, wish, processor))
+
     def run(
         self, types: list[str], wish: Wish, user: str | None, report: Report, request_id: str
     ) -> None:
+        """Collect for the person whose access token OURA_API_KEY is."""
         waiting = Waiting()
         # Only a terminal has somebody who watches.
         with (
@@ -91,14 +133,7 @@ class Command(BaseCommand):
                 timeout=settings.COLLECTOR_TIMEOUT,
                 waiting=waiting,
             ) as client,
-            Processor(
-                settings.PROCESSOR_URL,
-                settings.INGEST_TOKENS[0],
-                user=user,
-                origin=origin_of(settings.OURA_API_URL),
-                request_id=request_id,
-                waiting=waiting,
-            ) as processor,
+            processor_for(user, request_id, waiting) as processor,
         ):
 
             def progress(type_: str, done: int, of: int) -> None:
@@ -124,6 +159,17 @@ class Command(BaseCommand):
         for problem in report.problems:
             if problem.known:
                 self.stdout.write(f"{problem.type}: still: {problem.error}")
+
+
+def processor_for(user: str | None, request_id: str, waiting: Waiting) -> Processor:
+    return Processor(
+        settings.PROCESSOR_URL,
+        settings.INGEST_TOKENS[0],
+        user=user,
+        origin=origin_of(settings.OURA_API_URL),
+        request_id=request_id,
+        waiting=waiting,
+    )
 
 
 def wish_of(options: dict[str, Any]) -> Wish:
@@ -167,7 +213,11 @@ def require_settings() -> None:
     missing = [
         f"{name} is not set: {remedy}."
         for name, value, remedy in (
-            ("OURA_API_KEY", settings.OURA_API_KEY, "an access token of the Oura account"),
+            (
+                "OURA_API_KEY",
+                settings.OURA_API_KEY or settings.OURA_CLIENT_ID,
+                "an access token of the Oura account (or OURA_CLIENT_ID, to serve connected ones)",
+            ),
             ("PROCESSOR_URL", settings.PROCESSOR_URL, "the processor's address"),
             ("INGEST_TOKENS", settings.INGEST_TOKENS, "a token that the processor accepts"),
         )

@@ -1,0 +1,53 @@
+"""Connections, to look at and to end; tokens are nobody's to see."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from oura import connections
+from oura.models import Connection
+
+
+@admin.register(Connection)
+class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["user", "state", "expires_at", "collected_at", "problem"]
+    list_filter = ["ended"]
+    list_select_related = ["user"]
+    search_fields = ["user__username"]
+    readonly_fields = (
+        "user",
+        "state",
+        "scopes",
+        "expires_at",
+        "connected_at",
+        "asked_at",
+        "collected_at",
+        "problem",
+    )
+    fields = readonly_fields
+    actions = ["disconnect"]
+
+    @admin.display
+    def state(self, obj: Connection) -> str:
+        return obj.get_ended_display() or "connected"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Connection | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Connection | None = None) -> bool:
+        # Deleting would leave the tokens good at Oura; with their person they may go.
+        return False
+
+    def has_disconnect_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("oura.delete_connection"))
+
+    @admin.action(description="Disconnect, at Oura too", permissions=["disconnect"])
+    def disconnect(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        for held in queryset:
+            name, revoked = str(held), connections.disconnect(held)
+            level = messages.SUCCESS if revoked else messages.WARNING
+            said = "disconnected." if revoked else "disconnected here; Oura did not confirm it."
+            self.message_user(request, f"{name}: {said}", level)

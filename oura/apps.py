@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class OuraConfig(AppConfig):
+    name = "oura"
+    verbose_name = "Oura"
+
+    def ready(self) -> None:
+        if settings.SERVICE == "api":
+            from myhealth.metrics import at_scrape
+            from oura.metrics import Connections
+
+            at_scrape.append(Connections())

@@ -1,0 +1,122 @@
+"""Collecting for each connected person, side by side: nobody waits for a slow account."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connection as database
+from django.db.models import F
+from django.utils import timezone
+
+from oura import tokens
+from oura.budget import Budget
+from oura.client import OuraClient
+from oura.collector import Collector, Problem, Report, Tally, Wish
+from oura.errors import OuraError, OuraForbidden
+from oura.models import Connection
+from oura.processor import Processor
+from oura.retries import Waiting
+
+log = structlog.get_logger("oura.everyone")
+
+NEEDED = "daily"
+NOT_GRANTED = f"The scope '{NEEDED}' was not granted at Oura. Connect again and leave it ticked."
+MakeProcessor = Callable[[str, Waiting], Processor]
+
+
+def wanted(user: str | None, shard: tuple[int, int]) -> list[Connection]:
+    """Whom to collect for: those who have waited longest first."""
+    found = Connection.objects.select_related("user").of_shard(*shard)
+    if user:
+        found = found.filter(user__username__iexact=user)
+    return list(found.order_by(F("asked_at").asc(nulls_first=True)))
+
+
+def collect(
+    people: Iterable[Connection], types: Sequence[str], wish: Wish, processor: MakeProcessor
+) -> Report:
+    """Collect for all of them and return what came of it; one's failure is nobody else's."""
+    budget = Budget()
+    whole = Report(dry_run=wish.dry_run)
+    with ThreadPoolExecutor(settings.COLLECTOR_THREADS) as pool:
+        for report in pool.map(lambda each: one(each, types, wish, processor, budget), people):
+            add(whole, report)
+    return whole
+
+
+def one(
+    person: Connection, types: Sequence[str], wish: Wish, processor: MakeProcessor, budget: Budget
+) -> Report:
+    report = Report(dry_run=wish.dry_run)
+    name = person.user.get_username()
+    try:
+        with structlog.contextvars.bound_contextvars(connection=person.pk):
+            if person.ended:
+                told = f"The connection is {person.get_ended_display()}. {tokens.RECONNECT}"
+                report.problems.append(Problem(name, "all", told, "disconnected", known=True))
+            else:
+                ask(person, name, types, wish, processor, budget, report)
+                remember(person, report)
+    except Exception as error:
+        log.exception("unexpected error", error_type=type(error).__name__)
+        sentence = f"Unexpected {type(error).__name__}; the log has where it arose."
+        report.problems.append(Problem(name, "all", sentence, "error"))
+    finally:
+        # Each thread has a connection of its own, which goes back to the pool.
+        database.close()
+    return report
+
+
+def ask(
+    person: Connection,
+    name: str,
+    types: Sequence[str],
+    wish: Wish,
+    processor: MakeProcessor,
+    budget: Budget,
+    report: Report,
+) -> None:
+    waiting = Waiting()
+    try:
+        if NEEDED not in person.scopes:
+            raise OuraForbidden(NOT_GRANTED)
+        token = tokens.access_token(person.pk)
+    except OuraError as error:
+        for type_ in types:
+            report.tallies.setdefault(type_, Tally()).failed += 1
+            report.problems.append(Problem(name, type_, str(error), error.kind))
+        return
+    with (
+        OuraClient(
+            settings.OURA_API_URL,
+            token,
+            timeout=settings.COLLECTOR_TIMEOUT,
+            waiting=waiting,
+            renew=lambda refused: tokens.access_token(person.pk, refused=refused),
+            spend=budget.spend,
+        ) as client,
+        processor(name, waiting) as sink,
+    ):
+        Collector(client, sink, wish, report, user=name).collect(types)
+
+
+def remember(person: Connection, report: Report) -> None:
+    """What the account page tells: when, and what was lacking."""
+    now = timezone.now()
+    changes: dict[str, Any] = {"asked_at": now, "problem": ""}
+    if report.new_problems:
+        changes["problem"] = report.new_problems[0].error
+    elif not report.dry_run:
+        changes["collected_at"] = now
+    Connection.objects.filter(pk=person.pk).update(**changes)
+
+
+def add(whole: Report, part: Report) -> None:
+    whole.problems += part.problems
+    for type_, tally in part.tallies.items():
+        sums = whole.tallies.setdefault(type_, Tally())
+        for field, count in asdict(tally).items():
+            setattr(sums, field, getattr(sums, field) + count)
