@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "helm" / "myhealth"
 TOOLS = ROOT / "deploy" / "tools"
 RULES = sorted((ROOT / "deploy" / "prometheus").glob("*.rules.yml"))
+EXAMPLES = sorted((ROOT / "deploy" / "prometheus").glob("*.test.yml"))
 DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 SETS = sorted(path.name.removesuffix("-values.yaml") for path in CHART.glob("ci/*-values.yaml"))
 # Their definitions come with an operator, not with Kubernetes.
@@ -243,6 +244,15 @@ def test_servers_are_probed_and_stopped_as_they_need(name, component):
     assert pod["spec"]["enableServiceLinks"] is False
 
 
+def test_the_image_does_what_each_container_asks_of_it():
+    entrypoint = (ROOT / "deploy" / "entrypoint").read_text()
+    for container in containers(rendered("minimal")):
+        does = re.search(rf"(?m)^    {container['args'][0]}\) (.+) ;;$", entrypoint)
+        assert does, container["args"]
+        for port in container.get("ports", []):
+            assert does[1] == f"serve {container['name']} {port['containerPort']}"
+
+
 @each_set
 def test_services_budgets_and_autoscalers_are_of_one_deployment_each(name):
     objects = rendered(name)
@@ -301,8 +311,7 @@ def test_the_settings_start_with_what_the_chart_gives(component):
 def test_every_variable_is_one_that_something_reads(name):
     settings = (ROOT / "myhealth" / "settings.py").read_text()
     # The image's entry point, PostgreSQL's library and AWS' own read these.
-    others = {"WORKERS", "THREADS", "PGSSLROOTCERT", "AWS_DEFAULT_REGION", "TOKEN_ENCRYPTION_KEYS"}
-    others |= {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"}
+    others = {"WORKERS", "THREADS", "PGSSLROOTCERT", "AWS_DEFAULT_REGION"}
     for container in containers(rendered(name)):
         for entry in container["env"]:
             assert entry["name"] in others or f'"{entry["name"]}"' in settings, entry["name"]
@@ -573,14 +582,25 @@ def expressions(path):
         return [
             each.replace("$__rate_interval", "5m").replace("$namespace", ".*") for each in found
         ]
-    groups = yaml.safe_load(path.read_text())["groups"]
-    return [rule["expr"] for group in groups for rule in group["rules"]]
+    return [rule["expr"] for rule in rules_of(path)]
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
 def test_prometheus_accepts_the_rules(path):
     answer = run("promtool", "check", "rules", path)
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_each_alert_fires_when_it_should_and_only_then():
+    answer = run("promtool", "test", "rules", *EXAMPLES)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    tests = [test for path in EXAMPLES for test in yaml.safe_load(path.read_text())["tests"]]
+    tried = {each["alertname"] for test in tests for each in test["alert_rule_test"]}
+    assert tried == {rule["alert"] for path in RULES for rule in rules_of(path)}
+
+
+def rules_of(path):
+    return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
@@ -604,10 +624,9 @@ def test_alerts_and_panels_ask_for_metrics_that_the_code_has(path):
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
 def test_every_alert_says_how_bad_it_is_and_what_to_do(path):
-    for group in yaml.safe_load(path.read_text())["groups"]:
-        for rule in group["rules"]:
-            assert rule["labels"]["severity"] in ("critical", "warning")
-            assert rule["annotations"].keys() == {"summary", "action"}
+    for rule in rules_of(path):
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert rule["annotations"].keys() == {"summary", "action"}
 
 
 def test_the_chart_carries_the_rules_as_they_are():
