@@ -220,6 +220,8 @@ def check_size() -> None:
 
 
 def check_shielded(container: Container) -> None:
+    mounted = ("grep", "-qE", "^[^ ]+ / [^ ]+ ro[ ,]", "/proc/1/mounts")
+    expect(container.inside(*mounted) == 0, "its root is read-only")
     write = ("python", "-c", "import sys; open(sys.argv[1] + '/x', 'w')")
     expect(container.inside(*write, "/app") != 0, "the application's folder can't be written")
     expect(container.inside(*write, "/tmp") == 0, "/tmp can")
