@@ -160,6 +160,10 @@ class Pipeline:
     def fault(self, fault, times=1, **more):
         return self.control("faults", fault=fault, times=times, **more)
 
+    def faults(self):
+        """The faults in force, with their hits."""
+        return requests.get(f"{self.sandbox.url}/_sandbox/faults", timeout=5).json()
+
     def clear_faults(self):
         requests.delete(f"{self.sandbox.url}/_sandbox/faults", timeout=5)
 

@@ -1,4 +1,5 @@
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from tests.processes import Pipeline, Service, database_environment
 
 @pytest.fixture(scope="session")
 def sandbox():
-    service = Service("sandbox", {"SANDBOX_DAYS": "200", "SANDBOX_TODAY": ""}).start()
+    # Fixed, so that no test sees another history when midnight falls into it.
+    today = datetime.now(UTC).date().isoformat()
+    service = Service("sandbox", {"SANDBOX_DAYS": "200", "SANDBOX_TODAY": today}).start()
     yield service
     service.stop()
 

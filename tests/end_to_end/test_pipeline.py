@@ -1,7 +1,9 @@
 """Sandbox to tables over real HTTP between real processes."""
 
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 
 import pytest
 
@@ -46,8 +48,14 @@ def known(values):
     return {name: value or None for name, value in values.items()}
 
 
-def expected_days(pipeline, type_):
-    """The days that should be held, by a reckoning independent of the mapping."""
+def days_ago(pipeline, number):
+    """A day before the last of the sandbox's."""
+    today = date.fromisoformat(pipeline.sandbox.environment["SANDBOX_TODAY"])
+    return (today - timedelta(days=number)).isoformat()
+
+
+def expected_days(pipeline, type_, start=""):
+    """The days that should be held from a day on, by a reckoning independent of the mapping."""
     days = set()
     for collection in COLLECTIONS[type_]:
         days |= {
@@ -55,7 +63,7 @@ def expected_days(pipeline, type_):
             for document in pipeline.at_oura(collection)
             if collection != "sleep" or document["type"] in COUNTING
         }
-    return days
+    return {day for day in days if day >= start}
 
 
 def test_the_first_run_brings_the_whole_history_and_the_second_changes_nothing(pipeline):
@@ -68,12 +76,17 @@ def test_the_first_run_brings_the_whole_history_and_the_second_changes_nothing(p
     assert (again.code, again.counts("unchanged")) == (0, first.counts("created"))
 
 
+def another(pipeline, **changed):
+    """A pipeline from another sandbox into the same account, for a fixture to yield."""
+    service = Service("sandbox", {**pipeline.sandbox.environment, **changed}).start()
+    yield Pipeline(service, pipeline.processor)
+    service.stop()
+
+
 @pytest.fixture
 def decade(pipeline):
     """Ten years, to be collected into the same account."""
-    service = Service("sandbox", {"SANDBOX_DAYS": "3653", "SANDBOX_TODAY": ""}).start()
-    yield Pipeline(service, pipeline.processor)
-    service.stop()
+    yield from another(pipeline, SANDBOX_DAYS="3653")
 
 
 def test_ten_years_equal_ouras_documents_field_by_field(decade):
@@ -125,44 +138,38 @@ def test_ten_years_equal_ouras_documents_field_by_field(decade):
     assert again.counts("updated") == again.counts("created") == dict.fromkeys(COLLECTIONS, 0)
 
 
-@pytest.mark.parametrize("page_size", ["7", "1"])
-def test_pages_of_any_size_are_followed_to_the_last(pipeline, page_size):
-    small = Service(
-        "sandbox",
-        {"SANDBOX_DAYS": "20", "SANDBOX_PAGE_SIZE": page_size, "SANDBOX_TODAY": ""},
-    ).start()
-    try:
-        paged = Pipeline(small, pipeline.processor)
-        run = paged.collect("--type", "activity")
-        days = {document["day"] for document in paged.at_oura("daily_activity")}
-        assert (run.code, set(paged.rows("activity"))) == (0, days)
-    finally:
-        small.stop()
+@pytest.fixture(params=["7", "1"])
+def small_pages(request, pipeline):
+    yield from another(pipeline, SANDBOX_DAYS="20", SANDBOX_PAGE_SIZE=request.param)
 
 
-def test_killed_at_ten_random_moments_and_run_once_more_it_is_complete(pipeline):
-    chance = random.Random(7)
-    paged = Service(
-        "sandbox", {"SANDBOX_DAYS": "200", "SANDBOX_PAGE_SIZE": "10", "SANDBOX_TODAY": ""}
-    ).start()
-    killed = Pipeline(paged, pipeline.processor)
-    try:
-        killed.collect("--all", "--dry-run")
-        whole = killed.requests()
-        for _ in range(10):
-            # A moment told by how far it came, since machines differ in speed.
-            until = killed.requests() + chance.randint(1, whole)
-            process = killed.popen("--all")
-            wait_until(lambda: killed.requests() >= until)  # noqa: B023
-            process.kill()
-            process.communicate()
-        assert any(killed.rows(type_) for type_ in COLLECTIONS)
-        assert killed.collect().code == 0
-        for type_ in COLLECTIONS:
-            assert set(killed.rows(type_)) == expected_days(killed, type_)
-        assert killed.collect("--all").counts("updated") == dict.fromkeys(COLLECTIONS, 0)
-    finally:
-        paged.stop()
+def test_pages_of_any_size_are_followed_to_the_last(small_pages):
+    run = small_pages.collect("--type", "activity")
+    days = {document["day"] for document in small_pages.at_oura("daily_activity")}
+    assert (run.code, set(small_pages.rows("activity"))) == (0, days)
+
+
+@pytest.fixture
+def many_pages(pipeline):
+    yield from another(pipeline, SANDBOX_PAGE_SIZE="10")
+
+
+def test_killed_at_ten_random_moments_and_run_once_more_it_is_complete(many_pages):
+    chance, killed = random.Random(7), many_pages
+    killed.collect("--all", "--dry-run")
+    whole = killed.requests()
+    for _ in range(10):
+        # A moment told by how far it came, since machines differ in speed.
+        until = killed.requests() + chance.randint(1, whole)
+        process = killed.popen("--all")
+        wait_until(lambda: killed.requests() >= until)  # noqa: B023
+        process.kill()
+        process.communicate()
+    assert any(killed.rows(type_) for type_ in COLLECTIONS)
+    assert killed.collect().code == 0
+    for type_ in COLLECTIONS:
+        assert set(killed.rows(type_)) == expected_days(killed, type_)
+    assert killed.collect("--all").counts("updated") == dict.fromkeys(COLLECTIONS, 0)
 
 
 def test_a_processor_killed_in_the_middle_leaves_nothing_half_written(pipeline):
@@ -182,10 +189,30 @@ def test_a_processor_killed_in_the_middle_leaves_nothing_half_written(pipeline):
 @pytest.mark.parametrize(
     "fault", ["rate_limit", "server_error", "slow", "truncated", "malformed", "timeout"]
 )
-def test_a_passing_fault_is_outlived(pipeline, fault):
+def test_a_passing_fault_is_outlived_and_costs_no_day(pipeline, fault):
+    start = days_ago(pipeline, 19)
     pipeline.fault(fault, times=2, retry_after=1)
-    run = pipeline.collect("--days", "20")
+    run = pipeline.collect("--start", start)
+    assert [each["hits"] for each in pipeline.faults()] == [2]
     assert (run.code, run.report["status"]) == (0, "ok")
+    for type_ in COLLECTIONS:
+        assert set(pipeline.rows(type_)) == expected_days(pipeline, type_, start)
+
+
+def test_a_rate_limit_is_waited_for(pipeline):
+    pipeline.fault("rate_limit", retry_after=3)
+    began = time.monotonic()
+    assert pipeline.collect("--days", "2", "--type", "activity").code == 0
+    assert time.monotonic() - began >= 3
+
+
+def test_a_rate_limit_of_an_hour_ends_the_run_at_once(pipeline):
+    pipeline.fault("rate_limit", times=1000, retry_after=3600)
+    before = pipeline.requests()
+    run = pipeline.collect()
+    assert (run.code, run.report["status"]) == (1, "failed")
+    assert run.counts("failed") == dict.fromkeys(COLLECTIONS, 1)
+    assert pipeline.requests() == before + 1
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "forbidden"])
@@ -211,8 +238,12 @@ def test_a_lasting_failure_of_one_collection_is_named_and_mended_by_the_next_run
 def test_all_faults_together_end_complete_or_named(pipeline):
     for fault in ("rate_limit", "server_error", "truncated", "malformed", "slow"):
         pipeline.fault(fault, times=3, retry_after=1)
-    run = pipeline.collect("--days", "30")
-    assert run.code == (1 if run.report["errors"] else 0)
+    start = days_ago(pipeline, 29)
+    run = pipeline.collect("--start", start)
+    named = {error["type"] for error in run.report["errors"]}
+    for type_ in COLLECTIONS:
+        whole = set(pipeline.rows(type_)) == expected_days(pipeline, type_, start)
+        assert whole != (type_ in named)
     pipeline.clear_faults()
     assert pipeline.collect().code == 0
     for type_ in COLLECTIONS:
@@ -228,6 +259,21 @@ def test_a_recomputed_day_is_brought_up_to_date(pipeline):
     row = pipeline.rows("readiness")[day]
     assert run.counts("updated") == {"readiness": 1}
     assert (row["oura_id"], row["score"]) == (document["id"], document["score"])
+
+
+@pytest.fixture
+def a_month_ago(pipeline):
+    yield from another(pipeline, SANDBOX_TODAY=days_ago(pipeline, 30))
+
+
+def test_after_a_pause_the_days_that_were_not_over_are_brought_up_to_date(pipeline, a_month_ago):
+    a_month_ago.collect("--type", "readiness")
+    day = max(pipeline.rows("readiness"))
+    pipeline.control("recompute", name="demo", type="daily_readiness", day=day)
+    run = pipeline.collect("--type", "readiness")
+    document = next(each for each in pipeline.at_oura("daily_readiness") if each["day"] == day)
+    assert run.counts("updated") == {"readiness": 1}
+    assert pipeline.rows("readiness")[day]["score"] == document["score"]
 
 
 def test_a_day_that_synced_late_arrives_however_late(pipeline):
@@ -275,6 +321,9 @@ def test_a_wrong_ingest_token_is_told_with_what_to_do(pipeline):
         ("--type", "mood"),
         ("--days", "3", "--all"),
         ("--start", "2026-02-02", "--end", "2026-02-01"),
+        ("--end", "0001-01-05"),
+        ("--start", "9999-01-01"),
+        ("--start", "9999-01-01", "--end", "9999-12-31"),
         ("--user", "ben"),
     ],
 )
@@ -286,6 +335,21 @@ def test_missing_configuration_is_code_2_and_named(pipeline):
     run = pipeline.collect(OURA_API_KEY="")
     assert run.code == 2
     assert "OURA_API_KEY" in run.stderr
+
+
+@pytest.mark.parametrize("token", ["abc…defghijklmnop", "abc defghijklmnop", "abc\ndefghijklmnop"])
+@pytest.mark.parametrize("name", ["OURA_API_KEY", "INGEST_TOKENS"])
+def test_a_token_that_no_header_can_hold_is_code_2_and_named(pipeline, name, token):
+    run = pipeline.collect(**{name: token})
+    assert run.code == 2
+    assert name in run.stderr
+    assert token not in run.stderr
+
+
+def test_a_setting_of_no_sense_is_code_2_and_named(pipeline):
+    run = pipeline.collect(LOG_LEVEL="loud")
+    assert run.code == 2
+    assert "LOG_LEVEL" in run.stderr
 
 
 def test_no_token_is_ever_logged(pipeline):
@@ -301,3 +365,16 @@ def test_run_figures_are_written_for_prometheus_and_counted_on(pipeline, tmp_pat
     pipeline.collect("--days", "3", METRICS_TEXTFILE=str(file))
     assert 'collector_runs_total{status="ok"} 2.0' in file.read_text()
     assert "collector_last_successful_run_timestamp_seconds" in file.read_text()
+
+
+def test_a_dry_run_tells_prometheus_nothing(pipeline, tmp_path):
+    file = tmp_path / "collector.prom"
+    pipeline.collect("--days", "3", "--dry-run", METRICS_TEXTFILE=str(file))
+    assert not file.exists()
+
+
+def test_figures_that_nobody_takes_change_nothing(pipeline):
+    nowhere = {"PUSHGATEWAY_URL": "http://127.0.0.1:9", "METRICS_TEXTFILE": "/nonexistent/x.prom"}
+    run = pipeline.collect("--days", "3", **nowhere)
+    assert (run.code, run.report["status"]) == (0, "ok")
+    assert "figures not published" in run.stderr

@@ -1,5 +1,6 @@
 """Oura's documents to ours."""
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +86,18 @@ def test_the_source_holds_every_period_of_the_day_counting_or_not():
 
 def test_a_value_of_a_wrong_kind_is_passed_on_for_the_processor_to_name():
     assert sleep(period(), period("sleep", 20, awake_time="long"))["awake_time"] == "long"
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 2**63, float("inf")])
+def test_a_number_too_large_to_reckon_with_is_passed_on(value):
+    row = mapping.activity("2026-03-01", {"daily_activity": [summary(high_activity_time=value)]})
+    assert row["high_activity_minutes"] == value
+    assert sleep(period(), period("sleep", 20, awake_time=value))["awake_time"] == value
+
+
+def test_the_sum_of_many_large_numbers_still_fits_into_json():
+    row = sleep(*[period(time_in_bed=2**31 - 1) for _ in range(5000)])
+    assert orjson.loads(orjson.dumps(row))["time_in_bed"] == 5000 * (2**31 - 1)
 
 
 def test_readiness_keeps_deviations():

@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from oura.sandbox import documents
+from oura.sandbox import documents, store
 from oura.sandbox.people import people
 from oura.sandbox.store import Unknown
 from tests.oura.sandboxed import DAILY, DATED, LISTS, SEED, TODAY, Oura, day, start_afresh
@@ -197,6 +197,12 @@ def test_a_day_depends_neither_on_today_nor_on_the_length_of_the_history(collect
     settings.SANDBOX_DAYS = 4000
     settings.SANDBOX_TODAY = datetime.date(2027, 3, 3)
     assert documents("demo", collection, *span) == before != []
+
+
+def test_a_running_sandbox_keeps_its_oldest_day_at_midnight(settings, monkeypatch):
+    settings.SANDBOX_TODAY, settings.SANDBOX_DAYS = None, 10
+    monkeypatch.setattr(store, "STARTED", datetime.date(2026, 11, 20))
+    assert store.first_day() == datetime.date(2026, 11, 11)
 
 
 def test_another_process_invents_the_same():

@@ -88,7 +88,8 @@ class Command(BaseCommand):
         require_settings()
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
         report = Report(dry_run=wish.dry_run)
-        if key:
+        # One person is one shard's.
+        if key and options["shard"][0] == 0:
             self.run(types, wish, user, report, request_id)
         if settings.OURA_CLIENT_ID and not (key and options["user"]):
             self.run_all(types, wish, options, report, request_id)

@@ -1,0 +1,69 @@
+"""The real collector and processor, with an Oura that sends what the sandbox never would."""
+
+import json
+from contextlib import ExitStack
+
+import pytest
+
+from ingest.models import RejectedDocument
+from tests.oura.answering import Answering, Reply
+from tests.processes import Pipeline
+
+DAY = "2026-03-01"
+
+
+class Collecting(Pipeline):
+    """A collection from a small server instead of the sandbox."""
+
+    def environment(self):
+        return {**super().environment(), "OURA_API_URL": self.oura.url}
+
+    def collect(self):
+        return super().collect("--type", "activity", "--start", DAY, "--end", DAY)
+
+
+@pytest.fixture
+def collecting(pipeline):
+    """Make a collection from an Oura that has these documents of daily activity."""
+    with ExitStack() as stack:
+
+        def start(*documents):
+            made = Collecting(pipeline.sandbox, pipeline.processor)
+            made.oura = Answering(Reply({"data": list(documents), "next_token": None}))
+            stack.callback(made.oura.close)
+            return made
+
+        yield start
+
+
+def test_a_document_without_a_day_is_kept_aside_and_known_the_next_time(collecting):
+    strange = {"id": "a", "score": 81, "steps": 3}
+    pipeline = collecting(strange, {"id": "b", "day": DAY, "score": 70})
+    first, second = pipeline.collect(), pipeline.collect()
+    assert [(run.code, run.report["status"]) for run in (first, second)] == [
+        (1, "partial"),
+        (0, "ok"),
+    ]
+    assert "document a: day:" in second.report["errors"][0]["error"]
+    kept = json.loads(RejectedDocument.objects.get().content)
+    assert kept["source"] == {"daily_activity": [strange]}
+    assert list(pipeline.rows("activity")) == [DAY]
+
+
+def test_a_document_that_turns_bad_otherwise_is_told_anew(collecting):
+    assert collecting({"id": "a", "day": DAY, "score": 181}).collect().code == 1
+    again = collecting({"id": "a", "day": DAY, "score": 181, "steps": -1})
+    assert [again.collect().code, again.collect().code] == [1, 0]
+
+
+def test_a_number_beyond_all_measure_is_named_by_the_processor(collecting):
+    run = collecting({"id": "a", "day": DAY, "high_activity_time": 1e300}).collect()
+    assert run.code == 1
+    assert "high_activity_minutes" in run.report["errors"][0]["error"]
+
+
+def test_entries_that_are_no_documents_are_told_with_their_number(collecting):
+    run = collecting(1, "x", None).collect()
+    [error] = run.report["errors"]
+    assert run.code == 1
+    assert error["error"] == f"{DAY} to {DAY}: Oura's daily_activity has 3 entries that are none."
