@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 from datetime import date
+from typing import Any
 
 import pytest
 import requests
@@ -23,10 +24,10 @@ from tests.oura.answering import Reply
 
 DAY = date(2026, 3, 1)
 TOKEN = "a-secret-token"
-EMPTY = {"data": [], "next_token": None}
+EMPTY: dict[str, Any] = {"data": [], "next_token": None}
 
 
-class Pauses(list):
+class Pauses(list[float]):
     """What was waited, and how to wait it."""
 
     @property
