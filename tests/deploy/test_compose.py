@@ -27,6 +27,7 @@ ARROWS = {
     ("api", "processor"),
     ("processor", "db"),
     ("collector", "processor"),
+    ("collector", "db"),
     ("backup", "db"),
     # These end before the processor starts.
     ("migrate", "db"),
@@ -91,11 +92,12 @@ def test_only_the_arrows_of_the_design_are_networks(model):
     assert found == set(map(frozenset, ARROWS))
 
 
-def test_only_proxy_and_collector_reach_the_world(model):
+def test_only_the_proxy_and_who_asks_oura_reach_the_world(model):
     world = {name for name, network in model["networks"].items() if not network.get("internal")}
     services = model["services"].items()
     assert {name for name, each in services if world & each["networks"].keys()} == {
         "proxy",
+        "api",
         "collector",
     }
 
@@ -128,7 +130,7 @@ def test_a_service_is_handed_the_secrets_it_reads_and_no_other(model):
 
 
 def test_prepare_makes_every_secret_that_compose_names(folder):
-    folder.prepare(OURA_API_KEY="a-token")
+    folder.prepare(OURA_API_KEY="a-token", OURA_CLIENT_ID="an-id", OURA_CLIENT_SECRET="a-word")
     names = {Path(secret["file"]).name for secret in folder.model()["secrets"].values()}
     assert names == {path.name for path in folder.secrets.iterdir()}
     assert folder.secret("oura_api_key") == "a-token"
