@@ -9,9 +9,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from oura.sandbox import answers, store
+from oura.sandbox import answers, grants, store
 from oura.sandbox.answers import Refused
 from oura.sandbox.faults import KINDS, PATHS, Fault, faults, requests
+from oura.sandbox.people import members
 from oura.sandbox.people import people as all_people
 
 Body = dict[str, Any]
@@ -132,6 +133,67 @@ def told(name: str, collection: str, day: date) -> Body:
     return {"name": name, "type": collection, "day": day.isoformat()}
 
 
+def add_client(given: Body) -> object:
+    only(given, "client_id", "client_secret", "redirect_uris", "portal")
+    uris, portal = given.get("redirect_uris"), given.get("portal", grants.NEW)
+    if portal not in (grants.NEW, grants.OLD):
+        raise ValueError("portal must be new or old.")
+    if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
+        raise ValueError("redirect_uris must be a list of texts.")
+    made = grants.Application(
+        str(given.get("client_id")), str(given.get("client_secret")), portal, tuple(uris)
+    )
+    grants.state.applications[made.client_id] = made
+    return {"client_id": made.client_id, "portal": portal}
+
+
+def expire(given: Body) -> object:
+    """The access tokens of a person end now; the refresh tokens don't."""
+    held = grants.of_person(known_name(given))
+    for grant in held:
+        grant.expires_at = 0.0
+    return {"expired": len(held)}
+
+
+def revoke(given: Body) -> object:
+    """As if the person had removed the application at Oura."""
+    held = grants.of_person(known_name(given))
+    for grant in held:
+        grant.alive = False
+    return {"revoked": len(held)}
+
+
+def membership(given: Body) -> object:
+    only(given, "name", "active")
+    name = known_name({"name": given.get("name")})
+    if given.get("active") is True:
+        grants.state.lapsed.discard(name)
+    else:
+        grants.state.lapsed.add(name)
+    return {"name": name, "active": given.get("active") is True}
+
+
+def lifetime(given: Body) -> object:
+    """Seconds that access tokens live which are given from now on."""
+    only(given, "seconds")
+    grants.state.lifetime = whole(given, "seconds", 2_591_999, 0, 10**8)
+    return {"seconds": grants.state.lifetime}
+
+
+def known_name(given: Body) -> str:
+    only(given, "name")
+    name = given.get("name")
+    known = all_people(settings.SANDBOX_SEED) | members(settings.SANDBOX_SEED)
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(f"There is no person {name!r}.")
+    return name
+
+
+clients_view = control(POST=add_client)
+expire_view = control(POST=expire)
+revoke_view = control(POST=revoke)
+membership_view = control(POST=membership)
+lifetime_view = control(POST=lifetime)
 people_view = control(GET=people)
 faults_view = control(GET=lambda _: faults.listed(), POST=add_fault, DELETE=clear_faults)
 requests_view = control(GET=lambda _: requests.listed(), DELETE=clear_requests)

@@ -63,6 +63,17 @@ def people(seed: str) -> dict[str, Person]:
 
 
 @lru_cache(maxsize=16)
+def members(seed: str) -> dict[str, Person]:
+    """A hundred more, member1 to member100, for trying out many at once."""
+    patterns = list(TRAITS.values())
+    names = [f"member{number}" for number in range(1, 101)]
+    return {
+        name: make(seed, name, patterns[number % len(patterns)])
+        for number, name in enumerate(names)
+    }
+
+
+@lru_cache(maxsize=16)
 def stranger(seed: str) -> Person:
     return make(seed, "stranger", STRANGER)
 

@@ -1,12 +1,18 @@
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
-from oura.sandbox import controls, views
+from oura.sandbox import controls, oauth, views
 
 urlpatterns = [
     path("v2/usercollection/<name>", views.oura_route(views.listed)),
     path("v2/usercollection/<name>/<document_id>", views.oura_route(views.single)),
     path("v2/sandbox/usercollection/<name>", views.oura_route(views.sandbox_listed)),
     path("v2/sandbox/usercollection/<name>/<document_id>", views.oura_route(views.sandbox_single)),
+    path("", include(oauth.urlpatterns)),
+    path("_sandbox/clients", controls.clients_view),
+    path("_sandbox/grants/expire", controls.expire_view),
+    path("_sandbox/grants/revoke", controls.revoke_view),
+    path("_sandbox/membership", controls.membership_view),
+    path("_sandbox/token_lifetime", controls.lifetime_view),
     path("_sandbox/people", controls.people_view),
     path("_sandbox/faults", controls.faults_view),
     path("_sandbox/requests", controls.requests_view),

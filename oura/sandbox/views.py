@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from oura.sandbox import answers, lists, store
+from oura.sandbox import answers, grants, lists, store
 from oura.sandbox.answers import Refused
 from oura.sandbox.faults import KINDS, Hit, faults, requests, suffer
 from oura.sandbox.others import rings
@@ -51,17 +51,40 @@ def asked_fault(request: HttpRequest) -> Hit | None:
     return faults.asked(kind, min(wait, MOST_SECONDS)) if kind in KINDS else None
 
 
-def owner(request: HttpRequest) -> Person:
-    """Whose access token it is. Raises Refused (401) without a valid one."""
+def owner(request: HttpRequest, collection: str) -> Person:
+    """Whose access token it is.
+
+    Raises Refused: 401 without a valid one or without the collection's scope, 403 without a
+    membership.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Refused(401, "Missing or malformed access token.", {"WWW-Authenticate": "Bearer"})
     given = token.strip().encode()
     for person in people(settings.SANDBOX_SEED).values():
         if compare_digest(person.access_token.encode(), given):
-            return person
-    detail = "Access token is invalid or has expired."
-    raise Refused(401, detail, {"WWW-Authenticate": "Bearer"})
+            return member(person)
+    grant = grants.of_token(token.strip())
+    if grant is None or not grants.is_good(grant, token.strip()):
+        detail = "Access token is invalid or has expired."
+        raise Refused(401, detail, {"WWW-Authenticate": "Bearer"})
+    if collection != PERSONAL_INFO and not grant.covers(collection):
+        scope = grants.SCOPE_OF.get(collection, "daily")
+        raise Refused(401, f"Token is not authorized access {scope} scope.")
+    return member(grant.person)
+
+
+def permitted(request: HttpRequest, collection: str) -> bool:
+    """Whether a good token covers the collection; the people's own tokens cover all."""
+    token = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    grant = grants.of_token(token)
+    return grant is None or grant.covers(collection)
+
+
+def member(person: Person) -> Person:
+    if person.name in grants.state.lapsed:
+        raise Refused(403, "The user's Oura membership has expired.")
+    return person
 
 
 def anybody(request: HttpRequest) -> Person:
@@ -74,8 +97,12 @@ def anybody(request: HttpRequest) -> Person:
 def listed(request: HttpRequest, name: str) -> bytes:
     refuse_unknown(name)
     if name == PERSONAL_INFO:
-        return orjson.dumps(personal_info(owner(request)))
-    return listing(owner(request), name, request)
+        info = personal_info(owner(request, name))
+        # Any token tells the id; the rest is null without its scope.
+        if not permitted(request, name):
+            info = dict.fromkeys(info) | {"id": info["id"]}
+        return orjson.dumps(info)
+    return listing(owner(request, name), name, request)
 
 
 def listing(person: Person, name: str, request: HttpRequest) -> bytes:
@@ -88,7 +115,7 @@ def listing(person: Person, name: str, request: HttpRequest) -> bytes:
 
 def single(request: HttpRequest, name: str, document_id: str) -> bytes:
     refuse_unknown(name, documents_only=True)
-    return one(owner(request), name, document_id)
+    return one(owner(request, name), name, document_id)
 
 
 def one(person: Person, name: str, document_id: str) -> bytes:

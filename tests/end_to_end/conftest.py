@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.machines import Machine
+from tests.oura.conftest import at_oura
 from tests.processes import Pipeline, Service, database_environment
 
 
@@ -54,3 +55,6 @@ def machine():
         made = Machine(Path(folder) / "var")
         yield made
         made.clean_up()
+
+
+__all__ = ["at_oura"]

@@ -1,18 +1,59 @@
-from contextlib import ExitStack
-
 import pytest
+import requests
+from cryptography.fernet import Fernet
 
-from tests.oura.answering import Answering
+from oura import provider
+from tests.oura.consent import agree, answer_of
+from tests.processes import Service
+
+DISCOVERY = "oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration"
+
+
+class Provider:
+    """The sandbox as a provider of OAuth2, and its controls."""
+
+    def __init__(self, service):
+        self.url = service.url
+
+    def settings(self):
+        """What our own processes need to know of it."""
+        return {
+            "OURA_API_URL": self.url,
+            "OURA_OAUTH_DISCOVERY_URL": f"{self.url}/{DISCOVERY}",
+            "OURA_CLIENT_ID": "myhealth-sandbox",
+            "OURA_CLIENT_SECRET": "myhealth-sandbox-secret",
+        }
+
+    def control(self, path, /, **body):
+        answer = requests.post(f"{self.url}/_sandbox/{path}", json=body, timeout=5)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def asked(self, path="/oauth/v2/ext/oauth-token"):
+        """How many requests that path has had."""
+        told = requests.get(f"{self.url}/_sandbox/requests", timeout=5).json()
+        return told["paths"].get(path, 0)
+
+    def get(self, collection, token):
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{self.url}/v2/usercollection/{collection}"
+        return requests.get(url, headers=headers, timeout=5)
+
+    def code(self, verifier="v" * 50, **consent):
+        """A code for our application, as the callback gets it."""
+        uri = "http://localhost:8000/connect/oura/callback"
+        return answer_of(agree(provider.consent_url(uri, "a-state", verifier), **consent))["code"]
 
 
 @pytest.fixture
-def serve():
-    """Start a small server that answers with a Reply, or a function from Asked to one."""
-    with ExitStack() as stack:
-
-        def start(reply):
-            server = Answering(reply)
-            stack.callback(server.close)
-            return server
-
-        yield start
+def at_oura(settings):
+    """A provider of its own for the test, which this process's settings lead to."""
+    service = Service("sandbox", {"SANDBOX_DAYS": "20", "LOCAL": "on"}).start()
+    made = Provider(service)
+    for name, value in made.settings().items():
+        setattr(settings, name, value)
+    settings.OURA_AUTHORIZE_URL = settings.OURA_TOKEN_URL = settings.OURA_REVOKE_URL = ""
+    settings.PUBLIC_URL = "http://localhost:8000"
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    yield made
+    service.kill()

@@ -1,0 +1,186 @@
+"""Applications, and what people have granted them: the state of the sandbox's OAuth2."""
+
+import base64
+import hashlib
+import re
+import secrets
+import time
+from dataclasses import dataclass, field
+from threading import RLock
+
+from oura.sandbox.people import Person
+
+PREFIX = "extapi:"
+SCOPES = (
+    "personal",
+    "daily",
+    "heartrate",
+    "workout",
+    "session",
+    "tag",
+    "spo2",
+    "stress",
+    "heart_health",
+    "ring_configuration",
+    "email",
+)
+# Oura's own document names the first four; the others by the names that people were shown.
+SCOPE_OF = {
+    "personal_info": "personal",
+    "heartrate": "heartrate",
+    "workout": "workout",
+    "session": "session",
+    "tag": "tag",
+    "enhanced_tag": "tag",
+    "daily_spo2": "spo2",
+    "daily_stress": "stress",
+    "daily_resilience": "stress",
+    "daily_cardiovascular_age": "heart_health",
+    "vO2_max": "heart_health",
+    "ring_configuration": "ring_configuration",
+    "ring_battery_level": "ring_configuration",
+}
+OLD_NAMES = {"spo2Daily": "spo2"}
+CODE_SECONDS = 600.0
+NEW, OLD = "new", "old"
+LAPTOP = re.compile(r"http://(localhost|127\.0\.0\.1):\d{1,5}/connect/oura/callback")
+
+
+@dataclass(frozen=True)
+class Application:
+    """`redirect_uris` None takes myhealth's own, on any port of this machine."""
+
+    client_id: str
+    client_secret: str
+    portal: str = NEW
+    redirect_uris: tuple[str, ...] | None = None
+
+    def accepts(self, uri: str) -> bool:
+        if self.redirect_uris is None:
+            return bool(LAPTOP.fullmatch(uri))
+        return uri in self.redirect_uris
+
+
+@dataclass
+class Grant:
+    """What a person let an application have. Tokens of the past are remembered as spent."""
+
+    person: Person
+    application: Application
+    scopes: tuple[str, ...]
+    access_token: str = ""
+    refresh_token: str = ""
+    expires_at: float = 0.0
+    alive: bool = True
+
+    def covers(self, collection: str) -> bool:
+        return SCOPE_OF.get(collection, "daily") in self.scopes
+
+
+@dataclass
+class Code:
+    grant: Grant
+    redirect_uri: str
+    challenge: str
+    until: float
+    used: bool = False
+
+
+@dataclass
+class State:
+    """All of it, in the memory of the one process; `lock` guards every change."""
+
+    lock: RLock = field(default_factory=RLock)
+    applications: dict[str, Application] = field(default_factory=dict)
+    codes: dict[str, Code] = field(default_factory=dict)
+    grants: list[Grant] = field(default_factory=list)
+    by_access: dict[str, Grant] = field(default_factory=dict)
+    by_refresh: dict[str, Grant] = field(default_factory=dict)
+    lapsed: set[str] = field(default_factory=set)
+    lifetime: int = 2_591_999
+
+    def clear(self) -> None:
+        with self.lock:
+            own = Application("myhealth-sandbox", "myhealth-sandbox-secret")
+            self.applications = {own.client_id: own}
+            for each in (self.codes, self.grants, self.by_access, self.by_refresh, self.lapsed):
+                each.clear()
+            self.lifetime = 2_591_999
+
+
+state = State()
+state.clear()
+
+
+def known_scopes(text: str) -> tuple[str, ...]:
+    """The scopes that there are, without prefix; others are dropped, as Oura does, silently."""
+    names = (each.removeprefix(PREFIX) for each in text.split())
+    names = (OLD_NAMES.get(each, each) for each in names)
+    return tuple(dict.fromkeys(each for each in names if each in SCOPES))
+
+
+def new_code(grant: Grant, redirect_uri: str, challenge: str) -> str:
+    code = secrets.token_urlsafe(24)
+    with state.lock:
+        state.grants.append(grant)
+        until = time.monotonic() + CODE_SECONDS
+        state.codes[code] = Code(grant, redirect_uri, challenge, until)
+    return code
+
+
+def redeem(code: str, application: Application, redirect_uri: str, verifier: str) -> Grant | None:
+    """New tokens for a code, once; a code that comes again ends what it gave."""
+    with state.lock:
+        held = state.codes.get(code)
+        if held is None or held.grant.application != application:
+            return None
+        if held.used:
+            held.grant.alive = False
+            return None
+        held.used = True
+        fits = held.redirect_uri == redirect_uri and matches(held.challenge, verifier)
+        if not fits or time.monotonic() > held.until:
+            return None
+        return issue(held.grant)
+
+
+def matches(challenge: str, verifier: str) -> bool:
+    """PKCE by S256 (RFC 7636), where the application asked for it."""
+    if not challenge:
+        return True
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return challenge == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def renew(refresh_token: str, application: Application) -> Grant | None:
+    """New tokens for a refresh token, which is spent from then on."""
+    with state.lock:
+        grant = state.by_refresh.get(refresh_token)
+        fits = grant is not None and grant.alive and grant.application == application
+        if grant is None or not fits or grant.refresh_token != refresh_token:
+            return None
+        return issue(grant)
+
+
+def issue(grant: Grant) -> Grant:
+    state.by_access.pop(grant.access_token, None)
+    grant.access_token = secrets.token_urlsafe(32)
+    grant.refresh_token = secrets.token_urlsafe(32)
+    grant.expires_at = time.time() + state.lifetime
+    state.by_access[grant.access_token] = grant
+    state.by_refresh[grant.refresh_token] = grant
+    return grant
+
+
+def of_token(token: str) -> Grant | None:
+    with state.lock:
+        return state.by_access.get(token) or state.by_refresh.get(token)
+
+
+def is_good(grant: Grant, access_token: str) -> bool:
+    return grant.alive and grant.access_token == access_token and time.time() < grant.expires_at
+
+
+def of_person(name: str) -> list[Grant]:
+    with state.lock:
+        return [grant for grant in state.grants if grant.person.name == name and grant.alive]

@@ -1,0 +1,129 @@
+"""One run collects for every connected person; what happens to one is nobody else's."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ingest.models import SleepMetric
+from oura import connections
+from oura.models import Connection
+from tests.conftest import person
+from tests.processes import ROOT, TOKEN
+
+VERIFIER = "v" * 50
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Club:
+    """Some people who have connected the sandbox's people of the same number."""
+
+    def __init__(self, at_oura, processor, settings, database):
+        self.at_oura = at_oura
+        self.environment = {
+            **os.environ,
+            **database,
+            **at_oura.settings(),
+            "TOKEN_ENCRYPTION_KEYS": ",".join(settings.TOKEN_ENCRYPTION_KEYS),
+            "PROCESSOR_URL": processor.url,
+            "INGEST_TOKENS": TOKEN,
+            "COLLECTOR_TIMEOUT": "5",
+        }
+
+    def join(self, number, **consent):
+        user = person(f"member{number}", password_of="ana")
+        code = self.at_oura.code(person=f"member{number}", **consent)
+        return connections.connect(user, code, VERIFIER).connection
+
+    def collect(self, *arguments, **changed):
+        done = subprocess.run(
+            [sys.executable, "manage.py", "collect_oura", "--output", "json", *arguments],
+            cwd=ROOT,
+            env={**self.environment, **changed},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+@pytest.fixture
+def club(at_oura, processor_process, settings, database_settings):
+    return Club(at_oura, processor_process, settings, database_settings)
+
+
+def held():
+    return set(SleepMetric.objects.values_list("user__username", flat=True))
+
+
+def test_everybody_is_collected_and_nobody_gets_anothers_days(club):
+    for number in range(1, 6):
+        club.join(number)
+    code, report, _ = club.collect()
+    assert (code, report["status"], report["errors"]) == (0, "ok", [])
+    assert held() == {f"member{number}" for number in range(1, 6)}
+    assert SleepMetric.objects.values("oura_id").distinct().count() == SleepMetric.objects.count()
+    assert not Connection.objects.filter(collected_at=None).exists()
+
+
+def test_whoever_fails_is_named_and_the_others_are_complete(club):
+    for number in range(1, 5):
+        club.join(number)
+    club.join(5, granted=["personal"])
+    club.at_oura.control("grants/revoke", name="member1")
+    club.at_oura.control("membership", name="member2", active=False)
+    code, report, _ = club.collect()
+    assert (code, report["status"]) == (1, "partial")
+    assert {error["user"] for error in report["errors"]} == {"member1", "member2", "member5"}
+    assert held() == {"member3", "member4"}
+    told = {each.user.username: each.problem for each in Connection.objects.all()}
+    assert "Connect Oura again" in told["member1"]
+    assert "membership" in told["member2"]
+    assert "scope 'daily'" in told["member5"]
+    assert told["member3"] == ""
+
+
+def test_a_connection_that_has_ended_is_told_and_fails_no_later_run(club):
+    club.join(1)
+    club.join(2)
+    club.at_oura.control("grants/revoke", name="member1")
+    assert club.collect()[0] == 1
+    code, report, _ = club.collect()
+    assert (code, [error["user"] for error in report["errors"]]) == (0, ["member1"])
+
+
+def test_a_token_that_expires_on_the_way_is_renewed(club):
+    club.join(1)
+    club.at_oura.control("grants/expire", name="member1")
+    assert club.collect()[0] == 0
+    assert held() == {"member1"}
+
+
+def test_shards_are_parts_that_make_the_whole(club):
+    for number in range(1, 7):
+        club.join(number)
+    assert club.collect("--shard", "0/2")[0] == 0
+    first = held()
+    assert club.collect("--shard", "1/2")[0] == 0
+    assert 0 < len(first) < 6
+    assert held() == {f"member{number}" for number in range(1, 7)}
+
+
+def test_one_person_can_be_collected_alone(club):
+    club.join(1)
+    club.join(2)
+    assert club.collect("--user", "MEMBER2")[0] == 0
+    assert held() == {"member2"}
+
+
+def test_no_token_and_no_name_is_in_the_log(club):
+    from oura import vault
+
+    connection = club.join(1)
+    _, _, log = club.collect(LOG_LEVEL="debug")
+    assert "range collected" in log
+    for sealed in (connection.access_token, connection.refresh_token):
+        assert vault.unseal(sealed) not in log
+    assert "member1" not in log
