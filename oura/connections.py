@@ -42,6 +42,12 @@ def connect(user: Any, code: str, verifier: str) -> Connected:
     grant = provider.exchange(code, verifier, redirect_uri())
     scopes = provider.SCOPES if grant.scopes is None else grant.scopes
     oura_user_id = account_id(grant.access_token)
+    if Connection.objects.filter(user=user).exclude(oura_user_id=oura_user_id).exists():
+        provider.revoke(grant.refresh_token)
+        raise AnothersAccount(
+            "You are connected to a different Oura account. Disconnect it first; two people's days "
+            "would mix."
+        )
     fields = {
         **tokens.kept(grant),
         "oura_user_id": oura_user_id,

@@ -1,12 +1,38 @@
+import os
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tests.end_to_end.machines import Machine
 from tests.oura.conftest import at_oura
 from tests.processes import Pipeline, Service, database_environment
+
+BROWSERS = (
+    "chromium",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+ARGUMENTS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    # Chromium's own sandbox refuses root.
+    *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = next(found for name in BROWSERS if (found := shutil.which(name)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

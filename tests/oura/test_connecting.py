@@ -101,6 +101,12 @@ def test_an_oura_account_belongs_to_one_person(visitor, ben):
     assert Connection.objects.get().user.username == "ana"
 
 
+def test_a_person_is_not_connected_to_two_oura_accounts(visitor):
+    visitor.connect(person="ana")
+    assert code_of(visitor.connect(person="chloe")) == "anothers"
+    assert Connection.objects.get().ended == ""
+
+
 def test_disconnecting_revokes_at_oura_and_forgets(visitor, at_oura):
     visitor.connect()
     token = vault.unseal(Connection.objects.get().access_token)

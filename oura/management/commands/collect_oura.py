@@ -19,6 +19,7 @@ from oura import everyone
 from oura.client import OuraClient
 from oura.collector import HISTORY, RECENT, Collector, Report, Wish
 from oura.metrics import publish
+from oura.models import Connection
 from oura.processor import Processor
 from oura.retries import Waiting
 
@@ -88,8 +89,8 @@ class Command(BaseCommand):
         require_settings()
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
         report = Report(dry_run=wish.dry_run)
-        # One person is one shard's.
-        if key and options["shard"][0] == 0:
+        # One person is one shard's; and whoever has connected an account is served by that.
+        if key and options["shard"][0] == 0 and not is_connected(user):
             self.run(types, wish, user, report, request_id)
         if settings.OURA_CLIENT_ID and not (key and options["user"]):
             self.run_all(types, wish, options, report, request_id)
@@ -199,6 +200,12 @@ def span_of(start: date | None, end: date | None, *, tomorrow: date) -> tuple[da
         raise CommandError(f"--start {start} lies in the future.", returncode=2)
     last = min(end or tomorrow, tomorrow)
     return max(start or last - RECENT, HISTORY), last
+
+
+def is_connected(user: str | None) -> bool:
+    if not (settings.OURA_CLIENT_ID and user):
+        return False
+    return Connection.objects.filter(user__username__iexact=user).exists()
 
 
 def user_of(asked: str | None) -> str | None:
