@@ -16,6 +16,7 @@ from django.views.generic import TemplateView, UpdateView
 from dashboard import reading, summaries
 from dashboard.models import User
 from ingest.registry import METRICS
+from oura.client import origin_of
 from oura.models import Connection
 from oura.provider import SCOPES
 
@@ -80,6 +81,7 @@ class Account(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
             connection=held,
             missing=sorted(set(SCOPES) - set(held.scopes)) if held else [],
             can_connect=bool(settings.OURA_CLIENT_ID),
+            invented=origin_of(settings.OURA_API_URL) == "sandbox",
             **kwargs,
         )
 

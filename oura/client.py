@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import orjson
 import requests
@@ -172,6 +173,12 @@ def raise_for(answer: Answer, collection: str) -> None:
     if status >= 500 or status == 408:
         raise OuraUnavailable(f"Oura failed for {collection} ({status}).")
     raise OuraBadAnswer(f"Oura did not accept the request for {collection} ({status}).")
+
+
+def origin_of(url: str) -> str:
+    """Only Oura's own host gives real data; whatever else answers is a stand-in."""
+    host = urlsplit(url).hostname or ""
+    return "oura" if host == "ouraring.com" or host.endswith(".ouraring.com") else "sandbox"
 
 
 def day_of(document: Any) -> date | None:

@@ -24,6 +24,10 @@ log = structlog.get_logger("oura.everyone")
 
 NEEDED = "daily"
 NOT_GRANTED = f"The scope '{NEEDED}' was not granted at Oura. Connect again and leave it ticked."
+LAPSED = (
+    "Oura does not permit it (403) though you agreed: your Oura membership has run out, or the "
+    "Oura app is too old. What is here stays; collecting goes on by itself once that is mended."
+)
 MakeProcessor = Callable[[str, Waiting], Processor]
 
 
@@ -108,7 +112,10 @@ def remember(person: Connection, report: Report) -> None:
     now = timezone.now()
     changes: dict[str, Any] = {"asked_at": now, "problem": ""}
     if report.new_problems:
-        changes["problem"] = report.new_problems[0].error
+        first = report.new_problems[0]
+        # The scope was granted, or nobody would have been asked.
+        lapsed = first.kind == "forbidden" and NEEDED in person.scopes
+        changes["problem"] = LAPSED if lapsed else first.error
     elif not report.dry_run:
         changes["collected_at"] = now
     Connection.objects.filter(pk=person.pk).update(**changes)

@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from oura.sandbox import answers, grants, store
 from oura.sandbox.answers import Refused
 from oura.sandbox.faults import KINDS, PATHS, Fault, faults, requests
-from oura.sandbox.people import members
+from oura.sandbox.people import everyone
 from oura.sandbox.people import people as all_people
 
 Body = dict[str, Any]
@@ -22,7 +22,10 @@ MOST_SECONDS = 3600
 
 
 def control(**handlers: Handler) -> Callable[[HttpRequest], HttpResponse]:
-    """A route with a handler for each method; what a handler raises becomes a sentence."""
+    """A route with a handler for each method, which gets the body or, by GET, the query.
+
+    What a handler raises becomes a sentence.
+    """
 
     @csrf_exempt
     def view(request: HttpRequest) -> HttpResponse:
@@ -31,7 +34,8 @@ def control(**handlers: Handler) -> Callable[[HttpRequest], HttpResponse]:
             allow = ", ".join(handlers)
             return answers.json({"detail": f"Expected {allow}."}, 405, {"Allow": allow})
         try:
-            return answers.json(handler(body(request) if request.method == "POST" else {}))
+            given = body(request) if request.method == "POST" else request.GET.dict()
+            return answers.json(handler(given))
         except Refused as refused:
             return answers.refusal(refused)
         except store.Unknown as unknown:
@@ -65,22 +69,25 @@ def whole(given: Body, name: str, default: int, lowest: int, highest: int) -> in
     return value
 
 
-def people(_: Body) -> object:
+def people(given: Body) -> object:
+    chosen = everyone if given.get("all") == "1" else all_people
     return [
         {"name": each.name, "user_id": each.user_id, "access_token": each.access_token}
-        for each in all_people(settings.SANDBOX_SEED).values()
+        for each in chosen(settings.SANDBOX_SEED).values()
     ]
 
 
 def add_fault(given: Body) -> object:
-    only(given, "fault", "times", "path", "retry_after")
+    only(given, "fault", "times", "path", "name", "retry_after")
     kind, path = given.get("fault"), given.get("path")
     if kind not in tuple(KINDS):
         raise ValueError(f"fault must be one of: {', '.join(KINDS)}.")
     if path is not None and path not in PATHS:
         raise ValueError(f"path must be left out or one of: {', '.join(PATHS)}.")
     times = whole(given, "times", 1, 1, MOST_TIMES)
-    return faults.add(Fault(kind, times, path, whole(given, "retry_after", 1, 0, MOST_SECONDS)))
+    name = known_name({"name": given["name"]}) if given.get("name") is not None else None
+    wait = whole(given, "retry_after", 1, 0, MOST_SECONDS)
+    return faults.add(Fault(kind, times, path, name, wait))
 
 
 def clear_faults(_: Body) -> object:
@@ -140,37 +147,46 @@ def add_client(given: Body) -> object:
         raise ValueError("portal must be new or old.")
     if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
         raise ValueError("redirect_uris must be a list of texts.")
-    made = grants.Application(
-        str(given.get("client_id")), str(given.get("client_secret")), portal, tuple(uris)
-    )
-    grants.state.applications[made.client_id] = made
-    return {"client_id": made.client_id, "portal": portal}
+    name, secret = filled(given, "client_id"), filled(given, "client_secret")
+    with grants.state.lock:
+        made = grants.Application(name, secret, portal, tuple(uris))
+        grants.state.applications[name] = made
+    return {"client_id": name, "portal": portal}
+
+
+def filled(given: Body, name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a text and not empty.")
+    return value
 
 
 def expire(given: Body) -> object:
     """The access tokens of a person end now; the refresh tokens don't."""
-    held = grants.of_person(known_name(given))
-    for grant in held:
-        grant.expires_at = 0.0
+    with grants.state.lock:
+        held = grants.of_person(known_name(given))
+        for grant in held:
+            grant.expires_at = 0.0
     return {"expired": len(held)}
 
 
 def revoke(given: Body) -> object:
     """As if the person had removed the application at Oura."""
-    held = grants.of_person(known_name(given))
-    for grant in held:
-        grant.alive = False
+    with grants.state.lock:
+        held = grants.of_person(known_name(given))
+        for grant in held:
+            grant.alive = False
     return {"revoked": len(held)}
 
 
 def membership(given: Body) -> object:
     only(given, "name", "active")
-    name = known_name({"name": given.get("name")})
-    if given.get("active") is True:
-        grants.state.lapsed.discard(name)
-    else:
-        grants.state.lapsed.add(name)
-    return {"name": name, "active": given.get("active") is True}
+    name, active = known_name({"name": given.get("name")}), given.get("active")
+    if not isinstance(active, bool):
+        raise ValueError("active must be true or false.")
+    with grants.state.lock:
+        (grants.state.lapsed.discard if active else grants.state.lapsed.add)(name)
+    return {"name": name, "active": active}
 
 
 def lifetime(given: Body) -> object:
@@ -183,8 +199,7 @@ def lifetime(given: Body) -> object:
 def known_name(given: Body) -> str:
     only(given, "name")
     name = given.get("name")
-    known = all_people(settings.SANDBOX_SEED) | members(settings.SANDBOX_SEED)
-    if not isinstance(name, str) or name not in known:
+    if not isinstance(name, str) or name not in everyone(settings.SANDBOX_SEED):
         raise ValueError(f"There is no person {name!r}.")
     return name
 

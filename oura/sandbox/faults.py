@@ -29,8 +29,14 @@ class Fault:
     fault: str
     times: int = 1
     path: str | None = None
+    name: str | None = None
     retry_after: int = 1
     hits: int = 0
+
+
+def told(fault: Fault) -> dict[str, object]:
+    """The fault as the controls show it; a person is named where it is one's alone."""
+    return {key: value for key, value in asdict(fault).items() if (key, value) != ("name", None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,11 @@ class Faults:
     def add(self, fault: Fault) -> dict[str, object]:
         with self.lock:
             self.held.append(fault)
-            return asdict(fault)
+            return told(fault)
 
     def listed(self) -> list[dict[str, object]]:
         with self.lock:
-            return [asdict(fault) for fault in self.held]
+            return [told(fault) for fault in self.held]
 
     def clear(self) -> int:
         """Forget all faults and let go whom they hold; returns how many they were."""
@@ -69,11 +75,12 @@ class Faults:
             self.released = Event()
             return count
 
-    def take(self, path: str) -> Hit | None:
-        """The first fault for the path that has hits left, with this one counted."""
+    def take(self, path: str, name: str | None = None) -> Hit | None:
+        """The first fault for path and person that has hits left, with this one counted."""
         with self.lock:
             for fault in self.held:
-                if fault.hits < fault.times and fault.path in (None, path):
+                meant = fault.path in (None, path) and fault.name in (None, name)
+                if meant and fault.hits < fault.times:
                     fault.hits += 1
                     return Hit(fault.fault, fault.hits, fault.retry_after, self.released)
         return None

@@ -12,7 +12,7 @@ from oura.sandbox import answers, grants, lists, store
 from oura.sandbox.answers import Refused
 from oura.sandbox.faults import KINDS, Hit, faults, requests, suffer
 from oura.sandbox.others import rings
-from oura.sandbox.people import Person, people, personal_info, stranger
+from oura.sandbox.people import Person, everyone, personal_info, stranger
 from oura.sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS
 from oura.sandbox.series import SERIES
 
@@ -37,7 +37,7 @@ def oura_route(answer: Callable[..., bytes]) -> View:
 
         if request.method != "GET":
             return answers.json({"detail": "Method Not Allowed"}, 405, {"Allow": "GET"})
-        hit = asked_fault(request) or faults.take(name)
+        hit = asked_fault(request) or faults.take(name, holder(request))
         return suffer(hit, answered) if hit else answered()
 
     return view
@@ -51,6 +51,15 @@ def asked_fault(request: HttpRequest) -> Hit | None:
     return faults.asked(kind, min(wait, MOST_SECONDS)) if kind in KINDS else None
 
 
+def holder(request: HttpRequest) -> str | None:
+    """The name of the person whose token it is, good or not."""
+    token = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    if grant := grants.of_token(token):
+        return grant.person.name
+    known = everyone(settings.SANDBOX_SEED).values()
+    return next((each.name for each in known if each.access_token == token), None)
+
+
 def owner(request: HttpRequest, collection: str) -> Person:
     """Whose access token it is.
 
@@ -61,7 +70,7 @@ def owner(request: HttpRequest, collection: str) -> Person:
     if scheme.lower() != "bearer" or not token.strip():
         raise Refused(401, "Missing or malformed access token.", {"WWW-Authenticate": "Bearer"})
     given = token.strip().encode()
-    for person in people(settings.SANDBOX_SEED).values():
+    for person in everyone(settings.SANDBOX_SEED).values():
         if compare_digest(person.access_token.encode(), given):
             return member(person)
     grant = grants.of_token(token.strip())
@@ -74,11 +83,16 @@ def owner(request: HttpRequest, collection: str) -> Person:
     return member(grant.person)
 
 
-def permitted(request: HttpRequest, collection: str) -> bool:
-    """Whether a good token covers the collection; the people's own tokens cover all."""
-    token = request.headers.get("Authorization", "").partition(" ")[2].strip()
-    grant = grants.of_token(token)
-    return grant is None or grant.covers(collection)
+def own_info(request: HttpRequest) -> dict[str, object]:
+    """personal_info: any token tells the id; the rest is null without its scope."""
+    info = personal_info(owner(request, PERSONAL_INFO))
+    grant = grants.of_token(request.headers["Authorization"].partition(" ")[2].strip())
+    # The people's own tokens come from no grant and cover all.
+    scopes = grants.SCOPES if grant is None else grant.scopes
+    seen = {"id", *({"email"} & set(scopes))}
+    if "personal" in scopes:
+        seen |= info.keys() - {"email"}
+    return {name: value if name in seen else None for name, value in info.items()}
 
 
 def member(person: Person) -> Person:
@@ -97,11 +111,7 @@ def anybody(request: HttpRequest) -> Person:
 def listed(request: HttpRequest, name: str) -> bytes:
     refuse_unknown(name)
     if name == PERSONAL_INFO:
-        info = personal_info(owner(request, name))
-        # Any token tells the id; the rest is null without its scope.
-        if not permitted(request, name):
-            info = dict.fromkeys(info) | {"id": info["id"]}
-        return orjson.dumps(info)
+        return orjson.dumps(own_info(request))
     return listing(owner(request, name), name, request)
 
 

@@ -80,9 +80,21 @@ def test_whoever_fails_is_named_and_the_others_are_complete(club):
     assert held() == {"member3", "member4"}
     told = {each.user.username: each.problem for each in Connection.objects.all()}
     assert "Connect Oura again" in told["member1"]
-    assert "membership" in told["member2"]
+    assert "membership has run out" in told["member2"]
     assert "scope 'daily'" in told["member5"]
     assert told["member3"] == ""
+
+
+def test_a_slow_account_and_a_broken_one_delay_nobody(club):
+    for number in range(1, 6):
+        club.join(number)
+    control = club.at_oura.control
+    control("faults", fault="timeout", name="member1", times=100)
+    control("faults", fault="malformed", name="member2", path="daily_readiness", times=100)
+    code, report, _ = club.collect(COLLECTOR_TIMEOUT="1")
+    assert code == 1
+    assert {error["user"] for error in report["errors"]} == {"member1", "member2"}
+    assert held() == {"member2", "member3", "member4", "member5"}
 
 
 def test_a_connection_that_has_ended_is_told_and_fails_no_later_run(club):

@@ -5,7 +5,6 @@ import uuid
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 import structlog
@@ -16,7 +15,7 @@ from tqdm import tqdm
 from myhealth.logs import Role
 from myhealth.metric_types import METRIC_TYPES
 from oura import everyone
-from oura.client import OuraClient
+from oura.client import OuraClient, origin_of
 from oura.collector import HISTORY, RECENT, Collector, Report, Wish
 from oura.metrics import publish
 from oura.models import Connection
@@ -242,12 +241,6 @@ def require_settings() -> None:
     ]
     if missing or unusable:
         raise CommandError(" ".join([*missing, *unusable]), returncode=2)
-
-
-def origin_of(url: str) -> str:
-    """Only Oura's own host gives real data; whatever else answers is a stand-in."""
-    host = urlsplit(url).hostname or ""
-    return "oura" if host == "ouraring.com" or host.endswith(".ouraring.com") else "sandbox"
 
 
 def complaint(report: Report) -> str:
