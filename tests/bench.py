@@ -2,6 +2,7 @@
 
     make bench                 3,653 days of each type
     make bench ARGS="365"      another length
+    make bench ARGS="everyone" fifty connected people in one run, three of them in trouble
 
 Each figure stands beside the same rows written by bare psycopg in the same run, since machines
 differ and are shared; the time of the bare write is 1.
@@ -129,7 +130,10 @@ def main():
     from tests.conftest import person
     from tests.processes import Service, database_environment
 
-    days = int(sys.argv[1]) if len(sys.argv) > 1 else 3653
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["everyone"]:
+        return measure_everyone(int(arguments[1]) if len(arguments) > 1 else 365)
+    days = int(arguments[0]) if arguments else 3653
     held = setup_databases(verbosity=0, interactive=False)
     where = database_environment()
     services = [
@@ -197,6 +201,67 @@ def read(api, path, access):
     headers = {"Authorization": f"Bearer {access}"}
     answer = requests.get(f"{api.url}/api/v1/{path}", headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text
+
+
+def measure_everyone(days, count=50):
+    """One run for `count` connected people; one is revoked, one broken, one slow."""
+    import json
+    import subprocess
+
+    from cryptography.fernet import Fernet
+    from django.test import override_settings
+    from django.test.utils import setup_databases, teardown_databases
+
+    from ingest.models import ReadinessMetric, SleepMetric
+    from oura import connections
+    from tests.conftest import person
+    from tests.oura.conftest import Provider
+    from tests.processes import ROOT, TOKEN, Service, database_environment
+
+    held = setup_databases(verbosity=0, interactive=False)
+    where = database_environment()
+    processor = Service("processor", where).start()
+    sandbox = Service("sandbox", {"SANDBOX_DAYS": str(days)}).start()
+    at_oura = Provider(sandbox)
+    own = {**at_oura.settings(), "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+    names = [f"member{number}" for number in range(1, count + 1)]
+    try:
+        with override_settings(**{**own, "TOKEN_ENCRYPTION_KEYS": [own["TOKEN_ENCRYPTION_KEYS"]]}):
+            for name in names:
+                user = person(name, password_of="ana")
+                connections.connect(user, at_oura.code(person=name), "v" * 50)
+        at_oura.control("grants/revoke", name="member1")
+        at_oura.control(
+            "faults", fault="malformed", name="member2", path="daily_readiness", times=100_000
+        )
+        at_oura.control("faults", fault="timeout", name="member3", times=100_000)
+        own |= {"PROCESSOR_URL": processor.url, "INGEST_TOKENS": TOKEN, "COLLECTOR_TIMEOUT": "10"}
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "manage.py", "collect_oura", "--output", "json"],
+            cwd=ROOT,
+            env={**os.environ, **where, **own},
+            capture_output=True,
+            text=True,
+        )
+        seconds = time.perf_counter() - began
+        report = json.loads(done.stdout.splitlines()[-1])
+        told = sorted({error["user"] for error in report["errors"]})
+        complete = [
+            name
+            for name in names
+            if SleepMetric.objects.filter(user__username=name).count() > days / 2
+            and ReadinessMetric.objects.filter(user__username=name).count() > days / 2
+        ]
+        sys.stdout.write(
+            f"{count} people x {days} days x 3 types in one run: {seconds:.0f} s, "
+            f"{sum(tally['created'] for tally in report['types'].values())} days stored\n"
+            f"exit code {done.returncode}; complete: {len(complete)}; named: {', '.join(told)}\n"
+        )
+    finally:
+        processor.stop()
+        sandbox.kill()
+        teardown_databases(held, verbosity=0)
 
 
 def forget(service):
