@@ -1,8 +1,11 @@
+from contextlib import ExitStack
+
 import pytest
 import requests
 from cryptography.fernet import Fernet
 
 from oura import provider
+from tests.oura.answering import Answering
 from tests.oura.consent import agree, answer_of
 from tests.processes import Service
 
@@ -57,3 +60,16 @@ def at_oura(settings):
     settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     yield made
     service.kill()
+
+
+@pytest.fixture
+def serve():
+    """Start a small server that answers with a Reply, or a function from Asked to one."""
+    with ExitStack() as stack:
+
+        def start(reply):
+            server = Answering(reply)
+            stack.callback(server.close)
+            return server
+
+        yield start

@@ -145,6 +145,7 @@ def test_other_programs_figures_at_a_gateway_are_not_ours(gateway):
     "text",
     [
         b'collector_runs_total{other="x"} 3\n',
+        b'collector_runs_total{status="ok",other="x"} 3\n',
         b'collector_runs_total{status="ok"} -3\n',
         b'collector_runs_total{status="ok"} NaN\n',
         b'collector_runs_total{status="ok"} 3\ncollector_runs_total{status="o',
