@@ -11,19 +11,20 @@ from threading import RLock
 from oura.sandbox.people import Person
 
 PREFIX = "extapi:"
-SCOPES = (
-    "personal",
-    "daily",
-    "heartrate",
-    "workout",
-    "session",
-    "tag",
-    "spo2",
-    "stress",
-    "heart_health",
-    "ring_configuration",
-    "email",
-)
+# Each with what the consent page says of it.
+SCOPES = {
+    "personal": "age, sex, height and weight",
+    "daily": "daily summaries of sleep, activity and readiness",
+    "heartrate": "heart rate through the day",
+    "workout": "workouts, found by the ring or entered",
+    "session": "guided and unguided sessions",
+    "tag": "tags and their comments",
+    "spo2": "blood oxygen during sleep",
+    "stress": "daytime stress and resilience",
+    "heart_health": "cardiovascular age and capacity",
+    "ring_configuration": "the ring and its battery",
+    "email": "email address",
+}
 # Oura's own document names the first four; the others by the names that people were shown.
 SCOPE_OF = {
     "personal_info": "personal",
@@ -43,7 +44,7 @@ SCOPE_OF = {
 OLD_NAMES = {"spo2Daily": "spo2"}
 CODE_SECONDS = 600.0
 NEW, OLD = "new", "old"
-LAPTOP = re.compile(r"http://(localhost|127\.0\.0\.1):\d{1,5}/connect/oura/callback")
+LAPTOP = re.compile(r"http://(localhost|127\.0\.0\.1):[0-9]{1,5}/connect/oura/callback")
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Application:
 
 @dataclass
 class Grant:
-    """What a person let an application have. Tokens of the past are remembered as spent."""
+    """What a person let an application have. Its tokens of the past stay spent for good."""
 
     person: Person
     application: Application
@@ -72,6 +73,10 @@ class Grant:
     refresh_token: str = ""
     expires_at: float = 0.0
     alive: bool = True
+
+    def is_of(self, application: Application) -> bool:
+        # By id: an application that was registered again keeps its grants.
+        return self.application.client_id == application.client_id
 
     def covers(self, collection: str) -> bool:
         return SCOPE_OF.get(collection, "daily") in self.scopes
@@ -132,14 +137,14 @@ def redeem(code: str, application: Application, redirect_uri: str, verifier: str
     """New tokens for a code, once; a code that comes again ends what it gave."""
     with state.lock:
         held = state.codes.get(code)
-        if held is None or held.grant.application != application:
+        if held is None or not held.grant.is_of(application):
             return None
         if held.used:
             held.grant.alive = False
             return None
         held.used = True
         fits = held.redirect_uri == redirect_uri and matches(held.challenge, verifier)
-        if not fits or time.monotonic() > held.until:
+        if not (fits and held.grant.alive) or time.monotonic() > held.until:
             return None
         return issue(held.grant)
 
@@ -156,10 +161,9 @@ def renew(refresh_token: str, application: Application) -> Grant | None:
     """New tokens for a refresh token, which is spent from then on."""
     with state.lock:
         grant = state.by_refresh.get(refresh_token)
-        fits = grant is not None and grant.alive and grant.application == application
-        if grant is None or not fits or grant.refresh_token != refresh_token:
+        if grant is None or not grant.is_of(application):
             return None
-        return issue(grant)
+        return issue(grant) if can_renew(grant, refresh_token) else None
 
 
 def issue(grant: Grant) -> Grant:
@@ -172,13 +176,25 @@ def issue(grant: Grant) -> Grant:
     return grant
 
 
+def end(grant: Grant | None) -> None:
+    """Both its tokens work no more."""
+    with state.lock:
+        if grant:
+            grant.alive = False
+
+
 def of_token(token: str) -> Grant | None:
+    """The grant of its last access token, or of any of its refresh tokens, spent or not."""
     with state.lock:
         return state.by_access.get(token) or state.by_refresh.get(token)
 
 
 def is_good(grant: Grant, access_token: str) -> bool:
     return grant.alive and grant.access_token == access_token and time.time() < grant.expires_at
+
+
+def can_renew(grant: Grant, refresh_token: str) -> bool:
+    return grant.alive and grant.refresh_token == refresh_token
 
 
 def of_person(name: str) -> list[Grant]:

@@ -1,6 +1,6 @@
 """The people of the sandbox. What is theirs derives from the seed and their name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from oura.sandbox.chance import identifier, rng
@@ -65,12 +65,24 @@ def people(seed: str) -> dict[str, Person]:
 @lru_cache(maxsize=16)
 def members(seed: str) -> dict[str, Person]:
     """A hundred more, member1 to member100, for trying out many at once."""
-    patterns = list(TRAITS.values())
-    names = [f"member{number}" for number in range(1, 101)]
     return {
-        name: make(seed, name, patterns[number % len(patterns)])
-        for number, name in enumerate(names)
+        f"member{number}": make(seed, f"member{number}", member_traits(number))
+        for number in range(1, 101)
     }
+
+
+def member_traits(number: int) -> Traits:
+    """Those of one of the named people, but of another age and weight, more or less active."""
+    patterns = list(TRAITS.values())
+    like = patterns[number % len(patterns)]
+    weight, steps = like.weight + number % 9, like.steps - 40 * (number % 50)
+    return replace(like, age=20 + number % 51, weight=weight, steps=steps)
+
+
+@lru_cache(maxsize=16)
+def everyone(seed: str) -> dict[str, Person]:
+    """The named people and the hundred more."""
+    return people(seed) | members(seed)
 
 
 @lru_cache(maxsize=16)
