@@ -1,0 +1,131 @@
+"""Every process is replaced under load, as a rolling update does it, and nobody notices."""
+
+import os
+import subprocess
+import sys
+import threading
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+
+from ingest.models import SleepMetric
+from tests.conftest import PASSWORDS
+from tests.processes import TOKEN, Service, database_environment, free_port, wait_until
+
+CADDY = Path(sys.executable).parent / "caddy"
+# What stands before the processes in compose and on Kubernetes: it looks for another one where
+# nobody listens any more, and keeps no connection for one to close in a request's face.
+CADDYFILE = """
+{{
+    admin off
+    persist_config off
+    auto_https off
+}}
+http://127.0.0.1:{port} {{
+    reverse_proxy {first} {second} {{
+        lb_policy round_robin
+        lb_try_duration 10s
+        lb_try_interval 50ms
+        transport http {{
+            keepalive off
+        }}
+    }}
+}}
+"""
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Pair:
+    """Two processes of a service behind one address."""
+
+    def __init__(self, name, environment, folder):
+        self.processes = [Service(name, environment).start() for _ in range(2)]
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        first, second = (f"127.0.0.1:{each.port}" for each in self.processes)
+        file = folder / f"{name}.caddyfile"
+        file.write_text(CADDYFILE.format(port=self.port, first=first, second=second))
+        self.proxy = subprocess.Popen(
+            [CADDY, "run", "--config", file, "--adapter", "caddyfile"],
+            env={"HOME": str(folder), "PATH": os.environ["PATH"]},
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(lambda: requests.get(f"{self.url}/health", timeout=2).ok)
+
+    def replace_all(self):
+        """One after the other, the next when the new one is ready."""
+        for each in self.processes:
+            each.stop()
+            each.start()
+            wait_until(lambda: requests.get(f"{each.url}/health/ready", timeout=2).ok)  # noqa: B023
+
+    def close(self):
+        self.proxy.terminate()
+        self.proxy.wait(20)
+        for each in self.processes:
+            each.stop()
+
+
+class Load:
+    """Somebody who asks without a pause, each time for something new, until told to stop."""
+
+    def __init__(self, ask):
+        self.ask, self.ended, self.done, self.failures = ask, threading.Event(), 0, []
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.ended.is_set():
+            try:
+                answer = self.ask(self.done)
+                if not answer.ok:
+                    self.failures.append(answer.status_code)
+            except requests.RequestException as error:
+                self.failures.append(type(error).__name__)
+            self.done += 1
+
+    def stop(self):
+        self.ended.set()
+        self.thread.join(30)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    environment = database_environment()
+    made = [Pair(name, environment, tmp_path) for name in ("processor", "api")]
+    yield made
+    for each in made:
+        each.close()
+
+
+def test_no_request_fails_and_no_document_is_lost_while_all_are_replaced(ana, pairs):
+    processor, api = pairs
+    credentials = {"username": "ana", "password": PASSWORDS["ana"]}
+    access = requests.post(f"{api.url}/auth/login", json=credentials, timeout=10).json()["access"]
+    first_days = [date(2012, 1, 1), date(2018, 1, 1)]
+
+    def sender(first):
+        def send(number):
+            day = str(first + timedelta(days=number % 2000))
+            body = {"type": "sleep", "user": "ana", "data": {"id": day, "day": day, "score": 80}}
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            url = f"{processor.url}/api/v1/ingest"
+            return requests.post(url, json=body, headers=headers, timeout=30)
+
+        return send
+
+    def reader(number):
+        headers = {"Authorization": f"Bearer {access}"}
+        return requests.get(f"{api.url}/api/v1/dashboard", headers=headers, timeout=30)
+
+    senders = [Load(sender(first)) for first in first_days]
+    readers = [Load(reader) for _ in range(2)]
+    for pair in pairs:
+        pair.replace_all()
+    for load in (*senders, *readers):
+        load.stop()
+    assert [load.failures for load in (*senders, *readers)] == [[], [], [], []]
+    assert all(load.done > 20 for load in (*senders, *readers))
+    assert SleepMetric.objects.count() == sum(min(load.done, 2000) for load in senders)
