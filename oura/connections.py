@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from oura import provider, tokens, vault
-from oura.errors import OuraError, OuraUnavailable
+from oura.errors import OuraError, OuraForbidden, OuraUnavailable
 from oura.models import Connection
 
 log = structlog.get_logger("oura.connections")
@@ -37,7 +37,7 @@ def redirect_uri() -> str:
 def connect(user: Any, code: str, verifier: str) -> Connected:
     """Exchange a consent's code for tokens and keep them.
 
-    Raises GrantRefused, OuraUnavailable or AnothersAccount.
+    Raises GrantRefused, OuraForbidden, OuraUnavailable or AnothersAccount.
     """
     grant = provider.exchange(code, verifier, redirect_uri())
     scopes = provider.SCOPES if grant.scopes is None else grant.scopes
@@ -70,7 +70,7 @@ def connect(user: Any, code: str, verifier: str) -> Connected:
 
 
 def account_id(access_token: str) -> str:
-    """Oura's id of the account. Raises OuraUnavailable."""
+    """Oura's id of the account. Raises OuraForbidden or OuraUnavailable."""
     try:
         answer = requests.get(
             f"{settings.OURA_API_URL}/v2/usercollection/personal_info",
@@ -78,6 +78,10 @@ def account_id(access_token: str) -> str:
             timeout=provider.TIMEOUT,
             allow_redirects=False,
         )
+        if answer.status_code == 403:
+            raise OuraForbidden(
+                "Oura does not permit it (403): renew your membership at Oura, then connect again."
+            )
         answer.raise_for_status()
         return str(answer.json()["id"])[:128]
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:

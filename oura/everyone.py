@@ -62,6 +62,9 @@ def one(
                 told = f"The connection is {person.get_ended_display()}. {tokens.RECONNECT}"
                 report.problems.append(Problem(name, "all", told, "disconnected", known=True))
             else:
+                # Before anything can go wrong: whoever waits for new connections must not find
+                # this one for ever.
+                Connection.objects.filter(pk=person.pk).update(asked_at=timezone.now())
                 ask(person, name, types, wish, processor, budget, report)
                 remember(person, report)
     except Exception as error:
@@ -109,15 +112,14 @@ def ask(
 
 def remember(person: Connection, report: Report) -> None:
     """What the account page tells: when, and what was lacking."""
-    now = timezone.now()
-    changes: dict[str, Any] = {"asked_at": now, "problem": ""}
+    changes: dict[str, Any] = {"problem": ""}
     if report.new_problems:
         first = report.new_problems[0]
         # The scope was granted, or nobody would have been asked.
         lapsed = first.kind == "forbidden" and NEEDED in person.scopes
         changes["problem"] = LAPSED if lapsed else first.error
     elif not report.dry_run:
-        changes["collected_at"] = now
+        changes["collected_at"] = timezone.now()
     Connection.objects.filter(pk=person.pk).update(**changes)
 
 

@@ -142,10 +142,17 @@ def token(portal: str) -> View:
     @require_POST
     def view(request: HttpRequest) -> HttpResponse:
         requests.count(request.path)
-        hit = faults.take(TOKEN)
+        hit = faults.take(TOKEN, holder(request))
         return suffer(hit, lambda: tokens(request, portal)) if hit else tokens(request, portal)
 
     return view
+
+
+def holder(request: HttpRequest) -> str | None:
+    """The name of the person whose code or refresh token comes, good or not."""
+    code = state.codes.get(request.POST.get("code", ""))
+    grant = code.grant if code else grants.of_token(request.POST.get("refresh_token", ""))
+    return grant.person.name if grant else None
 
 
 def tokens(request: HttpRequest, portal: str) -> HttpResponse:

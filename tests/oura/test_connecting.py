@@ -94,6 +94,13 @@ def test_an_oura_that_does_not_answer_is_told_and_can_be_tried_again(visitor, at
     assert visitor.connect().redirect_chain == [("/account/", 302)]
 
 
+def test_a_lapsed_membership_is_told(visitor, at_oura):
+    at_oura.control("membership", name="ana", active=False)
+    answer = visitor.connect()
+    assert code_of(answer) == "forbidden"
+    assert "renew your membership" in answer.content.decode()
+
+
 def test_an_oura_account_belongs_to_one_person(visitor, ben):
     visitor.connect(person="ana")
     answer = Visitor(ben).connect(person="ana")
