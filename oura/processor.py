@@ -191,6 +191,17 @@ def receipt_of(answer: Answer) -> Receipt:
         raise ProcessorError(STRANGE) from None
 
 
+def serialised(document: Document) -> bytes:
+    """The document as JSON. What is nested deeper than JSON writers go is for the processor to
+    refuse by name, so that it costs no other day.
+    """
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        told = {"id": document.get("id"), "day": document.get("day")}
+        return orjson.dumps({**told, "source": "nested too deeply"})
+
+
 def refusal_of(rejected: dict[str, Any]) -> str:
     name = rejected["id"] or "without an id"
     errors = rejected["errors"].items()
@@ -224,7 +235,7 @@ def bounded(documents: Iterable[Document]) -> Iterator[tuple[list[bytes], Docume
     size = 0
     last: Document = {}
     for document in documents:
-        text = orjson.dumps(document)
+        text = serialised(document)
         if texts and (size + len(text) > MOST_BYTES or len(texts) >= MOST_DOCUMENTS):
             yield texts, last
             texts, size = [], 0

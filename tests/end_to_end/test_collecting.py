@@ -62,6 +62,16 @@ def test_a_number_beyond_all_measure_is_named_by_the_processor(collecting):
     assert "high_activity_minutes" in run.report["errors"][0]["error"]
 
 
+def test_a_document_nested_too_deeply_costs_no_other_day(collecting):
+    deep = 1
+    for _ in range(300):
+        deep = [deep]
+    pipeline = collecting({"id": "b", "day": DAY, "score": 70, "strange": deep})
+    run = pipeline.collect()
+    assert (run.code, run.counts("rejected")["activity"]) == (1, 1)
+    assert "document b: source" in run.report["errors"][0]["error"]
+
+
 def test_entries_that_are_no_documents_are_told_with_their_number(collecting):
     run = collecting(1, "x", None).collect()
     [error] = run.report["errors"]
