@@ -14,7 +14,7 @@ PREFIX = "extapi:"
 # Each with what the consent page says of it.
 SCOPES = {
     "personal": "age, sex, height and weight",
-    "daily": "daily summaries of sleep, activity and readiness",
+    "daily": "summaries of sleep, activity and readiness",
     "heartrate": "heart rate through the day",
     "workout": "workouts, found by the ring or entered",
     "session": "guided and unguided sessions",
