@@ -20,7 +20,7 @@ run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops i
 	@$(VENV) -m myhealth.run
 
 test: .venv/dev.stamp browser ## run all tests, or some: make test ARGS="-k sleep"
-	@$(VENV) -m pytest $(ARGS)
+	@$(VENV) -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: .venv/dev.stamp ## formatter, linter, types, migrations, deployment settings
 	@$(VENV) -m ruff format --check .
