@@ -141,6 +141,16 @@ def prepare() -> None:
     reset = ["--reset"] if demo() else []
     if manage("ensure_user", name, *reset, PASSWORD=password) == "other password":
         os.environ["OURA_USER_PASSWORD"] = "as you changed it"
+    if demo() and not connects_to_sandbox():
+        prepare_own_account()
+
+
+def prepare_own_account() -> None:
+    """An account for the person's own ring: the demo's holds invented days, which never mix."""
+    name, password = os.environ.get("OURA_USER") or "me", os.environ["OURA_USER_PASSWORD"]
+    if manage("ensure_user", name, PASSWORD=password) == "other password":
+        password = "as you changed it"
+    say(f"For your own ring: sign in as {name}, password {password}, and press Connect Oura.")
 
 
 # Running ---------------------------------------------------------------------------------------
@@ -282,7 +292,13 @@ def collect_forever() -> NoReturn:
 def rest(seconds: float) -> None:
     """Wait until the time is over, or somebody has connected whose history is to come at once."""
     command = [sys.executable, "manage.py", "await_connection", "--seconds", str(int(seconds))]
-    with subprocess.Popen(command, cwd=BASE_DIR) as waiting:
+    try:
+        # The last of the runs is the one that serves who has connected.
+        environment = os.environ | collector_settings()[-1]
+    except requests.RequestException:
+        time.sleep(60)
+        return
+    with subprocess.Popen(command, cwd=BASE_DIR, env=environment) as waiting:
         # Meanwhile see that the database is there: the services' pools only reconnect.
         while waiting.poll() is None:
             if not os.environ.get("DB_HOST"):

@@ -39,9 +39,9 @@ class Budget:
             self.held -= 1
 
     def refill(self) -> None:
-        # Half in the bucket, half flowing in, keeps any window within the limit.
-        most = settings.OURA_REQUEST_LIMIT / 2
-        rate = most / WINDOW
+        # A tenth in the bucket and the rest flowing in keep any window within the limit.
+        most = settings.OURA_REQUEST_LIMIT * 0.1
+        rate = (settings.OURA_REQUEST_LIMIT - most) / WINDOW
         with connection.cursor() as cursor:
             cursor.execute(TAKE, {"most": most, "want": SLICE, "rate": rate})
             [left] = cursor.fetchone()

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from oura import provider, tokens, vault
+from oura.client import origin_of
 from oura.errors import OuraError, OuraForbidden, OuraUnavailable
 from oura.models import Connection
 
@@ -41,9 +42,13 @@ def connect(user: Any, code: str, verifier: str) -> Connected:
     """
     grant = provider.exchange(code, verifier, redirect_uri())
     scopes = provider.SCOPES if grant.scopes is None else grant.scopes
-    oura_user_id = account_id(grant.access_token)
+    try:
+        oura_user_id = account_id(grant.access_token)
+    except OuraError:
+        give_back(grant)
+        raise
     if Connection.objects.filter(user=user).exclude(oura_user_id=oura_user_id).exists():
-        provider.revoke(grant.refresh_token)
+        give_back(grant)
         raise AnothersAccount(
             "You are connected to a different Oura account. Disconnect it first; two people's days "
             "would mix."
@@ -51,6 +56,7 @@ def connect(user: Any, code: str, verifier: str) -> Connected:
     fields = {
         **tokens.kept(grant),
         "oura_user_id": oura_user_id,
+        "origin": origin_of(settings.OURA_API_URL),
         "scopes": list(scopes),
         "connected_at": timezone.now(),
         "collected_at": None,
@@ -59,9 +65,12 @@ def connect(user: Any, code: str, verifier: str) -> Connected:
     }
     try:
         with transaction.atomic():
+            before = Connection.objects.select_for_update().filter(user=user).first()
+            # Whoever read the old tokens must not take the lease for the new ones.
+            fields["generation"] = before.generation + 1 if before else 0
             connection, _ = Connection.objects.update_or_create(user=user, defaults=fields)
     except IntegrityError:
-        provider.revoke(grant.refresh_token)
+        give_back(grant)
         raise AnothersAccount(
             "This Oura account is connected to another person here; each connects their own."
         ) from None
@@ -69,10 +78,15 @@ def connect(user: Any, code: str, verifier: str) -> Connected:
     return Connected(connection, tuple(set(provider.SCOPES) - set(scopes)))
 
 
+def give_back(grant: provider.Grant) -> None:
+    """What is not kept must not live on at Oura."""
+    provider.revoke(grant.refresh_token, grant.token_url)
+
+
 def account_id(access_token: str) -> str:
     """Oura's id of the account. Raises OuraForbidden or OuraUnavailable."""
     try:
-        answer = requests.get(
+        answer = provider.plain_session().get(
             f"{settings.OURA_API_URL}/v2/usercollection/personal_info",
             headers={"Authorization": f"Bearer {access_token}"},
             timeout=provider.TIMEOUT,
@@ -95,7 +109,7 @@ def disconnect(connection: Connection) -> bool:
     try:
         # Both, since some providers end only the token that is named.
         ended = [
-            provider.revoke(vault.unseal(sealed))
+            provider.revoke(vault.unseal(sealed), connection.token_url)
             for sealed in (connection.refresh_token, connection.access_token)
         ]
         revoked = all(ended)

@@ -33,7 +33,7 @@ MakeProcessor = Callable[[str, Waiting], Processor]
 
 def wanted(user: str | None, shard: tuple[int, int]) -> list[Connection]:
     """Whom to collect for: those who have waited longest first."""
-    found = Connection.objects.select_related("user").of_shard(*shard)
+    found = Connection.objects.served().select_related("user").of_shard(*shard)
     if user:
         found = found.filter(user__username__iexact=user)
     return list(found.order_by(F("asked_at").asc(nulls_first=True)))
@@ -45,7 +45,9 @@ def collect(
     """Collect for all of them and return what came of it; one's failure is nobody else's."""
     budget = Budget()
     whole = Report(dry_run=wish.dry_run)
-    with ThreadPoolExecutor(settings.COLLECTOR_THREADS) as pool:
+    # Each thread has a database connection of its own.
+    threads = min(settings.COLLECTOR_THREADS, settings.DB_POOL_SIZE)
+    with ThreadPoolExecutor(threads) as pool:
         for report in pool.map(lambda each: one(each, types, wish, processor, budget), people):
             add(whole, report)
     return whole

@@ -1,7 +1,6 @@
 """What operators see of the collector, which is gone before anyone could scrape it."""
 
 import math
-from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import requests
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
+from django.db.models import Count
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -124,9 +124,10 @@ class Connections(Collector):
             "oura_connections", "Connected Oura accounts by state.", labels=["state"]
         )
         try:
-            counts = Counts(Connection.objects.values_list("ended", flat=True))
+            held = Connection.objects.order_by().values_list("ended")
+            counts = dict(held.annotate(Count("pk")))
         except (DatabaseError, InterfaceError):
             return []
         for state in ("", *Connection.Ended.values):
-            family.add_metric([state or "connected"], counts[state])
+            family.add_metric([state or "connected"], counts.get(state, 0))
         return [family]

@@ -6,10 +6,16 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from oura.client import origin_of
+
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     def living(self) -> Self:
         return self.filter(ended="")
+
+    def served(self) -> Self:
+        """Those of the Oura, or the stand-in, that the settings lead to: no other gets tokens."""
+        return self.filter(origin=origin_of(settings.OURA_API_URL))
 
     def of_shard(self, number: int, shards: int) -> Self:
         """One of `shards` parts of all people, from 0."""
@@ -35,6 +41,9 @@ class Connection(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="oura_connection"
     )
     oura_user_id = models.CharField(max_length=128, unique=True, editable=False)
+    origin = models.CharField(
+        max_length=16, editable=False, help_text="Whose tokens these are: oura or sandbox."
+    )
     access_token = models.BinaryField(editable=False)
     refresh_token = models.BinaryField(editable=False)
     generation = models.PositiveIntegerField(

@@ -22,6 +22,9 @@ log = structlog.get_logger("oura.pages")
 KEY = "oura_consent"
 PATIENCE = 600.0  # Seconds for which Oura's codes live.
 ACCOUNT = "account"
+WELCOME = (
+    "Connected. Your history is on its way: it comes with the next collection, within the hour."
+)
 
 
 @login_required
@@ -57,7 +60,7 @@ def callback(request: HttpRequest) -> HttpResponse:
             "Connect again and leave it ticked to have everything collected.",
         )
     else:
-        messages.success(request, "Connected. Your history is on its way: give it a few minutes.")
+        messages.success(request, WELCOME)
     return redirect(ACCOUNT)
 
 

@@ -25,7 +25,7 @@ log = structlog.get_logger("oura.provider")
 SCOPES = ("personal", "daily")
 PREFIX = "extapi:"
 TIMEOUT = (5.0, 20.0)
-KEPT = 3600.0  # Seconds for which a discovery document is believed.
+KEPT, MISSED = 3600.0, 60.0  # Seconds for which a discovery document, or its lack, is believed.
 FALLBACK = "https://moi.ouraring.com/oauth/v2/ext/oauth"
 
 
@@ -81,20 +81,32 @@ def endpoints() -> Endpoints:
 
 
 def discovered() -> dict[str, Any]:
+    """Oura's discovery document; empty when it can't be read."""
     url = settings.OURA_OAUTH_DISCOVERY_URL
-    since, document = _found.get(url, (0.0, {}))
-    if document and time.monotonic() - since < KEPT:
-        return document
+    until, document = _found.get(url, (0.0, {}))
+    if time.monotonic() > until:
+        document = read_discovery(url)
+        _found[url] = (time.monotonic() + (KEPT if document else MISSED), document)
+    return document
+
+
+def read_discovery(url: str) -> dict[str, Any]:
     try:
-        answer = requests.get(url, timeout=TIMEOUT, allow_redirects=False)
-        document = answer.json() if answer.ok else {}
+        answer = plain_session().get(url, timeout=(3.0, 5.0), allow_redirects=False)
+        document = answer.json() if answer.status_code == 200 else {}
     except (requests.RequestException, ValueError):
         document = {}
     if not isinstance(document, dict) or not document:
         log.warning("Oura's discovery document can't be read; known addresses are used")
         return {}
-    _found[url] = (time.monotonic(), document)
     return document
+
+
+def plain_session() -> requests.Session:
+    """Without .netrc and proxy settings, which must not decide where a token goes."""
+    made = requests.Session()
+    made.trust_env = False
+    return made
 
 
 def bare(scope: str) -> str:
@@ -181,24 +193,38 @@ def _ask(
 
 def _grant(token: Any, url: str) -> Grant:
     now = datetime.now(UTC)
-    lasts = timedelta(seconds=min(max(int(token.get("expires_in", 86_400)), 0), 10**9))
     scope = token.get("scope")
     return Grant(
         access_token=str(token["access_token"]),
         refresh_token=str(token["refresh_token"]),
-        expires_at=now + lasts,
-        scopes=tuple(map(bare, str(scope).split())) if scope is not None else None,
+        expires_at=now + lifetime(token.get("expires_in")),
+        scopes=tuple(map(bare, str(scope).split())) if scope else None,
         token_url=url,
     )
 
 
-def revoke(token: str) -> bool:
-    """Ask Oura to forget a token; whether it did."""
+def lifetime(told: Any) -> timedelta:
+    """How long a token lives; a day where Oura does not say it in seconds."""
+    try:
+        return timedelta(seconds=min(max(float(told), 0.0), 1e9))
+    except (TypeError, ValueError):
+        return timedelta(days=1)
+
+
+def revoke(token: str, token_url: str) -> bool:
+    """Ask the provider that gave a token to forget it; whether it did."""
+    old = f"{settings.OURA_API_URL}/oauth"
     try:
         with session() as asking:
-            answer = asking.revoke_token(
-                endpoints().revoke, token=token, timeout=TIMEOUT, allow_redirects=False
-            )
-        return bool(answer.ok)
+            if token_url == f"{old}/token" and not settings.OURA_REVOKE_URL:
+                # The old provider's own way.
+                answer = plain_session().post(
+                    f"{old}/revoke", params={"access_token": token}, timeout=TIMEOUT
+                )
+            else:
+                answer = asking.revoke_token(
+                    endpoints().revoke, token=token, timeout=TIMEOUT, allow_redirects=False
+                )
+        return bool(answer.status_code == 200)
     except (OAuthError, requests.RequestException):
         return False

@@ -6,19 +6,21 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Q
 from django.utils import timezone
 
 from oura import provider, vault
 from oura.errors import Disconnected, OuraUnavailable
-from oura.models import Connection
+from oura.models import Connection, ConnectionQuerySet
 
 log = structlog.get_logger("oura.tokens")
 
 # Longer than a person's run takes.
 MARGIN = timedelta(minutes=15)
 # Longer than Oura may take to answer, so nobody takes over from one who waits.
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=10)
+PATIENCE = 60.0  # Seconds to wait for another process's renewal.
 PAUSE = 0.1
 RECONNECT = "Connect Oura again on your account page."
 
@@ -34,7 +36,7 @@ def access_token(
 
     Raises Disconnected, or OuraUnavailable when it may work later.
     """
-    deadline = time.monotonic() + LEASE.total_seconds()
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         held = Connection.objects.get(pk=pk)
         if held.ended:
@@ -71,17 +73,33 @@ def renew(held: Connection, lease: uuid.UUID) -> str:
     except provider.GrantRefused:
         # A renewal before this one may have spent the token and died with the answer.
         ended = Connection.Ended.INTERRUPTED if held.unanswered else Connection.Ended.REFUSED
-        mine.update(ended=ended, lease=None, leased_until=None)
+        if not mine.filter(generation=held.generation).update(ended=ended, lease=None):
+            raise OuraUnavailable("The connection was renewed meanwhile; try again.") from None
         log.error("connection ended", reason=ended.value, connection=held.pk)
         raise Disconnected(f"The connection is {ended.label}. {RECONNECT}") from None
     except BaseException:
         mine.update(lease=None, leased_until=None)
         raise
     scopes = {} if grant.scopes is None else {"scopes": list(grant.scopes)}
-    if not mine.update(**kept(grant), **scopes, generation=held.generation + 1):
-        raise Disconnected(f"The connection was ended meanwhile. {RECONNECT}")
+    changes = {**kept(grant), **scopes, "generation": held.generation + 1}
+    # Not by the lease: even one that ran out must not cost the only good tokens.
+    if not keep(Connection.objects.filter(pk=held.pk, generation=held.generation), changes):
+        provider.revoke(grant.refresh_token, grant.token_url)
+        raise Disconnected(f"The connection was ended or renewed meanwhile. {RECONNECT}")
     log.info("connection renewed", connection=held.pk)
     return grant.access_token
+
+
+def keep(row: ConnectionQuerySet, changes: dict[str, object]) -> int:
+    """Write tokens that exist nowhere else: a database that is away is waited for, some minutes."""
+    for pause in (*[1.0] * 10, *[10.0] * 12):
+        try:
+            return row.update(**changes)
+        except (OperationalError, InterfaceError):
+            log.error("the new tokens can't be written; trying again")
+            connection.close()
+            time.sleep(pause)
+    return row.update(**changes)
 
 
 def kept(grant: provider.Grant) -> dict[str, object]:

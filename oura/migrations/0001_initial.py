@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('oura_user_id', models.CharField(editable=False, max_length=128, unique=True)),
+                ('origin', models.CharField(editable=False, help_text='Whose tokens these are: oura or sandbox.', max_length=16)),
                 ('access_token', models.BinaryField()),
                 ('refresh_token', models.BinaryField()),
                 ('generation', models.PositiveIntegerField(default=0, editable=False, help_text='Raised with every new pair of tokens.')),

@@ -172,3 +172,32 @@ def test_a_key_that_is_missing_is_told(connected, settings):
     settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(CommandError, match="TOKEN_ENCRYPTION_KEYS"):
         call_command("rotate_token_keys")
+
+
+def test_whoever_read_the_tokens_of_before_a_reconnection_can_not_spend_the_new(at_oura, connected):
+    before = Connection.objects.get()
+    connections.connect(before.user, at_oura.code(), VERIFIER)
+    assert tokens.take_lease(before, timezone.now()) is None
+
+
+def test_a_connection_of_the_sandbox_is_not_served_at_oura(connected, settings):
+    assert Connection.objects.served().count() == 1
+    settings.OURA_API_URL = "https://api.ouraring.com"
+    assert Connection.objects.served().count() == 0
+
+
+def test_tokens_that_come_while_the_person_disconnects_are_given_back(at_oura, connected):
+    held = Connection.objects.get()
+    lease = tokens.take_lease(held, timezone.now())
+    Connection.objects.all().delete()
+    with pytest.raises(Disconnected):
+        tokens.renew(held, lease)
+    # Nothing that Oura gave lives on.
+    assert at_oura.control("grants/revoke", name="ana") == {"revoked": 0}
+
+
+@pytest.mark.parametrize(
+    ("told", "days"), [(86400, 1), ("172800", 2), (2.592e6, 30), (None, 1), ("soon", 1), (-5, 0)]
+)
+def test_an_odd_lifetime_costs_no_account(told, days):
+    assert provider.lifetime(told) == timedelta(days=days)

@@ -6,7 +6,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from oura.models import Connection
 
-PAUSE = 2.0
+PAUSE = 3.0
 
 
 class Command(BaseCommand):
@@ -18,10 +18,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, seconds: float, **options: Any) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            time.sleep(PAUSE)
             try:
                 # Asked once is enough: what failed then waits for the next regular run.
-                if Connection.objects.living().filter(asked_at=None).exists():
+                if Connection.objects.served().living().filter(asked_at=None).exists():
                     return
             except (DatabaseError, InterfaceError):
                 close_old_connections()
-            time.sleep(PAUSE)

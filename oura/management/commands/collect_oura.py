@@ -82,16 +82,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         Role.name = "collector"
         began, clock = time.time(), time.monotonic()
-        wish, key = wish_of(options), bool(settings.OURA_API_KEY)
-        types = options["type"] or list(METRIC_TYPES)
-        user = user_of(options["user"]) if key else options["user"]
+        wish, types = wish_of(options), options["type"] or list(METRIC_TYPES)
         require_settings()
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
         report = Report(dry_run=wish.dry_run)
-        # One person is one shard's; and whoever has connected an account is served by that.
-        if key and options["shard"][0] == 0 and not is_connected(user):
+        by_key, by_connection = whom(options["user"])
+        # One person is one shard's.
+        if by_key and options["shard"][0] == 0:
+            user = user_of(options["user"])
             self.run(types, wish, user, report, request_id)
-        if settings.OURA_CLIENT_ID and not (key and options["user"]):
+        if by_connection:
             self.run_all(types, wish, options, report, request_id)
         exit_code = 1 if report.new_problems else 0
         self.tell(report, options["output"])
@@ -201,10 +201,22 @@ def span_of(start: date | None, end: date | None, *, tomorrow: date) -> tuple[da
     return max(start or last - RECENT, HISTORY), last
 
 
-def is_connected(user: str | None) -> bool:
-    if not (settings.OURA_CLIENT_ID and user):
-        return False
-    return Connection.objects.filter(user__username__iexact=user).exists()
+def whom(asked: str | None) -> tuple[bool, bool]:
+    """Whether to serve the person of OURA_API_KEY, and whether those who are connected.
+
+    A key's person who is connected as well is served by the connection, as long as it lives.
+    """
+    key, connecting = bool(settings.OURA_API_KEY), bool(settings.OURA_CLIENT_ID)
+    if not (key and connecting):
+        return key, connecting
+    own = settings.OURA_USER
+    connected = bool(own) and (
+        Connection.objects.served().living().filter(user__username__iexact=own).exists()
+    )
+    if asked:
+        is_own = asked.lower() == own.lower()
+        return is_own and not connected, not is_own or connected
+    return not connected, True
 
 
 def user_of(asked: str | None) -> str | None:
