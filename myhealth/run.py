@@ -298,7 +298,9 @@ def rest(seconds: float) -> None:
     except requests.RequestException:
         time.sleep(60)
         return
-    with subprocess.Popen(command, cwd=BASE_DIR, env=environment) as waiting:
+    last_wish = functools.partial(embedded.die_with_parent, signal.SIGTERM)
+    waiting = subprocess.Popen(command, cwd=BASE_DIR, env=environment, preexec_fn=last_wish)
+    try:
         # Meanwhile see that the database is there: the services' pools only reconnect.
         while waiting.poll() is None:
             if not os.environ.get("DB_HOST"):
@@ -307,6 +309,9 @@ def rest(seconds: float) -> None:
                 except embedded.EmbeddedError as error:
                     say(str(error))
             time.sleep(1)
+    finally:
+        waiting.terminate()
+        waiting.wait()
     if waiting.returncode:
         time.sleep(60)
 

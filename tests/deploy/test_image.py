@@ -100,7 +100,7 @@ class Role:
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(40)
 
 
 @pytest.fixture
