@@ -57,6 +57,8 @@ def test_eight_processes_at_once_make_one_request_and_all_get_the_new_token(
     at_oura, connected, settings
 ):
     about_to_expire(connected)
+    # A second in which the others come.
+    at_oura.control("faults", fault="slow", path="token", times=8)
     before = at_oura.asked()
     code = f"from oura import tokens; print(tokens.access_token({connected.pk}))"
     environment = {**os.environ, **database_environment(), **at_oura.settings()}
