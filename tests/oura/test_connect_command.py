@@ -1,0 +1,39 @@
+"""`manage.py connect_oura`, for a machine without a browser."""
+
+import io
+import re
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from oura.models import Connection
+from tests.oura.consent import agree
+
+pytestmark = pytest.mark.django_db
+
+
+def connect(monkeypatch, paste, user="ana"):
+    """Run the command; `paste` makes what the person types of the address that is shown."""
+    out = io.StringIO()
+    url = lambda: re.search(r"https?://\S+", out.getvalue())[0]  # noqa: E731
+    monkeypatch.setattr("builtins.input", lambda: paste(url()))
+    call_command("connect_oura", user=user, stdout=out)
+    return out.getvalue()
+
+
+def test_the_address_that_is_pasted_connects(at_oura, ana, monkeypatch):
+    assert "Connected ana" in connect(monkeypatch, agree)
+    assert Connection.objects.get().user == ana
+
+
+def test_another_address_connects_nothing(at_oura, ana, monkeypatch):
+    with pytest.raises(CommandError, match="not the address"):
+        connect(monkeypatch, lambda url: "http://localhost:8000/connect/oura/callback?code=x")
+    assert not Connection.objects.exists()
+
+
+def test_without_an_application_it_says_how_to_make_one(ana, settings, monkeypatch):
+    settings.OURA_CLIENT_ID = ""
+    with pytest.raises(CommandError, match=r"developer\.ouraring\.com") as caught:
+        connect(monkeypatch, agree)
+    assert caught.value.returncode == 2
