@@ -1,7 +1,7 @@
 """The metrics, to look at; only the processor writes them, so here nobody does."""
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -12,31 +12,11 @@ from ingest import control
 from ingest.documents import parsed
 from ingest.models import Metric, MetricSource, Origin, RejectedDocument
 from ingest.registry import METRICS
+from myhealth.admin import ReadOnlyAdmin
 
 
 def readable(value: Any) -> str:
     return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
-
-
-# Django's own class takes no type parameter when the code runs.
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = admin.ModelAdmin
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ScoreFilter(admin.SimpleListFilter):

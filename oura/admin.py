@@ -4,12 +4,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from myhealth.admin import ReadOnlyAdmin
 from oura import connections
 from oura.models import Connection
 
 
 @admin.register(Connection)
-class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ConnectionAdmin(ReadOnlyAdmin):
+    # Deleting a row would leave its tokens good at Oura: disconnecting is an action of its own.
     list_display = ["user", "state", "expires_at", "collected_at", "problem"]
     list_filter = ["ended"]
     list_select_related = ["user"]
@@ -30,16 +32,6 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display
     def state(self, obj: Connection) -> str:
         return obj.get_ended_display() or "connected"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Connection | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Connection | None = None) -> bool:
-        # Deleting would leave the tokens good at Oura; with their person they may go.
-        return False
 
     def has_disconnect_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("oura.delete_connection"))
