@@ -6,7 +6,7 @@ class IngestConfig(AppConfig):
     verbose_name = "Metrics"
 
     def ready(self) -> None:
-        from ingest.metrics import NewestDay
+        from ingest.metrics import MissingDays, NewestDay
         from myhealth.metrics import at_scrape
 
-        at_scrape.append(NewestDay())
+        at_scrape += [NewestDay(), MissingDays()]

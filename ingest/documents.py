@@ -32,6 +32,8 @@ TOO_DEEP = "It is nested too deeply; expected at most 250 levels."
 FIELDS = msgspec.json.Decoder(dict[str, Raw])
 NO_SOURCE = Raw(b"null")
 SOURCE = "an object of Oura's documents or null"
+# The source has sorted keys.
+SUMMARY = re.compile(rb'\{"daily_sleep":null')
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
@@ -50,6 +52,10 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     contributors: Contributors | None = None
     source: Raw = msgspec.field(default_factory=lambda: NO_SOURCE)
 
+    def lacks(self) -> str:
+        """The collection of Oura's that has nothing of the day, where there should be something."""
+        return ""
+
 
 class SleepDocument(Document):
     duration: Whole | None = None
@@ -66,6 +72,14 @@ class SleepDocument(Document):
     average_breath: Positive | None = None
     bedtime_start: Moment | None = None
     bedtime_end: Moment | None = None
+
+    def lacks(self) -> str:
+        # Whoever sends no source knows best what a whole day is.
+        if self.source == NO_SOURCE:
+            return ""
+        if SUMMARY.match(bytes(self.source)):
+            return "daily_sleep"
+        return "sleep" if self.duration is None and self.time_in_bed is None else ""
 
 
 class ActivityDocument(Document):

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Max
 from django.utils import timezone
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ingest.ledger import STATES
 from ingest.registry import METRICS
 from ingest.upsert import Outcome
 
@@ -24,12 +25,24 @@ LAST_PROCESSED = Gauge(
     multiprocess_mode="max",
 )
 
+HEALED = Counter(
+    "myhealth_days_healed_total", "Days that had been missing and came after all.", ["type"]
+)
+REVISED = Counter(
+    "myhealth_days_revised_total", "Days that were over and changed or went.", ["type"]
+)
+READ_FAILURES = Counter(
+    "myhealth_read_failures_total", "Ranges that could not be read.", ["type", "kind"]
+)
+
 
 def observe(type_: str, outcome: Outcome, *, began: datetime) -> None:
     now = timezone.now()
     for name in ("created", "updated", "unchanged"):
         PROCESSED.labels(type_, name).inc(getattr(outcome, name))
     PROCESSED.labels(type_, "rejected").inc(len(outcome.rejected))
+    HEALED.labels(type_).inc(outcome.healed)
+    REVISED.labels(type_).inc(outcome.revised)
     PROCESSING.labels(type_).observe((now - began).total_seconds())
     if outcome.stored:
         LAST_PROCESSED.labels(type_).set(now.timestamp())
@@ -52,4 +65,32 @@ class NewestDay(Collector):
                     family.add_metric([name], (timezone.now() - midnight).total_seconds())
         except (DatabaseError, InterfaceError):
             return []
+        return [family]
+
+
+SUMS = """
+    SELECT types.key, reasons.key, sum(reasons.value::bigint)
+    FROM collection_runs, jsonb_each(missing) AS types, jsonb_each_text(types.value) AS reasons
+    WHERE newest GROUP BY 1, 2"""
+
+
+class MissingDays(Collector):
+    """As everybody's last run left them, so a scrape costs no ledger."""
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(
+            "myhealth_days_missing",
+            "Days not wholly held after each person's last run, over all people.",
+            labels=["type", "reason"],
+        )
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(SUMS)
+                sums = {(type_, reason): days for type_, reason, days in cursor.fetchall()}
+        except (DatabaseError, InterfaceError):
+            return []
+        for name in METRICS:
+            for state in STATES:
+                if state != "held":
+                    family.add_metric([name, state], sums.get((name, state), 0))
         return [family]

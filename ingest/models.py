@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Deferrable, Q
+from django.db.models import Deferrable, F, Q, Value
 from django.utils import timezone
 
 from myhealth.metric_types import METRIC_TYPES
@@ -58,6 +58,14 @@ class Metric(models.Model):
         default=dict, blank=True, help_text="Oura's names, each 0 to 100 or null."
     )
     content_hash = models.BinaryField(max_length=16, editable=False)
+    lacks = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Oura's collection that had nothing of the day yet, so that the row is partial.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(
         default=timezone.now, editable=False, help_text="When the content last changed."
@@ -195,6 +203,11 @@ class MetricSource(models.Model):
     # Written whole and read whole: PostgreSQL would need twice the time, and the disk twice the
     # space, for the same as text, and several times as much for a jsonb of thousands of numbers.
     content = models.BinaryField(help_text="The documents: JSON, compressed by zlib.")
+    traits = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        help_text="By what the day was measured: the algorithm's version, the ring.",
+    )
 
     class Meta:
         db_table = "metric_sources"
@@ -211,11 +224,16 @@ class MetricSource(models.Model):
 
 
 class Stream(models.Model):
-    """One person's days of one type: the counter that readers' ETags come from."""
+    """One person's days of one type: the counters that readers' ETags come from."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams")
     type = models.CharField(max_length=16, choices=TYPE_CHOICES)
-    version = models.PositiveBigIntegerField(default=0)
+    version = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Raised when a row changes."
+    )
+    ledger_version = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Raised when more is known of what was asked."
+    )
 
     class Meta:
         db_table = "metric_streams"
@@ -223,6 +241,137 @@ class Stream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} at {self.version}"
+
+
+class Reading(models.Model):
+    """The newest word on each day of a range, of one person and type: what asking Oura came to.
+
+    Complete readings never overlap each other, failed ones neither (`ingest.readings`); together
+    with the rows and the rejected documents they are what the ledger is derived from.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="readings")
+    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
+    start = models.DateField()
+    end = models.DateField(help_text="Included.")
+    complete = models.BooleanField(
+        help_text="Read to the last page, and every document acknowledged; else it failed."
+    )
+    asked_at = models.DateTimeField(help_text="When Oura was asked.")
+    run = models.CharField(max_length=64, blank=True, help_text="The run's request id.")
+    pages = models.PositiveIntegerField(null=True, help_text="Pages read, of all collections.")
+    documents = models.PositiveIntegerField(null=True, help_text="Oura's documents read.")
+    attempts = models.PositiveIntegerField(default=0, help_text="Failures in a row.")
+    kind = models.CharField(max_length=32, blank=True, help_text="What kind of failure.")
+    status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status, if any came.")
+    collection = models.CharField(max_length=64, blank=True, help_text="Oura's, that failed.")
+    page = models.PositiveIntegerField(null=True, help_text="The page that failed, from 1.")
+
+    class Meta:
+        db_table = "readings"
+        ordering = ["-end", "type"]
+        constraints = [
+            models.CheckConstraint(condition=Q(end__gte=F("start")), name="reading_start_to_end"),
+        ]
+        indexes = [
+            models.Index(fields=["user", "type", "start"], name="reading_by_person"),
+            models.Index(fields=["run"], name="reading_by_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.start} to {self.end}"
+
+
+class Run(models.Model):
+    """One collection for one person, and how their days stood after it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="runs")
+    request_id = models.CharField(max_length=64, help_text="In every log line of the run.")
+    began_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+    created = models.PositiveIntegerField(default=0, help_text="Days.")
+    updated = models.PositiveIntegerField(default=0, help_text="Days.")
+    healed = models.PositiveIntegerField(
+        default=0, help_text="Days that had been missing after they were over, and came."
+    )
+    revised = models.PositiveIntegerField(
+        default=0, help_text="Days that were over and changed or went."
+    )
+    failures = models.PositiveIntegerField(default=0, help_text="Ranges that could not be read.")
+    missing = models.JSONField(
+        default=dict, help_text="Days not held when it finished, by type and reason."
+    )
+    newest = models.BooleanField(default=False, help_text="The person's last finished run.")
+
+    class Meta:
+        db_table = "collection_runs"
+        ordering = ["-began_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "request_id"], name="run_once"),
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(newest=True), name="run_one_newest"
+            ),
+        ]
+        indexes = [models.Index(fields=["user", "began_at"], name="run_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.began_at:%Y-%m-%d %H:%M}"
+
+
+class Revision(models.Model):
+    """What a day was before it changed or went; the same content is kept once, however often."""
+
+    class Kind(models.TextChoices):
+        CHANGED = "changed", "changed at Oura"
+        REMOVED = "removed", "no longer at Oura"
+        REMAPPED = "remapped", "derived anew from the same documents"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="revisions")
+    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
+    day = models.DateField()
+    kind = models.CharField(max_length=16, choices=Kind)
+    changes = models.JSONField(help_text="Columns with the values before and after.")
+    notes = models.JSONField(default=list, help_text="What changed, in words.")
+    content_hash = models.BinaryField(max_length=16, editable=False)
+    values = models.JSONField(help_text="The row as it was.")
+    content = models.BinaryField(
+        null=True, help_text="Its Oura documents: JSON, compressed by zlib."
+    )
+    fetched_at = models.DateTimeField(help_text="When that was last read from Oura.")
+    replaced_at = models.DateTimeField(help_text="When it last stopped being what is held.")
+    times = models.PositiveIntegerField(default=1, help_text="How often it did.")
+
+    class Meta:
+        db_table = "metric_revisions"
+        ordering = ["-replaced_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "type", "day", "content_hash"], name="revision_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["replaced_at"], name="revision_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.day}"
+
+    @property
+    def documents(self) -> Any:
+        return orjson.loads(zlib.decompress(self.content)) if self.content else None
+
+
+class Rederivation(models.Model):
+    """How far a re-derivation has come, so that the next one goes on there."""
+
+    type = models.CharField(max_length=16, primary_key=True, choices=TYPE_CHOICES)
+    mapping = models.CharField(max_length=64, help_text="A fingerprint of the mapping's code.")
+    user_id = models.BigIntegerField(help_text="The last person done.")
+    day = models.DateField(help_text="Their last day done.")
+
+    class Meta:
+        db_table = "rederivations"
+
+    def __str__(self) -> str:
+        return f"{self.type} up to {self.user_id}, {self.day}"
 
 
 class Origin(models.Model):

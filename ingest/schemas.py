@@ -4,7 +4,10 @@ from typing import Any
 
 import msgspec
 
+from ingest.ledger import STATES
 from ingest.registry import METRICS
+from ingest.reports import KINDS, MOST_RANGES
+from ingest.runs import COUNTED
 
 
 def _documents() -> list[dict[str, Any]]:
@@ -58,6 +61,21 @@ REFUSAL: dict[str, Any] = {
     },
 }
 DATE = {"type": "string", "format": "date"}
+MOMENT = {"type": ["string", "null"], "format": "date-time"}
+COUNT = {"type": "integer", "minimum": 0}
+RANGE: dict[str, Any] = {
+    "type": "object",
+    "required": ["from", "to", "state", "why", "reason", "asked_at", "next_at"],
+    "properties": {
+        "from": DATE,
+        "to": DATE,
+        "state": {"type": "string", "enum": list(STATES)},
+        "why": {"type": "string"},
+        "reason": {"type": ["string", "null"]},
+        "asked_at": MOMENT,
+        "next_at": MOMENT,
+    },
+}
 COVERAGE: dict[str, Any] = {
     "type": "object",
     "additionalProperties": {
@@ -66,8 +84,57 @@ COVERAGE: dict[str, Any] = {
         "properties": {
             "first": {"type": ["string", "null"], "format": "date"},
             "last": {"type": ["string", "null"], "format": "date"},
-            "days": {"type": "integer"},
+            "days": COUNT,
             "missing": {"type": "array", "items": {"type": "array", "items": DATE}},
+        },
+    },
+}
+LEDGER: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": {"type": "array", "items": RANGE},
+}
+REPORT_REQUEST: dict[str, Any] = {
+    "application/json": {
+        "type": "object",
+        "required": ["type", "ranges", "kind"],
+        "additionalProperties": False,
+        "properties": {
+            "type": {"type": "string", "enum": list(METRICS)},
+            "user": {"type": ["string", "null"]},
+            "asked_at": MOMENT,
+            "ranges": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MOST_RANGES,
+                "items": {
+                    "type": "object",
+                    "required": ["start", "end"],
+                    "additionalProperties": False,
+                    "properties": {"start": DATE, "end": DATE},
+                },
+            },
+            "kind": {"type": "string", "enum": list(KINDS)},
+            "status": {"type": ["integer", "null"], "minimum": 100, "maximum": 599},
+            "collection": {"type": ["string", "null"], "maxLength": 64},
+            "page": {"type": ["integer", "null"], "minimum": 1},
+        },
+    }
+}
+RUN_REQUEST: dict[str, Any] = {
+    "application/json": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"user": {"type": ["string", "null"]}},
+    }
+}
+RUN: dict[str, Any] = {
+    "type": "object",
+    "required": [*COUNTED, "missing"],
+    "properties": {
+        **dict.fromkeys(COUNTED, COUNT),
+        "missing": {
+            "type": "object",
+            "additionalProperties": {"type": "object", "additionalProperties": COUNT},
         },
     },
 }
@@ -103,7 +170,12 @@ INGEST_REQUEST: dict[str, Any] = {
                 "type": ["object", "null"],
                 "required": ["start", "end"],
                 "additionalProperties": False,
-                "properties": {"start": DATE, "end": DATE},
+                "properties": {
+                    "start": DATE,
+                    "end": DATE,
+                    "pages": {"type": ["integer", "null"], "minimum": 0},
+                    "documents": {"type": ["integer", "null"], "minimum": 0},
+                },
             },
             "origin": {"type": ["string", "null"], "enum": ["oura", "sandbox", None]},
         },

@@ -16,10 +16,19 @@ from django.db.models import Q
 from django.utils import timezone
 from msgspec import Raw
 
-from ingest import quarantine
+from ingest import quarantine, readings, revisions, runs
 from ingest.documents import NO_SOURCE, Document, Refused, parsed, read
-from ingest.models import MetricSource, Origin, RejectedDocument, Stream
+from ingest.models import (
+    MetricSource,
+    Origin,
+    Reading,
+    RejectedDocument,
+    Revision,
+    Run,
+    Stream,
+)
 from ingest.registry import METRICS, MetricKind
+from ingest.revisions import Successor
 from myhealth.errors import Invalid
 
 ATTEMPTS = 5
@@ -33,17 +42,34 @@ GONE, GONE_CODE = "23503", "unknown_user"
 
 @dataclass
 class Outcome:
-    """What became of a request's documents. `again` counts rejections already known."""
+    """What became of a request's documents.
+
+    `again` counts rejections already known, `healed` days that had been missing and came,
+    `revised` days that were over and are another or none now.
+    """
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
     again: int = 0
+    healed: int = 0
+    revised: int = 0
 
     @property
     def stored(self) -> int:
         return self.created + self.updated + self.unchanged
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A range of days that was read to its last page, by which run, in how many pages."""
+
+    start: date
+    end: date
+    run: str = ""
+    pages: int | None = None
+    documents: int | None = None
 
 
 @dataclass
@@ -62,17 +88,20 @@ def store(
     fetched_at: datetime,
     now: datetime,
     origin: str | None = None,
+    whole: Whole | None = None,
 ) -> Outcome:
     """Store documents of one person and type; whatever the outcome counts is committed.
 
-    Bad documents are quarantined, the others stored. Raises Invalid when the account holds data of
-    another origin or is gone.
+    Bad documents are quarantined, the others stored. With `whole` they are all that Oura has of
+    that range: held days of it that they leave out go. Raises Invalid when the account holds data
+    of another origin or is gone.
     """
     items, refused = sift(kind, raw, today=now.astimezone(UTC).date())
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return Writer(kind, user_id, fetched_at, now).write(items, refused, raw, origin)
+                writer = Writer(kind, user_id, fetched_at, now)
+                return writer.write(items, refused, raw, origin, whole)
         except (IntegrityError, OperationalError) as error:
             if _state(error) == GONE:
                 raise Invalid({"user": ["There is no account of this name."]}, GONE_CODE) from None
@@ -93,7 +122,7 @@ def forget(user_id: int) -> None:
             if rows.exists():
                 rows.delete()
                 writer.raise_version()
-        for model in (MetricSource, RejectedDocument, Origin):
+        for model in (MetricSource, RejectedDocument, Origin, Reading, Revision, Run):
             model._default_manager.filter(user_id=user_id).delete()
 
 
@@ -124,6 +153,27 @@ def item_of(kind: MetricKind, index: int, document: Document) -> Item:
     return Item(index, document, content, content_hash)
 
 
+def successor_of(kind: MetricKind, item: Item) -> Successor:
+    document = item.document
+    values = {name: getattr(document, name) for name in kind.columns}
+    return Successor({"oura_id": document.id, **values}, orjson.loads(bytes(document.source)))
+
+
+def traits_of(kind: MetricKind, document: Document) -> str:
+    source = orjson.loads(bytes(document.source)) if kind.has_traits else None
+    return orjson.dumps(kind.traits(source)).decode()
+
+
+def day_of(raw: bytes | Raw) -> date | None:
+    """The day that a document tells, good or not."""
+    document = parsed(raw)
+    told = document.get("day") if isinstance(document, dict) else None
+    try:
+        return date.fromisoformat(told) if isinstance(told, str) and len(told) == 10 else None
+    except ValueError:
+        return None
+
+
 def last_wins(items: Iterable[Item]) -> list[Item]:
     """The last document of a day, and of an id, wins; one that lost displaces no other."""
     days, ids, winners = set(), set(), []
@@ -151,6 +201,7 @@ class Writer:
         refused: dict[int, dict[str, list[str]]],
         raw: Sequence[bytes | Raw],
         origin: str | None,
+        whole: Whole | None,
     ) -> Outcome:
         self.lock()
         outcome = Outcome()
@@ -173,7 +224,58 @@ class Writer:
             fetched_at=self.fetched_at,
             now=self.now,
         )
+        if whole:
+            named = {item.document.day for item in items}
+            self.drop_others(whole, named, [raw[index] for index in rejected], outcome)
+            self.remember(whole, outcome)
         return outcome
+
+    def drop_others(
+        self, whole: Whole, named: set[date], rejected: list[bytes | Raw], outcome: Outcome
+    ) -> None:
+        """Remove the held days, and the rejected documents, that the range has no more."""
+        told = [day_of(raw) for raw in rejected]
+        # One without a day may be of any.
+        if None in told:
+            return
+        inside: Any = {"user_id": self.user_id, "day__range": (whole.start, whole.end)}
+        older = self.kind.model._default_manager.filter(**inside, fetched_at__lte=self.fetched_at)
+        gone = set(older.values_list("day", flat=True)) - named - set(told)
+        outcome.revised += self.remove(gone)
+        if gone:
+            self.raise_version()
+        RejectedDocument.objects.filter(
+            user_id=self.user_id,
+            type=self.kind.type,
+            day__range=(whole.start.isoformat(), whole.end.isoformat()),
+            fetched_at__lt=self.fetched_at,
+        ).delete()
+
+    def remember(self, whole: Whole, outcome: Outcome) -> None:
+        """Take down that the range was read, and what that brought."""
+        readings.record(
+            Reading(
+                user_id=self.user_id,
+                type=self.kind.type,
+                start=whole.start,
+                end=whole.end,
+                complete=True,
+                asked_at=self.fetched_at,
+                run=whole.run,
+                pages=whole.pages,
+                documents=whole.documents,
+            )
+        )
+        runs.count(
+            self.user_id,
+            whole.run,
+            self.now,
+            created=outcome.created,
+            updated=outcome.updated,
+            healed=outcome.healed,
+            revised=outcome.revised,
+        )
+        self.raise_version("ledger_version")
 
     def lock(self) -> None:
         """One writer at a time for a person and type, so decisions hold until the commit.
@@ -221,12 +323,16 @@ class Writer:
             for item in changed
             if item.document.id in by_id and by_id[item.document.id]["day"] not in applied
         }
-        self.remove(moved_from)
+        known = {item.document.day for item in changed if item.document.day in by_day}
+        created = {item.document.day for item in changed} - known
+        outcome.healed += readings.missed(self.user_id, self.kind.type, created)
+        outcome.revised += self.remove(moved_from)
+        outcome.revised += self.keep([item for item in changed if item.document.day in known])
         self.upsert(changed)
         self.keep_sources(changed)
         self.touch([by_day[item.document.day]["pk"] for item in fresh if self.same(item, by_day)])
-        outcome.updated += sum(item.document.day in by_day for item in changed)
-        outcome.created += sum(item.document.day not in by_day for item in changed)
+        outcome.updated += len(known)
+        outcome.created += len(created)
         outcome.unchanged += len(winners) - len(changed)
         if changed:
             self.raise_version()
@@ -250,13 +356,29 @@ class Writer:
         row = by_day.get(item.document.day)
         return row is not None and bytes(row["content_hash"]) == item.content_hash
 
-    def remove(self, days: set[date]) -> None:
+    def keep(self, items: list[Item], why: str = Revision.Kind.CHANGED) -> int:
+        """Keep what the items' days were; returns for how many there was something to keep."""
+        if not items:
+            return 0
+        successors = {item.document.day: successor_of(self.kind, item) for item in items}
+        return revisions.keep(self.kind, self.user_id, successors, why=why, now=self.now)
+
+    def remove(self, days: set[date]) -> int:
+        """Remove rows, and keep them as revisions; returns how many were kept."""
         if not days:
-            return
+            return 0
+        kept = revisions.keep(
+            self.kind,
+            self.user_id,
+            dict.fromkeys(days),
+            why=Revision.Kind.REMOVED,
+            now=self.now,
+        )
         self.kind.model._default_manager.filter(user_id=self.user_id, day__in=days).delete()
         MetricSource.objects.filter(
             user_id=self.user_id, type=self.kind.type, day__in=days
         ).delete()
+        return kept
 
     def upsert(self, items: list[Item]) -> None:
         if not items:
@@ -268,20 +390,24 @@ class Writer:
         record = ", ".join(f"{name} {type_}" for name, type_ in zip(quoted, types, strict=True))
         columns = ", ".join(quoted)
         values = ", ".join(f"r.{name}" for name in quoted)
-        every = [*quoted, "content_hash", "updated_at", "fetched_at"]
+        every = [*quoted, "content_hash", "lacks", "updated_at", "fetched_at"]
         changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in every if name != '"day"')
         body = orjson.dumps(
             [
-                {"row": orjson.Fragment(item.content), "hash": item.content_hash.hex()}
+                {
+                    "row": orjson.Fragment(item.content),
+                    "hash": item.content_hash.hex(),
+                    "lacks": item.document.lacks(),
+                }
                 for item in items
             ]
         )
         # Ordered by id: two people's senders that meet in the unique index wait in one order.
         sql = f"""
             INSERT INTO {self.table}
-                (user_id, {columns}, content_hash, created_at, updated_at, fetched_at)
-            SELECT %s, {values}, decode(e.hash, 'hex'), %s, %s, %s
-            FROM json_to_recordset(%s::json) AS e("row" json, hash text),
+                (user_id, {columns}, content_hash, lacks, created_at, updated_at, fetched_at)
+            SELECT %s, {values}, decode(e.hash, 'hex'), e.lacks, %s, %s, %s
+            FROM json_to_recordset(%s::json) AS e("row" json, hash text, lacks text),
                  json_to_record(e."row") AS r({record})
             ORDER BY r.oura_id
             ON CONFLICT (user_id, day) DO UPDATE SET {changes}"""
@@ -299,14 +425,16 @@ class Writer:
             return
         days = [document.day for document in full]
         contents = [zlib.compress(bytes(document.source), FAST) for document in full]
+        traits = [traits_of(self.kind, document) for document in full]
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                INSERT INTO metric_sources (user_id, type, day, content)
-                SELECT %s, %s, u.day, u.content
-                FROM unnest(%s::date[], %s::bytea[]) AS u(day, content)
-                ON CONFLICT (user_id, type, day) DO UPDATE SET content = EXCLUDED.content""",
-                [self.user_id, self.kind.type, days, contents],
+                INSERT INTO metric_sources (user_id, type, day, content, traits)
+                SELECT %s, %s, u.day, u.content, u.traits
+                FROM unnest(%s::date[], %s::bytea[], %s::jsonb[]) AS u(day, content, traits)
+                ON CONFLICT (user_id, type, day)
+                DO UPDATE SET content = EXCLUDED.content, traits = EXCLUDED.traits""",
+                [self.user_id, self.kind.type, days, contents, traits],
             )
 
     def touch(self, ids: list[int]) -> None:
@@ -315,15 +443,16 @@ class Writer:
             fetched_at=self.fetched_at
         )
 
-    def raise_version(self) -> None:
+    def raise_version(self, counter: str = "version") -> None:
         """Count on from the clock: neither deleting a person nor restoring a backup repeats one."""
+        column = connection.ops.quote_name(counter)
         table = connection.ops.quote_name(Stream._meta.db_table)
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""
-                INSERT INTO {table} (user_id, type, version)
+                INSERT INTO {table} (user_id, type, {column})
                 VALUES (%s, %s, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
                 ON CONFLICT (user_id, type) DO UPDATE
-                SET version = greatest({table}.version + 1, EXCLUDED.version)""",
+                SET {column} = greatest({table}.{column} + 1, EXCLUDED.{column})""",
                 [self.user_id, self.kind.type],
             )

@@ -6,7 +6,10 @@ from ingest import views
 urlpatterns = [
     path("api/v1/ingest", views.IngestView.as_view()),
     path("api/v1/metrics/coverage", views.CoverageView.as_view()),
+    path("api/v1/metrics/ledger", views.LedgerView.as_view()),
     path("api/v1/metrics/<str:type_>", views.MetricsView.as_view()),
+    path("api/v1/reports", views.ReportsView.as_view()),
+    path("api/v1/runs", views.RunsView.as_view()),
     path("api/v1/rejected/<int:pk>/retry", views.RetryView.as_view()),
     path("api/v1/people/<str:user>", views.PersonView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[])),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import structlog
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from msgspec import Raw
@@ -13,15 +14,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ingest import schemas
+from ingest import ledger, reports, runs, schemas
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
-from ingest.coverage import coverage
 from ingest.metrics import observe
 from ingest.models import RejectedDocument
 from ingest.parsers import EnvelopeParser
 from ingest.people import user_id_of
 from ingest.registry import METRICS, MetricKind
-from ingest.upsert import Outcome, forget, store
+from ingest.upsert import Outcome, Whole, forget, store
 from myhealth.errors import Invalid
 from myhealth.parsers import LengthRequired
 from myhealth.renderers import OrjsonRenderer
@@ -29,6 +29,7 @@ from myhealth.renderers import OrjsonRenderer
 MOST_DOCUMENTS = 5_000
 AHEAD = timedelta(minutes=5)
 FIELDS = ("type", "user", "data", "fetched_at", "read", "origin")
+READ, READ_COUNTS = {"start", "end"}, {"pages", "documents"}
 USER = OpenApiParameter(
     "user", str, description="An account's name; may be left out when only one is."
 )
@@ -64,20 +65,9 @@ class IngestView(ProgramView):
         # happens to look for cycles: some requests later, some hundred megabytes more.
         gc.collect()
         now = timezone.now()
-        body = request.data
-        if not isinstance(body, dict):
-            raise Invalid({"body": ["It must be an object with type, user and data."]})
-        unknown = sorted(str(name) for name in body.keys() - set(FIELDS))
-        if unknown:
-            raise Invalid(
-                {
-                    name[:64]: [f"It is not known here; expected {', '.join(FIELDS)}."]
-                    for name in unknown
-                }
-            )
+        body = object_of(request, *FIELDS)
         kind = kind_of(body.get("type"))
         documents = documents_of(body)
-        read_range(body.get("read"))
         outcome = store(
             kind,
             user_id_of(body.get("user")),
@@ -85,6 +75,7 @@ class IngestView(ProgramView):
             fetched_at=fetched_at(body.get("fetched_at"), now),
             now=now,
             origin=origin_of(body.get("origin")),
+            whole=read_range(body.get("read")),
         )
         single = isinstance(body["data"], Raw)
         observe(kind.type, outcome, began=now)
@@ -128,9 +119,62 @@ class CoverageView(ProgramView):
         responses={200: schemas.COVERAGE, **schemas.errors(400, 401, 503)},
     )
     def get(self, request: Request) -> Response:
-        """Per type the days held and the gaps between them: the collector's only memory."""
+        """Per type the days held and the gaps between them."""
         known_parameters(request, "user")
-        return Response(coverage(user_id_of(request.query_params.get("user"))))
+        user_id = user_id_of(request.query_params.get("user"))
+        return Response(ledger.coverage(user_id, now=timezone.now()))
+
+
+class LedgerView(ProgramView):
+    @extend_schema(
+        operation_id="metrics_ledger",
+        parameters=[USER],
+        responses={200: schemas.LEDGER, **schemas.errors(400, 401, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        """Per type the state of every day, as ranges: the collector's only memory."""
+        known_parameters(request, "user")
+        user_id = user_id_of(request.query_params.get("user"))
+        found = ledger.whole(user_id, now=timezone.now())
+        return Response(
+            {name: [ledger.for_programs(each) for each in ranges] for name, ranges in found.items()}
+        )
+
+
+class ReportsView(ProgramView):
+    @extend_schema(
+        operation_id="report_failure",
+        request=schemas.REPORT_REQUEST,
+        responses={204: None, **schemas.errors(400, 401, 413, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        """Take down that ranges of days could not be read, and why."""
+        body = object_of(request, *reports.FIELDS)
+        now = timezone.now()
+        reports.take_down(
+            user_id_of(body.get("user")),
+            kind_of(body.get("type")).type,
+            reports.ranges_of(body.get("ranges"), day_of),
+            reports.failure_of(body),
+            asked_at=fetched_at(body.get("asked_at"), now, "asked_at"),
+            now=now,
+            run=request_id(),
+        )
+        return Response(status=204)
+
+
+class RunsView(ProgramView):
+    @extend_schema(
+        operation_id="finish_run",
+        request=schemas.RUN_REQUEST,
+        responses={200: schemas.RUN, **schemas.errors(400, 401, 413, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        """End the run of this request id, and tell how the person's days stand."""
+        body = object_of(request, "user")
+        run = runs.finish(user_id_of(body.get("user")), request_id(), timezone.now())
+        figures = {name: getattr(run, name) for name in runs.COUNTED}
+        return Response({**figures, "missing": run.missing})
 
 
 class RetryView(ControlView):
@@ -200,25 +244,53 @@ def moment(name: str, value: Any) -> datetime:
     return parsed
 
 
-def fetched_at(value: Any, now: datetime) -> datetime:
+def object_of(request: Request, *names: str) -> dict[str, Any]:
+    body = request.data
+    if not isinstance(body, dict):
+        raise Invalid({"body": [f"It must be an object with {', '.join(names)}."]})
+    unknown = sorted(str(name) for name in body.keys() - set(names))
+    if unknown:
+        raise Invalid(
+            {name[:64]: [f"It is not known here; expected {', '.join(names)}."] for name in unknown}
+        )
+    return body
+
+
+def request_id() -> str:
+    """The request's id, which a collector sends the same all through its run."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+def fetched_at(value: Any, now: datetime, name: str = "fetched_at") -> datetime:
     if value is None:
         return now
-    parsed = moment("fetched_at", value)
+    parsed = moment(name, value)
     if parsed > now + AHEAD:
-        raise Invalid({"fetched_at": ["It lies in the future; expected when Oura was read."]})
+        raise Invalid({name: ["It lies in the future; expected when Oura was read."]})
     return parsed
 
 
-def read_range(value: Any) -> tuple[date, date] | None:
+def read_range(value: Any) -> Whole | None:
     """The range that the sender has read whole, both ends included."""
     if value is None:
         return None
-    if not isinstance(value, dict) or set(value) != {"start", "end"}:
-        raise Invalid({"read": ["It must be an object with start and end."]})
+    if not isinstance(value, dict) or not READ <= value.keys() <= READ | READ_COUNTS:
+        raise Invalid({"read": ["It must be an object with start and end, pages and documents."]})
     start, end = (day_of(f"read.{name}", value[name]) for name in ("start", "end"))
     if start > end:
         raise Invalid({"read": [f"It starts on {start}, after its end, {end}."]})
-    return start, end
+    pages, documents = (
+        count_of(f"read.{name}", value.get(name)) for name in ("pages", "documents")
+    )
+    return Whole(start, end, request_id(), pages, documents)
+
+
+def count_of(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
+        return value
+    raise Invalid({name: ["It must be a whole number, 0 or more."]})
 
 
 def origin_of(value: Any) -> str | None:

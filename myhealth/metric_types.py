@@ -8,12 +8,15 @@ class MetricType:
     """Where the parts of a metric type are, as dotted paths: its folders don't import each other.
 
     `collections` are Oura's collections that a day is made from, the day's summary first.
+    `traits` and `notes` tell by what a day was measured, and what changed in it; not all can.
     """
 
     model: str
     document: str
     mapping: str
     collections: tuple[str, ...]
+    traits: str = ""
+    notes: str = ""
 
 
 METRIC_TYPES = {
@@ -22,6 +25,8 @@ METRIC_TYPES = {
         document="ingest.documents.SleepDocument",
         mapping="oura.mapping.sleep",
         collections=("daily_sleep", "sleep"),
+        traits="oura.reanalysis.traits",
+        notes="oura.reanalysis.notes",
     ),
     "activity": MetricType(
         model="ingest.models.ActivityMetric",

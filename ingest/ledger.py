@@ -1,0 +1,501 @@
+"""Every day accounted for: one state for each person, day and type, and why.
+
+Nothing of it is stored. One query tells what is known (stretches of rows, readings, rejected
+documents, time without the ring); the states are derived from that as ranges of days.
+"""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+from django.db import connections
+
+from ingest.models import Metric, Reading, RejectedDocument
+from ingest.readings import over_at
+from ingest.registry import METRICS
+
+FIRST_DAY = date(2010, 1, 1)
+ONE_DAY = timedelta(days=1)
+# Kinds of failure that trying again does not mend.
+REFUSALS = ("unauthorized", "forbidden", "disconnected")
+# How long the ring must have been off, over two days, to be the reason that a night is missing:
+# charging takes an hour or so.
+OFF_MINUTES = 300
+# Less than that a day is charging.
+OFF_AT_LEAST = 100
+# What is read and written by one run may be some minutes apart.
+SAME_RUN = timedelta(minutes=15)
+# Where no later day tells that all has been synced, this long after its end a day is judged by
+# the ring's own word that it was off; or by nothing at all, where there never was any day.
+PATIENCE = timedelta(days=14)
+
+# Whose rows tell for how long the ring was off.
+WORN_TYPE = "activity"
+
+STATES = (
+    "held",
+    "partial",
+    "rejected",
+    "not_worn",
+    "none",
+    "no_permission",
+    "failed",
+    "not_synced",
+    "not_asked",
+)
+PRESENT = ("held", "partial")
+# Who can do something about a day that is missing.
+FAULT = {
+    "not_worn": "wearer",
+    "not_synced": "wearer",
+    "no_permission": "wearer",
+    "none": "oura",
+    "partial": "oura",
+    "rejected": "myhealth",
+    "failed": "myhealth",
+    "not_asked": "myhealth",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last failed attempt: Oura's collection, the page from 1, the HTTP status if one came."""
+
+    kind: str
+    status: int | None
+    collection: str
+    page: int | None
+    attempts: int
+    at: datetime
+
+    @property
+    def next_at(self) -> datetime:
+        """When trying again is worth it: after an hour at first, after a day at last."""
+        # A little less, so that an hourly run does not miss its hour by seconds.
+        hours = min(2 ** (min(self.attempts, 6) - 1), 24)
+        return self.at + timedelta(hours=hours) - timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Days of one type in one state, both ends included.
+
+    `why` tells apart what a state may come from, `minutes` for how long the ring was off,
+    `asked_at` when Oura was last read whole for them, `rejected` the document's key.
+    """
+
+    type: str
+    start: date
+    end: date
+    state: str
+    why: str = ""
+    minutes: int | None = None
+    asked_at: datetime | None = None
+    failure: Failure | None = None
+    rejected: int | None = None
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start).days + 1
+
+    @property
+    def reason(self) -> str | None:
+        """A sentence for people; None where there is nothing to explain."""
+        return REASONS.get((self.state, self.why)) or self._reason()
+
+    def _reason(self) -> str | None:
+        if self.state == "partial":
+            return f"Oura has no {self.why} document of it yet."
+        if self.state == "not_worn":
+            hours, minutes = divmod(self.minutes or 0, 60)
+            return f"The ring was off for {hours} h {minutes} min of this day and the one before."
+        return told(self.failure) if self.failure else None
+
+
+REASONS = {
+    ("held", "rejected"): "A newer version of it was rejected.",
+    ("rejected", ""): "What Oura sent can't be stored; it is kept among the rejected documents.",
+    ("not_worn", "nothing"): (
+        "Oura has nothing of any kind for it, though later days have come: "
+        "the ring was not worn, or its battery was empty."
+    ),
+    ("none", ""): "Oura has nothing for it, asked after the day was over and synced.",
+    ("none", "before"): "It lies before the first day that Oura has.",
+    ("not_synced", "early"): "It was asked for before it was over.",
+    ("not_synced", "waiting"): (
+        "No later day has come from Oura yet: open the Oura app with the ring nearby."
+    ),
+    ("not_synced", "late"): "A later day has come since; it will be asked for again.",
+    ("not_asked", ""): "Oura has not been asked for it yet.",
+    ("not_asked", "future"): "It lies in the future.",
+    ("not_asked", "ancient"): "It lies before there was any ring.",
+}
+
+
+def told(failure: Failure) -> str:
+    what = failure.collection or "it"
+    status = f" with status {failure.status}" if failure.status else ""
+    page = f" on page {failure.page}" if failure.page else ""
+    times = "once" if failure.attempts == 1 else f"{failure.attempts} times"
+    when = f"tried {times}, last at {clock(failure.at)}"
+    if failure.kind in REFUSALS:
+        return (
+            f"Oura refuses {what}{status}: the connection, a scope or the membership is missing; "
+            f"{when}."
+        )
+    return (
+        f"Reading {what} failed{page}{status} ({failure.kind.replace('_', ' ')}); "
+        f"{when}, next from {clock(failure.next_at)}."
+    )
+
+
+def clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def ledger(
+    user_id: int, start: date, end: date, *, today: date, using: str = "default"
+) -> dict[str, list[Range]]:
+    """Per type the ranges from start to end, oldest first: each day of them exactly once."""
+    begin, last = max(start, FIRST_DAY), min(end, today + ONE_DAY)
+    facts = facts_of(user_id, using) if begin <= last else Facts()
+    return {
+        name: [
+            *_beyond(name, start, min(end, FIRST_DAY - ONE_DAY), "ancient"),
+            *(derive(facts, name, begin, last) if begin <= last else ()),
+            *_beyond(name, max(start, today + 2 * ONE_DAY), end, "future"),
+        ]
+        for name in METRICS
+    }
+
+
+def _beyond(name: str, start: date, end: date, why: str) -> list[Range]:
+    return [Range(name, start, end, "not_asked", why)] if start <= end else []
+
+
+def for_people(ranges: Iterable[Range]) -> list[Range]:
+    """Fewer ranges: neighbours that differ only in when they were last read are one."""
+    result: list[Range] = []
+    for each in ranges:
+        last = result[-1] if result else None
+        if last and (last.state, last.reason, last.rejected) == (
+            each.state,
+            each.reason,
+            each.rejected,
+        ):
+            result[-1] = replace(last, end=each.end)
+        else:
+            result.append(each)
+    return result
+
+
+def missing(user_id: int, now: datetime, using: str = "default") -> dict[str, dict[str, int]]:
+    """Per type how many days are not wholly held, by state, from the first day held to today."""
+    today = now.astimezone(UTC).date()
+    first = first_day(user_id, using)
+    if first is None:
+        return {}
+    found = ledger(user_id, first, today, today=today, using=using)
+    counts = {name: absent(ranges) for name, ranges in found.items()}
+    return {name: dict(each) for name, each in counts.items() if each}
+
+
+def absent(ranges: Iterable[Range]) -> Counter[str]:
+    """Days that are not wholly held, by state; those before the first day Oura has don't count."""
+    counts: Counter[str] = Counter()
+    for each in ranges:
+        if each.state != "held" and each.why != "before":
+            counts[each.state] += each.days
+    return counts
+
+
+def first_day(user_id: int, using: str = "default") -> date | None:
+    """The first day held of any type."""
+    firsts = [
+        kind.model._default_manager.using(using)
+        .filter(user_id=user_id)
+        .order_by("day")
+        .values_list("day", flat=True)
+        .first()
+        for kind in METRICS.values()
+    ]
+    return min((day for day in firsts if day), default=None)
+
+
+def whole(user_id: int, *, now: datetime) -> dict[str, list[Range]]:
+    """All that there can be of a person, from the first ring to tomorrow."""
+    today = now.astimezone(UTC).date()
+    return ledger(user_id, FIRST_DAY, today + ONE_DAY, today=today)
+
+
+def coverage(user_id: int, *, now: datetime) -> dict[str, dict[str, Any]]:
+    """Per type `first`, `last`, `days` held, and the `missing` ranges between (ends included)."""
+    return {name: _summed(ranges) for name, ranges in whole(user_id, now=now).items()}
+
+
+def _summed(ranges: list[Range]) -> dict[str, Any]:
+    held = [each for each in ranges if each.state in PRESENT]
+    first, last = (held[0].start, held[-1].end) if held else (None, None)
+    inside = [each for each in ranges if first and last and first <= each.start <= last]
+    gaps = [
+        list(group)
+        for present, group in groupby(inside, key=lambda each: each.state in PRESENT)
+        if not present
+    ]
+    return {
+        "first": first,
+        "last": last,
+        "days": sum(each.days for each in held),
+        "missing": [[gap[0].start, gap[-1].end] for gap in gaps],
+    }
+
+
+def for_programs(each: Range) -> dict[str, Any]:
+    return {
+        "from": each.start,
+        "to": each.end,
+        "state": each.state,
+        "why": each.why,
+        "reason": each.reason,
+        "asked_at": each.asked_at,
+        "next_at": each.failure.next_at if each.failure else None,
+    }
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Days held one after another; `created_at` is the first one's."""
+
+    first: date
+    last: date
+    lacks: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A reading; `failure` is None for a complete one."""
+
+    start: date
+    end: date
+    at: datetime
+    failure: Failure | None
+
+
+@dataclass
+class Facts:
+    """What is known of a person, by type; `off` has minutes without the ring by day."""
+
+    held: dict[str, list[Stretch]] = field(default_factory=lambda: defaultdict(list))
+    complete: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+    failed: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+    rejected: dict[str, dict[date, int]] = field(default_factory=lambda: defaultdict(dict))
+    off: dict[date, int] = field(default_factory=dict)
+
+
+def derive(facts: Facts, name: str, start: date, end: date) -> list[Range]:
+    """The ranges of one type. A pure function: every day of start to end is in one of them."""
+    one = _Type(facts, name)
+    begins = sorted(one.begins(start, end))
+    judged = [(begin, one.judge(begin)) for begin in begins]
+    firsts = [
+        (begin, verdict)
+        for index, (begin, verdict) in enumerate(judged)
+        if index == 0 or verdict != judged[index - 1][1]
+    ]
+    lasts = [*(begin - ONE_DAY for begin, _ in firsts[1:]), end]
+    return [
+        Range(name, begin, last, *verdict)
+        for (begin, verdict), last in zip(firsts, lasts, strict=True)
+    ]
+
+
+# The fields of a Range after its days.
+Verdict = tuple[str, str, int | None, datetime | None, Failure | None, int | None]
+
+
+class _Type:
+    """One type's facts, by day."""
+
+    def __init__(self, facts: Facts, name: str) -> None:
+        self.facts, self.name = facts, name
+        self.held = facts.held[name]
+        self.rejected = facts.rejected[name]
+        self.first = self.held[0].first if self.held else None
+        firsts = [each[0].first for each in facts.held.values() if each]
+        self.first_of_any = min(firsts, default=None)
+
+    def begins(self, start: date, end: date) -> set[date]:
+        """Days at which the state may change: between two of them it is one."""
+        found = {start, *self.rejected, *(day + ONE_DAY for day in self.rejected)}
+        for stretch in self.held:
+            found |= {stretch.first, stretch.last + ONE_DAY}
+        for asked in (*self.facts.complete[self.name], *self.facts.failed[self.name]):
+            over = over_until(asked.at) + ONE_DAY
+            found |= {asked.start, asked.end + ONE_DAY, over, over - PATIENCE}
+        for gap_start, gap_end in self.gaps(start, end):
+            found |= {gap_start + n * ONE_DAY for n in range((gap_end - gap_start).days + 1)}
+        return {day for day in found if start <= day <= end}
+
+    def gaps(self, start: date, end: date) -> Iterator[tuple[date, date]]:
+        """The days without a row that each need a judgement: not those before any other."""
+        if self.first_of_any is None:
+            return
+        reached = max(start, self.first_of_any)
+        for stretch in self.held:
+            if reached < stretch.first:
+                yield reached, min(stretch.first - ONE_DAY, end)
+            reached = max(reached, stretch.last + ONE_DAY)
+        if reached <= end:
+            yield reached, end
+
+    def judge(self, day: date) -> Verdict:
+        complete = at(self.facts.complete[self.name], day)
+        asked_at = complete.at if complete else None
+        rejected = self.rejected.get(day)
+        if stretch := holding(self.held, day):
+            if stretch.lacks:
+                return "partial", stretch.lacks, None, asked_at, None, None
+            return "held", "rejected" if rejected else "", None, asked_at, None, rejected
+        if rejected:
+            return "rejected", "", None, asked_at, None, rejected
+        state, why, minutes = self.verdict(day, asked_at)
+        # What was settled before an attempt failed still is.
+        if state in ("not_synced", "not_asked") and (failure := self.newer_failure(day, asked_at)):
+            refused = failure.kind in REFUSALS
+            return "no_permission" if refused else "failed", "", None, asked_at, failure, None
+        return state, why, minutes, asked_at, None, None
+
+    def newer_failure(self, day: date, asked_at: datetime | None) -> Failure | None:
+        failed = at(self.facts.failed[self.name], day)
+        is_newer = failed and (asked_at is None or asked_at < failed.at)
+        return failed.failure if failed and is_newer else None
+
+    def verdict(self, day: date, asked_at: datetime | None) -> tuple[str, str, int | None]:
+        """State, why, and minutes without the ring, of a day that nothing is held of."""
+        if asked_at is None:
+            return "not_asked", "", None
+        if asked_at < over_at(day):
+            return "not_synced", "early", None
+        waited = asked_at >= over_at(day) + PATIENCE
+        following = after(self.held, day)
+        if following and following.created_at > asked_at + SAME_RUN:
+            return "not_synced", "late", None
+        if self.first and day < self.first:
+            return "none", "before", None
+        off = self.facts.off.get(day, 0) + self.facts.off.get(day - ONE_DAY, 0)
+        if off >= OFF_MINUTES and self.name != WORN_TYPE and (following or waited):
+            return "not_worn", "", off
+        if following:
+            return ("not_worn", "nothing", None) if self.nothing(day) else ("none", "", None)
+        if not self.held and waited:
+            return "none", "", None
+        return "not_synced", "waiting", None
+
+    def nothing(self, day: date) -> bool:
+        """Whether Oura, asked for every type, has none of the day."""
+        for name in METRICS:
+            asked = at(self.facts.complete[name], day)
+            if asked is None or asked.at < over_at(day):
+                return False
+            if holding(self.facts.held[name], day) or day in self.facts.rejected[name]:
+                return False
+        return True
+
+
+def over_until(moment: datetime) -> date:
+    """The last day that was over everywhere at that moment."""
+    day = moment.astimezone(UTC).date()
+    return day - ONE_DAY if over_at(day - ONE_DAY) <= moment else day - 2 * ONE_DAY
+
+
+def at(asked: list[Asked], day: date) -> Asked | None:
+    index = bisect_right(asked, day, key=lambda each: each.start) - 1
+    return asked[index] if index >= 0 and day <= asked[index].end else None
+
+
+def holding(held: list[Stretch], day: date) -> Stretch | None:
+    index = bisect_right(held, day, key=lambda each: each.first) - 1
+    return held[index] if index >= 0 and day <= held[index].last else None
+
+
+def after(held: list[Stretch], day: date) -> Stretch | None:
+    """The first stretch that begins after the day."""
+    index = bisect_right(held, day, key=lambda each: each.first)
+    return held[index] if index < len(held) else None
+
+
+def facts_of(user_id: int, using: str) -> Facts:
+    facts = Facts()
+    with connections[using].cursor() as cursor:
+        cursor.execute(statement(), {"user": user_id, "off": OFF_AT_LEAST})
+        for what, name, first, last, moment, text, number, status, what_of, page in cursor:
+            if what == "row":
+                facts.held[name].append(Stretch(first, last, text, moment))
+            elif what == "reading":
+                failed = Failure(text, status, what_of, page, number, moment) if text else None
+                asked = facts.failed if failed else facts.complete
+                asked[name].append(Asked(first, last, moment, failed))
+            elif what == "off":
+                facts.off[first] = number
+            elif day := as_day(text):
+                facts.rejected[name][day] = number
+    return facts
+
+
+def as_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+def table(model: type[Metric] | type[Reading] | type[RejectedDocument]) -> str:
+    return f'"{model._meta.db_table}"'
+
+
+# What every part of the query tells: an empty place in each column it has nothing for.
+STRETCHES = """
+    SELECT 'row' AS what, '{name}' AS name, day AS first,
+        coalesce(lead(before) OVER (ORDER BY day), newest) AS last, created_at AS moment,
+        lacks AS text, NULL::bigint AS number, NULL::integer AS status, NULL AS collection,
+        NULL::integer AS page
+    FROM (
+        SELECT day, lacks, created_at, lag(day) OVER days AS before, lag(lacks) OVER days AS lacked,
+            max(day) OVER () AS newest
+        FROM {table} WHERE user_id = %(user)s WINDOW days AS (ORDER BY day)
+    ) AS held
+    WHERE before IS NULL OR before <> day - 1 OR lacks <> lacked"""
+READINGS = """
+    SELECT 'reading', type, start, "end", asked_at, kind, attempts, status, collection, page
+    FROM {table} WHERE user_id = %(user)s"""
+REJECTED = """
+    SELECT 'rejected', type, NULL, NULL, NULL, day, max(id), NULL, NULL, NULL
+    FROM {table} WHERE user_id = %(user)s GROUP BY type, day"""
+# A finished day of activity has 24 hours: what no class has, the ring was off.
+OFF = """
+    SELECT 'off', NULL, day, NULL, NULL, NULL, off, NULL, NULL, NULL
+    FROM (
+        SELECT day, 1440 - high_activity_minutes - medium_activity_minutes - low_activity_minutes
+            - sedentary_minutes - resting_minutes AS off
+        FROM {table}
+        WHERE user_id = %(user)s AND fetched_at >= (day + 1 + time '16:00') AT TIME ZONE 'UTC'
+    ) AS activity
+    WHERE off >= %(off)s"""
+
+
+@cache
+def statement() -> str:
+    """One query for all that is known of a person, put together from the registry of types."""
+    parts = [
+        *(STRETCHES.format(name=name, table=table(kind.model)) for name, kind in METRICS.items()),
+        READINGS.format(table=table(Reading)),
+        REJECTED.format(table=table(RejectedDocument)),
+        OFF.format(table=table(METRICS[WORN_TYPE].model)),
+    ]
+    return " UNION ALL ".join(parts) + " ORDER BY what, name, first"

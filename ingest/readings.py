@@ -1,0 +1,125 @@
+"""What is known of the days that Oura was asked for: the newest word on each, kept as ranges.
+
+A complete reading is the last word on its days; a failed one stands beside an older complete one,
+which stays true. Ranges are cut where a newer reading covers them, and joined where that loses
+nothing. The writer's lock on the person and type is held.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+from ingest.models import Reading
+
+ONE_DAY = timedelta(days=1)
+# Neighbours this old, asked within a month of each other, become one range of the older time:
+# nothing that is decided depends on the difference.
+OLD = timedelta(days=60)
+MONTH = timedelta(days=31)
+SETTLED = timedelta(days=3)
+CONTENT: tuple[str, ...] = ("complete", "asked_at", "run", "pages", "documents", "attempts")
+CONTENT += ("kind", "status", "collection", "page")
+
+
+def over_at(day: date) -> datetime:
+    """When a day is over everywhere: Oura's days end at 04:00, the last at 16:00 UTC."""
+    return datetime.combine(day + ONE_DAY, time(16), UTC)
+
+
+def record(report: Reading) -> None:
+    """Add what a range came to. Reports may come in any order, and again."""
+    held = list(Reading.objects.filter(user_id=report.user_id, type=report.type))
+    after = joined(known(held, report), now=report.asked_at)
+    kept = {reading.pk for reading in after}
+    Reading.objects.filter(pk__in=[each.pk for each in held if each.pk not in kept]).delete()
+    Reading.objects.bulk_create([reading for reading in after if reading.pk is None])
+
+
+def missed(user_id: int, type_: str, days: Iterable[date]) -> int:
+    """How many of the days were asked for in vain before: after they were over, or by a failure."""
+    wanted = set(days)
+    if not wanted:
+        return 0
+    held = Reading.objects.filter(
+        user_id=user_id, type=type_, start__lte=max(wanted), end__gte=min(wanted)
+    )
+    asked = list(held)
+    return sum(
+        any(
+            reading.start <= day <= reading.end
+            and (not reading.complete or reading.asked_at >= over_at(day))
+            for reading in asked
+        )
+        for day in wanted
+    )
+
+
+def known(held: Sequence[Reading], report: Reading) -> list[Reading]:
+    """The readings after a report; those that it leaves alone are the same objects."""
+    older = [each for each in held if each.asked_at <= report.asked_at]
+    newer = [each for each in held if each.asked_at > report.asked_at]
+    if report.complete:
+        left = outside([report], [each for each in newer if each.complete])
+        return [*outside(older, [report]), *newer, *left]
+    failed = [each for each in older if not each.complete]
+    again = [each.attempts for each in failed if overlap(each, report)]
+    report.attempts = 1 + max(again, default=0)
+    left = outside([report], newer)
+    complete = [each for each in older if each.complete]
+    return [*complete, *outside(failed, [report]), *newer, *left]
+
+
+def overlap(one: Reading, other: Reading) -> bool:
+    return one.start <= other.end and other.start <= one.end
+
+
+def outside(readings: Iterable[Reading], covers: Iterable[Reading]) -> list[Reading]:
+    """The parts of the readings that none of the covers has."""
+    left = list(readings)
+    for cover in covers:
+        left = [part for reading in left for part in without(reading, cover)]
+    return left
+
+
+def without(reading: Reading, cover: Reading) -> list[Reading]:
+    if not overlap(reading, cover):
+        return [reading]
+    before = (reading.start, min(reading.end, cover.start - ONE_DAY))
+    after = (max(reading.start, cover.end + ONE_DAY), reading.end)
+    return [part(reading, *span) for span in (before, after) if span[0] <= span[1]]
+
+
+def part(reading: Reading, start: date, end: date) -> Reading:
+    content = {name: getattr(reading, name) for name in CONTENT}
+    return Reading(user_id=reading.user_id, type=reading.type, start=start, end=end, **content)
+
+
+def joined(readings: Iterable[Reading], *, now: datetime) -> list[Reading]:
+    """The same with neighbours joined where nothing is lost."""
+    result: list[Reading] = []
+    for reading in sorted(readings, key=lambda each: (each.complete, each.start)):
+        if result and joinable(result[-1], reading, now):
+            result[-1] = join(result[-1], reading)
+        else:
+            result.append(reading)
+    return result
+
+
+def joinable(one: Reading, following: Reading, now: datetime) -> bool:
+    if one.complete != following.complete or one.end + ONE_DAY != following.start:
+        return False
+    failure = ("kind", "status", "collection", "page", "attempts", "run", "asked_at")
+    if not one.complete:
+        return all(getattr(one, name) == getattr(following, name) for name in failure)
+    if (one.asked_at, one.run) == (following.asked_at, following.run):
+        return True
+    first, last = sorted((one.asked_at, following.asked_at))
+    over = over_at(following.end)
+    return now - over >= OLD and first - over >= SETTLED and last - first <= MONTH
+
+
+def join(one: Reading, following: Reading) -> Reading:
+    found = part(min(one, following, key=lambda each: each.asked_at), one.start, following.end)
+    if found.complete:
+        found.pages = (one.pages or 0) + (following.pages or 0)
+        found.documents = (one.documents or 0) + (following.documents or 0)
+    return found

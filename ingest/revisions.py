@@ -1,0 +1,124 @@
+"""What days were before they changed or went. The writer's lock on the person and type is held."""
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+from django.db.models import F
+
+from ingest.models import MetricSource, Revision
+from ingest.readings import over_at
+from ingest.registry import MetricKind
+
+Row = dict[str, Any]
+KIND = Revision.Kind
+
+
+@dataclass(frozen=True)
+class Successor:
+    """What a day becomes: its columns, and its Oura documents as far as they are known."""
+
+    values: Row
+    source: Any = None
+
+
+def keep(
+    kind: MetricKind,
+    user_id: int,
+    successors: Mapping[date, Successor | None],
+    *,
+    why: str,
+    now: datetime,
+) -> int:
+    """Keep the days' rows as they are now, since they are about to become their successors.
+
+    None stands for a day that goes. A day that was last read before it was over is no revision,
+    unless it goes: it was never more than a reading under way. Returns how many were kept.
+    """
+    rows = [
+        row
+        for row in rows_of(kind, user_id, successors)
+        if row["fetched_at"] >= over_at(row["day"])
+        or (successors[row["day"]] is None and now >= over_at(row["day"]))
+    ]
+    if rows:
+        store(kind, user_id, rows, successors, why, now)
+    return len(rows)
+
+
+def rows_of(kind: MetricKind, user_id: int, days: Iterable[date]) -> list[Row]:
+    rows = kind.model._default_manager.filter(user_id=user_id, day__in=list(days))
+    return list(rows.values("day", "content_hash", "fetched_at", "oura_id", *kind.columns))
+
+
+def store(
+    kind: MetricKind,
+    user_id: int,
+    rows: list[Row],
+    successors: Mapping[date, Successor | None],
+    why: str,
+    now: datetime,
+) -> None:
+    days = [row["day"] for row in rows]
+    sources: Any = MetricSource.objects.filter(user_id=user_id, type=kind.type, day__in=days)
+    contents = dict(sources.values_list("day", "content"))
+    held: Any = Revision.objects.filter(user_id=user_id, type=kind.type, day__in=days)
+    known = {
+        (row["day"], bytes(row["content_hash"])): row["pk"]
+        for row in held.values("pk", "day", "content_hash")
+    }
+    fresh = []
+    for row in rows:
+        revision = revision_of(kind, row, contents.get(row["day"]), successors[row["day"]])
+        revision.user_id, revision.type, revision.kind = user_id, kind.type, why
+        revision.replaced_at = now
+        if same := known.get((row["day"], bytes(row["content_hash"]))):
+            again(same, revision)
+        else:
+            fresh.append(revision)
+    Revision.objects.bulk_create(fresh)
+
+
+def again(pk: int, revision: Revision) -> None:
+    """The same content stopped being what is held once more."""
+    Revision.objects.filter(pk=pk).update(
+        kind=revision.kind,
+        changes=revision.changes,
+        notes=revision.notes,
+        fetched_at=revision.fetched_at,
+        replaced_at=revision.replaced_at,
+        times=F("times") + 1,
+    )
+
+
+def revision_of(
+    kind: MetricKind, row: Row, content: bytes | None, successor: Successor | None
+) -> Revision:
+    values = {name: row[name] for name in ("oura_id", *kind.columns)}
+    before = orjson.loads(zlib.decompress(content)) if content else None
+    return Revision(
+        day=row["day"],
+        changes=changes(values, successor.values) if successor else {},
+        notes=kind.notes(before, successor.source) if successor else [],
+        content_hash=bytes(row["content_hash"]),
+        values=values,
+        content=content,
+        fetched_at=row["fetched_at"],
+    )
+
+
+def changes(before: Row, after: Row) -> dict[str, list[Any]]:
+    """The columns that differ, contributors one by one, each with both values."""
+    before, after = flat(before), flat(after)
+    names = [*before, *(name for name in after if name not in before)]
+    pairs = {name: [before.get(name), after.get(name)] for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def flat(row: Row) -> Row:
+    inner = row.get("contributors") or {}
+    own = {name: value for name, value in row.items() if name != "contributors"}
+    return own | {f"contributors.{name}": inner[name] for name in sorted(inner)}
