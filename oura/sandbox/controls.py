@@ -11,9 +11,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from oura.sandbox import answers, grants, store
 from oura.sandbox.answers import Refused
+from oura.sandbox.days import Document
 from oura.sandbox.faults import KINDS, PATHS, Fault, faults, requests
 from oura.sandbox.people import everyone
 from oura.sandbox.people import people as all_people
+from oura.sandbox.sleep import NAP_TYPES
 
 Body = dict[str, Any]
 Handler = Callable[[Body], object]
@@ -69,6 +71,13 @@ def whole(given: Body, name: str, default: int, lowest: int, highest: int) -> in
     return value
 
 
+def truth(given: Body, name: str, default: bool | None = None) -> bool:
+    value = given.get(name, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false.")
+    return value
+
+
 def people(given: Body) -> object:
     chosen = everyone if given.get("all") == "1" else all_people
     return [
@@ -112,16 +121,34 @@ def day_of(given: Body) -> tuple[str, str, date]:
 
 def recompute(given: Body) -> object:
     only(given, "name", "type", "day", "new_id")
-    new_id = given.get("new_id", False)
-    if not isinstance(new_id, bool):
-        raise ValueError("new_id must be true or false.")
+    new_id = truth(given, "new_id", default=False)
     name, collection, day = day_of(given)
     documents = store.recompute(name, collection, day, new_id=new_id)
     return told(name, collection, day) | {
         "new_id": new_id,
-        "ids": [document["id"] for document in documents],
+        "ids": ids(documents),
         "score": documents[0].get("score"),
     }
+
+
+def nap(given: Body) -> object:
+    """A nap that Oura detects, and what becomes of it: the same one under another type."""
+    only(given, "name", "day", "type")
+    name, kind, day = day_of(given)
+    if kind not in NAP_TYPES:
+        raise ValueError(f"type must be one of: {', '.join(NAP_TYPES)}.")
+    return told(name, "sleep", day) | {"ids": ids(store.nap(name, day, kind))}
+
+
+def periods(given: Body) -> object:
+    only(given, "name", "day", "deleted")
+    name, _, day = day_of({**given, "type": "sleep"})
+    found = store.periods(name, day, deleted=truth(given, "deleted"))
+    return told(name, "sleep", day) | {"ids": ids(found)}
+
+
+def ids(documents: list[Document]) -> list[str]:
+    return [document["id"] for document in documents]
 
 
 def remove(given: Body) -> object:
@@ -181,9 +208,7 @@ def revoke(given: Body) -> object:
 
 def membership(given: Body) -> object:
     only(given, "name", "active")
-    name, active = known_name({"name": given.get("name")}), given.get("active")
-    if not isinstance(active, bool):
-        raise ValueError("active must be true or false.")
+    name, active = known_name({"name": given.get("name")}), truth(given, "active")
     with grants.state.lock:
         (grants.state.lapsed.discard if active else grants.state.lapsed.add)(name)
     return {"name": name, "active": active}
@@ -213,5 +238,7 @@ people_view = control(GET=people)
 faults_view = control(GET=lambda _: faults.listed(), POST=add_fault, DELETE=clear_faults)
 requests_view = control(GET=lambda _: requests.listed(), DELETE=clear_requests)
 recompute_view = control(POST=recompute)
+nap_view = control(POST=nap)
+periods_view = control(POST=periods)
 remove_view = control(POST=remove)
 restore_view = control(POST=restore)

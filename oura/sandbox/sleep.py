@@ -5,9 +5,10 @@ total = deep + light + REM, efficiency = round(100 * total / time_in_bed), one c
 movement each 30 s, one phase each 5 minutes begun.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
+from typing import NamedTuple
 
 from oura.sandbox.chance import clamp, rng, table
 from oura.sandbox.days import (
@@ -29,6 +30,10 @@ LONG_SLEEP = 3 * 3600
 NO_HEART_RATE = 255
 MOVEMENTS = bytes(table([(49, 80.0), (50, 16.0), (51, 3.0), (52, 1.0)]))
 NOISE = [round((byte - 127.5) / 32, 0) for byte in range(256)]
+COUNTING = ("long_sleep", "sleep", "late_nap")
+NAP_TYPES = ("rest", "sleep", "late_nap", "deleted")
+# The place that the id of an asked nap is made of: beyond those of a day's other periods.
+NAP_PLACE = 7
 GAPS = 8  # Bytes below it (3 %) are samples that the ring could not take.
 
 
@@ -46,6 +51,17 @@ class Bed:
     @property
     def end(self) -> datetime:
         return self.start + timedelta(seconds=EPOCH * len(self.phases))
+
+
+class Types(NamedTuple):
+    """What was asked of a day's types: a nap of that type more, and what is told as deleted."""
+
+    nap: str | None = None
+    nap_deleted: bool = False
+    deleted: bool = False
+
+
+AS_LIVED = Types()
 
 
 def short_phases(chance: Random, epochs: int) -> str:
@@ -127,9 +143,7 @@ def beds(person: Person, day: date, revision: int = 0) -> list[Bed]:
     main = night_beds(person, day, revision, chance)
     small = small_beds(person, day, rng(person.seed, person.name, "naps", day))
     if revision and not main:
-        small = [
-            Bed(bed.start - timedelta(minutes=revision), *fields(bed, revision)) for bed in small
-        ]
+        small = [moved(bed, revision) for bed in small]
     return sorted(apart(main, small), key=lambda bed: bed.start)
 
 
@@ -142,8 +156,17 @@ def apart(main: list[Bed], small: list[Bed]) -> list[Bed]:
     return kept
 
 
-def fields(bed: Bed, revision: int) -> tuple[str, str, bool, bool, bool]:
-    return AWAKE * (2 * revision) + bed.phases, bed.kind, bed.main, bed.counted, bed.blind
+def moved(bed: Bed, revision: int) -> Bed:
+    """The period with a minute more awake at its start for each re-analysis."""
+    start = bed.start - timedelta(minutes=revision)
+    return replace(bed, start=start, phases=AWAKE * (2 * revision) + bed.phases)
+
+
+def asked_nap(person: Person, day: date) -> Bed:
+    """A nap between the end of the day's latest period, 16:45, and the first of the next, 17:20."""
+    chance = rng(person.seed, person.name, "asked nap", day)
+    begin = midnight(day) + timedelta(hours=16, minutes=46, seconds=chance.randrange(60))
+    return nap(begin, "sleep", chance, 40, 64)
 
 
 def has_no_periods(person: Person, day: date) -> bool:
@@ -155,13 +178,33 @@ def has_no_summary(person: Person, day: date) -> bool:
     return rng(person.seed, person.name, "no summary", day).random() < 0.008
 
 
-def periods(person: Person, day: date, revision: int, identify: Identify) -> list[Document]:
+def periods(
+    person: Person, day: date, revision: int, identify: Identify, types: Types = AS_LIVED
+) -> list[Document]:
     """The day's `sleep` documents in `period` order."""
-    shift = offset(person, day)
-    return [
+    shift, lived = offset(person, day), beds(person, day, revision)
+    found = [
         period(person, day, shift, bed, number, identify(number))
-        for number, bed in enumerate(beds(person, day, revision))
+        for number, bed in enumerate(lived)
     ]
+    found = [deleted(each) for each in found] if types.deleted else found
+    if types.nap:
+        # Alone on its day, it is what a re-analysis moves.
+        bed = moved(asked_nap(person, day), 0 if lived else revision)
+        told = period(person, day, shift, bed, len(lived), identify(NAP_PLACE))
+        told = retyped(told, types.nap)
+        found.append(deleted(told) if types.nap_deleted else told)
+    return found
+
+
+def deleted(document: Document) -> Document:
+    return retyped(document, "deleted") if document["type"] in COUNTING else document
+
+
+def retyped(document: Document, kind: str) -> Document:
+    """The same period under another type; only what counts has moved a score."""
+    deltas = () if kind in COUNTING else ("readiness_score_delta", "sleep_score_delta")
+    return document | {"type": kind} | dict.fromkeys(deltas)
 
 
 def period(

@@ -1,6 +1,6 @@
 """What the sandbox holds: generated documents, and what was asked of them since the start."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -16,16 +16,19 @@ from oura.sandbox.others import rings
 from oura.sandbox.people import Person, people
 from oura.sandbox.registry import COLLECTIONS, RINGS
 from oura.sandbox.series import SERIES, Row
+from oura.sandbox.sleep import AS_LIVED, NAP_PLACE, Types
+from oura.sandbox.sleep import periods as sleep_periods
 
-MOST_A_DAY = 8
+MOST_A_DAY = NAP_PLACE + 1
 STARTED = datetime.now(UTC).date()
 
 
 class Version(NamedTuple):
-    """How often a day was recomputed, and how often under new ids."""
+    """How often a day was recomputed, how often under new ids, and of what types it is told."""
 
     revision: int = 0
     identity: int = 0
+    types: Types = AS_LIVED
 
 
 @dataclass(slots=True)
@@ -112,8 +115,10 @@ def generated(person: Person, collection: str, day: date, version: Version) -> l
     def identify(number: int) -> str:
         return document_id(person, collection, day, version.identity, number)
 
+    if collection == "sleep":
+        return sleep_periods(person, day, version.revision, identify, version.types)
     found = COLLECTIONS[collection].generate(person, day, version.revision, identify)
-    if version.revision and collection != "sleep":
+    if version.revision:
         for document in found:
             document["score"] = recomputed(document["score"], person, day, version.revision)
     return found
@@ -138,7 +143,8 @@ def document(person: Person, collection: str, wanted: str) -> bytes | None:
         identity = override.version.identity if override else 0
         for number in range(MOST_A_DAY if collection == "sleep" else 1):
             if document_id(person, collection, day, identity, number) == wanted:
-                return dict(enumerate(of_day(person, collection, day))).get(number)
+                found = of_day(person, collection, day)
+                return next((raw for raw in found if orjson.loads(raw)["id"] == wanted), None)
     return None
 
 
@@ -165,12 +171,34 @@ def recompute(name: str, collection: str, day: date, *, new_id: bool) -> list[Do
     if not COLLECTIONS[collection].changes:
         able = [each for each, kind in COLLECTIONS.items() if kind.changes]
         raise ValueError(f"{collection} can't be recomputed; {', '.join(able)} can.")
+    return changed(
+        key, lambda old: old._replace(revision=old.revision + 1, identity=old.identity + new_id)
+    )
+
+
+def nap(name: str, day: date, kind: str) -> list[Document]:
+    """Add a nap to a day of the history, or change its type; returns the day's periods."""
+    return retold(within(name, "sleep", day), lambda old: old._replace(nap=kind, nap_deleted=False))
+
+
+def periods(name: str, day: date, *, deleted: bool) -> list[Document]:
+    """Tell the day's periods that count as deleted, or as what they are; returns all of them."""
+    key = checked(name, "sleep", day)
+    return retold(key, lambda old: old._replace(deleted=deleted, nap_deleted=deleted))
+
+
+def retold(key: Key, change: Callable[[Types], Types]) -> list[Document]:
+    return changed(key, lambda old: old._replace(types=change(old.types)))
+
+
+def changed(key: Key, change: Callable[[Version], Version]) -> list[Document]:
+    """The day's documents after the change. Raises Unknown for a removed day."""
+    person, collection, day = key
     with lock:
         override = overrides.setdefault(key, Override())
         if override.removed:
-            raise Unknown(f"{name}'s {collection} of {day} is removed; restore it first.")
-        revision, identity = override.version
-        override.version = Version(revision + 1, identity + new_id)
+            raise Unknown(f"{person.name}'s {collection} of {day} is removed; restore it first.")
+        override.version = change(override.version)
     return [orjson.loads(raw) for raw in of_day(*key)]
 
 
@@ -192,18 +220,25 @@ def restore(name: str, collection: str, day: date) -> bool:
     return was_hidden
 
 
-def checked(name: str, collection: str, day: date) -> Key:
+def within(name: str, collection: str, day: date) -> Key:
+    """The key of a day of the history, whether there is a document or not."""
     person = person_named(name)
     if collection not in COLLECTIONS:
         raise Unknown(f"There is no type {collection!r}; there are {', '.join(COLLECTIONS)}.")
     if not first_day() <= day <= today():
         raise Unknown(f"{day} lies outside the history, {first_day()} to {today()}.")
-    if not serialised(person, collection, day, Version()):
-        raise Unknown(f"{name} has no {collection} on {day}.")
     return person, collection, day
 
 
+def checked(name: str, collection: str, day: date) -> Key:
+    """The key of a day with documents, be they removed. Raises Unknown without any."""
+    key = within(name, collection, day)
+    if not serialised(*key, overrides.get(key, Override()).version):
+        raise Unknown(f"{name} has no {collection} on {day}.")
+    return key
+
+
 def forget() -> None:
-    """Undo all that was recomputed and removed."""
+    """Undo all that was recomputed, retold and removed."""
     with lock:
         overrides.clear()

@@ -17,6 +17,8 @@ urlpatterns = [
     path("_sandbox/faults", controls.faults_view),
     path("_sandbox/requests", controls.requests_view),
     path("_sandbox/recompute", controls.recompute_view),
+    path("_sandbox/nap", controls.nap_view),
+    path("_sandbox/periods", controls.periods_view),
     path("_sandbox/remove", controls.remove_view),
     path("_sandbox/restore", controls.restore_view),
     # Oura words an unknown address otherwise than this project does.
