@@ -11,6 +11,7 @@ from django.test import Client
 from oura.sandbox import documents
 from oura.sandbox.days import in_drawer
 from oura.sandbox.people import people
+from oura.sandbox.sleep import beds
 from oura.sandbox.store import forget
 from tests.oura.sandboxed import SEED, TODAY, Oura, start_afresh
 from tests.oura.test_sandbox_documents import validate
@@ -494,6 +495,16 @@ def test_a_recomputed_night_keeps_its_nap(demo):
     told = recompute(demo, "sleep", on)
     assert held("sleep", on)[-1] == nap
     assert told["ids"][-1] == nap["id"]
+
+
+def test_a_nap_keeps_its_id_when_the_night_swallows_an_earlier_period(demo):
+    person = people(SEED)["demo"]
+    days = (TODAY - datetime.timedelta(days=n) for n in range(60))
+    on = next(d.isoformat() for d in days if len(beds(person, d, 9)) < len(beds(person, d)))
+    nap = nap_of(demo, on)
+    for _ in range(9):
+        recompute(demo, "sleep", on)
+    assert held("sleep", on)[-1] == {**nap, "period": nap["period"] - 1}
 
 
 def test_new_ids_are_a_naps_too(demo):
