@@ -6,6 +6,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from dashboard.models import User
@@ -29,6 +30,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         ("Person", {"fields": ["first_name", "last_name", "email", "time_zone"]}),
         ("May", {"fields": ["is_active", "is_staff", "is_superuser", "user_permissions"]}),
         ("When", {"fields": ["last_login", "date_joined"]}),
+        ("Days", {"fields": ["coverage"]}),
     ]
     add_fieldsets = [
         (
@@ -39,8 +41,13 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
             },
         ),
     ]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["last_login", "date_joined", "coverage"]
     filter_horizontal = ["user_permissions"]
+
+    @admin.display
+    def coverage(self, obj: User) -> str:
+        page = reverse("admin:ingest_reading_coverage_of", args=[obj.pk])
+        return format_html('<a href="{}">Which days are held, and why others are not</a>', page)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         # One at a time: each is a question to the processor.

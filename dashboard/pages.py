@@ -1,6 +1,7 @@
 """The pages of people, signed in by session."""
 
 import zoneinfo
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -13,7 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.generic import TemplateView, UpdateView
 
-from dashboard import reading, summaries
+from dashboard import coverage, marks, reading, summaries
 from dashboard.models import User
 from ingest.registry import METRICS
 from oura.client import origin_of
@@ -26,8 +27,12 @@ class Login(LoginView):
     redirect_authenticated_user = True
 
 
+# What is missing, and marks, are told of so many days.
+DAYS = 30
+
+
 class Today(LoginRequiredMixin, TemplateView):
-    """The newest day of each type, and the week."""
+    """The newest day of each type, the week, and what is missing of the last days."""
 
     template_name = "dashboard/today.html"
     request: HttpRequest
@@ -45,8 +50,21 @@ class Today(LoginRequiredMixin, TemplateView):
             newest=newest,
             empty=not any(newest.values()),
             week=summaries.weekly(user.pk, today, 1)[0],
+            **lately(user.pk, today),
             **kwargs,
         )
+
+
+def lately(user_id: int, today: date) -> dict[str, Any]:
+    """How the last days are accounted for."""
+    first = today - timedelta(days=DAYS - 1)
+    found = coverage.ranges(user_id, first, today, utc=coverage.utc_today())
+    return {
+        "days": DAYS,
+        "missing": coverage.missing(found),
+        "marks": [marks.sentence(each) for each in marks.between(user_id, first, today)],
+        "read_at": coverage.last_read(user_id),
+    }
 
 
 class Profile(forms.ModelForm):  # type: ignore[type-arg]

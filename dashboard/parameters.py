@@ -34,15 +34,42 @@ def known(request: Request, *names: str) -> dict[str, str]:
 
 def span(given: dict[str, str], today: date) -> Span:
     """`start` and `end`: without an end up to today, without a start 30 days in all."""
-    errors: dict[str, list[str]] = {}
-    days = {name: day(name, given[name], errors) for name in ("start", "end") if name in given}
-    if errors:
-        raise Invalid(errors)
+    days = days_of(given, "start", "end")
     end = days.get("end") or today
-    start = days.get("start") or end - timedelta(days=min(DAYS - 1, (end - date.min).days))
+    return ordered(days.get("start") or days_before(end, DAYS - 1), end)
+
+
+def any_span(given: dict[str, str]) -> Span:
+    """`start` and `end`: what is left out has no bound."""
+    days = days_of(given, "start", "end")
+    return ordered(days.get("start") or date.min, days.get("end") or date.max)
+
+
+def ordered(start: date, end: date) -> Span:
     if start > end:
         raise Invalid({"start": [f"{start} is after the end, {end}; expected a day up to it."]})
     return Span(start, end)
+
+
+def days_before(end: date, count: int) -> date:
+    """So many days before the end, or the first day that Python knows."""
+    return end - timedelta(days=min(count, (end - date.min).days))
+
+
+def days_of(given: dict[str, str], *names: str) -> dict[str, date | None]:
+    errors: dict[str, list[str]] = {}
+    days = {name: day(name, given[name], errors) for name in names if name in given}
+    if errors:
+        raise Invalid(errors)
+    return days
+
+
+def one_day(name: str, text: str) -> date:
+    errors: dict[str, list[str]] = {}
+    found = day(name, text, errors)
+    if found is None:
+        raise Invalid(errors)
+    return found
 
 
 def day(name: str, text: str, errors: dict[str, list[str]]) -> date | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
@@ -14,7 +14,7 @@ from ingest.registry import METRICS, MetricKind
 
 Row = dict[str, Any]
 # Raised with what an answer looks like, so that old ETags stop matching.
-SHAPE = "1"
+SHAPE = "2"
 
 
 def database() -> str:
@@ -55,12 +55,20 @@ def latest(kind: MetricKind, user_id: int) -> Row | None:
     return next(iter(rows(rows_of(kind, user_id), columns(kind), most=1)), None)
 
 
-def versions(user_id: int) -> dict[str, int]:
-    """Each type's counter, which every change of the person's rows raises."""
-    counters = dict(
-        Stream.objects.using(database()).filter(user_id=user_id).values_list("type", "version")
-    )
-    return {name: counters.get(name, 0) for name in METRICS}
+class Versions(NamedTuple):
+    """A type's counters: changes of the rows raise one, whatever is learnt of days the other."""
+
+    rows: int = 0
+    ledger: int = 0
+
+
+def versions(user_id: int) -> dict[str, Versions]:
+    held = Stream.objects.using(database()).filter(user_id=user_id)
+    counters = {
+        name: Versions(*counted)
+        for name, *counted in held.values_list("type", "version", "ledger_version")
+    }
+    return {name: counters.get(name, Versions()) for name in METRICS}
 
 
 def etag(*parts: Any) -> str:

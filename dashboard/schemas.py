@@ -5,8 +5,12 @@ from typing import Any
 from django.db import models
 from drf_spectacular.utils import OpenApiParameter
 
+from dashboard.coverage import WHO
+from dashboard.marks import MARKS as MARK_NAMES
 from dashboard.reading import columns
 from dashboard.summaries import DECIMALS, FIGURES, mean
+from ingest.ledger import STATES
+from ingest.models import Revision
 from ingest.registry import METRICS, MetricKind
 
 Schema = dict[str, Any]
@@ -79,6 +83,137 @@ def read(kind: MetricKind) -> dict[Any, Any]:
     }
 
 
+def answers(schema: Schema) -> dict[Any, Any]:
+    """Of a read that has JSON and a page."""
+    return {
+        (200, "application/json"): schema,
+        (200, "text/html"): {"type": "string"},
+        304: None,
+        **page_errors(400, 401, 406, 503),
+    }
+
+
+def closed(properties: Schema, *optional: str) -> Schema:
+    """An object of just these properties, all of them there."""
+    required = [name for name in properties if name not in optional]
+    return {
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def of_each_type(schema: Schema) -> Schema:
+    return closed(dict.fromkeys(METRICS, schema))
+
+
+def nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+STATE: Schema = {"type": "string", "enum": list(STATES)}
+REASON: Schema = {"type": ["string", "null"], "description": "A sentence; null for a day held."}
+TIME: Schema = {"type": "string", "format": "date-time"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+MARK: Schema = {
+    **closed(
+        {
+            "day": DATE,
+            "mark": {"type": "string", "enum": list(MARK_NAMES)},
+            "from": {"type": "string"},
+            "to": {"type": "string"},
+        }
+    ),
+    "description": "A night that tells another value than the last earlier one that tells any: "
+    "figures before and after don't compare.",
+}
+MARK_LIST: Schema = {"type": "array", "items": MARK}
+COVERAGE_SUMMARY: Schema = {
+    **of_each_type(
+        closed(
+            {
+                "days_expected": {
+                    **COUNT,
+                    "description": "From the person's first day held, of any type, on.",
+                },
+                "days_present": {**COUNT, "description": "Days with a row, partial ones, too."},
+                "newest_day": {**nullable(DATE), "description": "Up to the period's end."},
+                "newest_sync": {
+                    **nullable(TIME),
+                    "description": "When Oura was last read whole, for any day.",
+                },
+                "missing": closed({state: COUNT for state in STATES if state != "held"}, *STATES),
+                "fault": closed(dict.fromkeys(WHO, COUNT)),
+            }
+        )
+    ),
+    "description": "`missing` has days by state, `fault` the same by who can do something about "
+    "them. A `partial` day counts as present and is in `missing` as well; a day before the first "
+    "that Oura has of the type is in neither.",
+}
+COVERAGE = answers(
+    of_each_type(
+        closed(
+            {
+                "ranges": {
+                    "type": "array",
+                    "items": closed(
+                        {
+                            "from": DATE,
+                            "to": DATE,
+                            "state": STATE,
+                            "reason": REASON,
+                            "link": {
+                                "type": "string",
+                                "description": "The rejected document in the admin; staff only.",
+                            },
+                        },
+                        "link",
+                    ),
+                }
+            }
+        )
+    )
+)
+REVISION = closed(
+    {
+        "type": {"type": "string", "enum": list(METRICS)},
+        "kind": {
+            "type": "string",
+            "enum": Revision.Kind.values,
+            "description": "; ".join(f"{kind.value}: {kind.label}" for kind in Revision.Kind),
+        },
+        "replaced_at": {**TIME, "description": "When it last stopped being what is held."},
+        "fetched_at": {**TIME, "description": "When that was last read from Oura."},
+        "times": {**COUNT, "description": "How often it stopped being what is held."},
+        "changes": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2},
+            "description": "Columns with the values before and after.",
+        },
+        "notes": {"type": "array", "items": {"type": "string"}},
+        "values": {"type": "object", "description": "The row as it was."},
+        "source": {"description": "The Oura documents it was made from, as kept; null if none."},
+    }
+)
+ONE_DAY = answers(
+    closed(
+        {
+            "day": DATE,
+            **{name: nullable(full_row(kind)) for name, kind in METRICS.items()},
+            "coverage": of_each_type(closed({"state": STATE, "reason": REASON})),
+            "revisions": {
+                "type": "array",
+                "items": REVISION,
+                "description": "What the day was before it changed or went, newest first.",
+            },
+        }
+    )
+)
+MARKS = answers(MARK_LIST)
+
+
 def figure(compute: Any) -> Schema:
     if compute is mean:
         return {"type": ["number", "null"], "description": f"Mean, {DECIMALS} decimals."}
@@ -87,43 +222,49 @@ def figure(compute: Any) -> Schema:
 
 WEEK: Schema = {
     "type": "object",
-    "required": ["start", "end", *(each.name for each in FIGURES)],
+    "required": ["start", "end", *(each.name for each in FIGURES), "coverage", "marks"],
     "properties": {
         "start": DATE,
         "end": DATE,
         **{each.name: figure(each.compute) for each in FIGURES},
         **{f"{name}_days": {"type": "integer", "minimum": 0, "maximum": 7} for name in METRICS},
+        "coverage": COVERAGE_SUMMARY,
+        "marks": MARK_LIST,
     },
 }
-DASHBOARD: dict[Any, Any] = {
-    (200, "application/json"): {
+DASHBOARD = answers(
+    {
         "type": "object",
         "required": [
             "today",
             *(f"latest_{name}" for name in METRICS),
             "weekly_summary",
             "weekly_summaries",
+            "coverage",
+            "marks",
         ],
         "properties": {
             "today": DATE,
-            **{
-                f"latest_{name}": {"anyOf": [full_row(kind), {"type": "null"}]}
-                for name, kind in METRICS.items()
-            },
+            **{f"latest_{name}": nullable(full_row(kind)) for name, kind in METRICS.items()},
             "weekly_summary": WEEK,
             "weekly_summaries": {"type": "array", "items": WEEK},
+            "coverage": {
+                **COVERAGE_SUMMARY,
+                "description": f"Of all weeks together. {COVERAGE_SUMMARY['description']}",
+            },
+            "marks": MARK_LIST,
         },
-    },
-    (200, "text/html"): {"type": "string"},
-    304: None,
-    **page_errors(400, 401, 406, 503),
-}
+    }
+)
 
 
 START = OpenApiParameter("start", DATE, description="First day; without it 30 days up to the end.")
 END = OpenApiParameter(
     "end", DATE, description="Last day, included; without it the person's today."
 )
+ANY_START = OpenApiParameter("start", DATE, description="First day; without it the first held.")
+ANY_END = OpenApiParameter("end", DATE, description="Last day, included; without it the last held.")
+DAY = OpenApiParameter("day", DATE, OpenApiParameter.PATH, description="YYYY-MM-DD.")
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="An ETag of an earlier answer."
 )

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from statistics import fmean
 from typing import Any
 
+from dashboard import coverage, marks
 from dashboard.reading import latest, rows_of
 from ingest.registry import METRICS
 
@@ -83,12 +84,22 @@ def summary(end: date, rows: dict[str, Iterable[dict[str, Any]]]) -> dict[str, A
     return {"start": end - timedelta(days=WEEK - 1), "end": end, **figures, **days}
 
 
-def dashboard(user_id: int, today: date, weeks: int) -> dict[str, Any]:
-    """What `GET /api/v1/dashboard` answers."""
+def dashboard(user_id: int, today: date, weeks: int, *, utc: date) -> dict[str, Any]:
+    """What `GET /api/v1/dashboard` answers; the days are accounted for once, for all weeks."""
     found = weekly(user_id, today, weeks)
+    first = found[-1]["start"]
+    changes = marks.between(user_id, first, today)
+    held = coverage.ranges(user_id, first, today, utc=utc)
+    edges = coverage.edges(user_id, first)
+    for week in found:
+        period = (week["start"], week["end"])
+        week["coverage"] = coverage.summary(held, edges, *period)
+        week["marks"] = marks.within(changes, *period)
     return {
         "today": today,
         **{f"latest_{name}": latest(kind, user_id) for name, kind in METRICS.items()},
         "weekly_summary": found[0],
         "weekly_summaries": found,
+        "coverage": coverage.summary(held, edges, first, today),
+        "marks": changes,
     }

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 
-from dashboard import parameters, reading, schemas, summaries, tokens
+from dashboard import coverage, days, marks, parameters, reading, schemas, summaries, tokens
 from dashboard.models import User
 from dashboard.renderers import CsvRenderer, Negotiation, PageRenderer
 from ingest.registry import METRICS, MetricKind
@@ -155,7 +155,7 @@ class RowsView(ReadView):
         self.names = parameters.fields(given, reading.columns(self.kind))
         form = request.accepted_renderer.format
         # The version is read before the rows: an ETag may be too old for them, never too new.
-        version = reading.versions(user.pk)[self.kind.type]
+        version = reading.versions(user.pk)[self.kind.type].rows
         etag = reading.etag(
             self.kind.type, user.pk, version, span.start, span.end, self.names, form
         )
@@ -212,7 +212,79 @@ class DashboardView(ReadView):
         assert isinstance(user, User)
         given = parameters.known(request, "weeks")
         weeks = parameters.whole(given, "weeks", 4, MOST_WEEKS)
-        today = user.today()
+        today, utc = user.today(), coverage.utc_today()
         versions = reading.versions(user.pk)
-        etag = reading.etag("dashboard", user.pk, versions, today, weeks)
-        return self.conditional(request, etag, lambda: summaries.dashboard(user.pk, today, weeks))
+        etag = reading.etag("dashboard", user.pk, versions, today, utc, weeks)
+        return self.conditional(
+            request, etag, lambda: summaries.dashboard(user.pk, today, weeks, utc=utc)
+        )
+
+
+class CoverageView(ReadView):
+    @extend_schema(
+        operation_id="coverage",
+        parameters=[
+            schemas.START,
+            schemas.END,
+            schemas.format_parameter("json", "api"),
+            schemas.IF_NONE_MATCH,
+        ],
+        responses=schemas.COVERAGE,
+    )
+    def get(self, request: Request) -> Response:
+        """Each day of the range accounted for: held, or why not. Oldest first."""
+        user = request.user
+        assert isinstance(user, User)
+        today, utc = user.today(), coverage.utc_today()
+        span = parameters.span(parameters.known(request, "start", "end"), today)
+        versions = reading.versions(user.pk)
+        asked = (span.start, span.end, today, utc)
+        etag = reading.etag("coverage", user.pk, user.is_staff, versions, *asked)
+
+        def read() -> dict[str, Any]:
+            found = coverage.ranges(user.pk, span.start, span.end, utc=utc)
+            return coverage.answer(found, links=user.is_staff)
+
+        return self.conditional(request, etag, read)
+
+
+class DayView(ReadView):
+    @extend_schema(
+        operation_id="day",
+        parameters=[
+            schemas.DAY,
+            schemas.format_parameter("json", "api"),
+            schemas.IF_NONE_MATCH,
+        ],
+        responses=schemas.ONE_DAY,
+    )
+    def get(self, request: Request, day: str) -> Response:
+        """One day of every type, why what is missing is, and what the day was before."""
+        user = request.user
+        assert isinstance(user, User)
+        parameters.known(request)
+        asked, utc = parameters.one_day("day", day), coverage.utc_today()
+        versions = reading.versions(user.pk)
+        etag = reading.etag("day", user.pk, versions, asked, utc)
+        return self.conditional(request, etag, lambda: days.day(user.pk, asked, utc=utc))
+
+
+class MarksView(ReadView):
+    @extend_schema(
+        operation_id="marks",
+        parameters=[
+            schemas.ANY_START,
+            schemas.ANY_END,
+            schemas.format_parameter("json", "api"),
+            schemas.IF_NONE_MATCH,
+        ],
+        responses=schemas.MARKS,
+    )
+    def get(self, request: Request) -> Response:
+        """Days from which on sleep doesn't compare with the days before. Newest first."""
+        user = request.user
+        assert isinstance(user, User)
+        span = parameters.any_span(parameters.known(request, "start", "end"))
+        versions = reading.versions(user.pk)
+        etag = reading.etag("marks", user.pk, versions, span.start, span.end)
+        return self.conditional(request, etag, lambda: marks.between(user.pk, span.start, span.end))

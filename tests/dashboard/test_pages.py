@@ -1,10 +1,14 @@
 """The pages of people: today, signing in and out, the browsable API, the admin."""
 
+import datetime
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from ingest.registry import METRICS
 from tests.conftest import PASSWORDS
-from tests.dashboard.conftest import days_ago, hold
+from tests.dashboard.conftest import days_ago, hold, night, read_whole
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +90,61 @@ def test_an_unknown_value_is_a_dash_and_not_a_zero(signed_in, ana):
     page = signed_in.get("/").content.decode()
     assert "no score" in page
     assert "<dd>–</dd>" in page
+
+
+def test_today_lists_what_is_missing_and_why(signed_in, ana):
+    hold(ana, a=(days_ago(29), {}), b=(days_ago(3), {}))
+    read_whole(ana, days_ago(29), days_ago(3))
+    page = signed_in.get("/").content.decode()
+    sleep = page.split('<h3 class="sleep">')[1].split("</ul>")[0]
+    start, end = long_day(days_ago(28)), long_day(days_ago(4))
+    assert f"<strong>{start} to {end}</strong>: the ring was not worn." in sleep
+    assert "Oura has nothing of any kind for it" in sleep
+    assert "not asked for yet" in sleep
+
+
+def long_day(text):
+    day = datetime.date.fromisoformat(text)
+    return f"{day.day} {day:%B}"
+
+
+def test_today_says_so_when_nothing_is_missing(signed_in, ana):
+    for type_ in METRICS:
+        hold(ana, type_, **{f"{type_}{n}": (days_ago(n), {}) for n in range(30)})
+    page = signed_in.get("/").content.decode()
+    assert "Nothing: of the last 30 days, every one that Oura has is here." in page
+    assert "<h3" not in page
+
+
+def test_today_does_not_miss_what_was_before_ouras_first_day(signed_in, ana):
+    for type_ in METRICS:
+        hold(ana, type_, **{f"{type_}{n}": (days_ago(n), {}) for n in range(3)})
+    read_whole(ana, days_ago(29), days_ago(0))
+    assert "every one that Oura has is here" in signed_in.get("/").content.decode()
+
+
+def test_today_says_when_oura_was_last_read(signed_in, ana, ben):
+    page = signed_in.get("/").content.decode()
+    assert "Oura has not been read yet." in page
+    at = timezone.now() - datetime.timedelta(hours=2)
+    read_whole(ana, days_ago(9), days_ago(8), at=at)
+    read_whole(ben, days_ago(9), days_ago(8))
+    page = " ".join(signed_in.get("/").content.decode().replace("\xa0", " ").split())
+    assert f'Oura was last read <time datetime="{at:%Y-%m-%dT%H:%M}' in page
+    assert ">2 hours ago</time>" in page
+
+
+def test_today_tells_that_the_algorithm_changed(signed_in, ana):
+    night(ana, days_ago(40), "v1")
+    night(ana, days_ago(5), "v2")
+    told = f"On {long_day(days_ago(5))} Oura&#x27;s sleep algorithm changed (v1 to v2): "
+    assert told in signed_in.get("/").content.decode()
+
+
+def test_today_leaves_older_changes_out(signed_in, ana):
+    night(ana, days_ago(40), "v1")
+    night(ana, days_ago(30), "v2")
+    assert "algorithm changed" not in signed_in.get("/").content.decode()
 
 
 def test_pages_move_to_the_public_name_and_routes_of_programs_do_not(browser, settings):

@@ -1,0 +1,47 @@
+"""One day of a person: its rows, why what is missing is missing, and what the day was before."""
+
+from datetime import date
+from typing import Any
+
+from dashboard import coverage, reading
+from ingest.models import Revision
+from ingest.registry import METRICS
+
+
+def day(user_id: int, asked: date, *, utc: date) -> dict[str, Any]:
+    """What `GET /api/v1/days/{day}` answers."""
+    found = coverage.ranges(user_id, asked, asked, utc=utc)
+    return {
+        "day": asked,
+        **{name: row(name, user_id, asked) for name in METRICS},
+        "coverage": {
+            name: {"state": each.state, "reason": each.reason} for name, [each] in found.items()
+        },
+        "revisions": [told(each) for each in revisions(user_id, asked)],
+    }
+
+
+def row(name: str, user_id: int, asked: date) -> reading.Row | None:
+    kind = METRICS[name]
+    held = reading.rows_of(kind, user_id).filter(day=asked)
+    return next(iter(reading.rows(held, reading.columns(kind))), None)
+
+
+def revisions(user_id: int, asked: date) -> list[Revision]:
+    """Of all types, newest first; the types are named for the index."""
+    found = Revision.objects.using(reading.database())
+    return list(found.filter(user_id=user_id, type__in=METRICS, day=asked))
+
+
+def told(each: Revision) -> dict[str, Any]:
+    return {
+        "type": each.type,
+        "kind": each.kind,
+        "replaced_at": each.replaced_at,
+        "fetched_at": each.fetched_at,
+        "times": each.times,
+        "changes": each.changes,
+        "notes": each.notes,
+        "values": each.values,
+        "source": each.documents,
+    }

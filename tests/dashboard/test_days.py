@@ -1,0 +1,132 @@
+"""GET /api/v1/days/{day}: one day of every type, and what it was before."""
+
+import datetime
+
+import orjson
+import pytest
+
+from ingest.models import Revision
+from ingest.registry import METRICS
+from ingest.upsert import store
+from tests.dashboard.conftest import hold, read_whole
+
+pytestmark = pytest.mark.django_db
+DAY = "2026-03-02"
+OVER = datetime.datetime(2026, 3, 4, 12, tzinfo=datetime.UTC)
+
+
+def read_again(user, score, *, days=0, type_="sleep", source=None):
+    """What Oura had of the day, so many days after it was over."""
+    document = {"id": "a", "day": DAY, "score": score}
+    document |= {"source": source} if source else {}
+    at = OVER + datetime.timedelta(days=days)
+    outcome = store(METRICS[type_], user.pk, [orjson.dumps(document)], fetched_at=at, now=at)
+    assert outcome.rejected == []
+
+
+def revisions(api):
+    return api.get(f"days/{DAY}").json()["revisions"]
+
+
+def test_a_day_has_the_rows_of_each_type_as_their_routes_give_them(ana, api):
+    hold(ana, a=(DAY, {"score": 70, "contributors": {"latency": 90}}), b=("2026-03-03", {}))
+    hold(ana, "readiness", c=(DAY, {"temperature_deviation": 0.25}))
+    body = api.get(f"days/{DAY}").json()
+    span = {"start": DAY, "end": DAY}
+    assert body["day"] == DAY
+    assert [body["sleep"]] == api.get("sleep", **span).json()
+    assert [body["readiness"]] == api.get("readiness", **span).json()
+    assert body["activity"] is None
+
+
+def test_a_day_says_how_each_type_stands(ana, api):
+    hold(ana, a=(DAY, {}))
+    read_whole(ana, DAY, DAY, ["activity"], at=OVER - datetime.timedelta(days=2))
+    body = api.get(f"days/{DAY}").json()
+    assert body["coverage"] == {
+        "sleep": {"state": "held", "reason": None},
+        "activity": {"state": "not_synced", "reason": "It was asked for before it was over."},
+        "readiness": {"state": "not_asked", "reason": "Oura has not been asked for it yet."},
+    }
+
+
+def test_a_day_that_changed_tells_what_it_was(ana, api):
+    read_again(ana, 70, source={"daily_sleep": None, "sleep": [{"type": "long_sleep"}]})
+    read_again(ana, 75, days=1, source={"daily_sleep": {}, "sleep": [{"type": "long_sleep"}]})
+    [only] = revisions(api)
+    assert ["type", "kind", "replaced_at", "fetched_at", "times"] == list(only)[:5]
+    assert ["changes", "notes", "values", "source"] == list(only)[5:]
+    assert (only["type"], only["kind"], only["times"]) == ("sleep", "changed", 1)
+    assert (only["fetched_at"], only["replaced_at"]) == (
+        "2026-03-04T12:00:00+00:00",
+        "2026-03-05T12:00:00+00:00",
+    )
+    assert only["changes"] == {"score": [70, 75]}
+    assert only["notes"] == ["the summary came"]
+    assert only["values"]["score"] == 70
+    assert only["source"] == {"daily_sleep": None, "sleep": [{"type": "long_sleep"}]}
+
+
+def test_a_revision_without_oura_documents_has_none(ana, api):
+    read_again(ana, 70)
+    read_again(ana, 75, days=1)
+    assert revisions(api)[0]["source"] is None
+
+
+def test_revisions_of_all_types_come_newest_first(ana, api):
+    for days, score, type_ in ((0, 1, "sleep"), (0, 1, "activity"), (1, 2, "sleep")):
+        read_again(ana, score, days=days, type_=type_)
+    read_again(ana, 3, days=2, type_="activity")
+    read_again(ana, 4, days=3)
+    assert [(each["type"], each["values"]["score"]) for each in revisions(api)] == [
+        ("sleep", 2),
+        ("activity", 1),
+        ("sleep", 1),
+    ]
+
+
+def test_a_day_that_went_has_no_row_and_is_told(ana, api):
+    read_again(ana, 70)
+    hold(ana, a=("2026-03-05", {}))
+    body = api.get(f"days/{DAY}").json()
+    assert body["sleep"] is None
+    assert [(each["kind"], each["changes"]) for each in body["revisions"]] == [("removed", {})]
+
+
+def test_nobody_sees_what_anothers_day_was(ana, ben, api):
+    read_again(ben, 70)
+    read_again(ben, 75, days=1)
+    assert Revision.objects.count() == 1
+    body = api.get(f"days/{DAY}").json()
+    assert (body["sleep"], body["revisions"]) == (None, [])
+    assert body["coverage"]["sleep"]["state"] == "not_asked"
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "20260302", "today", "2026-3-2", "2026-W09-7"])
+def test_a_day_that_is_none_is_named(api, day):
+    answer = api.get(f"days/{day}")
+    assert answer.status_code == 400
+    assert "expected YYYY-MM-DD" in answer.json()["errors"]["day"][0]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_any_real_day_is_taken(api, day):
+    assert api.get(f"days/{day}").json()["coverage"]["sleep"]["state"] == "not_asked"
+
+
+def test_an_unknown_parameter_is_named(api):
+    answer = api.get(f"days/{DAY}", start=DAY)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["start"])
+
+
+def test_an_etag_is_of_one_day(api):
+    etags = {api.get(f"days/{day}").headers["ETag"] for day in (DAY, "2026-03-03")}
+    assert len(etags) == 2
+
+
+def test_an_etag_ends_when_the_day_changes(ana, api):
+    read_again(ana, 70)
+    etag = api.get(f"days/{DAY}").headers["ETag"]
+    assert api.get(f"days/{DAY}", headers={"If-None-Match": etag}).status_code == 304
+    read_again(ana, 75, days=1)
+    assert api.get(f"days/{DAY}", headers={"If-None-Match": etag}).status_code == 200
