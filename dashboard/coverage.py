@@ -156,5 +156,5 @@ def cut(of_type: Iterable[Range], start: date, end: date) -> list[Range]:
     return [
         replace(each, start=max(each.start, start), end=min(each.end, end))
         for each in of_type
-        if each.start <= end and start <= each.end
+        if max(each.start, start) <= min(each.end, end)
     ]

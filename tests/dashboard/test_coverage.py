@@ -195,6 +195,13 @@ def test_days_are_expected_from_the_first_that_is_held_of_any_type(ana, api):
     assert (found["days_expected"], found["days_present"]) == (4, 1)
 
 
+def test_of_a_week_before_the_first_day_nothing_is_expected(ana, api):
+    hold(ana, a=(days_ago(3), {}))
+    before = api.get("dashboard", weeks=2).json()["weekly_summaries"][1]["coverage"]
+    for type_ in METRICS:
+        assert (before[type_]["days_expected"], before[type_]["missing"]) == (0, {})
+
+
 def test_of_nothing_nothing_is_expected(api):
     assert week(api) == {
         "days_expected": 0,

@@ -37,9 +37,9 @@ def ana_with_days(transactional_db, ana):
 
 
 def test_the_processor_answers_as_documented(ana_with_days, processor_process, tmp_path):
-    assert explore(processor_process, TOKEN, tmp_path) == 5
+    assert explore(processor_process, TOKEN, tmp_path) == 8
 
 
 def test_the_api_answers_as_documented(ana_with_days, api_process, tmp_path):
     access = api_process.post("/auth/login", username="ana", password=PASSWORDS["ana"])["access"]
-    assert explore(api_process, access, tmp_path) == 7
+    assert explore(api_process, access, tmp_path) == 10
