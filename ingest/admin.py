@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -25,6 +25,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from ingest import control, ledger
 from ingest.documents import parsed
@@ -232,9 +233,19 @@ def counts_told(counts: Mapping[str, int]) -> str:
 
 
 def missing_told(missing: Mapping[str, Mapping[str, int]]) -> str:
-    """A run's `missing` in words: `sleep: 3 not worn, 1 failed`."""
+    """A run's `missing` in words: `sleep: 3 not worn, 1 failed`, a line for each type."""
     told = (f"{name}: {counts_told(missing[name])}" for name in METRICS if missing.get(name))
-    return "; ".join(told) or "nothing"
+    return lines(told) or "nothing"
+
+
+def minute(moment: datetime | None) -> str | None:
+    return lines([f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"]) if moment else None
+
+
+def lines(texts: Iterable[str]) -> str:
+    """Each text on a line of its own, which a narrow column does not break."""
+    nowrap = '<span class="nowrap">{}</span>'
+    return format_html_join(mark_safe("<br>"), nowrap, ((text,) for text in texts if text))
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -258,15 +269,15 @@ class OutcomeFilter(admin.SimpleListFilter):
 class RunAdmin(DaysAdmin):
     change_list_template = "admin/ingest/covered_change_list.html"
     list_display = [
-        "began_at",
+        "began",
         "user",
-        "finished_at",
+        "not_held",
         "created",
         "updated",
         "healed",
         "revised",
         "failures",
-        "not_held",
+        "finished",
     ]
     list_filter = [OutcomeFilter, ("user", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["=request_id", "user__username"]
@@ -285,6 +296,14 @@ class RunAdmin(DaysAdmin):
         "not_held",
     )
     fields = readonly_fields
+
+    @admin.display(ordering="began_at")
+    def began(self, obj: Run) -> str | None:
+        return minute(obj.began_at)
+
+    @admin.display(ordering="finished_at")
+    def finished(self, obj: Run) -> str | None:
+        return minute(obj.finished_at)
 
     @admin.display(description="missing", empty_value="not finished")
     def not_held(self, obj: Run) -> str | None:
@@ -359,10 +378,10 @@ class ReadingAdmin(DaysAdmin):
         "start",
         "end",
         "outcome",
-        "asked_at",
+        "see",
+        "asked",
         "pages",
         "documents",
-        "see",
     ]
     list_filter = [
         RunFilter,
@@ -403,11 +422,15 @@ class ReadingAdmin(DaysAdmin):
     def outcome(self, obj: Reading) -> str:
         return "complete" if obj.complete else failure_told(obj)
 
+    @admin.display(ordering="asked_at")
+    def asked(self, obj: Reading) -> str | None:
+        return minute(obj.asked_at)
+
     @admin.display
     def see(self, obj: Any) -> str:
         run = [(run_page(obj.run_pk), "run")] if obj.run_pk else []
         links = [*run, (coverage_of(obj.user), "coverage")]
-        return format_html_join(", ", '<a href="{}">{}</a>', links)
+        return lines([format_html_join(", ", '<a href="{}">{}</a>', links)])
 
     def links(self, obj: Any) -> list[Link]:
         run = [("ingest.view_run", "Its run", run_page(obj.run_pk))] if obj.run_pk else []
@@ -458,12 +481,12 @@ class ReadingAdmin(DaysAdmin):
 
 
 def failure_told(reading: Reading) -> str:
-    """`rate limited (HTTP 429), daily_sleep, page 2, 3 attempts`."""
+    """What kind of failure, `rate limited (HTTP 429)`; where, `daily_sleep page 2, 3 attempts`."""
     status = f" (HTTP {reading.status})" if reading.status else ""
+    page = f" page {reading.page}" if reading.page else ""
     attempts = "1 attempt" if reading.attempts == 1 else f"{reading.attempts} attempts"
-    page = f"page {reading.page}" if reading.page else ""
-    parts = [worded(reading.kind) + status, reading.collection, page, attempts]
-    return ", ".join(part for part in parts if part)
+    where = f"{reading.collection}{page}".strip()
+    return lines([worded(reading.kind) + status, f"{where}, {attempts}" if where else attempts])
 
 
 def standings() -> QuerySet[Any, Any]:
@@ -552,7 +575,7 @@ def absence(user_id: int, each: ledger.Range) -> dict[str, Any]:
 
 @admin.register(Revision)
 class RevisionAdmin(DaysAdmin):
-    list_display = ["day", "type", "user", "kind", "replaced_at", "times", "summary"]
+    list_display = ["day", "type", "user", "summary", "kind", "replaced", "times"]
     list_filter = [DayFilter, "type", "kind", ("user", admin.RelatedOnlyFieldListFilter)]
     date_hierarchy = "replaced_at"
     search_fields = ["user__username"]
@@ -575,6 +598,10 @@ class RevisionAdmin(DaysAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # Up to 15 kB a row that no list shows.
         return super().get_queryset(request).defer("content", "values")
+
+    @admin.display(ordering="replaced_at")
+    def replaced(self, obj: Revision) -> str | None:
+        return minute(obj.replaced_at)
 
     @admin.display(description="what changed")
     def summary(self, obj: Revision) -> str | None:
