@@ -16,17 +16,28 @@ Mark = dict[str, Any]
 # What of a night's traits is a mark, in words.
 MARKS = {"sleep_algorithm": "Oura's sleep algorithm", "ring": "the ring"}
 
-# All earlier nights are read, since the last that tells a trait may be any of them.
+# The range's nights, with the last earlier one for each trait that they tell: ten years of nights
+# need not be read for a week of them.
 CHANGES = """
-    SELECT day, mark, before, after
-    FROM (
-        SELECT day, key AS mark, value AS after,
-            lag(value) OVER (PARTITION BY key ORDER BY day) AS before
+    WITH inside AS (
+        SELECT day, key AS mark, value
         FROM {table}, jsonb_each_text(traits)
-        WHERE user_id = %(user)s AND type = 'sleep' AND day <= %(end)s
+        WHERE user_id = %(user)s AND type = 'sleep' AND day BETWEEN %(start)s AND %(end)s
             AND key = ANY(%(marks)s) AND value <> ''
-    ) AS nights
-    WHERE before <> after AND day >= %(start)s
+    ), earlier AS (
+        SELECT last.day, mark, last.value
+        FROM (SELECT DISTINCT mark FROM inside) AS told
+        CROSS JOIN LATERAL (
+            SELECT day, traits ->> mark AS value FROM {table}
+            WHERE user_id = %(user)s AND type = 'sleep' AND day < %(start)s
+                AND traits ->> mark <> ''
+            ORDER BY day DESC LIMIT 1
+        ) AS last
+    ), nights AS (
+        SELECT day, mark, value, lag(value) OVER (PARTITION BY mark ORDER BY day) AS before
+        FROM (SELECT * FROM inside UNION ALL SELECT * FROM earlier) AS every
+    )
+    SELECT day, mark, before, value FROM nights WHERE before <> value
     ORDER BY day DESC, mark"""
 
 
