@@ -363,24 +363,19 @@ class Writer:
         successors = {item.document.day: successor_of(self.kind, item) for item in items}
         return revisions.keep(self.kind, self.user_id, successors, why=why, now=self.now)
 
-    def remove(self, days: set[date]) -> int:
+    def remove(self, days: set[date], why: str = Revision.Kind.REMOVED) -> int:
         """Remove rows, and keep them as revisions; returns how many were kept."""
         if not days:
             return 0
-        kept = revisions.keep(
-            self.kind,
-            self.user_id,
-            dict.fromkeys(days),
-            why=Revision.Kind.REMOVED,
-            now=self.now,
-        )
+        kept = revisions.keep(self.kind, self.user_id, dict.fromkeys(days), why=why, now=self.now)
         self.kind.model._default_manager.filter(user_id=self.user_id, day__in=days).delete()
         MetricSource.objects.filter(
             user_id=self.user_id, type=self.kind.type, day__in=days
         ).delete()
         return kept
 
-    def upsert(self, items: list[Item]) -> None:
+    def upsert(self, items: list[Item], *, reread: bool = True) -> None:
+        """Write rows; unless they were read anew, those that exist keep when they were read."""
         if not items:
             return
         names = ["oura_id", "day", *self.kind.columns]
@@ -390,7 +385,8 @@ class Writer:
         record = ", ".join(f"{name} {type_}" for name, type_ in zip(quoted, types, strict=True))
         columns = ", ".join(quoted)
         values = ", ".join(f"r.{name}" for name in quoted)
-        every = [*quoted, "content_hash", "lacks", "updated_at", "fetched_at"]
+        every = [*quoted, "content_hash", "lacks", "updated_at"]
+        every += ["fetched_at"] if reread else []
         changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in every if name != '"day"')
         body = orjson.dumps(
             [
