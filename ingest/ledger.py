@@ -34,6 +34,8 @@ SAME_RUN = timedelta(minutes=15)
 # the ring's own word that it was off; or by nothing at all, where there never was any day.
 PATIENCE = timedelta(days=14)
 
+# So many failures in a row are no reason to wait yet.
+EASY = 2
 # Whose rows tell for how long the ring was off.
 WORN_TYPE = "activity"
 
@@ -75,9 +77,11 @@ class Failure:
 
     @property
     def next_at(self) -> datetime:
-        """When trying again is worth it: after an hour at first, after a day at last."""
+        """When trying again is worth it: at the next run at first, after a day at last."""
+        if self.attempts <= EASY:
+            return self.at
         # A little less, so that an hourly run does not miss its hour by seconds.
-        hours = min(2 ** (min(self.attempts, 6) - 1), 24)
+        hours = min(2 ** min(self.attempts - EASY, 5), 24)
         return self.at + timedelta(hours=hours) - timedelta(minutes=10)
 
 
@@ -86,7 +90,8 @@ class Range:
     """Days of one type in one state, both ends included.
 
     `why` tells apart what a state may come from, `minutes` for how long the ring was off,
-    `asked_at` when Oura was last read whole for them, `rejected` the document's key.
+    `asked_at` when Oura was last read whole for them, `rejected` the document's key, `times` how
+    often they were asked for in vain.
     """
 
     type: str
@@ -98,6 +103,7 @@ class Range:
     asked_at: datetime | None = None
     failure: Failure | None = None
     rejected: int | None = None
+    times: int = 0
 
     @property
     def days(self) -> int:
@@ -264,6 +270,7 @@ def for_programs(each: Range) -> dict[str, Any]:
         "reason": each.reason,
         "asked_at": each.asked_at,
         "next_at": each.failure.next_at if each.failure else None,
+        "times": each.times,
     }
 
 
@@ -279,12 +286,13 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Asked:
-    """A reading; `failure` is None for a complete one."""
+    """A reading, so many `times` in a row; `failure` is None for a complete one."""
 
     start: date
     end: date
     at: datetime
     failure: Failure | None
+    times: int
 
 
 @dataclass
@@ -316,7 +324,7 @@ def derive(facts: Facts, name: str, start: date, end: date) -> list[Range]:
 
 
 # The fields of a Range after its days.
-Verdict = tuple[str, str, int | None, datetime | None, Failure | None, int | None]
+Verdict = tuple[str, str, int | None, datetime | None, Failure | None, int | None, int]
 
 
 class _Type:
@@ -356,20 +364,21 @@ class _Type:
 
     def judge(self, day: date) -> Verdict:
         complete = at(self.facts.complete[self.name], day)
-        asked_at = complete.at if complete else None
+        asked_at, times = (complete.at, complete.times) if complete else (None, 0)
         rejected = self.rejected.get(day)
         if stretch := holding(self.held, day):
             if stretch.lacks:
-                return "partial", stretch.lacks, None, asked_at, None, None
-            return "held", "rejected" if rejected else "", None, asked_at, None, rejected
+                return "partial", stretch.lacks, None, asked_at, None, None, 0
+            return "held", "rejected" if rejected else "", None, asked_at, None, rejected, 0
         if rejected:
-            return "rejected", "", None, asked_at, None, rejected
+            return "rejected", "", None, asked_at, None, rejected, times
         state, why, minutes = self.verdict(day, asked_at)
         # What was settled before an attempt failed still is.
         if state in ("not_synced", "not_asked") and (failure := self.newer_failure(day, asked_at)):
             refused = failure.kind in REFUSALS
-            return "no_permission" if refused else "failed", "", None, asked_at, failure, None
-        return state, why, minutes, asked_at, None, None
+            state = "no_permission" if refused else "failed"
+            return state, "", None, asked_at, failure, None, 0
+        return state, why, minutes, asked_at, None, None, times
 
     def newer_failure(self, day: date, asked_at: datetime | None) -> Failure | None:
         failed = at(self.facts.failed[self.name], day)
@@ -440,7 +449,7 @@ def facts_of(user_id: int, using: str) -> Facts:
             elif what == "reading":
                 failed = Failure(text, status, what_of, page, number, moment) if text else None
                 asked = facts.failed if failed else facts.complete
-                asked[name].append(Asked(first, last, moment, failed))
+                asked[name].append(Asked(first, last, moment, failed, number))
             elif what == "off":
                 facts.off[first] = number
             elif day := as_day(text):

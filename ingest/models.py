@@ -261,7 +261,9 @@ class Reading(models.Model):
     run = models.CharField(max_length=64, blank=True, help_text="The run's request id.")
     pages = models.PositiveIntegerField(null=True, help_text="Pages read, of all collections.")
     documents = models.PositiveIntegerField(null=True, help_text="Oura's documents read.")
-    attempts = models.PositiveIntegerField(default=0, help_text="Failures in a row.")
+    attempts = models.PositiveIntegerField(
+        default=0, help_text="How often in a row it came to this: whole, or failed."
+    )
     kind = models.CharField(max_length=32, blank=True, help_text="What kind of failure.")
     status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status, if any came.")
     collection = models.CharField(max_length=64, blank=True, help_text="Oura's, that failed.")

@@ -16,8 +16,8 @@ ONE_DAY = timedelta(days=1)
 OLD = timedelta(days=60)
 MONTH = timedelta(days=31)
 SETTLED = timedelta(days=3)
-CONTENT: tuple[str, ...] = ("complete", "asked_at", "run", "pages", "documents", "attempts")
-CONTENT += ("kind", "status", "collection", "page")
+CONTENT: tuple[str, ...] = ("complete", "asked_at", "run", "attempts", "kind", "status")
+CONTENT += ("collection", "page")
 
 
 def over_at(day: date) -> datetime:
@@ -58,6 +58,7 @@ def known(held: Sequence[Reading], report: Reading) -> list[Reading]:
     older = [each for each in held if each.asked_at <= report.asked_at]
     newer = [each for each in held if each.asked_at > report.asked_at]
     if report.complete:
+        report.attempts = 1 + fewest([each for each in held if each.complete], report)
         left = outside([report], [each for each in newer if each.complete])
         return [*outside(older, [report]), *newer, *left]
     failed = [each for each in older if not each.complete]
@@ -66,6 +67,12 @@ def known(held: Sequence[Reading], report: Reading) -> list[Reading]:
     left = outside([report], newer)
     complete = [each for each in older if each.complete]
     return [*complete, *outside(failed, [report]), *newer, *left]
+
+
+def fewest(complete: Iterable[Reading], report: Reading) -> int:
+    """How often each of the report's days has been asked for at least."""
+    asked = [each for each in complete if overlap(each, report)]
+    return 0 if outside([report], asked) else min(each.attempts for each in asked)
 
 
 def overlap(one: Reading, other: Reading) -> bool:
@@ -89,6 +96,7 @@ def without(reading: Reading, cover: Reading) -> list[Reading]:
 
 
 def part(reading: Reading, start: date, end: date) -> Reading:
+    """The reading of some of its days: of how many documents nobody knows."""
     content = {name: getattr(reading, name) for name in CONTENT}
     return Reading(user_id=reading.user_id, type=reading.type, start=start, end=end, **content)
 
@@ -119,7 +127,11 @@ def joinable(one: Reading, following: Reading, now: datetime) -> bool:
 
 def join(one: Reading, following: Reading) -> Reading:
     found = part(min(one, following, key=lambda each: each.asked_at), one.start, following.end)
-    if found.complete:
-        found.pages = (one.pages or 0) + (following.pages or 0)
-        found.documents = (one.documents or 0) + (following.documents or 0)
+    found.attempts = min(one.attempts, following.attempts)
+    found.pages = total(one.pages, following.pages)
+    found.documents = total(one.documents, following.documents)
     return found
+
+
+def total(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other

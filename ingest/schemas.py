@@ -65,7 +65,7 @@ MOMENT = {"type": ["string", "null"], "format": "date-time"}
 COUNT = {"type": "integer", "minimum": 0}
 RANGE: dict[str, Any] = {
     "type": "object",
-    "required": ["from", "to", "state", "why", "reason", "asked_at", "next_at"],
+    "required": ["from", "to", "state", "why", "reason", "asked_at", "next_at", "times"],
     "properties": {
         "from": DATE,
         "to": DATE,
@@ -74,6 +74,7 @@ RANGE: dict[str, Any] = {
         "reason": {"type": ["string", "null"]},
         "asked_at": MOMENT,
         "next_at": MOMENT,
+        "times": COUNT,
     },
 }
 COVERAGE: dict[str, Any] = {

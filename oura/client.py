@@ -11,6 +11,7 @@ import requests
 from myhealth import __version__
 from oura.errors import (
     OuraBadAnswer,
+    OuraError,
     OuraForbidden,
     OuraRateLimited,
     OuraUnauthorized,
@@ -54,6 +55,7 @@ class OuraClient:
         # A .netrc or proxy setting must not decide where a token goes.
         self.session.trust_env = False
         self.session.headers["User-Agent"] = f"myhealth/{__version__}"
+        self.pages_read = 0
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +75,12 @@ class OuraClient:
             parameters["fields"] = fields
         seen: set[str] = set()
         while True:
-            documents, token = self._page(collection, parameters)
+            try:
+                documents, token = self._page(collection, parameters)
+            except OuraError as error:
+                error.collection, error.page = collection, len(seen) + 1
+                raise
+            self.pages_read += 1
             yield documents
             if not token:
                 return
@@ -96,7 +103,7 @@ class OuraClient:
         """The days from start to end that the collection has documents of, by a small answer."""
         found = {
             day_of(document)
-            for page in self.pages(collection, start, end + PADDING, fields="day")
+            for page in self.pages(collection, start - PADDING, end + PADDING, fields="day")
             for document in page
         }
         return {day for day in found if day is not None and start <= day <= end}
@@ -139,7 +146,11 @@ class OuraClient:
             raise OuraUnavailable(
                 f"Oura can't be reached for {collection} ({type(error).__name__})."
             ) from None
-        raise_for(answer, collection)
+        try:
+            raise_for(answer, collection)
+        except OuraError as error:
+            error.status = answer.status
+            raise
         try:
             page = orjson.loads(answer.body)
         except orjson.JSONDecodeError:

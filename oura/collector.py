@@ -1,13 +1,14 @@
-"""One person's collection: decide what to read, read it whole, map it, hand it to the processor.
+"""One person's collection: read what is planned, whole, map it, hand it to the processor.
 
 A range counts as read only when its last page has come and the processor has acknowledged the
-documents. Nothing is remembered here: what is held, the processor tells; what there is, Oura.
+documents; what fails is told to it as well. Nothing is remembered here: the processor's ledger is
+the only memory, and what is made of it is in `oura.plan`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import chain
 
 import structlog
@@ -23,20 +24,13 @@ from oura.errors import (
     OuraUnauthorized,
     ProcessorError,
 )
-from oura.processor import Coverage, Document, Processor, Receipt
+from oura.plan import Due, Known, Plan, Span, Wish, plan, spans, windows, without
+from oura.processor import Document, Processor, Receipt
 
 log = structlog.get_logger("oura.collector")
 
-# No ring is older; the processor takes no earlier day.
-HISTORY = date(2010, 1, 1)
-# Oura still revises these.
-RECENT = timedelta(days=13)
-# Oura suggests one to three months a request; four keep memory small and requests few.
-WINDOW_DAYS = 120
 # A server that fails so many ranges one after another is down.
 PATIENCE = 3
-
-Range = tuple[date, date]
 
 
 @dataclass
@@ -83,12 +77,18 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a run is asked for: days, or all, or (neither) what is missing."""
+class Found:
+    """What a range came to: metric documents in the order of their days, and what it was read in.
 
-    days: Range | None = None
-    everything: bool = False
-    dry_run: bool = False
+    `undated`: documents without a day, of which no row can be made. `strange`: how many entries
+    of a collection are no documents at all. With either nobody can say that a day has nothing.
+    """
+
+    documents: list[Document]
+    undated: list[Document]
+    strange: dict[str, int]
+    pages: int
+    read: int
 
 
 @dataclass
@@ -106,106 +106,168 @@ class Collector:
     def collect(self, types: Sequence[str]) -> None:
         """Collect the types; what fails is in the report, never raised."""
         try:
-            coverage = self.processor.coverage()
+            ledger = self.processor.ledger()
         except ProcessorError as error:
             self.all_failed(types, error)
             return
         for number, type_ in enumerate(types):
             try:
-                self.collect_type(type_, coverage.get(type_) or Coverage(None, None, []))
+                self.collect_type(type_, ledger[type_])
             except OuraRateLimited as error:
                 # It holds for the whole token: another request would only prolong it.
-                self.all_failed(types[number:], error)
-                return
+                self.all_failed(types[number + 1 :], error)
+                break
             except Exception as error:
                 # Whatever it is, it must not cost the other types.
                 name = type(error).__name__
                 log.exception("unexpected error", type=type_, error_type=name)
                 self.failed(type_, OuraError(f"Unexpected {name}; the log has where it arose."))
+        self.finish()
 
-    def collect_type(self, type_: str, held: Coverage) -> None:
+    def refuse(self, types: Sequence[str], error: OuraError) -> None:
+        """Tell the processor that none of the types could be asked for at all."""
+        try:
+            ledger = self.processor.ledger()
+        except ProcessorError:
+            return
+        for type_ in types:
+            planned = plan(ledger[type_], self.wish, self.clock())
+            self.take_down(type_, spans([*planned.read, *planned.seek]), error)
+        self.finish()
+
+    def finish(self) -> None:
+        if not self.wish.dry_run:
+            try:
+                self.processor.finish()
+            except ProcessorError as error:
+                log.warning("run not finished", error=str(error))
+
+    def collect_type(self, type_: str, ledger: Sequence[Known]) -> None:
         self.report.tallies.setdefault(type_, Tally())
-        ranges = self.ranges(type_, held)
+        planned = plan(ledger, self.wish, self.clock())
+        wanted, empty, listed_at = self.listed(type_, planned)
+        # The newest first: that is what people wait for, and where a refusal shows.
+        ranges = windows(wanted)[::-1]
         failures = 0
         for done, (start, end) in enumerate(ranges):
             self.progress(type_, done, len(ranges))
             try:
                 self.collect_range(type_, start, end)
                 failures = 0
-            except OuraRateLimited:
-                raise
             except (OuraError, ProcessorError) as error:
                 self.failed(type_, error, start, end)
-                failures += 1
                 # The rest of this type would only meet the same refusal.
-                final = isinstance(error, OuraUnauthorized | OuraForbidden | ProcessorError)
-                if final or failures >= PATIENCE:
-                    break
+                refused = isinstance(error, OuraUnauthorized | OuraForbidden)
+                rest = sorted([(start, end), *(ranges[done + 1 :] + empty if refused else ())])
+                self.take_down(type_, rest, error)
+                if isinstance(error, OuraRateLimited):
+                    raise
+                failures += 1
+                if refused or isinstance(error, ProcessorError) or failures >= PATIENCE:
+                    return
+        self.note_empty(type_, without(empty, sorted(ranges)), listed_at)
         self.progress(type_, len(ranges), len(ranges))
 
-    def ranges(self, type_: str, held: Coverage) -> list[Range]:
-        """What to read, oldest first, each no longer than WINDOW_DAYS."""
-        today = self.clock().astimezone(UTC).date()
-        tomorrow = today + timedelta(days=1)
-        if self.wish.days:
-            start, end = self.wish.days
-            return windows(each_day(start, end))
-        recent = changing(held.last, today)
+    def listed(self, type_: str, planned: Plan) -> tuple[list[Span], list[Span], datetime]:
+        """The days to read, those that Oura's list of days says are empty, and when it was asked.
+
+        A list that fails leaves the days that must be read in any case.
+        """
+        asked_at = self.clock()
+        sought = spans(planned.seek)
+        if not sought:
+            return spans(planned.read), [], asked_at
         try:
-            at_oura = self.days_at_oura(type_, tomorrow)
+            at_oura = self.days_at_oura(type_, sought[0][0], sought[-1][1])
         except (OuraUnauthorized, OuraForbidden):
             # Reading will meet the same refusal, and tell it with its range.
-            return windows(recent)
-        except OuraRateLimited:
-            raise
+            return spans(planned.read), sought, asked_at
         except OuraError as error:
-            # Without Oura's list of days: what coverage knows to be missing.
-            self.failed(type_, error, HISTORY, tomorrow)
-            gaps = [day for start, end in held.missing for day in each_day(start, end)]
-            return windows({*gaps, *recent})
-        wanted = at_oura if self.wish.everything else {day for day in at_oura if day not in held}
-        return windows({*wanted, *recent})
+            self.failed(type_, error, sought[0][0], sought[-1][1])
+            self.take_down(type_, sought, error)
+            if isinstance(error, OuraRateLimited):
+                raise
+            return spans(planned.read), [], asked_at
+        found = [Due(day, day, "Oura has it") for day in at_oura]
+        return spans([*planned.read, *found]), sought, asked_at
 
-    def days_at_oura(self, type_: str, tomorrow: date) -> set[date]:
+    def days_at_oura(self, type_: str, start: date, end: date) -> set[date]:
         found: set[date] = set()
         for collection in METRIC_TYPES[type_].collections:
-            found |= self.client.days(collection, HISTORY, tomorrow)
+            found |= self.client.days(collection, start, end)
         return found
 
     def collect_range(self, type_: str, start: date, end: date) -> None:
         fetched_at = self.clock()
-        documents, undated = self.read(type_, start, end)
-        self.report.tallies[type_].fetched += len(documents) + len(undated)
+        found = self.read(type_, start, end)
+        self.report.tallies[type_].fetched += len(found.documents) + len(found.undated)
+        for collection, number in found.strange.items():
+            error = OuraBadAnswer(f"Oura's {collection} has {number} entries that are none.")
+            self.failed(type_, error, start, end)
         if self.wish.dry_run:
             return
-        receipts = self.processor.ingest(type_, documents, fetched_at=fetched_at, span=(start, end))
+        span = None if found.undated or found.strange else (start, end)
+        ingest = self.processor.ingest
+        sent = ingest(
+            type_,
+            found.documents,
+            fetched_at=fetched_at,
+            span=span,
+            pages=found.pages,
+            read=found.read,
+        )
         # The processor rejects these, keeps them, and knows them the next time.
-        refusals = self.processor.ingest(type_, undated, fetched_at=fetched_at)
-        for receipt in chain(receipts, refusals):
+        for receipt in chain(sent, ingest(type_, found.undated, fetched_at=fetched_at)):
             self.count(type_, receipt)
-        log.info("range collected", type=type_, documents=len(documents))
+        if span is None:
+            whole = OuraBadAnswer("Oura sent entries without a day.")
+            self.take_down(type_, [(start, end)], whole)
+        log.info("range collected", type=type_, documents=len(found.documents))
 
-    def read(self, type_: str, start: date, end: date) -> tuple[list[Document], list[Document]]:
-        """The metric documents of a range, in the order of their days, and those without a day."""
+    def note_empty(self, type_: str, ranges: Iterable[Span], listed_at: datetime) -> None:
+        """Oura's list of days was read to its last page, and has none of these."""
+        if self.wish.dry_run:
+            return
+        for span in ranges:
+            try:
+                for _ in self.processor.ingest(type_, [], fetched_at=listed_at, span=span):
+                    pass
+            except ProcessorError as error:
+                self.failed(type_, error, *span)
+                return
+
+    def read(self, type_: str, start: date, end: date) -> Found:
+        """The documents of a range, each collection read to its last page."""
         entry = METRIC_TYPES[type_]
         by_day: dict[date, dict[str, list[Document]]] = defaultdict(
             lambda: {collection: [] for collection in entry.collections}
         )
         undated: list[Document] = []
+        strange: Counter[str] = Counter()
+        read = 0
+        before = self.client.pages_read
         for collection in entry.collections:
-            found = self.client.documents(collection, start, end)
-            documents = [document for document in found if isinstance(document, dict)]
-            if strange := len(found) - len(documents):
-                error = OuraBadAnswer(f"Oura's {collection} has {strange} entries that are none.")
-                self.failed(type_, error, start, end)
-            for document in documents:
-                if (day := day_of(document)) is None:
+            for document in self.client.documents(collection, start, end):
+                read += 1
+                if not isinstance(document, dict):
+                    strange[collection] += 1
+                elif (day := day_of(document)) is None:
                     undated.append(without_a_day(collection, document))
                 else:
                     by_day[day][collection].append(document)
         mapping = import_string(entry.mapping)
         mapped = (mapping(day.isoformat(), by_day[day]) for day in sorted(by_day))
-        return [document for document in mapped if document is not None], undated
+        documents = [document for document in mapped if document is not None]
+        return Found(documents, undated, strange, self.client.pages_read - before, read)
+
+    def take_down(self, type_: str, ranges: Sequence[Span], error: Exception) -> None:
+        """Tell the processor what could not be read, and why; if it can't be told, so be it."""
+        if self.wish.dry_run or not ranges:
+            return
+        try:
+            self.processor.report(type_, ranges, error, asked_at=self.clock())
+        except ProcessorError as refused:
+            log.warning("failure not reported", type=type_, error=str(refused))
 
     def count(self, type_: str, receipt: Receipt) -> None:
         tally = self.report.tallies[type_]
@@ -231,15 +293,6 @@ class Collector:
         log.error("collection failed", type=type_, error_type=kind, error=str(error))
 
 
-def changing(last: date | None, today: date) -> list[date]:
-    """The days that Oura may have changed since they were read, to tomorrow.
-
-    Those up to the last day held were read when that was today, perhaps long ago.
-    """
-    begin = min(last or today, today) - RECENT
-    return each_day(max(begin, HISTORY), today + timedelta(days=1))
-
-
 def without_a_day(collection: str, document: Document) -> Document:
     """What the processor is told of a document that no row can be made from."""
     return {
@@ -247,18 +300,3 @@ def without_a_day(collection: str, document: Document) -> Document:
         "day": document.get("day"),
         "source": {collection: [document]},
     }
-
-
-def each_day(start: date, end: date) -> list[date]:
-    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
-
-
-def windows(days: Iterable[date]) -> list[Range]:
-    """Few ranges that hold all `days`, oldest first, none longer than WINDOW_DAYS."""
-    found: list[Range] = []
-    for day in sorted(set(days)):
-        if found and (day - found[-1][0]).days < WINDOW_DAYS:
-            found[-1] = (found[-1][0], day)
-        else:
-            found.append((day, day))
-    return found

@@ -11,9 +11,15 @@ OuraError
 
 
 class OuraError(Exception):
-    """Its text is a sentence for people: what happened, and what to do."""
+    """Its text is a sentence for people: what happened, and what to do.
+
+    As far as they are known: the HTTP status, Oura's collection, and its page, from 1.
+    """
 
     kind = "error"
+    status: int | None = None
+    collection = ""
+    page: int | None = None
 
 
 class OuraUnavailable(OuraError):
@@ -48,6 +54,7 @@ class ProcessorError(Exception):
     """The processor did not take documents; the text says what to do."""
 
     kind = "processor"
+    status: int | None = None
 
 
 class ProcessorUnavailable(ProcessorError):

@@ -14,9 +14,10 @@ from django.utils import timezone
 from oura import tokens
 from oura.budget import Budget
 from oura.client import OuraClient
-from oura.collector import Collector, Problem, Report, Tally, Wish
-from oura.errors import OuraError, OuraForbidden
+from oura.collector import Collector, Problem, Report, Tally
+from oura.errors import Disconnected, OuraError, OuraForbidden
 from oura.models import Connection
+from oura.plan import Wish
 from oura.processor import Processor
 from oura.retries import Waiting
 
@@ -63,6 +64,7 @@ def one(
             if person.ended:
                 told = f"The connection is {person.get_ended_display()}. {tokens.RECONNECT}"
                 report.problems.append(Problem(name, "all", told, "disconnected", known=True))
+                say_refused(name, types, wish, processor, Disconnected(told))
             else:
                 # Before anything can go wrong: whoever waits for new connections must not find
                 # this one for ever.
@@ -97,6 +99,7 @@ def ask(
         for type_ in types:
             report.tallies.setdefault(type_, Tally()).failed += 1
             report.problems.append(Problem(name, type_, str(error), error.kind))
+        say_refused(name, types, wish, processor, error)
         return
     with (
         OuraClient(
@@ -110,6 +113,17 @@ def ask(
         processor(name, waiting) as sink,
     ):
         Collector(client, sink, wish, report, user=name).collect(types)
+
+
+def say_refused(
+    name: str, types: Sequence[str], wish: Wish, processor: MakeProcessor, error: OuraError
+) -> None:
+    """Let the ledger know why nothing comes."""
+    with (
+        OuraClient(settings.OURA_API_URL, "") as client,
+        processor(name, Waiting(seconds=0)) as sink,
+    ):
+        Collector(client, sink, wish, Report(), user=name).refuse(types, error)
 
 
 def remember(person: Connection, report: Report) -> None:

@@ -1,16 +1,18 @@
 """The processor, as the collector sees it: over HTTP, with one token."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 
 import orjson
 import requests
 
 from myhealth import __version__
+from myhealth.metric_types import METRIC_TYPES
 from oura.errors import ProcessorError, ProcessorUnavailable
 from oura.exchange import Answer, ask
+from oura.plan import HISTORY, Known, Span, without
 from oura.retries import Waiting, retry_after
 
 MOST_DOCUMENTS = 5_000
@@ -34,20 +36,6 @@ class Receipt:
     unchanged: int = 0
     rejected: tuple[str, ...] = ()
     again: int = 0
-
-
-@dataclass
-class Coverage:
-    """The days held of one type."""
-
-    first: date | None
-    last: date | None
-    missing: list[tuple[date, date]]
-
-    def __contains__(self, day: date) -> bool:
-        if self.first is None or self.last is None or not self.first <= day <= self.last:
-            return False
-        return not any(start <= day <= end for start, end in self.missing)
 
 
 class Processor:
@@ -86,13 +74,48 @@ class Processor:
     def __exit__(self, *_: object) -> None:
         self.session.close()
 
-    def coverage(self) -> dict[str, Coverage]:
-        parameters = {"user": self.user} if self.user else {}
-        answer = self._ask("GET", "/api/v1/metrics/coverage", params=parameters)
+    def ledger(self) -> dict[str, list[Known]]:
+        """The state of every day, from the first ring to tomorrow, by type."""
+        read: Callable[[Any], list[Known]] = known_of
         try:
-            return {name: coverage_of(held) for name, held in orjson.loads(answer.body).items()}
+            found = self._get("/api/v1/metrics/ledger")
+        except ProcessorError as error:
+            if error.status != 404:
+                raise
+            # One that is about to be upgraded, or somebody else's.
+            found, read = self._get("/api/v1/metrics/coverage"), known_of_coverage
+        try:
+            return {name: read(found.get(name)) for name in METRIC_TYPES}
         except NOT_UNDERSTOOD:
             raise ProcessorError(STRANGE) from None
+
+    def report(
+        self, type_: str, ranges: Sequence[Span], error: Exception, *, asked_at: datetime
+    ) -> None:
+        """Tell which ranges could not be read, and why. Tried once: the next run meets them."""
+        kind = getattr(error, "kind", "error")
+        body = {
+            "type": type_,
+            "user": self.user,
+            "asked_at": asked_at,
+            "ranges": [{"start": start, "end": end} for start, end in ranges],
+            "kind": "processor" if isinstance(error, ProcessorError) else kind,
+            "status": getattr(error, "status", None),
+            "collection": getattr(error, "collection", None),
+            "page": getattr(error, "page", None),
+        }
+        self._once("POST", "/api/v1/reports", data=orjson.dumps(body))
+
+    def finish(self) -> dict[str, Any]:
+        """End the run; returns what it brought, and the days that are missing after it."""
+        return json_of(self._ask("POST", "/api/v1/runs", data=orjson.dumps({"user": self.user})))
+
+    def _get(self, path: str) -> dict[str, Any]:
+        parameters = {"user": self.user} if self.user else {}
+        found = json_of(self._ask("GET", path, params=parameters))
+        if not found:
+            raise ProcessorError(STRANGE)
+        return found
 
     def ingest(
         self,
@@ -100,20 +123,30 @@ class Processor:
         documents: Iterable[Document],
         *,
         fetched_at: datetime,
-        span: tuple[date, date] | None = None,
+        span: Span | None = None,
+        pages: int | None = None,
+        read: int | None = None,
     ) -> Iterator[Receipt]:
         """Send the documents; a receipt for each request.
 
-        With a `span` they are, in the order of their days, all that Oura has of it.
+        With a `span` they are, in the order of their days, all that Oura has of it: `read` of
+        Oura's documents on so many `pages`.
         """
-        for batch, read in batches(documents, span):
+        for batch, part in batches(documents, span):
+            told: dict[str, Any] | None = None
+            if part and span:
+                told = {"start": part[0], "end": part[1]}
+                if pages is not None:
+                    # A range that takes several requests was read once.
+                    last = part[1] == span[1]
+                    told |= {"pages": pages if last else 0, "documents": read if last else 0}
             envelope = orjson.dumps(
                 {
                     "type": type_,
                     "user": self.user,
                     "origin": self.origin,
                     "fetched_at": fetched_at,
-                    "read": read and {"start": read[0], "end": read[1]},
+                    "read": told,
                     "data": [orjson.Fragment(document) for document in batch],
                 }
             )
@@ -131,7 +164,11 @@ class Processor:
                 f"The processor can't be reached ({type(error).__name__}). "
                 "Is it running, and is PROCESSOR_URL right?"
             ) from None
-        raise_for(answer)
+        try:
+            raise_for(answer)
+        except ProcessorError as error:
+            error.status = answer.status
+            raise
         return answer
 
 
@@ -167,14 +204,37 @@ def detail_of(answer: Answer) -> str:
     return str(json_of(answer).get("detail") or f"status {answer.status}.")
 
 
-def coverage_of(held: dict[str, Any]) -> Coverage:
-    def day(value: str | None) -> date | None:
-        return date.fromisoformat(value) if value else None
+def known_of(ranges: Any) -> list[Known]:
+    def moment(text: str | None) -> datetime | None:
+        return datetime.fromisoformat(text) if text else None
 
-    missing = [
-        (date.fromisoformat(start), date.fromisoformat(end)) for start, end in held["missing"]
+    if not isinstance(ranges, list):
+        raise TypeError
+    return [
+        Known(
+            date.fromisoformat(each["from"]),
+            date.fromisoformat(each["to"]),
+            each["state"],
+            each["why"],
+            moment(each["asked_at"]),
+            moment(each["next_at"]),
+            each["times"],
+        )
+        for each in ranges
     ]
-    return Coverage(day(held["first"]), day(held["last"]), missing)
+
+
+def known_of_coverage(held: Any) -> list[Known]:
+    """What a processor without a ledger knows: what is held, and that nothing else was asked."""
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    if not held or not held["first"]:
+        return [Known(HISTORY, tomorrow, "not_asked")]
+    first, last = date.fromisoformat(held["first"]), date.fromisoformat(held["last"])
+    gaps = [(date.fromisoformat(start), date.fromisoformat(end)) for start, end in held["missing"]]
+    unasked = [(HISTORY, first - timedelta(days=1)), *gaps, (last + timedelta(days=1), tomorrow)]
+    now = datetime.now(UTC)
+    days = [Known(*span, "held", asked_at=now) for span in without([(first, last)], gaps)]
+    return [*days, *(Known(*span, "not_asked") for span in unasked if span[0] <= span[1])]
 
 
 def receipt_of(answer: Answer) -> Receipt:
@@ -210,8 +270,8 @@ def refusal_of(rejected: dict[str, Any]) -> str:
 
 
 def batches(
-    documents: Iterable[Document], span: tuple[date, date] | None
-) -> Iterator[tuple[list[bytes], tuple[date, date] | None]]:
+    documents: Iterable[Document], span: Span | None
+) -> Iterator[tuple[list[bytes], Span | None]]:
     """Serialised documents in requests of bounded size, each with the part of the span it covers.
 
     A span without documents is told by a request without any.

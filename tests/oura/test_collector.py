@@ -1,24 +1,41 @@
 """What a collection decides, against small servers in place of Oura and the processor."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from urllib.parse import parse_qs
 
 import pytest
 
 from oura.client import OuraClient
-from oura.collector import Collector, Problem, Report, Tally, Wish, windows
-from oura.processor import Coverage, Processor
+from oura.collector import Collector, Problem, Report, Tally
+from oura.errors import OuraForbidden
+from oura.plan import Wish
+from oura.processor import Processor
 from oura.retries import LONGEST_WAIT, Waiting
 from tests.oura.answering import Reply
 
 TODAY = date(2026, 10, 27)
-NOTHING = Coverage(None, None, [])
 TYPES = ["sleep", "activity", "readiness"]
 
 
-def taken(asked):
+def stretch(start, end, state, **more):
+    """A range as the processor's ledger tells it."""
+    told = {"why": "", "asked_at": None, "next_at": None, "times": 0, **more}
+    return {"from": start, "to": end, "state": state, "reason": None, **told}
+
+
+def ledger(*ranges):
+    """The same for each type; without ranges one of which nothing was ever asked."""
+    return dict.fromkeys(TYPES, ranges or [stretch("2010-01-01", "2026-10-28", "not_asked")])
+
+
+RECENT = ledger(stretch("2010-01-01", "2026-10-28", "held", asked_at="2026-10-27T00:00:00Z"))
+
+
+def taken(asked, told=None):
     """What a processor without any days says, and one that stores everything."""
     if asked.method == "GET":
+        return Reply(told or ledger())
+    if asked.path != "/api/v1/ingest":
         return Reply({})
     body = {"created": len(asked.json["data"]), "updated": 0, "unchanged": 0, "rejected": []}
     return Reply(body, 201)
@@ -60,7 +77,7 @@ class Collection:
 
     @property
     def sent(self):
-        return [asked.json for asked in self.processor.asked if asked.method == "POST"]
+        return [asked.json for asked in self.processor.asked if asked.path == "/api/v1/ingest"]
 
     @property
     def errors(self):
@@ -81,78 +98,132 @@ def collection(serve):
         each.sender.session.close()
 
 
-@pytest.fixture
-def ranges(collection):
-    """The ranges that are read of a type's days at Oura, given what is held."""
-
-    def of(held, *days, reply=None, **wish):
-        at_oura = oura(daily_activity=reply or [{"day": str(day)} for day in days])
-        return collection(at_oura, **wish).collector.ranges("activity", held)
-
-    return of
-
-
 def document(day="2026-10-27", **values):
     return {"id": f"id-{day}", "day": day, **values}
 
 
-# What is read -------------------------------------------------------------------------------------
+# What is asked, and what the processor is told ----------------------------------------------------
 
 
-def test_at_first_the_whole_history_is_read(ranges):
-    first = date(2019, 5, 1)
-    [span, *_, last] = ranges(NOTHING, *(first + timedelta(days=n) for n in range(2737)))
-    assert (span[0], last[1]) == (first, TODAY + timedelta(days=1))
+def recently(asked):
+    """A processor that holds all, so that only the last 14 days are read."""
+    return taken(asked, RECENT)
 
 
-def test_the_last_fourteen_days_are_read_again(ranges):
-    held = Coverage(date(2026, 1, 1), TODAY, [])
-    assert ranges(held, TODAY) == [(date(2026, 10, 14), date(2026, 10, 28))]
+def test_at_first_the_whole_history_is_read_newest_first(collection):
+    run = collection(oura(daily_activity=[document("2026-03-01"), document("2019-05-01")]))
+    run.run("activity")
+    days = [[each["day"] for each in sent["data"]] for sent in run.sent if sent["data"]]
+    assert days == [["2026-03-01"], ["2019-05-01"]]
 
 
-def test_after_a_pause_the_days_before_it_are_read_again(ranges):
-    held = Coverage(date(2026, 1, 1), date(2026, 9, 20), [])
-    assert ranges(held, TODAY) == [(date(2026, 9, 7), date(2026, 10, 28))]
+def test_days_that_ouras_list_has_not_are_told_as_read(collection):
+    run = collection(oura(daily_activity=[document("2019-05-01")]))
+    run.run("activity")
+    empty = [sent["read"] for sent in run.sent if not sent["data"]]
+    assert {"start": "2010-01-01", "end": "2019-04-30"} in empty
 
 
-def test_after_a_pause_they_are_read_again_also_without_ouras_list_of_days(ranges):
-    held = Coverage(date(2026, 1, 1), date(2026, 9, 20), [])
-    away = Reply({}, 500)
-    assert ranges(held, reply=away) == [(date(2026, 9, 7), date(2026, 10, 28))]
+def test_every_day_to_tomorrow_is_told_as_read_once_the_first_run_is_over(collection):
+    run = collection(oura(daily_activity=[document("2026-03-01"), document("2019-05-01")]))
+    run.run("activity")
+    told = sorted((sent["read"]["start"], sent["read"]["end"]) for sent in run.sent)
+    assert (told[0][0], told[-1][1]) == ("2010-01-01", "2026-10-28")
+    following = [date.fromisoformat(end).toordinal() + 1 for _, end in told[:-1]]
+    assert [date.fromisoformat(start).toordinal() for start, _ in told[1:]] == following
 
 
-def test_a_day_held_of_tomorrow_moves_nothing(ranges):
-    held = Coverage(date(2026, 1, 1), date(2026, 10, 28), [])
-    assert ranges(held) == [(date(2026, 10, 14), date(2026, 10, 28))]
+def test_a_day_with_all_held_costs_one_request_a_collection(collection):
+    run = collection(oura(), recently)
+    run.run()
+    assert len(run.oura.asked) == 4
 
 
-def test_the_overlap_ends_where_history_does(ranges):
-    held = Coverage(date(2010, 1, 1), date(2010, 1, 5), [])
-    assert ranges(held)[0][0] == date(2010, 1, 1)
+def test_a_range_is_told_with_its_pages_and_documents(collection):
+    run = collection(oura(daily_activity=[document()]), recently)
+    run.run("activity")
+    assert run.sent[0]["read"] == {
+        "start": "2026-10-14",
+        "end": "2026-10-28",
+        "pages": 1,
+        "documents": 1,
+    }
 
 
-def test_every_gap_that_oura_can_fill_is_read(ranges):
-    gap = (date(2026, 2, 1), date(2026, 2, 9))
-    held = Coverage(date(2026, 1, 1), TODAY, [gap])
-    [first, _] = ranges(held, date(2026, 1, 31), date(2026, 2, 3), date(2026, 2, 5), TODAY)
-    assert first == (date(2026, 2, 3), date(2026, 2, 5))
+def reports(run):
+    paths = [(asked.path, asked.json) for asked in run.processor.asked if asked.method == "POST"]
+    return [body for path, body in paths if path == "/api/v1/reports"]
 
 
-def test_without_ouras_list_of_days_every_gap_is_read(ranges):
-    gap = (date(2026, 2, 1), date(2026, 2, 9))
-    [first, _] = ranges(Coverage(date(2026, 1, 1), TODAY, [gap]), reply=Reply({}, 500))
-    assert first == gap
+def test_a_range_that_fails_is_reported_with_status_collection_and_page(collection):
+    def reply(asked):
+        if "next_token" in asked.query:
+            return Reply({}, 404)
+        return Reply({"data": [document()], "next_token": "more"})
+
+    run = collection(reply, recently)
+    run.run("activity")
+    assert reports(run) == [
+        {
+            "type": "activity",
+            "user": "ana",
+            "asked_at": "2026-10-27T12:00:00+00:00",
+            "ranges": [{"start": "2026-10-14", "end": "2026-10-28"}],
+            "kind": "bad_answer",
+            "status": 404,
+            "collection": "daily_activity",
+            "page": 2,
+        }
+    ]
 
 
-def test_all_is_read_again_when_that_is_wished(ranges):
-    held = Coverage(date(2026, 6, 1), TODAY, [])
-    [span, *_] = ranges(held, date(2026, 6, 1), TODAY, everything=True)
-    assert span[0] == date(2026, 6, 1)
+def test_a_refusal_is_reported_for_all_that_would_have_been_asked(collection):
+    run = collection(oura(daily_activity=Reply({}, 403)))
+    run.run("activity")
+    [report] = reports(run)
+    told = [(each["start"], each["end"]) for each in report["ranges"]]
+    assert (report["kind"], report["status"]) == ("forbidden", 403)
+    assert told == [("2010-01-01", "2026-10-28"), ("2026-10-14", "2026-10-28")]
 
 
-def test_windows_hold_every_day_and_none_is_long():
-    days = [date(2026, 1, 1) + timedelta(days=n) for n in (0, 1, 119, 120, 400)]
-    assert windows(days) == [(days[0], days[2]), (days[3], days[3]), (days[4], days[4])]
+def test_whoever_cant_be_asked_for_at_all_is_reported_for_each_type(collection):
+    run = collection(oura(), recently)
+    run.collector.refuse(TYPES, OuraForbidden("No."))
+    assert [(each["type"], each["kind"]) for each in reports(run)] == [
+        (type_, "forbidden") for type_ in TYPES
+    ]
+    assert run.oura.asked == []
+
+
+def test_a_range_with_an_undated_document_is_not_told_as_read(collection):
+    run = collection(oura(daily_activity=[{"id": "a"}, document()]), recently)
+    run.run("activity")
+    assert [sent["read"] for sent in run.sent] == [None, None]
+    assert reports(run)[0]["kind"] == "bad_answer"
+
+
+def test_a_run_ends_by_telling_the_processor(collection):
+    run = collection(oura(), recently)
+    run.run()
+    assert run.processor.asked[-1].path == "/api/v1/runs"
+
+
+def test_a_dry_run_tells_the_processor_nothing(collection):
+    run = collection(oura(daily_activity=Reply({}, 403)), dry_run=True)
+    run.run()
+    assert [asked.method for asked in run.processor.asked] == ["GET"]
+
+
+def test_a_processor_without_a_ledger_is_asked_for_its_coverage(collection):
+    held = {"first": "2026-01-01", "last": "2026-10-27", "days": 300, "missing": []}
+
+    def older(asked):
+        if asked.path.endswith("/ledger"):
+            return Reply({}, 404)
+        return taken(asked, dict.fromkeys(TYPES, held))
+
+    run = collection(oura(daily_activity=[document()]), older)
+    assert run.run("activity").tallies["activity"].created > 0
 
 
 # Failures -----------------------------------------------------------------------------------------
@@ -238,7 +309,7 @@ def test_a_number_too_large_to_reckon_with_is_left_to_the_processor(collection):
 @pytest.mark.parametrize("day", [None, "soon", 20261027, "2026-13-01", ["2026-10-27"]])
 def test_a_document_without_a_day_goes_to_the_processor_as_it_is(collection, day):
     undated = {"id": "a", "day": day, "score": 81}
-    run = collection(oura(daily_sleep=[undated, document()]))
+    run = collection(oura(daily_sleep=[undated, document()]), recently)
     run.run("sleep")
     [dated, alone] = run.sent
     assert [each["id"] for each in dated["data"]] == ["id-2026-10-27"]
@@ -248,7 +319,7 @@ def test_a_document_without_a_day_goes_to_the_processor_as_it_is(collection, day
 
 
 def test_entries_that_are_no_documents_are_counted_once_a_range(collection):
-    run = collection(oura(daily_activity=[1, "x", None, [], document()]))
+    run = collection(oura(daily_activity=[1, "x", None, [], document()]), recently)
     run.run("activity")
     assert run.errors == {
         ("activity", "2026-10-14 to 2026-10-28: Oura's daily_activity has 4 entries that are none.")
@@ -295,7 +366,9 @@ def test_a_rejection_that_was_known_is_told_as_known(collection):
     refused = {"status": "failed", "created": 0, "updated": 0, "unchanged": 0, "rejected": rejected}
 
     def refusing(asked):
-        return Reply(refused, 400, {"Rejected-Again": "1"}) if asked.method == "POST" else Reply({})
+        if asked.path == "/api/v1/ingest":
+            return Reply(refused, 400, {"Rejected-Again": "1"})
+        return recently(asked)
 
     run = collection(oura(daily_activity=[document()]), refusing)
     report = run.run("activity")

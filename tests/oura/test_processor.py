@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from myhealth.metric_types import METRIC_TYPES
 from oura import processor
-from oura.errors import ProcessorError, ProcessorUnavailable
+from oura.errors import OuraForbidden, ProcessorError, ProcessorUnavailable
 from oura.processor import Processor, batches
 from oura.retries import ATTEMPTS, Waiting
 from tests.oura.answering import Reply
@@ -49,16 +50,30 @@ def held(first=None, last=None, missing=()):
     return {"first": first, "last": last, "days": 3, "missing": list(missing)}
 
 
-# Coverage -----------------------------------------------------------------------------------------
+# The ledger ---------------------------------------------------------------------------------------
+
+WHOLE = {
+    "from": "2010-01-01",
+    "to": "2026-03-01",
+    "state": "failed",
+    "why": "",
+    "reason": "It failed.",
+    "asked_at": None,
+    "next_at": "2026-03-01T12:00:00+00:00",
+    "times": 2,
+}
 
 
-def test_coverage_tells_the_days_held(serve, client_of):
-    gap = ["2026-03-03", "2026-03-04"]
-    server = serve(Reply({"sleep": held("2026-03-01", "2026-03-05", [gap]), "activity": held()}))
-    coverage = client_of(server).coverage()
-    days = [date(2026, 3, number) for number in range(1, 7)]
-    assert [day in coverage["sleep"] for day in days] == [True, True, False, False, True, False]
-    assert START not in coverage["activity"]
+def each_type(told):
+    return dict.fromkeys(METRIC_TYPES, told)
+
+
+def test_the_ledger_tells_the_state_of_every_day(serve, client_of):
+    server = serve(Reply(each_type([WHOLE])))
+    [known] = client_of(server).ledger()["sleep"]
+    assert (known.start, known.end) == (date(2010, 1, 1), date(2026, 3, 1))
+    assert (known.state, known.asked_at, known.times) == ("failed", None, 2)
+    assert known.next_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert server.asked[0].query == "user=ana"
 
 
@@ -68,22 +83,55 @@ def test_coverage_tells_the_days_held(serve, client_of):
         b"<html>Sign in</html>",
         [],
         {"sleep": []},
-        {"sleep": {}},
-        {"sleep": held("soon", "2026-03-05")},
-        {"sleep": held("2026-03-01", "2026-03-05", [["2026-03-02"]])},
-        {"sleep": held(7, 8)},
+        each_type({}),
+        each_type([{}]),
+        each_type([{**WHOLE, "from": "soon"}]),
+        each_type([{**WHOLE, "next_at": 7}]),
     ],
 )
-def test_coverage_that_cant_be_understood_is_told(serve, client_of, body):
+def test_a_ledger_that_cant_be_understood_is_told(serve, client_of, body):
     with pytest.raises(ProcessorError, match="PROCESSOR_URL"):
-        client_of(serve(Reply(body))).coverage()
+        client_of(serve(Reply(body))).ledger()
+
+
+def test_without_a_ledger_the_days_held_are_told_by_the_coverage(serve, client_of):
+    gap = ["2026-03-03", "2026-03-04"]
+    told = each_type(held("2026-03-01", "2026-03-05", [gap]))
+
+    def older(asked):
+        return Reply({}, 404) if asked.path.endswith("/ledger") else Reply(told)
+
+    known = client_of(serve(older)).ledger()["sleep"]
+    states = {each.start: (each.end, each.state) for each in known}
+    assert states[date(2026, 3, 1)] == (date(2026, 3, 2), "held")
+    assert states[date(2026, 3, 3)] == (date(2026, 3, 4), "not_asked")
+    assert states[date(2026, 3, 5)] == (date(2026, 3, 5), "held")
+    assert states[date(2010, 1, 1)] == (date(2026, 2, 28), "not_asked")
+
+
+def test_a_failure_is_reported_with_what_is_known_of_it(serve, client_of):
+    server = serve(Reply({}, 204))
+    error = OuraForbidden("No.")
+    error.status, error.collection, error.page = 403, "sleep", 2
+    moment = datetime(2026, 3, 9, tzinfo=UTC)
+    client_of(server).report("sleep", [(START, END)], error, asked_at=moment)
+    assert server.asked[0].json == {
+        "type": "sleep",
+        "user": "ana",
+        "asked_at": "2026-03-09T00:00:00+00:00",
+        "ranges": [{"start": "2026-03-01", "end": "2026-03-09"}],
+        "kind": "forbidden",
+        "status": 403,
+        "collection": "sleep",
+        "page": 2,
+    }
 
 
 def test_a_redirect_is_told_and_gets_no_token(serve, client_of):
     elsewhere = serve(Reply({}))
     server = serve(Reply({}, 301, {"Location": elsewhere.url}))
     with pytest.raises(ProcessorError, match="301.*PROCESSOR_URL"):
-        client_of(server).coverage()
+        client_of(server).ledger()
     assert elsewhere.asked == []
 
 

@@ -16,14 +16,17 @@ from myhealth.logs import Role
 from myhealth.metric_types import METRIC_TYPES
 from oura import everyone
 from oura.client import OuraClient, origin_of
-from oura.collector import HISTORY, RECENT, Collector, Report, Wish
+from oura.collector import Collector, Report
+from oura.errors import ProcessorError
 from oura.metrics import publish
 from oura.models import Connection
+from oura.plan import HISTORY, RECENT, Due, Wish, plan
 from oura.processor import Processor
 from oura.retries import Waiting
 
 log = structlog.get_logger("oura.collect_oura")
 
+LISTED = "as far as Oura's list of days has them"
 HEADER = re.compile(r"[!-~]+")
 
 
@@ -51,7 +54,8 @@ class Command(BaseCommand):
     help = (
         "Collect sleep, activity and readiness from Oura and send them to the processor. "
         "For the person of OURA_API_KEY, and for everybody who has connected an Oura account. "
-        "Without dates: what is missing, and the last 14 days again. "
+        "Without dates: what is due (the last 14 days, what is missing or failed, and older days "
+        "now and then). "
         "Example: manage.py collect_oura --type sleep --days 7"
     )
     requires_system_checks: list[str] = []
@@ -69,6 +73,10 @@ class Command(BaseCommand):
         parser.add_argument("--end", type=day, help="last day, included")
         parser.add_argument("--days", type=count, help="the last so many days")
         parser.add_argument("--all", action="store_true", help="the whole history again")
+        parser.add_argument("--repair", action="store_true", help="whatever is not held, at once")
+        parser.add_argument(
+            "--plan", action="store_true", help="only show what would be asked, and why"
+        )
         parser.add_argument(
             "--shard",
             type=shard,
@@ -87,6 +95,9 @@ class Command(BaseCommand):
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
         report = Report(dry_run=wish.dry_run)
         by_key, by_connection = whom(options["user"])
+        if options["plan"]:
+            self.show_plans(types, wish, options, request_id)
+            return
         # One person is one shard's.
         if by_key and options["shard"][0] == 0:
             user = user_of(options["user"])
@@ -119,6 +130,25 @@ class Command(BaseCommand):
             return processor_for(name, request_id, waiting)
 
         everyone.add(report, everyone.collect(people, types, wish, processor))
+
+    def show_plans(
+        self, types: list[str], wish: Wish, options: dict[str, Any], request_id: str
+    ) -> None:
+        """What would be asked of Oura, by person and type; nothing is."""
+        by_key, by_connection = whom(options["user"])
+        names = [user_of(options["user"])] if by_key and options["shard"][0] == 0 else []
+        if by_connection:
+            found = everyone.wanted(options["user"], options["shard"])
+            names += [each.user.get_username() for each in found]
+        told = [plan_for(name, types, wish, request_id) for name in names]
+        if options["output"] == "json":
+            self.stdout.write(orjson.dumps({"plans": told}).decode())
+            return
+        for each in told:
+            for type_, dues in each["types"].items():
+                for due in dues:
+                    span = f"{due['from']} to {due['to']}"
+                    self.stdout.write(f"{each['user'] or ''} {type_}: {span}: {due['why']}".strip())
 
     def run(
         self, types: list[str], wish: Wish, user: str | None, report: Report, request_id: str
@@ -173,12 +203,34 @@ def processor_for(user: str | None, request_id: str, waiting: Waiting) -> Proces
     )
 
 
+def plan_for(user: str | None, types: list[str], wish: Wish, request_id: str) -> dict[str, Any]:
+    """The plan of each type. Raises CommandError (1) without an answer of the processor's."""
+    try:
+        with processor_for(user, request_id, Waiting()) as processor:
+            ledger = processor.ledger()
+    except ProcessorError as error:
+        raise CommandError(str(error), returncode=1) from None
+    now = datetime.now(UTC)
+    plans = {type_: plan(ledger[type_], wish, now) for type_ in types}
+    return {
+        "user": user,
+        "types": {
+            type_: [*map(told, each.read), *(told(due) | {"if": LISTED} for due in each.seek)]
+            for type_, each in plans.items()
+        },
+    }
+
+
+def told(due: Due) -> dict[str, Any]:
+    return {"from": due.start, "to": due.end, "why": due.why}
+
+
 def wish_of(options: dict[str, Any]) -> Wish:
     """What the options ask for; CommandError (2) when they contradict each other."""
     start, end, days = options["start"], options["end"], options["days"]
-    if sum((bool(start or end), bool(days), options["all"])) > 1:
+    if sum((bool(start or end), bool(days), options["all"], options["repair"])) > 1:
         raise CommandError(
-            "Use --start and --end, or --days, or --all: not together.", returncode=2
+            "Use --start and --end, or --days, or --all, or --repair: not together.", returncode=2
         )
     today = datetime.now(UTC).date()
     span = None
@@ -186,7 +238,7 @@ def wish_of(options: dict[str, Any]) -> Wish:
         span = (max(today - timedelta(days=days - 1), HISTORY), today + timedelta(days=1))
     elif start or end:
         span = span_of(start, end, tomorrow=today + timedelta(days=1))
-    return Wish(days=span, everything=options["all"], dry_run=options["dry_run"])
+    return Wish(span, options["all"], options["repair"], options["dry_run"])
 
 
 def span_of(start: date | None, end: date | None, *, tomorrow: date) -> tuple[date, date]:

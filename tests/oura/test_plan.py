@@ -1,0 +1,221 @@
+"""What is asked for and why, given a ledger and the clock."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oura.plan import HISTORY, WINDOW_DAYS, Known, Wish, plan, spans, windows, without
+
+NOW = datetime(2026, 10, 27, 12, tzinfo=UTC)
+TODAY = NOW.date()
+TOMORROW = TODAY + timedelta(1)
+RECENT = (date(2026, 10, 14), TOMORROW)
+
+
+def day(ago):
+    return TODAY - timedelta(ago)
+
+
+def at(ago, hours=0):
+    return NOW - timedelta(days=ago, hours=hours)
+
+
+def read(*ledger, **wish):
+    """The spans that are read in any case."""
+    return spans(plan(ledger, Wish(**wish), NOW).read)
+
+
+def sought(*ledger, **wish):
+    return spans(plan(ledger, Wish(**wish), NOW).seek)
+
+
+HELD = Known(date(2020, 1, 1), TODAY, "held", asked_at=at(0))
+BEFORE = Known(HISTORY, date(2019, 12, 31), "none", "before", at(0), times=1)
+
+
+def held(start, end, asked_at=NOW):
+    return Known(start, end, "held", asked_at=asked_at)
+
+
+# What is asked at every run -----------------------------------------------------------------------
+
+
+def test_the_last_fourteen_days_are_read_again():
+    assert read(BEFORE, HELD) == [RECENT]
+
+
+def test_after_a_pause_the_days_before_the_last_held_are_read_again():
+    assert read(held(date(2020, 1, 1), day(37))) == [(day(50), TOMORROW)]
+
+
+def test_a_day_held_of_tomorrow_moves_nothing():
+    assert read(held(date(2020, 1, 1), TOMORROW)) == [RECENT]
+
+
+def test_whoever_has_not_worn_the_ring_for_a_year_costs_one_window():
+    assert windows(read(held(date(2020, 1, 1), day(365)))) == [RECENT]
+
+
+@pytest.mark.parametrize("why", ["early", "late"])
+def test_what_was_asked_too_early_is_asked_again(why):
+    early = Known(day(60), day(50), "not_synced", why, at(50))
+    assert (day(60), day(50)) in read(HELD, early)
+
+
+def test_a_day_last_read_before_its_age_was_settled_is_read_again():
+    assert read(held(day(20), day(20), at(19)), HELD) == [(day(20), day(20)), RECENT]
+
+
+# What never was asked -----------------------------------------------------------------------------
+
+
+def test_at_first_oura_is_asked_for_the_list_of_days():
+    whole = Known(HISTORY, TOMORROW, "not_asked")
+    assert (read(whole), sought(whole)) == ([RECENT], [(HISTORY, TOMORROW)])
+
+
+def test_a_short_gap_that_was_never_asked_is_read_without_a_list():
+    gap = Known(day(300), day(290), "not_asked")
+    assert (day(300), day(290)) in read(HELD, gap)
+    assert sought(HELD, gap) == []
+
+
+# What failed --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["failed", "no_permission"])
+def test_what_failed_is_asked_again_when_its_time_has_come(state):
+    failed = Known(day(200), day(190), state, next_at=NOW)
+    assert (day(200), day(190)) in read(HELD, failed)
+
+
+@pytest.mark.parametrize("state", ["failed", "no_permission"])
+def test_what_failed_rests_until_then(state):
+    failed = Known(day(200), day(190), state, next_at=NOW + timedelta(seconds=1))
+    assert read(HELD, failed) == [RECENT]
+
+
+# What Oura had nothing of -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["none", "not_worn", "rejected"])
+def test_a_gap_is_asked_for_once_more_at_the_next_run(state):
+    gap = Known(day(40), day(38), state, asked_at=NOW, times=1)
+    assert (day(40), day(38)) in read(HELD, gap)
+
+
+def test_a_gap_asked_for_twice_rests_for_a_tenth_of_its_age():
+    rested = Known(day(40), day(40), "none", asked_at=at(4), times=2)
+    resting = Known(day(50), day(50), "none", asked_at=at(4), times=2)
+    assert read(HELD, rested, resting) == [(day(40), day(40)), RECENT]
+
+
+def test_gaps_of_long_ago_are_looked_for_in_ouras_list_all_at_once():
+    due = Known(day(1000), day(1000), "none", asked_at=at(400), times=2)
+    resting = Known(day(900), day(900), "none", asked_at=at(1), times=2)
+    assert sought(HELD, due, resting) == [
+        (day(1000), day(1000)),
+        (day(900), day(900)),
+    ]
+
+
+def test_what_lies_before_the_first_day_is_not_asked_again():
+    assert sought(BEFORE, HELD) == []
+
+
+# Older days, again --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("age", "slack"), [(30, 7), (90, 22), (365, 91), (730, 182)])
+def test_older_days_are_read_again_once_some_are_overdue(age, slack):
+    last = age + slack
+    old = held(day(last), day(age), at(5))
+    unread = Known(day(last), day(age), "held", asked_at=at(last - age + 1))
+    assert (day(last), day(age)) not in read(HELD, old)
+    assert (day(last), day(age)) in read(HELD, unread)
+
+
+def test_a_day_that_is_due_but_not_overdue_waits_for_others():
+    assert read(HELD, held(day(35), day(35), at(20))) == [RECENT]
+
+
+# Wishes -------------------------------------------------------------------------------------------
+
+
+def test_the_days_that_are_wished_for_are_read_and_no_others():
+    wished = (day(100), day(99))
+    assert read(HELD, days=wished) == [wished]
+
+
+def test_all_is_what_oura_lists_and_what_is_held():
+    old = held(date(2012, 1, 1), date(2012, 2, 1))
+    assert (date(2012, 1, 1), date(2012, 2, 1)) in read(old, HELD, everything=True)
+    assert sought(old, HELD, everything=True) == [(HISTORY, TOMORROW)]
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("none", ""),
+        ("none", "before"),
+        ("not_worn", ""),
+        ("not_synced", "waiting"),
+        ("no_permission", ""),
+        ("failed", ""),
+        ("partial", "sleep"),
+        ("rejected", ""),
+        ("not_asked", ""),
+    ],
+)
+def test_repair_asks_for_whatever_is_not_held_whenever_it_was_asked(state, why):
+    lacking = Known(day(500), day(500), state, why, NOW, NOW + timedelta(days=1), times=9)
+    asked = plan([HELD, lacking], Wish(repair=True), NOW)
+    assert (day(500), day(500)) in [*spans(asked.read), *spans(asked.seek)]
+
+
+def test_repair_leaves_alone_what_is_held():
+    assert (read(HELD, repair=True), sought(HELD, repair=True)) == ([RECENT], [])
+
+
+# Spans and windows --------------------------------------------------------------------------------
+
+days = st.integers(0, 1500).map(lambda number: date(2020, 1, 1) + timedelta(number))
+some_spans = st.lists(st.tuples(days, st.integers(0, 300)), max_size=8).map(
+    lambda pairs: [(start, start + timedelta(length)) for start, length in pairs]
+)
+
+
+class Part:
+    def __init__(self, span):
+        self.start, self.end = span
+
+
+def days_in(found):
+    return {start + timedelta(n) for start, end in found for n in range((end - start).days + 1)}
+
+
+@given(some_spans)
+def test_windows_hold_every_day_and_none_is_long(found):
+    apart = spans(map(Part, found))
+    wide = windows(apart)
+    assert days_in(found) <= days_in(wide)
+    assert all((end - start).days < WINDOW_DAYS for start, end in wide)
+    assert all(one[1] < other[0] for one, other in zip(wide, wide[1:], strict=False))
+
+
+@given(some_spans)
+def test_no_fewer_windows_could_hold_the_days(found):
+    wanted, fewest = sorted(days_in(found)), 0
+    while wanted:
+        limit = wanted[0] + timedelta(WINDOW_DAYS)
+        wanted = [each for each in wanted if each >= limit]
+        fewest += 1
+    assert len(windows(spans(map(Part, found)))) == fewest
+
+
+@given(some_spans, some_spans)
+def test_the_rest_is_what_others_do_not_cover(one, other):
+    rest = without(spans(map(Part, one)), spans(map(Part, other)))
+    assert days_in(rest) == days_in(one) - days_in(other)
