@@ -45,6 +45,7 @@ from myhealth.admin import ReadOnlyAdmin
 # What the permission to look at the page behind a link is called, the link's words, its address.
 Link = tuple[str, str, str]
 PEOPLE_PER_PAGE = 100
+MOST_PEOPLE = 50
 BETWEEN = " to "
 
 
@@ -71,6 +72,22 @@ class ScoreFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         band = self.BANDS.get(self.value() or "")
         return queryset.filter(**band[1]) if band else queryset
+
+
+class PersonFilter(admin.RelatedFieldListFilter):
+    """Everyone who has rows while they are few; among many the search finds a person."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        people = get_user_model()._default_manager.order_by("username")
+        rows = model_admin.model._default_manager.order_by().values("user_id")
+        found = list(people.filter(pk__in=rows)[: MOST_PEOPLE + 1])
+        if len(found) > MOST_PEOPLE:
+            found = list(people.filter(pk__in=self.lookup_val or []))
+        return [(person.pk, str(person)) for person in found]
+
+    def has_output(self) -> bool:
+        # Without it the filter would not be applied: others' rows would pass for the person's.
+        return bool(self.lookup_choices or self.lookup_val)
 
 
 @contextmanager
@@ -135,7 +152,7 @@ class DaysAdmin(ReadOnlyAdmin):
 
 class MetricAdmin(DaysAdmin):
     list_display = ["day", "user", "score", "updated_at", "fetched_at"]
-    list_filter = [ScoreFilter, ("user", admin.RelatedOnlyFieldListFilter)]
+    list_filter = [ScoreFilter, ("user", PersonFilter)]
     date_hierarchy = "day"
     search_fields = ["=oura_id", "user__username"]
     search_help_text = "An Oura id or an account's name."
@@ -177,7 +194,7 @@ for kind in METRICS.values():
 @admin.register(RejectedDocument)
 class RejectedDocumentAdmin(DaysAdmin):
     list_display = ["type", "day", "user", "reason", "first_seen", "last_seen"]
-    list_filter = ["type", ("user", admin.RelatedOnlyFieldListFilter)]
+    list_filter = ["type", ("user", PersonFilter)]
     date_hierarchy = "last_seen"
     search_fields = ["=oura_id", "user__username"]
     readonly_fields = (
@@ -279,7 +296,7 @@ class RunAdmin(DaysAdmin):
         "failures",
         "finished",
     ]
-    list_filter = [OutcomeFilter, ("user", admin.RelatedOnlyFieldListFilter)]
+    list_filter = [OutcomeFilter, ("user", PersonFilter)]
     search_fields = ["=request_id", "user__username"]
     search_help_text = "A run's request id or an account's name."
     readonly_fields = (
@@ -389,7 +406,7 @@ class ReadingAdmin(DaysAdmin):
         "type",
         "complete",
         KindFilter,
-        ("user", admin.RelatedOnlyFieldListFilter),
+        ("user", PersonFilter),
     ]
     search_fields = ["=run", "user__username"]
     search_help_text = "A run's request id or an account's name."
@@ -576,7 +593,7 @@ def absence(user_id: int, each: ledger.Range) -> dict[str, Any]:
 @admin.register(Revision)
 class RevisionAdmin(DaysAdmin):
     list_display = ["day", "type", "user", "summary", "kind", "replaced", "times"]
-    list_filter = [DayFilter, "type", "kind", ("user", admin.RelatedOnlyFieldListFilter)]
+    list_filter = [DayFilter, "type", "kind", ("user", PersonFilter)]
     date_hierarchy = "replaced_at"
     search_fields = ["user__username"]
     search_help_text = "An account's name."

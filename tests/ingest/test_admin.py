@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from ingest import runs
-from ingest.admin import PEOPLE_PER_PAGE
+from ingest.admin import MOST_PEOPLE, PEOPLE_PER_PAGE
 from ingest.models import Reading, RejectedDocument, Revision, Run, SleepMetric
 from ingest.registry import METRICS
 from ingest.upsert import store
@@ -384,6 +384,52 @@ def test_an_account_leads_to_its_coverage(admin, ana):
     assert f'href="{COVERAGE}{ana.pk}/"' in page
 
 
+# People
+
+
+def choices(client, path):
+    [spec] = [each for each in client.get(path).context["cl"].filter_specs if each.title == "user"]
+    return [name for _, name in spec.lookup_choices]
+
+
+def crowd(django_user_model):
+    users = [django_user_model(username=f"person{n:03}") for n in range(MOST_PEOPLE)]
+    django_user_model.objects.bulk_create(users)
+    for user in users:
+        ran(user)
+
+
+def test_people_who_have_rows_can_be_chosen(admin, ana, ben):
+    ran(ana)
+    assert choices(admin, "/admin/ingest/run/") == ["ana"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_of_a_person_who_has_no_rows_none_are_shown(admin, ana, ben, name):
+    {"run": ran, "reading": asked, "revision": revised}[name](ben)
+    assert found(admin, name, user__id__exact=ana.pk) == []
+
+
+def test_of_nobody_no_rows_are_shown_among_many_either(admin, django_user_model):
+    crowd(django_user_model)
+    ran(person("zoe", "ana"))
+    assert found(admin, "run", user__id__exact=0) == []
+
+
+def test_among_many_only_the_chosen_person_is_named(admin, ana, django_user_model):
+    wanted = ran(ana)
+    crowd(django_user_model)
+    path = f"/admin/ingest/run/?user__id__exact={ana.pk}"
+    assert choices(admin, path) == ["ana"]
+    assert list(admin.get(path).context["cl"].result_list) == [wanted]
+
+
+def test_among_many_the_search_finds_a_person(admin, ana, django_user_model):
+    wanted = ran(ana)
+    crowd(django_user_model)
+    assert found(admin, "run", q="ana") == [wanted]
+
+
 # Coverage of a person
 
 
@@ -595,6 +641,8 @@ def test_more_missing_ranges_cost_no_more_queries(admin, ana):
         ("reading", "run=%00"),
         ("reading", "start__year__gte=99999999999"),
         ("run", "began_at__year__gte=99999999999"),
+        ("run", "user__id__exact=ana"),
+        ("run", "user__id__exact="),
     ],
 )
 def test_a_filter_by_what_cannot_be_is_the_admins_usual_redirect(admin, ana, model, query):
