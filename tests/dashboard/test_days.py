@@ -85,6 +85,13 @@ def test_revisions_of_all_types_come_newest_first(ana, api):
     ]
 
 
+def test_what_a_day_was_twice_is_told_once(ana, api):
+    for days, score in enumerate((70, 75, 70, 75)):
+        read_again(ana, score, days=days)
+    found = [(each["values"]["score"], each["times"]) for each in revisions(api)]
+    assert found == [(70, 2), (75, 1)]
+
+
 def test_a_day_that_went_has_no_row_and_is_told(ana, api):
     read_again(ana, 70)
     hold(ana, a=("2026-03-05", {}))

@@ -58,11 +58,25 @@ def test_both_ends_of_a_range_are_included(ana, api):
     assert [each["day"] for each in body] == ["2026-03-03", "2026-03-02"]
 
 
-def test_the_night_before_the_range_counts(ana, api):
-    night(ana, "2026-03-01", "v1")
+def test_the_last_night_before_the_range_counts(ana, api):
+    night(ana, "2026-03-01", "v2")
+    night(ana, "2026-03-03", "v1")
     night(ana, "2026-03-05", "v2")
     body = api.get("marks", start="2026-03-05").json()
     assert body == [{"day": "2026-03-05", **CHANGE}]
+
+
+def test_nights_before_the_range_that_do_not_tell_are_skipped(ana, api):
+    night(ana, "2026-03-01", "v1")
+    night(ana, "2026-03-03", ring="silver")
+    night(ana, "2026-03-05", "v2")
+    assert api.get("marks", start="2026-03-05").json() == [{"day": "2026-03-05", **CHANGE}]
+
+
+def test_anothers_night_before_the_range_does_not_count(ana, ben, api):
+    night(ben, "2026-03-01", "v1")
+    night(ana, "2026-03-05", "v2")
+    assert api.get("marks", start="2026-03-05").json() == []
 
 
 def test_anothers_nights_are_no_marks(ana, ben, api):
