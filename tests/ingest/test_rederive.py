@@ -133,6 +133,14 @@ def test_the_content_hash_is_that_of_the_same_documents_sent_anew(ana, monkeypat
     assert store(SLEEP, ana.pk, [document], fetched_at=READ, now=READ).unchanged == 1
 
 
+def test_an_outdated_content_hash_is_mended_without_a_revision(ana, capsys):
+    collected(ana, FIRST)
+    before = everything()
+    SleepMetric.objects.update(content_hash=b"of another time.")
+    run(capsys)
+    assert everything()[:3] == before[:3]
+
+
 def test_what_a_day_was_is_kept_as_remapped_with_the_columns_that_changed(ana, monkeypatch, capsys):
     collected(ana, FIRST)
     mend(monkeypatch, doubled)
@@ -522,6 +530,7 @@ def test_the_text_tells_how_often_each_column_changed(ana, monkeypatch, capsys):
     )
 
 
+@pytest.mark.django_db(transaction=True)
 def test_ingest_waits_for_a_batch(ana, monkeypatch, capsys):
     collected(ana, FIRST)
     free = []
