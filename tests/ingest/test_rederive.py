@@ -396,6 +396,24 @@ def test_a_row_from_before_gets_what_it_lacks(ana, capsys):
     assert SleepMetric.objects.get().lacks == "sleep"
 
 
+def marks():
+    """What each row lacks, and each night's ring."""
+    lacks = SleepMetric.objects.order_by("day").values_list("lacks", flat=True)
+    rings = MetricSource.objects.order_by("day").values_list("traits__ring", flat=True)
+    return list(zip(lacks, rings, strict=True))
+
+
+def test_each_of_several_rows_from_before_gets_its_own(ana, capsys):
+    first, second, third = days(3)
+    collected(ana, first)
+    collected(ana, second, type="rest")
+    collected(ana, third, ring_id="another")
+    SleepMetric.objects.update(lacks="")
+    MetricSource.objects.update(traits={})
+    run(capsys)
+    assert marks() == [("", "r"), ("sleep", None), ("", "another")]
+
+
 def test_a_row_from_before_is_brought_up_to_date_without_a_revision(ana, capsys):
     older_row(ana, type="rest")
     said = run(capsys)["types"]["sleep"]
@@ -435,7 +453,7 @@ def test_the_documents_of_a_day_that_goes_are_in_its_revision(ana, monkeypatch, 
 
 def impossible(day, documents):
     row = doubled(day, documents)
-    return {**row, "efficiency": 987} if day == str(FIRST) else row
+    return {**row, "efficiency": "unspeakable"} if day == str(FIRST) else row
 
 
 def test_a_refused_day_stays_and_the_others_change(ana, monkeypatch, capsys):
@@ -462,7 +480,7 @@ def test_no_value_of_a_refused_day_is_told(ana, monkeypatch, capsys, caplog):
     mend(monkeypatch, impossible)
     error, said = run(capsys)
     assert "day refused" in caplog.text
-    assert "987" not in f"{error} {said} {caplog.text}"
+    assert "unspeakable" not in f"{error} {said} {caplog.text}"
 
 
 def test_of_very_many_refused_days_the_first_are_told_and_the_others_counted(
