@@ -397,7 +397,7 @@ class _Type:
             return "not_synced", "late", None
         if self.first and day < self.first:
             return "none", "before", None
-        off = self.facts.off.get(day, 0) + self.facts.off.get(day - ONE_DAY, 0)
+        off = self.off(day)
         if off >= OFF_MINUTES and self.name != WORN_TYPE and (following or waited):
             return "not_worn", "", off
         if following:
@@ -405,6 +405,18 @@ class _Type:
         if not self.held and waited:
             return "none", "", None
         return "not_synced", "waiting", None
+
+    def off(self, day: date) -> int:
+        """Minutes without the ring on both days that a night belongs to; 0 if one has none.
+
+        A night begins on the activity day before: one of them alone may tell of another night.
+        """
+        known = [
+            self.facts.off.get(each, 0)
+            for each in (day - ONE_DAY, day)
+            if holding(self.facts.held[WORN_TYPE], each)
+        ]
+        return sum(known) if all(known) else 0
 
     def nothing(self, day: date) -> bool:
         """Whether Oura, asked for every type, has none of the day."""

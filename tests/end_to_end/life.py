@@ -1,0 +1,273 @@
+"""A person's life in the sandbox, day by day under a simulated clock, and what should be known of it.
+
+Collector, processor and sandbox speak HTTP as ever, in one process, since they share the clock. The
+truth is the sandbox's: each day's documents at any time since, as they were at Oura then.
+"""
+
+import uuid
+from bisect import bisect_right
+from collections import defaultdict
+from datetime import UTC, date, datetime, time, timedelta
+
+import orjson
+import time_machine
+from django.utils.module_loading import import_string
+
+from ingest import ledger
+from ingest.models import Reading
+from ingest.registry import METRICS
+from myhealth.metric_types import METRIC_TYPES
+from oura.client import OuraClient
+from oura.collector import Collector, Report
+from oura.plan import Wish
+from oura.processor import Processor
+from oura.retries import Waiting
+from oura.sandbox import grants, nights, store
+from oura.sandbox.days import in_drawer
+from oura.sandbox.faults import Fault, faults, requests
+from oura.sandbox.people import people
+from tests.processes import TOKEN
+
+ONE_DAY = timedelta(days=1)
+SEED, NAME = "a-life", "femi"
+MORNING = time(9, tzinfo=UTC)
+BIRTH = date(2023, 12, 31)
+
+
+class Killed(BaseException):
+    """The collector's process is gone; nothing of ours may catch it."""
+
+
+class Dying:
+    """Ends the collector before its n-th request to anybody, or after the answer came."""
+
+    def __init__(self, requests_left, *, after=False):
+        self.left, self.after = requests_left, after
+
+    def __call__(self, send):
+        self.left -= 1
+        if self.left <= 0 and not self.after:
+            raise Killed
+        answer = send()
+        if self.left <= 0:
+            answer.close()
+            raise Killed
+        return answer
+
+
+class Life:
+    def __init__(self, url, settings, user, born=date(2024, 1, 1)):
+        self.url, self.settings, self.user, self.born = url, settings, user, born
+        self.person = people(SEED)[NAME]
+        self.today = born - ONE_DAY
+        # Per type and day: when it became what, None for nothing.
+        self.truth = defaultdict(list)
+        self.refused = []
+        self.hours = timedelta(0)
+        settings.SANDBOX_SEED = SEED
+        settings.SANDBOX_PAGE_SIZE = 1000
+        store.forget()
+        faults.clear()
+        grants.state.lapsed.clear()
+        requests.clear()
+
+    # What happens ----------------------------------------------------------------------------
+
+    @property
+    def now(self):
+        return datetime.combine(self.today, MORNING) + self.hours
+
+    def wake(self):
+        """The next morning: one more day is there."""
+        self.today += ONE_DAY
+        self.hours = timedelta(0)
+        self.settings.SANDBOX_TODAY = self.today
+        self.settings.SANDBOX_DAYS = (self.today - self.born).days + 1
+        self.changed(self.today)
+
+    def changed(self, day):
+        """Look again at what Oura has of the day."""
+        for type_ in METRIC_TYPES:
+            found = self.at_oura(type_, day)
+            history = self.truth[type_, day]
+            if not history or history[-1][1] != found:
+                history.append((self.now, found))
+
+    def at_oura(self, type_, day):
+        entry = METRIC_TYPES[type_]
+        documents = {
+            name: [orjson.loads(raw) for raw in store.of_day(self.person, name, day)]
+            for name in entry.collections
+        }
+        return import_string(entry.mapping)(day.isoformat(), documents)
+
+    def change(self, what, collection, day, **more):
+        """Recompute, remove or restore; nothing where there is nothing."""
+        try:
+            getattr(store, what)(NAME, collection, day, **more)
+        except (store.Unknown, ValueError):
+            return
+        self.changed(day)
+
+    def nap(self, day, kind):
+        self.alter(store.nap, day, kind)
+
+    def delete_periods(self, day, deleted):
+        self.alter(store.periods, day, deleted=deleted)
+
+    def alter(self, control, day, *more, **named):
+        try:
+            control(NAME, day, *more, **named)
+        except (store.Unknown, ValueError):
+            return
+        self.changed(day)
+
+    def fault(self, kind, times, path=None):
+        faults.add(Fault(kind, times, path, None, 0))
+
+    def calm(self):
+        faults.clear()
+        grants.state.lapsed.clear()
+
+    def lapse(self):
+        grants.state.lapsed.add(NAME)
+
+    def collect(self, dying=None, **wish):
+        """One run of the collector; whatever it meets, it never raises but when it is killed."""
+        self.hours += timedelta(minutes=20)
+        with time_machine.travel(self.now, tick=False):
+            return self._collect(dying, Wish(**wish))
+
+    def _collect(self, dying, wish):
+        waiting = Waiting(lambda _: None, seconds=10_000)
+        report = Report()
+        with (
+            OuraClient(self.url, self.person.access_token, timeout=0.5, waiting=waiting) as client,
+            Processor(
+                self.url,
+                TOKEN,
+                user=self.user.username,
+                origin="sandbox",
+                request_id=uuid.uuid4().hex,
+                waiting=waiting,
+            ) as processor,
+        ):
+            if dying:
+                for session in (client.session, processor.session):
+                    send = session.send
+                    session.send = lambda *given, send=send, **named: dying(
+                        lambda: send(*given, **named)
+                    )
+            try:
+                Collector(client, processor, wish, report, user=self.user.username).collect(
+                    list(METRIC_TYPES)
+                )
+            except Killed:
+                return None
+        return report
+
+    # What should be known --------------------------------------------------------------------
+
+    def was(self, type_, day, moment):
+        """What Oura had of the day at a moment."""
+        history = self.truth[type_, day]
+        index = bisect_right(history, moment, key=lambda each: each[0]) - 1
+        return history[index][1] if index >= 0 else None
+
+    def ledger(self):
+        return {
+            type_: {each.start + n * ONE_DAY: each for each in ranges for n in range(each.days)}
+            for type_, ranges in ledger.ledger(
+                self.user.pk, self.born, self.today, today=self.today
+            ).items()
+        }
+
+    def rows(self, type_):
+        kind = METRICS[type_]
+        names = ("day", "oura_id", "fetched_at", "created_at", *kind.columns)
+        return {row["day"]: row for row in kind.model.objects.filter(user=self.user).values(*names)}
+
+    def check(self):
+        """The ledger says of every day what the sandbox knows to be true."""
+        told = self.ledger()
+        rows = {type_: self.rows(type_) for type_ in METRIC_TYPES}
+        asked = {
+            (each.type, each.start + n * ONE_DAY): each.asked_at
+            for each in Reading.objects.filter(user=self.user, complete=True)
+            for n in range((min(each.end, self.today) - each.start).days + 1)
+            if each.end >= self.born
+        }
+        self.failed = list(Reading.objects.filter(user=self.user, complete=False))
+        days = [self.born + n * ONE_DAY for n in range((self.today - self.born).days + 1)]
+        for type_ in METRIC_TYPES:
+            assert list(told[type_]) == days
+            for day in days:
+                self.check_day(type_, day, told[type_][day], rows, asked)
+
+    def check_day(self, type_, day, found, rows, asked):
+        row, moment = rows[type_].get(day), asked.get((type_, day))
+        where = (type_, str(day), found, moment)
+        if row:
+            then = self.was(type_, day, row["fetched_at"])
+            assert then, where
+            assert self.same(type_, row, then), where
+            lacking = type_ == "sleep" and (
+                then["source"]["daily_sleep"] is None or then["duration"] is None
+            )
+            assert found.state == ("partial" if lacking else "held"), where
+            return
+        if moment:
+            assert self.was(type_, day, moment) is None, where
+        assert found.state in self.possible(type_, day, rows, asked), where
+
+    def same(self, type_, row, document):
+        names = METRICS[type_].columns
+        return row["oura_id"] == document["id"] and all(
+            row[name] == (document[name] or ({} if name == "contributors" else document[name]))
+            for name in names
+        )
+
+    def possible(self, type_, day, rows, asked):
+        """The states that a day without a row can be in: most often just one."""
+        moment = asked.get((type_, day))
+        failed = self.failures(type_, day, moment)
+        if moment is None:
+            return failed or {"not_asked"}
+        over = over_at(day)
+        later = min((each for each in rows[type_] if each > day), default=None)
+        if moment < over:
+            return failed or {"not_synced"}
+        if later is None:
+            # Where there was never anything, or the ring's own word, two weeks are enough.
+            patient = moment >= over + timedelta(days=14)
+            never = {"none"} if patient and not rows[type_] else set()
+            word = {"not_worn"} if patient and type_ != "activity" else set()
+            return (failed or {"not_synced"}) | never | word
+        if rows[type_][later]["created_at"] > moment + timedelta(minutes=15):
+            return failed or {"not_synced"}
+        return self.settled(type_, day, rows, asked)
+
+    def failures(self, type_, day, since):
+        """What later failures come to."""
+        return {
+            "no_permission" if each.kind in ("unauthorized", "forbidden") else "failed"
+            for each in self.failed
+            if each.type == type_ and each.start <= day <= each.end
+            if since is None or each.asked_at > since
+        }
+
+    def settled(self, type_, day, rows, asked):
+        if day < min(rows[type_]):
+            return {"none"}
+        if all(day not in rows[each] for each in METRIC_TYPES):
+            known = [asked.get((each, day)) for each in METRIC_TYPES]
+            if all(moment and moment >= over_at(day) for moment in known):
+                return {"not_worn"}
+        if type_ != "activity" and not nights.night(self.person, day).worn:
+            return {"not_worn", "none"}
+        return {"not_worn", "none"} if in_drawer(self.person, day) else {"none"}
+
+
+def over_at(day):
+    """The contract's: when a day is over everywhere."""
+    return datetime.combine(day + ONE_DAY, time(16), UTC)
