@@ -1,0 +1,525 @@
+"""Ranges that were read, or could not be: what is known of them, and what becomes of the rows."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.models import (
+    ActivityMetric,
+    MetricSource,
+    Reading,
+    RejectedDocument,
+    Revision,
+    SleepMetric,
+    Stream,
+)
+from ingest.readings import MONTH, OLD, SETTLED, joinable, joined, known, missed, over_at, record
+from tests.ingest.conftest import night
+
+FIRST = date(2026, 3, 1)
+LATER = over_at(FIRST + timedelta(days=30))
+HOUR = timedelta(hours=1)
+# Long after all of these days are old.
+MUCH_LATER = LATER + timedelta(days=400)
+
+
+def day(number):
+    return FIRST + timedelta(days=number)
+
+
+def reading(start, end, asked_at=LATER, *, complete=True, run="a run", **more):
+    return Reading(
+        user_id=more.pop("user_id", 1),
+        type="sleep",
+        start=day(start),
+        end=day(end),
+        complete=complete,
+        asked_at=asked_at,
+        run=run,
+        **more,
+    )
+
+
+def failure(start, end, asked_at=LATER, *, kind="unavailable", **more):
+    return reading(start, end, asked_at, complete=False, kind=kind, **more)
+
+
+def whole(*reports):
+    """The readings after these reports, one after another."""
+    held = []
+    for report in reports:
+        held = joined(known(held, report), now=report.asked_at)
+    return held
+
+
+def days_of(found):
+    return [found.start + timedelta(days=n) for n in range((found.end - found.start).days + 1)]
+
+
+def by_day(readings, *, complete):
+    """When each day was asked; a day in two readings is an error."""
+    found = {}
+    for each in readings:
+        if each.complete == complete:
+            for one in days_of(each):
+                assert one not in found
+                found[one] = each.asked_at
+    return found
+
+
+def spans(readings):
+    return [((each.start - FIRST).days, (each.end - FIRST).days) for each in readings]
+
+
+# The newest word on each day ----------------------------------------------------------------------
+
+reports = st.builds(
+    lambda start, length, complete, hour: reading(
+        start,
+        start + length,
+        LATER + hour * HOUR,
+        complete=complete,
+        run=str(hour),
+        documents=length,
+        pages=1,
+    ),
+    st.integers(0, 20),
+    st.integers(0, 9),
+    st.booleans(),
+    st.integers(0, 200),
+)
+in_any_order = st.lists(reports, max_size=12, unique_by=lambda each: each.asked_at)
+
+
+@given(in_any_order)
+def test_in_whatever_order_they_come_the_newest_complete_reading_of_each_day_is_known(given_):
+    newest = {}
+    for each in sorted(given_, key=lambda each: each.asked_at):
+        if each.complete:
+            newest |= dict.fromkeys(days_of(each), each.asked_at)
+    assert by_day(whole(*given_), complete=True) == newest
+
+
+@given(in_any_order)
+def test_in_whatever_order_they_come_a_failure_stands_until_a_newer_complete_reading(given_):
+    standing = {}
+    for each in sorted(given_, key=lambda each: each.asked_at):
+        for one in days_of(each):
+            standing[one] = None if each.complete else each.asked_at
+    expected = {one: moment for one, moment in standing.items() if moment}
+    assert by_day(whole(*given_), complete=False) == expected
+
+
+@given(in_any_order)
+def test_cutting_and_joining_never_counts_a_document_or_a_page_twice(given_):
+    held = whole(*given_)
+    for name in ("documents", "pages"):
+        assert sum(getattr(each, name) or 0 for each in held) <= sum(
+            getattr(each, name) for each in given_
+        )
+
+
+def test_the_same_report_again_changes_nothing_that_is_known():
+    again = whole(reading(0, 9, run="1"), reading(0, 9, run="1"))
+    assert (spans(again), [each.asked_at for each in again]) == ([(0, 9)], [LATER])
+
+
+def test_what_a_report_leaves_alone_is_the_same_object():
+    apart = reading(0, 3)
+    assert known([apart], reading(5, 9, LATER + HOUR))[0] is apart
+
+
+def test_part_of_a_reading_does_not_say_how_many_documents_it_has():
+    held = whole(reading(0, 9, documents=10, pages=2), reading(5, 9, LATER + HOUR, documents=5))
+    assert [(each.documents, each.pages) for each in held] == [(None, None), (5, None)]
+
+
+def test_a_failure_in_the_middle_leaves_the_complete_reading_whole():
+    held = whole(reading(0, 9), failure(4, 5, LATER + HOUR))
+    assert [(each.complete, *span) for each, span in zip(held, spans(held), strict=True)] == [
+        (False, 4, 5),
+        (True, 0, 9),
+    ]
+
+
+# How often in a row -------------------------------------------------------------------------------
+
+
+def attempts(*reports):
+    return [each.attempts for each in whole(*reports)]
+
+
+def test_each_failure_in_a_row_counts():
+    assert attempts(*[failure(0, 9, LATER + n * HOUR) for n in range(3)]) == [3]
+
+
+def test_a_complete_reading_begins_the_count_of_failures_anew():
+    failed = [failure(0, 9, LATER + n * HOUR) for n in (0, 1, 3)]
+    held = whole(failed[0], failed[1], reading(0, 9, LATER + 2 * HOUR), failed[2])
+    assert [each.attempts for each in held if not each.complete] == [1]
+
+
+def test_a_wider_failure_counts_on_from_the_worst_within_it():
+    assert attempts(
+        failure(4, 5), failure(4, 5, LATER + HOUR), failure(0, 9, LATER + 2 * HOUR)
+    ) == [3]
+
+
+def test_failures_of_other_days_do_not_count():
+    assert attempts(failure(0, 3), failure(5, 9, LATER + HOUR)) == [1, 1]
+
+
+def test_each_complete_reading_in_a_row_counts():
+    assert attempts(*[reading(0, 9, LATER + n * HOUR) for n in range(3)]) == [3]
+
+
+def test_failures_between_leave_the_count_of_complete_readings():
+    held = whole(reading(0, 9), failure(0, 9, LATER + HOUR), reading(0, 9, LATER + 2 * HOUR))
+    assert [each.attempts for each in held] == [2]
+
+
+def test_a_reading_with_a_day_that_never_was_asked_counts_from_one():
+    assert attempts(reading(0, 9), reading(0, 10, LATER + HOUR)) == [1]
+
+
+def test_a_reading_of_several_counts_on_from_the_fewest():
+    often = [reading(0, 4, LATER + n * HOUR) for n in range(3)]
+    assert attempts(*often, reading(5, 9, LATER), reading(0, 9, LATER + 9 * HOUR)) == [2]
+
+
+# Few ranges ---------------------------------------------------------------------------------------
+
+
+def test_neighbours_of_one_run_become_one_range_with_all_that_they_counted():
+    [held] = whole(reading(0, 4, documents=5, pages=1), reading(5, 9, documents=4, pages=2))
+    assert (spans([held]), held.documents, held.pages) == ([(0, 9)], 9, 3)
+
+
+def test_neighbours_of_two_recent_runs_stay_apart():
+    assert spans(whole(reading(0, 4), reading(5, 9, LATER + HOUR, run="2"))) == [(0, 4), (5, 9)]
+
+
+def test_days_with_others_between_stay_apart():
+    assert spans(whole(reading(0, 4), reading(6, 9))) == [(0, 4), (6, 9)]
+
+
+def test_failures_of_the_same_kind_in_one_run_become_one_range():
+    assert spans(whole(failure(0, 4), failure(5, 9))) == [(0, 9)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": "forbidden"},
+        {"status": 500},
+        {"collection": "sleep"},
+        {"page": 2},
+        {"run": "2"},
+        {"asked_at": LATER + HOUR},
+    ],
+)
+def test_failures_that_differ_stay_apart(other):
+    assert len(whole(failure(0, 4), failure(5, 9, **other))) == 2
+
+
+def test_a_failure_and_a_complete_reading_stay_apart():
+    assert len(whole(reading(0, 4), failure(5, 9))) == 2
+
+
+def neighbours(first_at, second_at, now):
+    return joinable(reading(0, 4, first_at), reading(5, 9, second_at, run="2"), now)
+
+
+def test_old_neighbours_asked_within_a_month_are_joined():
+    over = over_at(day(9))
+    assert neighbours(over + SETTLED, over + SETTLED + MONTH, over + OLD)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_old_neighbours_asked_more_than_a_month_apart_are_not(swap):
+    moments = [LATER, LATER + MONTH + HOUR]
+    first, second = reversed(moments) if swap else moments
+    assert not neighbours(first, second, MUCH_LATER)
+
+
+def test_neighbours_that_are_not_old_yet_are_not_joined():
+    over = over_at(day(9))
+    assert not neighbours(over + SETTLED, over + SETTLED + HOUR, over + OLD - HOUR)
+
+
+def test_old_neighbours_of_which_one_was_asked_too_early_are_not_joined():
+    over = over_at(day(9))
+    assert not neighbours(over + SETTLED - HOUR, over + SETTLED + HOUR, MUCH_LATER)
+
+
+def test_a_joined_range_has_the_older_time_and_the_fewer_attempts():
+    parts = [reading(0, 4, LATER + HOUR, attempts=5), reading(5, 9, LATER, attempts=2)]
+    [held] = joined(parts, now=MUCH_LATER)
+    assert (held.asked_at, held.attempts) == (LATER, 2)
+
+
+moments = st.integers(-40, 60).map(lambda number: LATER + timedelta(days=number))
+apart = st.lists(st.tuples(st.integers(1, 4), st.booleans(), moments), max_size=12)
+
+
+def one_after_another(parts):
+    """Readings that don't overlap; some are left out, so that there are gaps."""
+    start, found = 0, []
+    for index, (length, is_read, asked_at) in enumerate(parts):
+        if is_read:
+            found.append(reading(start, start + length - 1, asked_at, run=str(index)))
+        start += length
+    return found
+
+
+@given(apart, st.integers(-20, 200))
+def test_no_day_is_ever_said_to_be_read_later_than_it_was_or_joined_before_it_is_old(parts, age):
+    now = LATER + timedelta(days=age)
+    readings = one_after_another(parts)
+    before = by_day(readings, complete=True)
+    told = by_day(joined(readings, now=now), complete=True)
+    assert told.keys() == before.keys()
+    for one, moment in told.items():
+        assert moment == before[one] or (moment < before[one] and now - over_at(one) >= OLD)
+
+
+def test_ten_years_of_daily_runs_are_kept_in_a_range_for_every_nine_days_or_so():
+    held = []
+    for number in range(3650):
+        asked_at = datetime.combine(day(number), over_at(FIRST).timetz()) - timedelta(hours=7)
+        report = reading(number - 13, number + 1, asked_at, run=str(number), documents=14)
+        held = joined(known(held, report), now=asked_at)
+    assert len(held) < 3650 / 8
+    assert len(by_day(held, complete=True)) == 3650 + 14
+
+
+# In the database ----------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_report_replaces_what_it_cuts_and_keeps_the_rows_of_the_others(ana):
+    for start, end in ((0, 3), (5, 9)):
+        record(reading(start, end, user_id=ana.pk))
+    kept = Reading.objects.get(start=FIRST).pk
+    record(reading(8, 12, LATER + HOUR, user_id=ana.pk, run="2"))
+    found = Reading.objects.order_by("start")
+    assert spans(found) == [(0, 3), (5, 7), (8, 12)]
+    assert found[0].pk == kept
+
+
+@pytest.mark.django_db
+def test_a_report_leaves_another_persons_readings_and_other_types_alone(ana, ben):
+    for user_id, type_ in ((ben.pk, "sleep"), (ana.pk, "activity")):
+        other = reading(0, 9, user_id=user_id)
+        other.type = type_
+        record(other)
+    record(reading(0, 9, LATER + HOUR, user_id=ana.pk))
+    assert Reading.objects.count() == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("report", "count"),
+    [
+        (reading(0, 9, over_at(FIRST)), 1),
+        (reading(0, 9, over_at(FIRST) - HOUR), 0),
+        (failure(0, 9, over_at(FIRST) - HOUR), 1),
+        (reading(1, 9), 0),
+    ],
+    ids=["after it was over", "before it was over", "in vain", "other days"],
+)
+def test_a_day_was_missed_if_it_was_asked_for_after_it_was_over_or_in_vain(ana, report, count):
+    report.pk, report.user_id = None, ana.pk
+    record(report)
+    assert missed(ana.pk, "sleep", [FIRST]) == count
+
+
+@pytest.mark.django_db
+def test_another_persons_readings_make_no_day_missed(ana, ben):
+    record(reading(0, 9, user_id=ben.pk))
+    assert missed(ana.pk, "sleep", [FIRST]) == 0
+
+
+# A range read whole -------------------------------------------------------------------------------
+
+MARCH = {"start": "2026-03-01", "end": "2026-03-31"}
+OLDER, NEWER = "2026-04-02T06:00:00+00:00", "2026-04-03T06:00:00+00:00"
+
+
+def nights(*numbers, user="ana", **columns):
+    return [night(f"2026-03-{n:02}", f"{user} {n}", **columns) for n in numbers]
+
+
+def read(processor, *documents, fetched_at=NEWER, read=MARCH, **more):
+    answer = processor.send(*documents, fetched_at=fetched_at, read=read, **more)
+    assert answer.status_code in (201, 400)
+    return answer.json()
+
+
+def days_held(user, model=SleepMetric):
+    return [row.day.day for row in model.objects.filter(user=user).order_by("day")]
+
+
+@pytest.mark.django_db
+def test_a_held_day_that_oura_no_longer_has_goes(processor, ana):
+    read(processor, *nights(1, 2, 3), fetched_at=OLDER)
+    read(processor, *nights(1, 3))
+    assert days_held(ana) == [1, 3]
+
+
+@pytest.mark.django_db
+def test_a_day_that_goes_takes_its_documents_along(processor, ana):
+    read(processor, *nights(1, 2, source={"a": 1}), fetched_at=OLDER)
+    read(processor, *nights(1, source={"a": 1}))
+    assert [each.day.day for each in MetricSource.objects.all()] == [1]
+
+
+@pytest.mark.django_db
+def test_a_day_that_goes_is_kept_as_removed(processor, ana):
+    read(processor, *nights(2, score=71, source={"a": 1}), fetched_at=OLDER)
+    read(processor)
+    kept = Revision.objects.get()
+    assert (kept.kind, kept.day, kept.values["score"]) == ("removed", day(1), 71)
+    assert (kept.documents, kept.changes) == ({"a": 1}, {})
+
+
+@pytest.mark.django_db
+def test_readers_learn_of_a_day_that_goes(processor, ana):
+    read(processor, *nights(2), fetched_at=OLDER)
+    before = Stream.objects.get().version
+    read(processor)
+    assert Stream.objects.get().version > before
+
+
+@pytest.mark.django_db
+def test_days_outside_of_the_range_stay(processor, ana):
+    read(processor, *nights(9, 10, 20, 21), fetched_at=OLDER)
+    read(processor, read={"start": "2026-03-10", "end": "2026-03-20"})
+    assert days_held(ana) == [9, 21]
+
+
+@pytest.mark.django_db
+def test_without_a_range_no_day_goes(processor, ana):
+    read(processor, *nights(1, 2), fetched_at=OLDER)
+    read(processor, *nights(1), read=None)
+    assert (days_held(ana), Reading.objects.count()) == ([1, 2], 1)
+
+
+@pytest.mark.django_db
+def test_a_rejected_document_of_a_day_protects_its_row(processor, ana):
+    read(processor, *nights(1, 2, score=80), fetched_at=OLDER)
+    read(processor, *nights(2, score=101))
+    assert days_held(ana) == [2]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("document", [5, {"id": "x"}, night("2026-02-30"), night("a long time")])
+def test_a_rejected_document_without_a_day_protects_all(processor, ana, document):
+    read(processor, *nights(1, 2), fetched_at=OLDER)
+    read(processor, document)
+    assert days_held(ana) == [1, 2]
+
+
+@pytest.mark.django_db
+def test_an_older_reading_removes_nothing_that_was_read_later(processor, ana):
+    read(processor, *nights(1, 2), fetched_at=NEWER)
+    read(processor, *nights(1), fetched_at=OLDER)
+    assert days_held(ana) == [1, 2]
+
+
+@pytest.mark.django_db
+def test_another_persons_rows_stay(processor, ana, ben):
+    read(processor, *nights(1, user="ben"), user="ben", fetched_at=OLDER)
+    read(processor)
+    assert days_held(ben) == [1]
+
+
+@pytest.mark.django_db
+def test_rows_of_other_types_stay(processor, ana):
+    read(processor, *nights(1), type="activity", fetched_at=OLDER)
+    read(processor)
+    assert days_held(ana, ActivityMetric) == [1]
+
+
+def rejected():
+    return sorted(RejectedDocument.objects.values_list("day", flat=True))
+
+
+@pytest.mark.django_db
+def test_rejected_documents_that_the_range_has_no_more_go(processor, ana):
+    read(processor, *nights(1, 2, score=101), fetched_at=OLDER)
+    read(processor, *nights(2, score=101))
+    assert rejected() == ["2026-03-02"]
+
+
+@pytest.mark.django_db
+def test_rejected_documents_outside_of_the_range_stay(processor, ana):
+    read(processor, *nights(1, score=101), fetched_at=OLDER)
+    read(processor, read={"start": "2026-03-02", "end": "2026-03-31"})
+    assert rejected() == ["2026-03-01"]
+
+
+@pytest.mark.django_db
+def test_rejected_documents_that_came_later_stay(processor, ana):
+    read(processor, *nights(1, score=101), fetched_at=NEWER)
+    read(processor, fetched_at=OLDER)
+    assert rejected() == ["2026-03-01"]
+
+
+@pytest.mark.django_db
+def test_rejected_documents_of_other_people_and_types_stay(processor, ana, ben):
+    read(processor, *nights(1, score=101), user="ben", fetched_at=OLDER)
+    read(processor, *nights(1, score=101), type="activity", fetched_at=OLDER)
+    read(processor)
+    assert rejected() == ["2026-03-01"] * 2
+
+
+@pytest.mark.django_db
+def test_a_range_read_whole_is_remembered_with_its_run_and_counts(processor, ana):
+    body = {"type": "sleep", "user": "ana", "data": nights(1), "fetched_at": NEWER}
+    counted = MARCH | {"pages": 2, "documents": 3}
+    processor.post(body | {"read": counted}, **{"X-Request-ID": "run-1"})
+    found = Reading.objects.get()
+    assert (found.user_id, found.type, found.complete) == (ana.pk, "sleep", True)
+    assert spans([found]) == [(0, 30)]
+    assert found.asked_at == datetime.fromisoformat(NEWER)
+    assert (found.run, found.pages, found.documents) == ("run-1", 2, 3)
+
+
+@pytest.mark.django_db
+def test_a_range_with_a_rejected_document_was_read_all_the_same(processor, ana):
+    read(processor, *nights(1, score=101))
+    assert Reading.objects.get().complete
+
+
+@pytest.mark.django_db
+def test_the_ledgers_readers_learn_of_a_reading_that_changed_no_row(processor, ana):
+    read(processor, *nights(1), fetched_at=OLDER)
+    before = Stream.objects.get()
+    read(processor, *nights(1))
+    after = Stream.objects.get()
+    assert after.version == before.version
+    assert after.ledger_version > before.ledger_version
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("told", "field"),
+    [
+        ({"start": "2026-03-01"}, "read"),
+        ([], "read"),
+        (MARCH | {"more": 1}, "read"),
+        (MARCH | {"end": "soon"}, "read.end"),
+        (MARCH | {"start": 20260301}, "read.start"),
+        (MARCH | {"pages": -1}, "read.pages"),
+        (MARCH | {"documents": True}, "read.documents"),
+        (MARCH | {"pages": 1.5}, "read.pages"),
+        (MARCH | {"documents": 2**31}, "read.documents"),
+    ],
+)
+def test_a_bad_range_is_named_and_nothing_is_stored(processor, ana, told, field):
+    answer = processor.send(*nights(1), read=told)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    assert days_held(ana) == []
