@@ -549,6 +549,8 @@ def test_in_the_mesh_each_caller_reaches_its_own_routes_of_the_processor():
     assert allowed == {
         ("health-myhealth-collector", "/api/v1/ingest"),
         ("health-myhealth-collector", "/api/v1/metrics/*"),
+        ("health-myhealth-collector", "/api/v1/reports"),
+        ("health-myhealth-collector", "/api/v1/runs"),
         ("health-myhealth-api", "/api/v1/rejected/*"),
         ("health-myhealth-api", "/api/v1/people/*"),
         ("prometheus", "/metrics"),
@@ -618,7 +620,9 @@ def test_alerts_and_panels_ask_for_metrics_that_the_code_has(path):
     folders = ("myhealth", "ingest", "oura", "dashboard")
     code = "".join(each.read_text() for name in folders for each in (ROOT / name).rglob("*.py"))
     for expression in expressions(path):
-        for name in re.findall(r"\b(\w+_(?:total|seconds|progress))(?:_bucket)?\b", expression):
+        for name in re.findall(
+            r"\b(\w+_(?:total|seconds|progress|missing))(?:_bucket)?\b", expression
+        ):
             assert f'"{name}"' in code, name
 
 
