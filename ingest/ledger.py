@@ -169,7 +169,7 @@ def ledger(
 ) -> dict[str, list[Range]]:
     """Per type the ranges from start to end, oldest first: each day of them exactly once."""
     begin, last = max(start, FIRST_DAY), min(end, today + ONE_DAY)
-    facts = facts_of(user_id, using) if begin <= last else Facts()
+    facts = facts_of(user_id, begin, using) if begin <= last else Facts()
     return {
         name: [
             *_beyond(name, start, min(end, FIRST_DAY - ONE_DAY), "ancient"),
@@ -297,8 +297,12 @@ class Asked:
 
 @dataclass
 class Facts:
-    """What is known of a person, by type; `off` has minutes without the ring by day."""
+    """What is known of a person, by type; `off` has minutes without the ring by day.
 
+    `first` is the first day held, which may lie before all `held` stretches that were asked for.
+    """
+
+    first: dict[str, date] = field(default_factory=dict)
     held: dict[str, list[Stretch]] = field(default_factory=lambda: defaultdict(list))
     complete: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
     failed: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
@@ -334,9 +338,8 @@ class _Type:
         self.facts, self.name = facts, name
         self.held = facts.held[name]
         self.rejected = facts.rejected[name]
-        self.first = self.held[0].first if self.held else None
-        firsts = [each[0].first for each in facts.held.values() if each]
-        self.first_of_any = min(firsts, default=None)
+        self.first = facts.first.get(name)
+        self.first_of_any = min(facts.first.values(), default=None)
 
     def begins(self, start: date, end: date) -> set[date]:
         """Days at which the state may change: between two of them it is one."""
@@ -402,7 +405,7 @@ class _Type:
             return "not_worn", "", off
         if following:
             return ("not_worn", "nothing", None) if self.nothing(day) else ("none", "", None)
-        if not self.held and waited:
+        if self.first is None and waited:
             return "none", "", None
         return "not_synced", "waiting", None
 
@@ -451,10 +454,12 @@ def after(held: list[Stretch], day: date) -> Stretch | None:
     return held[index] if index < len(held) else None
 
 
-def facts_of(user_id: int, using: str) -> Facts:
+def facts_of(user_id: int, since: date, using: str) -> Facts:
+    """All that the states of the days from `since` on depend on."""
     facts = Facts()
     with connections[using].cursor() as cursor:
-        cursor.execute(statement(), {"user": user_id, "off": OFF_AT_LEAST})
+        since -= 2 * ONE_DAY  # The night's other day, and the end of the stretch before.
+        cursor.execute(statement(), {"user": user_id, "since": since, "off": OFF_AT_LEAST})
         for what, name, first, last, moment, text, number, status, what_of, page in cursor:
             if what == "row":
                 facts.held[name].append(Stretch(first, last, text, moment))
@@ -462,6 +467,8 @@ def facts_of(user_id: int, using: str) -> Facts:
                 failed = Failure(text, status, what_of, page, number, moment) if text else None
                 asked = facts.failed if failed else facts.complete
                 asked[name].append(Asked(first, last, moment, failed, number))
+            elif what == "first":
+                facts.first[name] = first
             elif what == "off":
                 facts.off[first] = number
             elif day := as_day(text):
@@ -489,12 +496,15 @@ STRETCHES = """
     FROM (
         SELECT day, lacks, created_at, lag(day) OVER days AS before, lag(lacks) OVER days AS lacked,
             max(day) OVER () AS newest
-        FROM {table} WHERE user_id = %(user)s WINDOW days AS (ORDER BY day)
+        FROM {table} WHERE user_id = %(user)s AND day >= %(since)s WINDOW days AS (ORDER BY day)
     ) AS held
     WHERE before IS NULL OR before <> day - 1 OR lacks <> lacked"""
+FIRST = """
+    SELECT 'first', '{name}', day, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM (SELECT day FROM {table} WHERE user_id = %(user)s ORDER BY day LIMIT 1) AS held"""
 READINGS = """
     SELECT 'reading', type, start, "end", asked_at, kind, attempts, status, collection, page
-    FROM {table} WHERE user_id = %(user)s"""
+    FROM {table} WHERE user_id = %(user)s AND "end" >= %(since)s"""
 REJECTED = """
     SELECT 'rejected', type, NULL, NULL, NULL, day, max(id), NULL, NULL, NULL
     FROM {table} WHERE user_id = %(user)s GROUP BY type, day"""
@@ -505,7 +515,8 @@ OFF = """
         SELECT day, 1440 - high_activity_minutes - medium_activity_minutes - low_activity_minutes
             - sedentary_minutes - resting_minutes AS off
         FROM {table}
-        WHERE user_id = %(user)s AND fetched_at >= (day + 1 + time '16:00') AT TIME ZONE 'UTC'
+        WHERE user_id = %(user)s AND day >= %(since)s
+            AND fetched_at >= (day + 1 + time '16:00') AT TIME ZONE 'UTC'
     ) AS activity
     WHERE off >= %(off)s"""
 
@@ -515,6 +526,7 @@ def statement() -> str:
     """One query for all that is known of a person, put together from the registry of types."""
     parts = [
         *(STRETCHES.format(name=name, table=table(kind.model)) for name, kind in METRICS.items()),
+        *(FIRST.format(name=name, table=table(kind.model)) for name, kind in METRICS.items()),
         READINGS.format(table=table(Reading)),
         REJECTED.format(table=table(RejectedDocument)),
         OFF.format(table=table(METRICS[WORN_TYPE].model)),

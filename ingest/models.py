@@ -259,8 +259,10 @@ class Reading(models.Model):
     )
     asked_at = models.DateTimeField(help_text="When Oura was asked.")
     run = models.CharField(max_length=64, blank=True, help_text="The run's request id.")
-    pages = models.PositiveIntegerField(null=True, help_text="Pages read, of all collections.")
-    documents = models.PositiveIntegerField(null=True, help_text="Oura's documents read.")
+    pages = models.PositiveIntegerField(null=True, help_text="Of the whole that was read.")
+    documents = models.PositiveIntegerField(
+        null=True, help_text="Of Oura's, in the whole that was read."
+    )
     attempts = models.PositiveIntegerField(
         default=0, help_text="How often in a row it came to this: whole, or failed."
     )

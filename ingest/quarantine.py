@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from msgspec import Raw
@@ -22,6 +22,13 @@ def id_of(raw: Any) -> str | None:
     return value[:255] if isinstance(value, str) and value else None
 
 
+class Settled(NamedTuple):
+    """How many rejections were known before, and whether any entry came, changed or went."""
+
+    again: int
+    changed: bool
+
+
 def settle(
     type_: str,
     user_id: int,
@@ -31,19 +38,20 @@ def settle(
     anothers: str,
     fetched_at: datetime,
     now: datetime,
-) -> int:
-    """Clear the entries of `stored`, keep `rejected`; return how many of these were known.
+) -> Settled:
+    """Clear the entries of `stored`, keep `rejected`.
 
     Both are by index in the request: a document that a later one makes good is not kept.
     """
     _drop_old(now)
     held = RejectedDocument.objects.filter(user_id=user_id)
+    cleared = 0
     if stored:
         documents = stored.values()
         keys = [key for each in documents for key in (each.id, _anothers_key(each.day))]
-        held.filter(type=type_, key__in=keys).delete()
+        cleared, _ = held.filter(type=type_, key__in=keys).delete()
     if not rejected:
-        return 0
+        return Settled(0, cleared > 0)
     good = {document.id: index for index, document in stored.items()}
     every = [
         entry
@@ -66,7 +74,7 @@ def settle(
         update_fields=["oura_id", "day", "content", "errors", "fetched_at", "last_seen"],
     )
     _drop_beyond(user_id)
-    return sum(_reason(entry.key, entry.errors) in known for entry in every)
+    return Settled(sum(_reason(entry.key, entry.errors) in known for entry in every), True)
 
 
 def _reason(key: str, errors: Errors) -> tuple[str, bytes]:

@@ -1,8 +1,9 @@
 """What is known of the days that Oura was asked for: the newest word on each, kept as ranges.
 
 A complete reading is the last word on its days; a failed one stands beside an older complete one,
-which stays true. Ranges are cut where a newer reading covers them, and joined where that loses
-nothing. The writer's lock on the person and type is held.
+which stays true. Ranges are cut where a newer reading covers them, so that what is superseded goes;
+the rest goes on telling of the whole that was read. The writer's lock on the person and type is
+held.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,13 +12,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from ingest.models import Reading
 
 ONE_DAY = timedelta(days=1)
-# Neighbours this old, asked within a month of each other, become one range of the older time:
-# nothing that is decided depends on the difference.
-OLD = timedelta(days=60)
-MONTH = timedelta(days=31)
-SETTLED = timedelta(days=3)
-CONTENT: tuple[str, ...] = ("complete", "asked_at", "run", "attempts", "kind", "status")
-CONTENT += ("collection", "page")
+# What a reading tells besides its days.
+CONTENT: tuple[str, ...] = ("complete", "asked_at", "run", "pages", "documents", "attempts")
+CONTENT += ("kind", "status", "collection", "page")
+# Once or more often is all that anybody asks.
+MOST_ATTEMPTS = 2
 
 
 def over_at(day: date) -> datetime:
@@ -28,7 +27,7 @@ def over_at(day: date) -> datetime:
 def record(report: Reading) -> None:
     """Add what a range came to. Reports may come in any order, and again."""
     held = list(Reading.objects.filter(user_id=report.user_id, type=report.type))
-    after = joined(known(held, report), now=report.asked_at)
+    after = joined(known(held, report))
     kept = {reading.pk for reading in after}
     Reading.objects.filter(pk__in=[each.pk for each in held if each.pk not in kept]).delete()
     Reading.objects.bulk_create([reading for reading in after if reading.pk is None])
@@ -58,8 +57,8 @@ def known(held: Sequence[Reading], report: Reading) -> list[Reading]:
     older = [each for each in held if each.asked_at <= report.asked_at]
     newer = [each for each in held if each.asked_at > report.asked_at]
     if report.complete:
-        report.attempts = 1 + fewest([each for each in held if each.complete], report)
-        left = outside([report], [each for each in newer if each.complete])
+        complete = [each for each in held if each.complete]
+        left = outside(counted(report, complete), [each for each in complete if each in newer])
         return [*outside(older, [report]), *newer, *left]
     failed = [each for each in older if not each.complete]
     again = [each.attempts for each in failed if overlap(each, report)]
@@ -69,10 +68,15 @@ def known(held: Sequence[Reading], report: Reading) -> list[Reading]:
     return [*complete, *outside(failed, [report]), *newer, *left]
 
 
-def fewest(complete: Iterable[Reading], report: Reading) -> int:
-    """How often each of the report's days has been asked for at least."""
+def counted(report: Reading, complete: Iterable[Reading]) -> list[Reading]:
+    """The report in parts by how often in a row their days have been asked for."""
     asked = [each for each in complete if overlap(each, report)]
-    return 0 if outside([report], asked) else min(each.attempts for each in asked)
+    again = [
+        part(report, max(each.start, report.start), min(each.end, report.end), each.attempts + 1)
+        for each in asked
+    ]
+    first = [part(each, each.start, each.end, 1) for each in outside([report], asked)]
+    return [*again, *first]
 
 
 def overlap(one: Reading, other: Reading) -> bool:
@@ -95,43 +99,24 @@ def without(reading: Reading, cover: Reading) -> list[Reading]:
     return [part(reading, *span) for span in (before, after) if span[0] <= span[1]]
 
 
-def part(reading: Reading, start: date, end: date) -> Reading:
-    """The reading of some of its days: of how many documents nobody knows."""
+def part(reading: Reading, start: date, end: date, attempts: int | None = None) -> Reading:
     content = {name: getattr(reading, name) for name in CONTENT}
+    if attempts is not None:
+        content["attempts"] = min(attempts, MOST_ATTEMPTS)
     return Reading(user_id=reading.user_id, type=reading.type, start=start, end=end, **content)
 
 
-def joined(readings: Iterable[Reading], *, now: datetime) -> list[Reading]:
-    """The same with neighbours joined where nothing is lost."""
+def joined(readings: Iterable[Reading]) -> list[Reading]:
+    """The same with neighbours joined that tell the same."""
     result: list[Reading] = []
     for reading in sorted(readings, key=lambda each: (each.complete, each.start)):
-        if result and joinable(result[-1], reading, now):
-            result[-1] = join(result[-1], reading)
+        if result and joinable(result[-1], reading):
+            result[-1] = part(reading, result[-1].start, reading.end)
         else:
             result.append(reading)
     return result
 
 
-def joinable(one: Reading, following: Reading, now: datetime) -> bool:
-    if one.complete != following.complete or one.end + ONE_DAY != following.start:
-        return False
-    failure = ("kind", "status", "collection", "page", "attempts", "run", "asked_at")
-    if not one.complete:
-        return all(getattr(one, name) == getattr(following, name) for name in failure)
-    if (one.asked_at, one.run) == (following.asked_at, following.run):
-        return True
-    first, last = sorted((one.asked_at, following.asked_at))
-    over = over_at(following.end)
-    return now - over >= OLD and first - over >= SETTLED and last - first <= MONTH
-
-
-def join(one: Reading, following: Reading) -> Reading:
-    found = part(min(one, following, key=lambda each: each.asked_at), one.start, following.end)
-    found.attempts = min(one.attempts, following.attempts)
-    found.pages = total(one.pages, following.pages)
-    found.documents = total(one.documents, following.documents)
-    return found
-
-
-def total(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+def joinable(one: Reading, following: Reading) -> bool:
+    same = all(getattr(one, name) == getattr(following, name) for name in CONTENT)
+    return same and one.end + ONE_DAY == following.start

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from django.db.models import F
+from django.db import connection
 
 from ingest.models import MetricSource, Revision
 from ingest.readings import over_at
@@ -70,28 +70,40 @@ def store(
         (row["day"], bytes(row["content_hash"])): row["pk"]
         for row in held.values("pk", "day", "content_hash")
     }
-    fresh = []
+    again: list[Revision] = []
+    fresh: list[Revision] = []
     for row in rows:
         revision = revision_of(kind, row, contents.get(row["day"]), successors[row["day"]])
         revision.user_id, revision.type, revision.kind = user_id, kind.type, why
         revision.replaced_at = now
-        if same := known.get((row["day"], bytes(row["content_hash"]))):
-            again(same, revision)
-        else:
-            fresh.append(revision)
+        revision.pk = known.get((row["day"], bytes(row["content_hash"])))
+        (again if revision.pk else fresh).append(revision)
     Revision.objects.bulk_create(fresh)
+    count_again(again)
 
 
-def again(pk: int, revision: Revision) -> None:
-    """The same content stopped being what is held once more."""
-    Revision.objects.filter(pk=pk).update(
-        kind=revision.kind,
-        changes=revision.changes,
-        notes=revision.notes,
-        fetched_at=revision.fetched_at,
-        replaced_at=revision.replaced_at,
-        times=F("times") + 1,
-    )
+def count_again(revisions: list[Revision]) -> None:
+    """The same contents stopped being what is held once more."""
+    if not revisions:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE metric_revisions AS held SET
+                kind = u.kind, changes = u.changes, notes = u.notes, fetched_at = u.fetched_at,
+                replaced_at = u.replaced_at, times = held.times + 1
+            FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[], %s::timestamptz[],
+                %s::timestamptz[]) AS u(id, kind, changes, notes, fetched_at, replaced_at)
+            WHERE held.id = u.id""",
+            [
+                [each.pk for each in revisions],
+                [str(each.kind) for each in revisions],
+                [orjson.dumps(each.changes).decode() for each in revisions],
+                [orjson.dumps(each.notes).decode() for each in revisions],
+                [each.fetched_at for each in revisions],
+                [each.replaced_at for each in revisions],
+            ],
+        )
 
 
 def revision_of(

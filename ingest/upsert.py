@@ -118,10 +118,9 @@ def forget(user_id: int) -> None:
         for kind in METRICS.values():
             writer = Writer(kind, user_id, timezone.now(), timezone.now())
             writer.lock()
-            rows = kind.model._default_manager.filter(user_id=user_id)
-            if rows.exists():
-                rows.delete()
-                writer.raise_version()
+            kind.model._default_manager.filter(user_id=user_id).delete()
+            writer.raise_version()
+            writer.raise_version("ledger_version")
         for model in (MetricSource, RejectedDocument, Origin, Reading, Revision, Run):
             model._default_manager.filter(user_id=user_id).delete()
 
@@ -215,7 +214,7 @@ class Writer:
         if origin:
             self.hold_origin(origin, first=outcome.stored > 0)
         stored = {item.index: item.document for item in items if item.index not in rejected}
-        outcome.again = quarantine.settle(
+        settled = quarantine.settle(
             self.kind.type,
             self.user_id,
             stored,
@@ -224,6 +223,9 @@ class Writer:
             fetched_at=self.fetched_at,
             now=self.now,
         )
+        outcome.again = settled.again
+        if settled.changed:
+            self.raise_version("ledger_version")
         if whole:
             named = {item.document.day for item in items}
             self.drop_others(whole, named, [raw[index] for index in rejected], outcome)

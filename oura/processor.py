@@ -134,12 +134,10 @@ class Processor:
         """
         for batch, part in batches(documents, span):
             told: dict[str, Any] | None = None
-            if part and span:
+            if part:
                 told = {"start": part[0], "end": part[1]}
                 if pages is not None:
-                    # A range that takes several requests was read once.
-                    last = part[1] == span[1]
-                    told |= {"pages": pages if last else 0, "documents": read if last else 0}
+                    told |= {"pages": pages, "documents": read}
             envelope = orjson.dumps(
                 {
                     "type": type_,

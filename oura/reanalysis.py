@@ -36,7 +36,8 @@ def notes(before: Source, after: Source) -> list[str]:
 
 
 def periods_of(source: Source) -> list[Mapping[str, Any]]:
-    found = source.get("sleep")
+    """The periods as far as they are documents; nobody has looked at them before."""
+    found = source.get("sleep") if isinstance(source, dict) else None
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
@@ -68,12 +69,12 @@ def naps(before: int, after: int) -> list[str]:
 
 
 def deletions(before: Source, after: Source) -> list[str]:
-    kinds = {period.get("id"): period.get("type") for period in periods_of(before)}
+    kinds = {str(period.get("id")): period.get("type") for period in periods_of(before)}
     deleted = [
         period
         for period in periods_of(after)
         if period.get("type") == "deleted"
-        and kinds.get(period.get("id"), "deleted") not in ("deleted", None)
+        and kinds.get(str(period.get("id")), "deleted") not in ("deleted", None)
     ]
     return ["a period deleted"] if deleted else []
 

@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import tempfile
@@ -5,8 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.core.servers.basehttp import WSGIRequestHandler
 from playwright.sync_api import sync_playwright
 
+from tests.end_to_end.life import Life
 from tests.end_to_end.machines import Machine
 from tests.oura.conftest import at_oura
 from tests.processes import Pipeline, Service, database_environment
@@ -84,3 +87,15 @@ def machine():
 
 
 __all__ = ["at_oura"]
+
+
+@pytest.fixture
+def life(live_server, settings, transactional_db, ana):
+    settings.ROOT_URLCONF = "tests.end_to_end.both"
+    with pytest.MonkeyPatch.context() as patch:
+        # Else each answer would wait for the client to acknowledge its headers.
+        patch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
+        # The processor collects garbage at each request, and here it would be all of the tests'.
+        gc.freeze()
+        yield Life(live_server.url, settings, ana)
+        gc.unfreeze()

@@ -1,4 +1,4 @@
-"""A person's life in the sandbox, day by day under a simulated clock, and what should be known of it.
+"""A person's life in the sandbox under a simulated clock, and what should be known of it.
 
 Collector, processor and sandbox speak HTTP as ever, in one process, since they share the clock. The
 truth is the sandbox's: each day's documents at any time since, as they were at Oura then.
@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 
+import django.conf
 import orjson
 import time_machine
 from django.utils.module_loading import import_string
@@ -31,7 +32,10 @@ from tests.processes import TOKEN
 ONE_DAY = timedelta(days=1)
 SEED, NAME = "a-life", "femi"
 MORNING = time(9, tzinfo=UTC)
-BIRTH = date(2023, 12, 31)
+COLLECTIONS = [name for entry in METRIC_TYPES.values() for name in entry.collections]
+FAULTS = ["server_error", "malformed", "rate_limit", "unauthorized", "forbidden"]
+# As many as bring down every try of one request, and fewer.
+TIMES = [1, 3, 5, 12]
 
 
 class Killed(BaseException):
@@ -41,7 +45,7 @@ class Killed(BaseException):
 class Dying:
     """Ends the collector before its n-th request to anybody, or after the answer came."""
 
-    def __init__(self, requests_left, *, after=False):
+    def __init__(self, requests_left, after=False):
         self.left, self.after = requests_left, after
 
     def __call__(self, send):
@@ -57,15 +61,20 @@ class Dying:
 
 class Life:
     def __init__(self, url, settings, user, born=date(2024, 1, 1)):
-        self.url, self.settings, self.user, self.born = url, settings, user, born
-        self.person = people(SEED)[NAME]
-        self.today = born - ONE_DAY
-        # Per type and day: when it became what, None for nothing.
-        self.truth = defaultdict(list)
-        self.refused = []
-        self.hours = timedelta(0)
+        self.url, self.user, self.born = url, user, born
         settings.SANDBOX_SEED = SEED
         settings.SANDBOX_PAGE_SIZE = 1000
+        # Each setting by the fixture nests one deeper; the last of them is changed in place.
+        settings.SANDBOX_TODAY, settings.SANDBOX_DAYS = born, 1
+        self.person = people(SEED)[NAME]
+        self.begin()
+
+    def begin(self):
+        """The day before the first, with a sandbox in which nothing has happened."""
+        self.today = self.born - ONE_DAY
+        # Per type and day: when it became what, None for nothing.
+        self.truth = defaultdict(list)
+        self.hours = timedelta(0)
         store.forget()
         faults.clear()
         grants.state.lapsed.clear()
@@ -81,8 +90,8 @@ class Life:
         """The next morning: one more day is there."""
         self.today += ONE_DAY
         self.hours = timedelta(0)
-        self.settings.SANDBOX_TODAY = self.today
-        self.settings.SANDBOX_DAYS = (self.today - self.born).days + 1
+        django.conf.settings.SANDBOX_TODAY = self.today
+        django.conf.settings.SANDBOX_DAYS = (self.today - self.born).days + 1
         self.changed(self.today)
 
     def changed(self, day):
@@ -165,6 +174,25 @@ class Life:
             except Killed:
                 return None
         return report
+
+    def restore_all(self):
+        for collection in COLLECTIONS:
+            day = self.born
+            while day <= self.today:
+                self.change("restore", collection, day)
+                day += ONE_DAY
+
+    def held(self):
+        return {type_: set(self.rows(type_)) for type_ in METRIC_TYPES}
+
+    def there(self):
+        """The days that Oura has now."""
+        return {
+            type_: {
+                day for (name, day), each in self.truth.items() if name == type_ and each[-1][1]
+            }
+            for type_ in METRIC_TYPES
+        }
 
     # What should be known --------------------------------------------------------------------
 

@@ -1,0 +1,128 @@
+"""Whatever may happen to a person's days, in any order: the ledger stays the truth."""
+
+from datetime import timedelta
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ingest.upsert import forget
+from tests.end_to_end.life import COLLECTIONS, FAULTS, TIMES, Dying
+
+collections = st.sampled_from(COLLECTIONS)
+ago = st.integers(0, 40).map(lambda days: timedelta(days=days))
+naps = st.sampled_from(["rest", "sleep", "deleted", "late_nap"])
+
+
+def machine(life):
+    class Days(RuleBasedStateMachine):
+        """Steps that take place between one morning and the next, and mornings."""
+
+        @initialize()
+        def begin(self):
+            forget(life.user.pk)
+            life.begin()
+            life.wake()
+            self.is_told = False
+
+        @rule(days=st.integers(1, 20))
+        def days_go_by(self, days):
+            for _ in range(days):
+                life.wake()
+
+        @rule()
+        def a_morning_and_a_run(self):
+            life.wake()
+            self.run()
+
+        @rule()
+        def run(self):
+            life.collect()
+            self.is_told = True
+
+        @rule()
+        def repair(self):
+            life.collect(repair=True)
+            self.is_told = True
+
+        @rule()
+        def read_all(self):
+            life.collect(everything=True)
+            self.is_told = True
+
+        @rule(requests=st.integers(1, 20), after=st.booleans())
+        def a_run_that_is_killed(self, requests, after):
+            life.collect(Dying(requests, after))
+            self.is_told = True
+
+        @rule(collection=collections, ago=ago)
+        def a_day_is_not_synced_yet(self, collection, ago):
+            life.change("remove", collection, life.today - ago)
+
+        @rule(collection=collections, ago=ago)
+        def a_day_is_synced_late(self, collection, ago):
+            life.change("restore", collection, life.today - ago)
+
+        @rule(collection=collections, ago=ago, new_id=st.booleans())
+        def a_day_is_recomputed(self, collection, ago, new_id):
+            life.change("recompute", collection, life.today - ago, new_id=new_id)
+
+        @rule(ago=ago, kind=naps)
+        def a_nap_is_found_confirmed_or_deleted(self, ago, kind):
+            life.nap(life.today - ago, kind)
+
+        @rule(ago=ago, deleted=st.booleans())
+        def a_night_is_deleted(self, ago, deleted):
+            life.delete_periods(life.today - ago, deleted)
+
+        @rule(
+            kind=st.sampled_from(FAULTS),
+            times=st.sampled_from(TIMES),
+            path=st.none() | collections,
+        )
+        def oura_fails(self, kind, times, path):
+            life.fault(kind, times, path)
+
+        @rule()
+        def the_membership_lapses(self):
+            life.lapse()
+
+        @rule()
+        def all_is_well_again(self):
+            life.calm()
+
+        @invariant()
+        def the_ledger_is_the_truth(self):
+            if self.is_told:
+                life.check()
+                self.is_told = False
+
+        def teardown(self):
+            life.calm()
+            life.restore_all()
+            life.wake()
+            life.collect(repair=True)
+            life.check()
+            assert life.held() == life.there()
+
+    return Days
+
+
+def test_whatever_happens_the_ledger_is_the_truth(life):
+    run_state_machine_as_test(
+        lambda: machine(life)(),
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=50,
+            deadline=None,
+            derandomize=True,
+            print_blob=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
