@@ -1,5 +1,6 @@
 """Ranges that were read, or could not be: what is known of them, and what becomes of the rows."""
 
+from collections import Counter
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -15,14 +16,12 @@ from ingest.models import (
     SleepMetric,
     Stream,
 )
-from ingest.readings import MONTH, OLD, SETTLED, joinable, joined, known, missed, over_at, record
+from ingest.readings import joined, known, missed, over_at, record
 from tests.ingest.conftest import night
 
 FIRST = date(2026, 3, 1)
 LATER = over_at(FIRST + timedelta(days=30))
 HOUR = timedelta(hours=1)
-# Long after all of these days are old.
-MUCH_LATER = LATER + timedelta(days=400)
 
 
 def day(number):
@@ -50,7 +49,7 @@ def whole(*reports):
     """The readings after these reports, one after another."""
     held = []
     for report in reports:
-        held = joined(known(held, report), now=report.asked_at)
+        held = joined(known(held, report))
     return held
 
 
@@ -112,18 +111,10 @@ def test_in_whatever_order_they_come_a_failure_stands_until_a_newer_complete_rea
     assert by_day(whole(*given_), complete=False) == expected
 
 
-@given(in_any_order)
-def test_cutting_and_joining_never_counts_a_document_or_a_page_twice(given_):
-    held = whole(*given_)
-    for name in ("documents", "pages"):
-        assert sum(getattr(each, name) or 0 for each in held) <= sum(
-            getattr(each, name) for each in given_
-        )
-
-
 def test_the_same_report_again_changes_nothing_that_is_known():
-    again = whole(reading(0, 9, run="1"), reading(0, 9, run="1"))
-    assert (spans(again), [each.asked_at for each in again]) == ([(0, 9)], [LATER])
+    once, twice = (whole(*[reading(0, 9) for _ in range(times)]) for times in (1, 2))
+    assert spans(once) == spans(twice) == [(0, 9)]
+    assert by_day(once, complete=True) == by_day(twice, complete=True)
 
 
 def test_what_a_report_leaves_alone_is_the_same_object():
@@ -131,9 +122,12 @@ def test_what_a_report_leaves_alone_is_the_same_object():
     assert known([apart], reading(5, 9, LATER + HOUR))[0] is apart
 
 
-def test_part_of_a_reading_does_not_say_how_many_documents_it_has():
-    held = whole(reading(0, 9, documents=10, pages=2), reading(5, 9, LATER + HOUR, documents=5))
-    assert [(each.documents, each.pages) for each in held] == [(None, None), (5, None)]
+def test_what_is_left_of_a_reading_goes_on_telling_of_the_whole_that_was_read():
+    held = whole(reading(0, 9, documents=10, pages=2), reading(3, 9, LATER + HOUR, documents=7))
+    assert [(each.documents, each.pages, each.run) for each in held] == [
+        (10, 2, "a run"),
+        (7, None, "a run"),
+    ]
 
 
 def test_a_failure_in_the_middle_leaves_the_complete_reading_whole():
@@ -171,8 +165,13 @@ def test_failures_of_other_days_do_not_count():
     assert attempts(failure(0, 3), failure(5, 9, LATER + HOUR)) == [1, 1]
 
 
-def test_each_complete_reading_in_a_row_counts():
-    assert attempts(*[reading(0, 9, LATER + n * HOUR) for n in range(3)]) == [3]
+def test_a_day_read_whole_counts_as_asked_once():
+    assert attempts(reading(0, 9)) == [1]
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_day_read_whole_again_counts_as_asked_more_than_once(times):
+    assert attempts(*[reading(0, 9, LATER + n * HOUR) for n in range(times)]) == [2]
 
 
 def test_failures_between_leave_the_count_of_complete_readings():
@@ -180,33 +179,54 @@ def test_failures_between_leave_the_count_of_complete_readings():
     assert [each.attempts for each in held] == [2]
 
 
-def test_a_reading_with_a_day_that_never_was_asked_counts_from_one():
-    assert attempts(reading(0, 9), reading(0, 10, LATER + HOUR)) == [1]
+def test_days_asked_for_the_first_time_are_told_from_the_others_of_the_same_reading():
+    held = whole(reading(3, 5), reading(0, 9, LATER + HOUR))
+    assert [(*span, each.attempts) for each, span in zip(held, spans(held), strict=True)] == [
+        (0, 2, 1),
+        (3, 5, 2),
+        (6, 9, 1),
+    ]
 
 
-def test_a_reading_of_several_counts_on_from_the_fewest():
-    often = [reading(0, 4, LATER + n * HOUR) for n in range(3)]
-    assert attempts(*often, reading(5, 9, LATER), reading(0, 9, LATER + 9 * HOUR)) == [2]
+def test_a_gap_asked_for_again_keeps_its_count_beside_neighbours_of_the_same_run():
+    held = whole(reading(0, 9), reading(5, 5, LATER + HOUR))
+    assert [each.attempts for each in held] == [1, 2, 1]
+
+
+@given(in_any_order)
+def test_each_day_counts_as_asked_once_or_more_often(given_):
+    given_ = sorted(given_, key=lambda each: each.asked_at)
+    times = Counter(one for each in given_ if each.complete for one in days_of(each))
+    told = {one: each.attempts for each in whole(*given_) if each.complete for one in days_of(each)}
+    assert told == {one: min(count, 2) for one, count in times.items()}
 
 
 # Few ranges ---------------------------------------------------------------------------------------
 
 
-def test_neighbours_of_one_run_become_one_range_with_all_that_they_counted():
-    [held] = whole(reading(0, 4, documents=5, pages=1), reading(5, 9, documents=4, pages=2))
-    assert (spans([held]), held.documents, held.pages) == ([(0, 9)], 9, 3)
-
-
-def test_neighbours_of_two_recent_runs_stay_apart():
-    assert spans(whole(reading(0, 4), reading(5, 9, LATER + HOUR, run="2"))) == [(0, 4), (5, 9)]
+def test_neighbours_that_tell_the_same_become_one_range():
+    assert spans(whole(reading(0, 4), reading(5, 9))) == [(0, 9)]
 
 
 def test_days_with_others_between_stay_apart():
     assert spans(whole(reading(0, 4), reading(6, 9))) == [(0, 4), (6, 9)]
 
 
-def test_failures_of_the_same_kind_in_one_run_become_one_range():
+def test_failures_that_tell_the_same_become_one_range():
     assert spans(whole(failure(0, 4), failure(5, 9))) == [(0, 9)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"run": "2"},
+        {"asked_at": LATER + HOUR},
+        {"pages": 2},
+        {"documents": 2},
+    ],
+)
+def test_neighbours_that_differ_stay_apart(other):
+    assert spans(whole(reading(0, 4), reading(5, 9, **other))) == [(0, 4), (5, 9)]
 
 
 @pytest.mark.parametrize(
@@ -228,71 +248,10 @@ def test_a_failure_and_a_complete_reading_stay_apart():
     assert len(whole(reading(0, 4), failure(5, 9))) == 2
 
 
-def neighbours(first_at, second_at, now):
-    return joinable(reading(0, 4, first_at), reading(5, 9, second_at, run="2"), now)
-
-
-def test_old_neighbours_asked_within_a_month_are_joined():
-    over = over_at(day(9))
-    assert neighbours(over + SETTLED, over + SETTLED + MONTH, over + OLD)
-
-
-@pytest.mark.parametrize("swap", [False, True])
-def test_old_neighbours_asked_more_than_a_month_apart_are_not(swap):
-    moments = [LATER, LATER + MONTH + HOUR]
-    first, second = reversed(moments) if swap else moments
-    assert not neighbours(first, second, MUCH_LATER)
-
-
-def test_neighbours_that_are_not_old_yet_are_not_joined():
-    over = over_at(day(9))
-    assert not neighbours(over + SETTLED, over + SETTLED + HOUR, over + OLD - HOUR)
-
-
-def test_old_neighbours_of_which_one_was_asked_too_early_are_not_joined():
-    over = over_at(day(9))
-    assert not neighbours(over + SETTLED - HOUR, over + SETTLED + HOUR, MUCH_LATER)
-
-
-def test_a_joined_range_has_the_older_time_and_the_fewer_attempts():
-    parts = [reading(0, 4, LATER + HOUR, attempts=5), reading(5, 9, LATER, attempts=2)]
-    [held] = joined(parts, now=MUCH_LATER)
-    assert (held.asked_at, held.attempts) == (LATER, 2)
-
-
-moments = st.integers(-40, 60).map(lambda number: LATER + timedelta(days=number))
-apart = st.lists(st.tuples(st.integers(1, 4), st.booleans(), moments), max_size=12)
-
-
-def one_after_another(parts):
-    """Readings that don't overlap; some are left out, so that there are gaps."""
-    start, found = 0, []
-    for index, (length, is_read, asked_at) in enumerate(parts):
-        if is_read:
-            found.append(reading(start, start + length - 1, asked_at, run=str(index)))
-        start += length
-    return found
-
-
-@given(apart, st.integers(-20, 200))
-def test_no_day_is_ever_said_to_be_read_later_than_it_was_or_joined_before_it_is_old(parts, age):
-    now = LATER + timedelta(days=age)
-    readings = one_after_another(parts)
-    before = by_day(readings, complete=True)
-    told = by_day(joined(readings, now=now), complete=True)
-    assert told.keys() == before.keys()
-    for one, moment in told.items():
-        assert moment == before[one] or (moment < before[one] and now - over_at(one) >= OLD)
-
-
-def test_ten_years_of_daily_runs_are_kept_in_a_range_for_every_nine_days_or_so():
-    held = []
-    for number in range(3650):
-        asked_at = datetime.combine(day(number), over_at(FIRST).timetz()) - timedelta(hours=7)
-        report = reading(number - 13, number + 1, asked_at, run=str(number), documents=14)
-        held = joined(known(held, report), now=asked_at)
-    assert len(held) < 3650 / 8
-    assert len(by_day(held, complete=True)) == 3650 + 14
+def test_days_that_were_asked_for_one_by_one_and_then_together_become_one_range():
+    one_by_one = [reading(n, n, LATER + n * HOUR, run=str(n)) for n in range(60)]
+    assert len(whole(*one_by_one)) == 60
+    assert spans(whole(*one_by_one, reading(0, 59, LATER + 99 * HOUR, run="99"))) == [(0, 59)]
 
 
 # In the database ----------------------------------------------------------------------------------
@@ -303,9 +262,9 @@ def test_a_report_replaces_what_it_cuts_and_keeps_the_rows_of_the_others(ana):
     for start, end in ((0, 3), (5, 9)):
         record(reading(start, end, user_id=ana.pk))
     kept = Reading.objects.get(start=FIRST).pk
-    record(reading(8, 12, LATER + HOUR, user_id=ana.pk, run="2"))
+    record(reading(5, 7, LATER + HOUR, user_id=ana.pk, run="2"))
     found = Reading.objects.order_by("start")
-    assert spans(found) == [(0, 3), (5, 7), (8, 12)]
+    assert spans(found) == [(0, 3), (5, 7), (8, 9)]
     assert found[0].pk == kept
 
 

@@ -143,8 +143,7 @@ values = st.none() | st.integers() | texts | st.dictionaries(texts, st.none(), m
 fields = st.fixed_dictionaries(
     {"type": st.sampled_from(["long_sleep", "late_nap", "deleted"]) | values},
     optional=dict.fromkeys(
-        ["id", "total_sleep_duration", "bedtime_start", "sleep_algorithm_version"],
-        texts | st.integers(),
+        ["id", "total_sleep_duration", "bedtime_start", "sleep_algorithm_version"], values
     ),
 )
 strange = st.fixed_dictionaries(
