@@ -412,8 +412,12 @@ class _Type:
     def off(self, day: date) -> int:
         """Minutes without the ring on both days that a night belongs to; 0 if one has none.
 
-        A night begins on the activity day before: one of them alone may tell of another night.
+        A night begins on the activity day before: one of them alone may tell of another night. What
+        else is held of the night tells that the ring was worn.
         """
+        nightly = (name for name in METRICS if name != WORN_TYPE)
+        if any(holding(self.facts.held[name], day) for name in nightly):
+            return 0
         known = [
             self.facts.off.get(each, 0)
             for each in (day - ONE_DAY, day)

@@ -1,7 +1,7 @@
 """What operators see of ingest."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Max
@@ -71,7 +71,9 @@ class NewestDay(Collector):
 SUMS = """
     SELECT types.key, reasons.key, sum(reasons.value::bigint)
     FROM collection_runs, jsonb_each(missing) AS types, jsonb_each_text(types.value) AS reasons
-    WHERE newest GROUP BY 1, 2"""
+    WHERE newest AND finished_at > %s GROUP BY 1, 2"""
+# Whoever is no longer collected for lacks nothing that could come.
+RECENT = timedelta(days=7)
 
 
 class MissingDays(Collector):
@@ -85,7 +87,7 @@ class MissingDays(Collector):
         )
         try:
             with connection.cursor() as cursor:
-                cursor.execute(SUMS)
+                cursor.execute(SUMS, [timezone.now() - RECENT])
                 sums = {(type_, reason): days for type_, reason, days in cursor.fetchall()}
         except (DatabaseError, InterfaceError):
             return []

@@ -6,7 +6,7 @@ older days on a schedule that thins out, since Oura revises. Few, wide requests:
 can bring along costs nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -152,29 +152,35 @@ def held(ledger: Iterable[Known]) -> list[Due]:
     ]
 
 
-def again(ledger: Iterable[Known], today: date) -> list[Due]:
-    """Older days whose age calls for another reading: all that are due, once some are overdue.
+def again(ledger: Sequence[Known], today: date) -> list[Due]:
+    """Older days whose age calls for another reading: of an age all, once some are overdue.
 
     A day is overdue a quarter of that age later, so that days are asked for by weeks and months.
     """
-    due = [each for known in ledger for each in aged(known, today)]
-    return [span for span, _ in due] if any(overdue for _, overdue in due) else []
+    return [
+        due
+        for age in (*AGES, *range(YEAR, (today - HISTORY).days, YEAR))
+        for due in at_age(ledger, age, today)
+    ]
 
 
-def aged(known: Known, today: date) -> Iterator[tuple[Due, bool]]:
-    """The parts that have reached an age since they were last read, and whether they are overdue.
+def at_age(ledger: Iterable[Known], age: int, today: date) -> list[Due]:
+    due = [each for known in ledger if (each := aged(known, age, today))]
+    late = today - timedelta(age + (age // 4 if age > RECENT.days else 1))
+    return due if any(each.start <= late for each in due) else []
 
-    Held days of which nobody knows when they were read are taken to be as old as that.
+
+def aged(known: Known, age: int, today: date) -> Due | None:
+    """The part that has reached the age since it was last read.
+
+    Held days of which nobody knows when they were read are taken never to have been.
     """
     if known.state not in ("held", "partial"):
-        return
+        return None
     read_on = known.asked_at.astimezone(UTC).date() if known.asked_at else HISTORY
-    for age in (*AGES, *range(YEAR, (today - HISTORY).days, YEAR)):
-        last = min(known.end, today - timedelta(age))
-        first = max(known.start, read_on - timedelta(age - 1))
-        slack = 0 if age <= RECENT.days else age // 4
-        if first <= last:
-            yield Due(first, last, f"{age} days old"), first <= today - timedelta(age + slack)
+    first = max(known.start, read_on - timedelta(age - 1))
+    last = min(known.end, today - timedelta(age))
+    return Due(first, last, f"{age} days old") if first <= last else None
 
 
 def spans(dues: Iterable[Due]) -> list[Span]:

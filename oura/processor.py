@@ -57,6 +57,7 @@ class Processor:
         self.origin = origin
         self.timeout = (5.0, timeout)
         self.waiting = waiting or Waiting()
+        self.has_ledger = True
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers.update(
@@ -83,6 +84,7 @@ class Processor:
             if error.status != 404:
                 raise
             # One that is about to be upgraded, or somebody else's.
+            self.has_ledger = False
             found, read = self._get("/api/v1/metrics/coverage"), known_of_coverage
         try:
             return {name: read(found.get(name)) for name in METRIC_TYPES}
@@ -136,7 +138,7 @@ class Processor:
             told: dict[str, Any] | None = None
             if part:
                 told = {"start": part[0], "end": part[1]}
-                if pages is not None:
+                if pages is not None and self.has_ledger:
                     told |= {"pages": pages, "documents": read}
             envelope = orjson.dumps(
                 {

@@ -284,6 +284,9 @@ class Life:
             if since is None or each.asked_at > since
         }
 
+    def worn(self, day):
+        return nights.night(self.person, day).worn
+
     def settled(self, type_, day, rows, asked):
         if day < min(rows[type_]):
             return {"none"}
@@ -291,7 +294,10 @@ class Life:
             known = [asked.get((each, day)) for each in METRIC_TYPES]
             if all(moment and moment >= over_at(day) for moment in known):
                 return {"not_worn"}
-        if type_ != "activity" and not nights.night(self.person, day).worn:
+        if type_ != "activity" and not self.worn(day):
+            return {"not_worn", "none"}
+        if not self.worn(day - ONE_DAY) and not self.worn(day + ONE_DAY):
+            # The two nights around it look like one without the ring, from what Oura tells of days.
             return {"not_worn", "none"}
         return {"not_worn", "none"} if in_drawer(self.person, day) else {"none"}
 

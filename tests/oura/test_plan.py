@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oura.plan import HISTORY, WINDOW_DAYS, Known, Wish, plan, spans, windows, without
+from oura.plan import (
+    HISTORY,
+    ONE_DAY,
+    WINDOW_DAYS,
+    Known,
+    Wish,
+    plan,
+    spans,
+    windows,
+    without,
+)
 
 NOW = datetime(2026, 10, 27, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -219,3 +229,53 @@ def test_no_fewer_windows_could_hold_the_days(found):
 def test_the_rest_is_what_others_do_not_cover(one, other):
     rest = without(spans(map(Part, one)), spans(map(Part, other)))
     assert days_in(rest) == days_in(one) - days_in(other)
+
+
+# A year of daily runs -----------------------------------------------------------------------------
+
+
+class Reader:
+    """Reads what is planned, day by day, of a history in which one day of fifty has nothing."""
+
+    def __init__(self, years):
+        self.clock = NOW
+        self.first = TODAY - timedelta(365 * years)
+        self.gaps = {self.first + timedelta(n) for n in range(0, 365 * (years + 2), 50)}
+        self.asked = {}
+        self.requests = 0
+
+    def known(self, day):
+        asked_at, times = self.asked.get(day, (None, 0))
+        if asked_at is None:
+            return Known(day, day, "not_asked")
+        if day >= self.clock.date():
+            return Known(day, day, "not_synced", "early", asked_at)
+        state = "none" if day in self.gaps else "held"
+        return Known(day, day, state, asked_at=asked_at, times=times)
+
+    def ledger(self):
+        days = (self.clock.date() + ONE_DAY - self.first).days + 1
+        before = Known(HISTORY, self.first - ONE_DAY, "none", "before", NOW, times=1)
+        return [before, *(self.known(self.first + timedelta(n)) for n in range(days))]
+
+    def read(self, found):
+        for start, end in found:
+            for n in range((end - start).days + 1):
+                each = start + timedelta(n)
+                self.asked[each] = (self.clock, self.asked.get(each, (None, 0))[1] + 1)
+
+    def run(self):
+        asked = plan(self.ledger(), Wish(), self.clock)
+        wide, listed = windows(spans(asked.read)), spans(asked.seek)
+        self.requests += len(wide) + bool(listed)
+        self.read([*wide, *listed])
+        self.clock += timedelta(days=1)
+
+
+@pytest.mark.parametrize("years", [1, 10])
+def test_a_daily_run_costs_little_more_than_one_request_whatever_the_history(years):
+    reader = Reader(years)
+    reader.read([(reader.first, TOMORROW)])
+    for _ in range(60):
+        reader.run()
+    assert 60 <= reader.requests <= 72
