@@ -1,0 +1,157 @@
+"""What the ledger is good for, through the real processes: plan, repair, reasons, revisions."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+import requests
+
+from ingest.models import Reading, Revision, Run
+from tests.conftest import PASSWORDS
+from tests.processes import TOKEN
+
+
+def day_ago(pipeline, number):
+    today = date.fromisoformat(pipeline.sandbox.environment["SANDBOX_TODAY"])
+    return (today - timedelta(days=number)).isoformat()
+
+
+def ledger(pipeline, type_="readiness"):
+    answer = requests.get(
+        f"{pipeline.processor.url}/api/v1/metrics/ledger",
+        params={"user": "ana"},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=10,
+    )
+    return answer.json()[type_]
+
+
+def state(pipeline, day, type_="readiness"):
+    [found] = [each for each in ledger(pipeline, type_) if each["from"] <= day <= each["to"]]
+    return found
+
+
+@pytest.fixture
+def api(api_process, ana):
+    """The API, asked as ana."""
+    login = {"username": "ana", "password": PASSWORDS["ana"]}
+    token = requests.post(f"{api_process.url}/auth/login", json=login, timeout=10).json()["token"]
+
+    def get(path, **query):
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.get(
+            f"{api_process.url}/api/v1/{path}", params=query, headers=headers, timeout=10
+        ).json()
+
+    return get
+
+
+def test_a_plan_tells_what_would_be_asked_and_why_and_asks_nothing(pipeline):
+    before = pipeline.requests()
+    run = pipeline.collect("--plan", "--type", "sleep")
+    [plan] = run.report["plans"]
+    assert (run.code, pipeline.requests()) == (0, before)
+    assert [(each["from"], each["why"]) for each in plan["types"]["sleep"]][1:] == [
+        ("2010-01-01", "never asked")
+    ]
+
+
+def test_a_plan_can_be_read_by_people(pipeline):
+    process = pipeline.popen("--plan", "--type", "sleep", "--output", "text")
+    stdout, _ = process.communicate(timeout=60)
+    assert stdout.splitlines()[0].endswith("the last 14 days")
+    assert "sleep: 2010-01-01 to " in stdout
+
+
+def test_a_refusal_is_told_as_no_permission_with_its_status(pipeline):
+    pipeline.fault("forbidden", times=1000, path="daily_readiness")
+    pipeline.collect("--type", "readiness")
+    found = state(pipeline, day_ago(pipeline, 3))
+    assert found["state"] == "no_permission"
+    assert "daily_readiness with status 403" in found["reason"]
+
+
+def test_a_failure_is_told_with_its_page_and_when_it_is_tried_again(pipeline):
+    pipeline.fault("server_error", times=1000, path="daily_readiness")
+    pipeline.collect("--type", "readiness")
+    found = state(pipeline, day_ago(pipeline, 3))
+    assert (found["state"], found["next_at"] is not None) == ("failed", True)
+    assert "daily_readiness failed on page 1 with status 50" in found["reason"]
+
+
+def test_repair_brings_a_day_at_once_that_would_rest(pipeline):
+    day = day_ago(pipeline, 150)
+    pipeline.control("remove", name="demo", type="daily_readiness", day=day)
+    for _ in range(3):
+        pipeline.collect("--type", "readiness")
+    pipeline.control("restore", name="demo", type="daily_readiness", day=day)
+    pipeline.collect("--type", "readiness")
+    assert state(pipeline, day)["state"] == "none"
+    run = pipeline.collect("--type", "readiness", "--repair")
+    assert (run.code, run.counts("created")) == (0, {"readiness": 1})
+    assert state(pipeline, day)["state"] == "held"
+
+
+def test_repair_and_all_contradict_each_other(pipeline):
+    assert pipeline.collect("--repair", "--all").code == 2
+
+
+def test_the_api_tells_why_a_day_is_missing(pipeline, api):
+    day = day_ago(pipeline, 20)
+    pipeline.control("remove", name="demo", type="daily_readiness", day=day)
+    pipeline.collect()
+    [found] = api("coverage", start=day, end=day)["readiness"]["ranges"]
+    pipeline.control("restore", name="demo", type="daily_readiness", day=day)
+    assert found == {
+        "from": day,
+        "to": day,
+        "state": "none",
+        "reason": "Oura has nothing for it, asked after the day was over and synced.",
+    }
+
+
+def test_a_recomputed_day_tells_what_it_was(pipeline, api):
+    day = day_ago(pipeline, 9)
+    pipeline.collect("--type", "readiness")
+    before = pipeline.rows("readiness")[day]["score"]
+    pipeline.control("recompute", name="demo", type="daily_readiness", day=day)
+    pipeline.collect("--type", "readiness")
+    [revision] = api(f"days/{day}")["revisions"]
+    after = pipeline.rows("readiness")[day]["score"]
+    assert (revision["kind"], revision["changes"]["score"]) == ("changed", [before, after])
+
+
+def test_a_day_that_oura_has_no_more_goes_and_is_kept_as_a_revision(pipeline, api):
+    day = day_ago(pipeline, 8)
+    pipeline.collect("--type", "readiness")
+    row = pipeline.rows("readiness")[day]
+    pipeline.control("remove", name="demo", type="daily_readiness", day=day)
+    pipeline.collect("--type", "readiness")
+    found = api(f"days/{day}")
+    pipeline.control("restore", name="demo", type="daily_readiness", day=day)
+    assert found["readiness"] is None
+    [revision] = found["revisions"]
+    assert (revision["kind"], revision["values"]["score"]) == ("removed", row["score"])
+    assert revision["source"]["daily_readiness"]["id"] == row["oura_id"]
+
+
+def test_a_run_is_taken_down_with_what_it_brought(pipeline):
+    pipeline.collect()
+    [run] = Run.objects.all()
+    assert (run.newest, run.failures, run.healed) == (True, 0, 0)
+    assert run.created == sum(
+        len(pipeline.rows(type_)) for type_ in ("sleep", "activity", "readiness")
+    )
+    assert Reading.objects.filter(run=run.request_id).exists()
+
+
+def test_a_second_run_leaves_everything_as_it_is(pipeline):
+    pipeline.collect()
+    first = json.dumps(ledger(pipeline, "sleep"), default=str)
+    pipeline.collect()
+    states = [
+        (each["from"], each["state"]) for each in json.loads(first) if each["state"] != "held"
+    ]
+    again = [(each["from"], each["state"]) for each in ledger(pipeline, "sleep")]
+    assert set(states) <= set(again)
+    assert not Revision.objects.exists()
