@@ -418,11 +418,7 @@ class _Type:
         nightly = (name for name in METRICS if name != WORN_TYPE)
         if any(holding(self.facts.held[name], day) for name in nightly):
             return 0
-        known = [
-            self.facts.off.get(each, 0)
-            for each in (day - ONE_DAY, day)
-            if holding(self.facts.held[WORN_TYPE], each)
-        ]
+        known = [self.facts.off.get(each, 0) for each in (day - ONE_DAY, day)]
         return sum(known) if all(known) else 0
 
     def nothing(self, day: date) -> bool:

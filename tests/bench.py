@@ -146,6 +146,7 @@ def main():
         sys.stdout.write(f"3 x {days} documents, median of {ROUNDS} rounds\n")
         base = measure_ingest(services[0], days)
         measure_pipeline(*services, base)
+        measure_ledger()
     finally:
         for service in services:
             service.stop()
@@ -193,6 +194,57 @@ def measure_pipeline(processor, api, sandbox, base):
     for service in (processor, api, sandbox):
         peak = peak_mebibytes(service.process.pid)
         sys.stdout.write(f"peak memory of the {service.name}: {peak:.0f} MiB\n")
+
+
+def measure_ledger():
+    """The state of every day since 2010, of all types, beside a bare read of the days held."""
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+    from django.utils import timezone
+
+    from ingest import ledger
+    from ingest.models import Reading
+    from ingest.registry import METRICS
+
+    ana = get_user_model().objects.get(username="ana")
+
+    def bare():
+        for kind in METRICS.values():
+            days = kind.model.objects.filter(user_id=ana.pk).order_by("day")
+            list(days.values_list("day", "lacks", "created_at"))
+
+    def whole():
+        ledger.whole(ana.pk, now=timezone.now())
+
+    def queried():
+        with connection.cursor() as cursor:
+            since = ledger.FIRST_DAY
+            cursor.execute(
+                ledger.statement(), {"user": ana.pk, "since": since, "off": ledger.OFF_AT_LEAST}
+            )
+            cursor.fetchall()
+
+    times = {
+        name: milliseconds(work)
+        for name, work in (
+            ("the days held, bare", bare),
+            ("ledger, its query", queried),
+            ("ledger, whole", whole),
+        )
+    }
+    for name, each in times.items():
+        base = times["the days held, bare"]
+        sys.stdout.write(f"{name:<34}{each:>8.1f} ms  {each / base:>6.2f} x bare\n")
+    sys.stdout.write(f"readings kept: {Reading.objects.filter(user=ana).count()}\n")
+
+
+def milliseconds(work):
+    found = []
+    for _ in range(21):
+        began = time.perf_counter()
+        work()
+        found.append(1000 * (time.perf_counter() - began))
+    return median(found)
 
 
 def read(api, path, access):

@@ -145,7 +145,10 @@ class Life:
         """One run of the collector; whatever it meets, it never raises but when it is killed."""
         self.hours += timedelta(minutes=20)
         with time_machine.travel(self.now, tick=False):
-            return self._collect(dying, Wish(**wish))
+            report = self._collect(dying, Wish(**wish))
+        # What happens next happens later.
+        self.hours += timedelta(minutes=1)
+        return report
 
     def _collect(self, dying, wish):
         waiting = Waiting(lambda _: None, seconds=10_000)
