@@ -116,7 +116,7 @@ class Range:
 
     def _reason(self) -> str | None:
         if self.state == "partial":
-            return f"Oura has no {self.why} document of it yet."
+            return f"Oura has no {self.why} document of it."
         if self.state == "not_worn":
             hours, minutes = divmod(self.minutes or 0, 60)
             return f"The ring was off for {hours} h {minutes} min of this day and the one before."

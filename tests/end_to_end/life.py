@@ -239,7 +239,8 @@ class Life:
         row, moment = rows[type_].get(day), asked.get((type_, day))
         where = (type_, str(day), found, moment)
         if row:
-            then = self.was(type_, day, row["fetched_at"])
+            read_at = row["fetched_at"]
+            then = self.was(type_, day, max(read_at, moment) if moment else read_at)
             assert then, where
             assert self.same(type_, row, then), where
             lacking = type_ == "sleep" and (

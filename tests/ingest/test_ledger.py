@@ -120,7 +120,7 @@ def test_a_day_held_that_nobody_knows_the_reading_of_is_held():
 def test_a_row_without_its_periods_is_partial_and_says_what_is_lacking():
     found = Known().held(10, 10, lacks="sleep").asked().of()
     assert (found.state, found.why) == ("partial", "sleep")
-    assert found.reason == "Oura has no sleep document of it yet."
+    assert found.reason == "Oura has no sleep document of it."
 
 
 def test_a_day_of_which_only_a_rejected_document_came_is_rejected(known):
