@@ -28,7 +28,7 @@ from ingest.ledger import (
     ledger,
     missing,
 )
-from ingest.models import Reading, RejectedDocument
+from ingest.models import Reading, RejectedDocument, Stream
 from ingest.readings import over_at
 from ingest.registry import METRICS
 from ingest.upsert import Whole, store
@@ -163,6 +163,11 @@ def test_a_ring_that_was_off_for_less_than_five_hours_is_no_reason(known):
 
 def test_a_ring_that_was_off_before_the_day_before_is_no_reason(known):
     assert worn(known).off(_8=700, _9=700).state() == "none"
+
+
+def test_a_night_that_readiness_has_was_not_without_the_ring(known):
+    known.held(10, 10, "readiness")
+    assert worn(known).off(_9=300, _10=300).state() == "none"
 
 
 def test_readiness_is_judged_by_the_ring_too():
@@ -640,6 +645,13 @@ def test_an_hour_or_so_of_charging_is_no_time_without_the_ring(ana):
 
 
 @pytest.mark.django_db
+def test_a_day_without_activity_is_no_time_without_the_ring(ana):
+    write(ana, GAP)
+    write(ana, [n for n in range(41) if n != 9], "activity", **at_rest(off=700))
+    assert told_of(ana) == "none"
+
+
+@pytest.mark.django_db
 def test_activity_without_minutes_tells_nothing(ana):
     write(ana, GAP)
     write(ana, range(41), "activity")
@@ -786,6 +798,20 @@ def test_among_many_people_every_table_is_read_by_person(eventful):
     by_index = [each for each in found if "Index Name" in each]
     assert len(by_index) >= 2 * len(METRICS) + 3
     assert [each for each in by_index if "user_id" not in each.get("Index Cond", "")] == []
+
+
+def ledger_version(user):
+    return Stream.objects.get(user=user, type="sleep").ledger_version
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("scores", [(80, 101), (101, 80)], ids=["comes", "is cleared"])
+def test_the_ledgers_readers_learn_of_a_rejected_document_that(processor, ana, scores):
+    processor.send(night(score=80))
+    processor.send(night(score=scores[0]))
+    before = ledger_version(ana)
+    processor.send(night(score=scores[1]))
+    assert ledger_version(ana) > before
 
 
 # Coverage, and what is missing --------------------------------------------------------------------
