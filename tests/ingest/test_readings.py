@@ -1,7 +1,7 @@
 """Ranges that were read, or could not be: what is known of them, and what becomes of the rows."""
 
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,8 @@ from ingest.models import (
     Stream,
 )
 from ingest.readings import joined, known, missed, over_at, record
+from oura.plan import Known, Wish, plan, windows
+from oura.plan import spans as spans_of
 from tests.ingest.conftest import night
 
 FIRST = date(2026, 3, 1)
@@ -251,6 +253,20 @@ def test_days_that_were_asked_for_one_by_one_and_then_together_become_one_range(
     one_by_one = [reading(n, n, LATER + n * HOUR, run=str(n)) for n in range(60)]
     assert len(whole(*one_by_one)) == 60
     assert spans(whole(*one_by_one, reading(0, 59, LATER + 99 * HOUR, run="99"))) == [(0, 59)]
+
+
+def test_ten_years_of_daily_runs_are_kept_in_fewer_than_a_hundred_ranges():
+    held, most = [], 0
+    for number in range(3650):
+        asked_at = datetime.combine(day(number), time(9), UTC)
+        ledger = [Known(each.start, each.end, "held", "", each.asked_at) for each in held]
+        for start, end in windows(spans_of(plan(ledger, Wish(), asked_at).read)):
+            first = max((start - FIRST).days, 0)
+            report = reading(first, (end - FIRST).days, asked_at, run=str(number))
+            held = joined(known(held, report))
+        most = max(most, len(held))
+    assert most < 100
+    assert len(by_day(held, complete=True)) == 3651
 
 
 # In the database ----------------------------------------------------------------------------------
