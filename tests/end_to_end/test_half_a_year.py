@@ -1,0 +1,42 @@
+"""A life in which the collector is killed, and one in which nothing goes wrong."""
+
+from random import Random
+
+from ingest.models import Reading
+from oura.sandbox.faults import requests
+from tests.end_to_end.life import COLLECTIONS, FAULTS
+from tests.end_to_end.test_year import live, mend
+
+
+def test_the_ledger_is_the_truth_though_the_collector_is_killed_every_other_day(life):
+    live(life, Random(8), 183, dying=0.5)
+    mend(life)
+
+
+def test_two_runs_heal_what_failed_without_being_told_to(life):
+    chance = Random(11)
+    for _ in range(40):
+        life.wake()
+        if chance.random() < 0.6:
+            life.fault(chance.choice(FAULTS), 30, chance.choice(COLLECTIONS))
+        life.collect()
+        life.calm()
+    life.collect()
+    life.collect()
+    life.check()
+    assert life.held() == life.there()
+
+
+def test_daily_runs_ask_little_more_than_a_request_a_day_and_collection(life):
+    for _ in range(90):
+        life.wake()
+        life.collect()
+    fewest = len(COLLECTIONS) * 90
+    assert requests.listed()["total"] <= 1.2 * fewest
+
+
+def test_daily_runs_are_kept_in_few_readings(life):
+    for _ in range(90):
+        life.wake()
+        life.collect()
+    assert Reading.objects.count() <= 3 * 45
