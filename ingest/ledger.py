@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connections
 
 from ingest.models import Metric, Reading, RejectedDocument
-from ingest.readings import over_at
+from ingest.readings import REJECTED, over_at
 from ingest.registry import METRICS
 
 FIRST_DAY = date(2010, 1, 1)
@@ -125,7 +125,7 @@ class Range:
 
 REASONS = {
     ("held", "rejected"): "A newer version of it was rejected.",
-    ("rejected", ""): "What Oura sent can't be stored; it is kept among the rejected documents.",
+    ("rejected", ""): "What Oura sent can't be stored; see the rejected documents.",
     ("not_worn", "nothing"): (
         "Oura has nothing of any kind for it, though later days have come: "
         "the ring was not worn, or its battery was empty."
@@ -373,14 +373,13 @@ class _Type:
             if stretch.lacks:
                 return "partial", stretch.lacks, None, asked_at, None, None, 0
             return "held", "rejected" if rejected else "", None, asked_at, None, rejected, 0
+        failure = self.newer_failure(day, asked_at)
         if rejected:
-            return "rejected", "", None, asked_at, None, rejected, times
+            return "rejected", "", None, asked_at, failure, rejected, times
         state, why, minutes = self.verdict(day, asked_at)
         # What was settled before an attempt failed still is.
-        if state in ("not_synced", "not_asked") and (failure := self.newer_failure(day, asked_at)):
-            refused = failure.kind in REFUSALS
-            state = "no_permission" if refused else "failed"
-            return state, "", None, asked_at, failure, None, 0
+        if failure and state in ("not_synced", "not_asked"):
+            return state_of(failure), "", None, asked_at, failure, None, 0
         return state, why, minutes, asked_at, None, None, times
 
     def newer_failure(self, day: date, asked_at: datetime | None) -> Failure | None:
@@ -418,7 +417,11 @@ class _Type:
         nightly = (name for name in METRICS if name != WORN_TYPE)
         if any(holding(self.facts.held[name], day) for name in nightly):
             return 0
-        known = [self.facts.off.get(each, 0) for each in (day - ONE_DAY, day)]
+        worn = self.facts.held[WORN_TYPE]
+        known = [
+            self.facts.off.get(each, 0) if holding(worn, each) else 0
+            for each in (day - ONE_DAY, day)
+        ]
         return sum(known) if all(known) else 0
 
     def nothing(self, day: date) -> bool:
@@ -430,6 +433,12 @@ class _Type:
             if holding(self.facts.held[name], day) or day in self.facts.rejected[name]:
                 return False
         return True
+
+
+def state_of(failure: Failure) -> str:
+    if failure.kind == REJECTED:
+        return "rejected"
+    return "no_permission" if failure.kind in REFUSALS else "failed"
 
 
 def over_until(moment: datetime) -> date:
@@ -477,10 +486,12 @@ def facts_of(user_id: int, since: date, using: str) -> Facts:
 
 
 def as_day(text: str) -> date | None:
+    """A rejected document's day as far as it is one that a ledger can have."""
     try:
-        return date.fromisoformat(text) if len(text) == 10 else None
+        day = date.fromisoformat(text) if len(text) == 10 else None
     except ValueError:
         return None
+    return day if day and FIRST_DAY <= day < date.max - PATIENCE else None
 
 
 def table(model: type[Metric] | type[Reading] | type[RejectedDocument]) -> str:
@@ -505,7 +516,7 @@ FIRST = """
 READINGS = """
     SELECT 'reading', type, start, "end", asked_at, kind, attempts, status, collection, page
     FROM {table} WHERE user_id = %(user)s AND "end" >= %(since)s"""
-REJECTED = """
+REJECTIONS = """
     SELECT 'rejected', type, NULL, NULL, NULL, day, max(id), NULL, NULL, NULL
     FROM {table} WHERE user_id = %(user)s GROUP BY type, day"""
 # A finished day of activity has 24 hours: what no class has, the ring was off.
@@ -528,7 +539,7 @@ def statement() -> str:
         *(STRETCHES.format(name=name, table=table(kind.model)) for name, kind in METRICS.items()),
         *(FIRST.format(name=name, table=table(kind.model)) for name, kind in METRICS.items()),
         READINGS.format(table=table(Reading)),
-        REJECTED.format(table=table(RejectedDocument)),
+        REJECTIONS.format(table=table(RejectedDocument)),
         OFF.format(table=table(METRICS[WORN_TYPE].model)),
     ]
     return " UNION ALL ".join(parts) + " ORDER BY what, name, first"

@@ -273,7 +273,7 @@ class Reading(models.Model):
 
     class Meta:
         db_table = "readings"
-        ordering = ["-end", "type"]
+        ordering = ["-pk"]
         constraints = [
             models.CheckConstraint(condition=Q(end__gte=F("start")), name="reading_start_to_end"),
         ]
@@ -309,7 +309,7 @@ class Run(models.Model):
 
     class Meta:
         db_table = "collection_runs"
-        ordering = ["-began_at"]
+        ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(fields=["user", "request_id"], name="run_once"),
             models.UniqueConstraint(

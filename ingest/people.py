@@ -1,11 +1,16 @@
 """Whose data a request is about."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db import IntegrityError
 
 from myhealth.errors import Invalid
+
+FOREIGN_KEY_VIOLATION = "23503"
 
 
 def user_id_of(name: Any) -> int:
@@ -26,4 +31,15 @@ def user_id_of(name: Any) -> int:
     try:
         return int(users.get_by_natural_key(name).pk)
     except get_user_model().DoesNotExist:
+        raise Invalid({"user": ["There is no account of this name."]}, "unknown_user") from None
+
+
+@contextmanager
+def known_person() -> Iterator[None]:
+    """Raises Invalid for an account that was deleted meanwhile."""
+    try:
+        yield
+    except IntegrityError as error:
+        if getattr(error.__cause__, "sqlstate", None) != FOREIGN_KEY_VIOLATION:
+            raise
         raise Invalid({"user": ["There is no account of this name."]}, "unknown_user") from None

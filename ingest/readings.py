@@ -17,6 +17,8 @@ CONTENT: tuple[str, ...] = ("complete", "asked_at", "run", "pages", "documents",
 CONTENT += ("kind", "status", "collection", "page")
 # Once or more often is all that anybody asks.
 MOST_ATTEMPTS = 2
+# The kind of failure of a day whose document came and can't be stored.
+REJECTED = "rejected"
 
 
 def over_at(day: date) -> datetime:
@@ -24,13 +26,62 @@ def over_at(day: date) -> datetime:
     return datetime.combine(day + ONE_DAY, time(16), UTC)
 
 
-def record(report: Reading) -> None:
-    """Add what a range came to. Reports may come in any order, and again."""
-    held = list(Reading.objects.filter(user_id=report.user_id, type=report.type))
-    after = joined(known(held, report))
+def record(*reports: Reading) -> None:
+    """Add what ranges of one person and type came to. Reports may come in any order, and again."""
+    if not reports:
+        return
+    held = list(Reading.objects.filter(user_id=reports[0].user_id, type=reports[0].type))
+    after = held
+    for report in reports:
+        after = known(after, report)
+    replace(held, joined(after))
+
+
+def unask(user_id: int, type_: str, days: Iterable[date]) -> None:
+    """Forget that the days were read: what was known of them has moved elsewhere."""
+    held = list(Reading.objects.filter(user_id=user_id, type=type_, complete=True))
+    replace(held, outside(held, [Reading(start=day, end=day) for day in days]))
+
+
+def replace(held: Sequence[Reading], after: Sequence[Reading]) -> None:
     kept = {reading.pk for reading in after}
     Reading.objects.filter(pk__in=[each.pk for each in held if each.pk not in kept]).delete()
     Reading.objects.bulk_create([reading for reading in after if reading.pk is None])
+
+
+def newer(user_id: int, type_: str, moment: datetime) -> list[Reading]:
+    """The complete readings of after that moment."""
+    held = Reading.objects.filter(user_id=user_id, type=type_, complete=True, asked_at__gt=moment)
+    return list(held)
+
+
+def covers(readings: Iterable[Reading], day: date) -> bool:
+    return any(reading.start <= day <= reading.end for reading in readings)
+
+
+def runs_of(start: date, end: date, days: Iterable[date | None]) -> list[tuple[date, date]]:
+    """Those of the days that lie in the range, as ranges; all of it if one is not known."""
+    wanted = set(days)
+    if None in wanted:
+        return [(start, end)]
+    inside = sorted(day for day in wanted if day and start <= day <= end)
+    found: list[tuple[date, date]] = []
+    for day in inside:
+        if found and found[-1][1] + ONE_DAY == day:
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
+
+
+def apart(start: date, end: date, days: Iterable[date | None]) -> list[tuple[date, date]]:
+    """The range without the days, as ranges."""
+    found: list[tuple[date, date]] = []
+    for first, last in runs_of(start, end, days):
+        if start < first:
+            found.append((start, first - ONE_DAY))
+        start = last + ONE_DAY
+    return [*found, (start, end)] if start <= end else found
 
 
 def missed(user_id: int, type_: str, days: Iterable[date]) -> int:
@@ -61,8 +112,8 @@ def known(held: Sequence[Reading], report: Reading) -> list[Reading]:
         left = outside(counted(report, complete), [each for each in complete if each in newer])
         return [*outside(older, [report]), *newer, *left]
     failed = [each for each in older if not each.complete]
-    again = [each.attempts for each in failed if overlap(each, report)]
-    report.attempts = 1 + max(again, default=0)
+    again = [in_a_row(each, report) for each in failed if overlap(each, report)]
+    report.attempts = max(again, default=1)
     left = outside([report], newer)
     complete = [each for each in older if each.complete]
     return [*complete, *outside(failed, [report]), *newer, *left]
@@ -72,11 +123,21 @@ def counted(report: Reading, complete: Iterable[Reading]) -> list[Reading]:
     """The report in parts by how often in a row their days have been asked for."""
     asked = [each for each in complete if overlap(each, report)]
     again = [
-        part(report, max(each.start, report.start), min(each.end, report.end), each.attempts + 1)
+        part(
+            report,
+            max(each.start, report.start),
+            min(each.end, report.end),
+            min(in_a_row(each, report), MOST_ATTEMPTS),
+        )
         for each in asked
     ]
     first = [part(each, each.start, each.end, 1) for each in outside([report], asked)]
     return [*again, *first]
+
+
+def in_a_row(before: Reading, report: Reading) -> int:
+    """How often it has come to this with the report, which may be the same one sent again."""
+    return before.attempts + (before.asked_at != report.asked_at)
 
 
 def overlap(one: Reading, other: Reading) -> bool:
@@ -102,7 +163,7 @@ def without(reading: Reading, cover: Reading) -> list[Reading]:
 def part(reading: Reading, start: date, end: date, attempts: int | None = None) -> Reading:
     content = {name: getattr(reading, name) for name in CONTENT}
     if attempts is not None:
-        content["attempts"] = min(attempts, MOST_ATTEMPTS)
+        content["attempts"] = attempts
     return Reading(user_id=reading.user_id, type=reading.type, start=start, end=end, **content)
 
 

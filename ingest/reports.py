@@ -1,14 +1,17 @@
 """What could not be read: ranges of days, and why. What was read whole comes with its documents."""
 
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from ingest import readings, runs
+from ingest.documents import FIRST_DAY
 from ingest.metrics import READ_FAILURES
 from ingest.models import Reading
+from ingest.people import known_person
 from ingest.registry import METRICS
 from ingest.upsert import Writer
 from myhealth.errors import Invalid
@@ -39,11 +42,11 @@ def take_down(
     run: str,
 ) -> None:
     """Record one failure for all the ranges that it holds for."""
-    with transaction.atomic():
+    with known_person(), transaction.atomic():
         writer = Writer(METRICS[type_], user_id, asked_at, now)
         writer.lock()
-        for start, end in ranges:
-            readings.record(
+        readings.record(
+            *(
                 Reading(
                     user_id=user_id,
                     type=type_,
@@ -54,7 +57,9 @@ def take_down(
                     run=run,
                     **failure,
                 )
+                for start, end in ranges
             )
+        )
         runs.count(user_id, run, now, failures=1)
         writer.raise_version("ledger_version")
     READ_FAILURES.labels(type_, failure["kind"]).inc()
@@ -64,7 +69,15 @@ def ranges_of(value: Any, day_of: Callable[[str, Any], date]) -> list[Span]:
     """Raises Invalid."""
     if not isinstance(value, list) or not 1 <= len(value) <= MOST_RANGES:
         raise Invalid({"ranges": [f"It must be a list of 1 to {MOST_RANGES} ranges."]})
-    return [range_of(f"ranges.{index}", each, day_of) for index, each in enumerate(value)]
+    found = [range_of(f"ranges.{index}", each, day_of) for index, each in enumerate(value)]
+    return [span for start, end in found if (span := known(start, end))]
+
+
+def known(start: date, end: date) -> Span | None:
+    """The part of a range that can hold a day: from the first ring to tomorrow, in any zone."""
+    last = timezone.now().astimezone(UTC).date() + timedelta(days=2)
+    start, end = max(start, FIRST_DAY), min(end, last)
+    return (start, end) if start <= end else None
 
 
 def range_of(name: str, value: Any, day_of: Callable[[str, Any], date]) -> Span:

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from ingest import ledger
 from ingest.models import Run
+from ingest.people import known_person
 
 log = structlog.get_logger("ingest.runs")
 
@@ -26,14 +27,27 @@ def count(user_id: int, request_id: str, now: datetime, **figures: int) -> None:
             f"""
             INSERT INTO {table} (user_id, request_id, began_at, missing, newest{columns})
             VALUES (%s, %s, %s, '{{}}', false, %s, %s, %s, %s, %s)
-            ON CONFLICT (user_id, request_id) DO {f"UPDATE SET {sums}" if sums else "NOTHING"}""",
+            ON CONFLICT (user_id, request_id) DO {f"UPDATE SET {sums}" if sums else "NOTHING"}
+            RETURNING xmax = 0""",
             [user_id, request_id, now, *(figures.get(name, 0) for name in COUNTED)],
+        )
+        is_new = cursor.fetchone() == (True,)
+    if is_new:
+        drop_old(user_id)
+
+
+def lock(user_id: int) -> None:
+    """One end of a run at a time for a person."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('runs'), (%s %% 2147483647)::integer)", [user_id]
         )
 
 
 def finish(user_id: int, request_id: str, now: datetime) -> Run:
     """Take down how the person's days stand, and say so in the log if there is anything to say."""
-    with transaction.atomic():
+    with known_person(), transaction.atomic():
+        lock(user_id)
         count(user_id, request_id, now)
         before = Run.objects.select_for_update().filter(user_id=user_id, newest=True).first()
         Run.objects.filter(user_id=user_id, newest=True).update(newest=False)
@@ -41,7 +55,6 @@ def finish(user_id: int, request_id: str, now: datetime) -> Run:
         run.finished_at, run.newest = now, True
         run.missing = ledger.missing(user_id, now)
         run.save(update_fields=["finished_at", "newest", "missing"])
-        drop_old(user_id)
     if run.healed or run.revised or is_first_of_day(before, now):
         tell(run)
     return run
@@ -59,7 +72,11 @@ def tell(run: Run) -> None:
 
 
 def drop_old(user_id: int) -> None:
-    kept = Run.objects.filter(user_id=user_id).order_by("-began_at", "-pk").values("pk")
-    beyond = [row["pk"] for row in kept[KEPT_PER_PERSON : KEPT_PER_PERSON * 2]]
+    held = Run.objects.filter(user_id=user_id).order_by("-began_at", "-pk")
+    beyond = [
+        run["pk"]
+        for run in held.values("pk", "newest")[KEPT_PER_PERSON : KEPT_PER_PERSON * 2]
+        if not run["newest"]
+    ]
     if beyond:
         Run.objects.filter(pk__in=beyond).delete()

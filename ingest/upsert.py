@@ -34,6 +34,7 @@ from myhealth.errors import Invalid
 ATTEMPTS = 5
 # Stronger compression takes three times as long for a sixth less.
 FAST = 1
+NO_TRAITS = "{}"
 ANOTHERS = "It belongs to another account."
 # SQLSTATE: unique_violation, serialization_failure, deadlock_detected; foreign_key_violation.
 PASSING = ("23505", "40001", "40P01")
@@ -228,21 +229,18 @@ class Writer:
             self.raise_version("ledger_version")
         if whole:
             named = {item.document.day for item in items}
-            self.drop_others(whole, named, [raw[index] for index in rejected], outcome)
-            self.remember(whole, outcome)
+            told = {day_of(raw[index]) for index in rejected}
+            # One without a day may be of any.
+            if None not in told:
+                self.drop_others(whole, told.union(named), outcome)
+            self.remember(whole, told, outcome)
         return outcome
 
-    def drop_others(
-        self, whole: Whole, named: set[date], rejected: list[bytes | Raw], outcome: Outcome
-    ) -> None:
+    def drop_others(self, whole: Whole, named: set[date | None], outcome: Outcome) -> None:
         """Remove the held days, and the rejected documents, that the range has no more."""
-        told = [day_of(raw) for raw in rejected]
-        # One without a day may be of any.
-        if None in told:
-            return
         inside: Any = {"user_id": self.user_id, "day__range": (whole.start, whole.end)}
         older = self.kind.model._default_manager.filter(**inside, fetched_at__lte=self.fetched_at)
-        gone = set(older.values_list("day", flat=True)) - named - set(told)
+        gone = set(older.values_list("day", flat=True)) - named
         outcome.revised += self.remove(gone)
         if gone:
             self.raise_version()
@@ -253,20 +251,18 @@ class Writer:
             fetched_at__lt=self.fetched_at,
         ).delete()
 
-    def remember(self, whole: Whole, outcome: Outcome) -> None:
-        """Take down that the range was read, and what that brought."""
+    def remember(self, whole: Whole, rejected: set[date | None], outcome: Outcome) -> None:
+        """Take down that the range was read, and what that brought.
+
+        Days whose document was rejected were not: that must not be forgotten with the document.
+        """
+        span = (whole.start, whole.end)
         readings.record(
-            Reading(
-                user_id=self.user_id,
-                type=self.kind.type,
-                start=whole.start,
-                end=whole.end,
-                complete=True,
-                asked_at=self.fetched_at,
-                run=whole.run,
-                pages=whole.pages,
-                documents=whole.documents,
-            )
+            *(self.reading(whole, *each) for each in readings.apart(*span, rejected)),
+            *(
+                self.reading(whole, *each, kind=readings.REJECTED)
+                for each in readings.runs_of(*span, rejected)
+            ),
         )
         runs.count(
             self.user_id,
@@ -278,6 +274,20 @@ class Writer:
             revised=outcome.revised,
         )
         self.raise_version("ledger_version")
+
+    def reading(self, whole: Whole, start: date, end: date, kind: str = "") -> Reading:
+        return Reading(
+            user_id=self.user_id,
+            type=self.kind.type,
+            start=start,
+            end=end,
+            complete=not kind,
+            kind=kind,
+            asked_at=self.fetched_at,
+            run=whole.run,
+            pages=whole.pages,
+            documents=whole.documents,
+        )
 
     def lock(self) -> None:
         """One writer at a time for a person and type, so decisions hold until the commit.
@@ -317,7 +327,14 @@ class Writer:
                 mine.append(item)
         winners = last_wins(mine)
         outcome.unchanged += len(mine) - len(winners)
-        fresh = [item for item in winners if not self.stale(item, by_id, by_day)]
+        newer = self.newer({item.document.day for item in winners} - by_day.keys())
+        fresh = [
+            item
+            for item in winners
+            if not self.stale(item, by_id, by_day)
+            # A newer reading had nothing of the day.
+            and item.document.day not in newer
+        ]
         changed = [item for item in fresh if not self.same(item, by_day)]
         applied = {item.document.day for item in fresh}
         moved_from = {
@@ -328,11 +345,15 @@ class Writer:
         known = {item.document.day for item in changed if item.document.day in by_day}
         created = {item.document.day for item in changed} - known
         outcome.healed += readings.missed(self.user_id, self.kind.type, created)
-        outcome.revised += self.remove(moved_from)
+        if moved_from:
+            outcome.revised += self.remove(moved_from)
+            readings.unask(self.user_id, self.kind.type, moved_from)
         outcome.revised += self.keep([item for item in changed if item.document.day in known])
         self.upsert(changed)
         self.keep_sources(changed)
-        self.touch([by_day[item.document.day]["pk"] for item in fresh if self.same(item, by_day)])
+        same = [item for item in fresh if self.same(item, by_day)]
+        self.touch([by_day[item.document.day]["pk"] for item in same])
+        self.mark(same, by_day)
         outcome.updated += len(known)
         outcome.created += len(created)
         outcome.unchanged += len(winners) - len(changed)
@@ -345,8 +366,15 @@ class Writer:
         ids = [item.document.id for item in items]
         rows: Any = self.kind.model._default_manager.filter(
             Q(user_id=self.user_id, day__in=days) | Q(oura_id__in=ids)
-        ).values("pk", "user_id", "oura_id", "day", "content_hash", "fetched_at")
+        ).values("pk", "user_id", "oura_id", "day", "content_hash", "fetched_at", "lacks")
         return list(rows)
+
+    def newer(self, days: set[date]) -> set[date]:
+        """Those of the days, which have no row, that were read whole since."""
+        if not days:
+            return set()
+        held = readings.newer(self.user_id, self.kind.type, self.fetched_at)
+        return {day for day in days if readings.covers(held, day)}
 
     def stale(
         self, item: Item, by_id: dict[str, dict[str, Any]], by_day: dict[date, dict[str, Any]]
@@ -440,6 +468,28 @@ class Writer:
         self.kind.model._default_manager.filter(pk__in=ids, fetched_at__lt=self.fetched_at).update(
             fetched_at=self.fetched_at
         )
+
+    def mark(self, items: list[Item], by_day: dict[date, dict[str, Any]]) -> None:
+        """Bring up to date what is known about unchanged rows that older code wrote."""
+        for item in items:
+            row = by_day[item.document.day]
+            if row["lacks"] != item.document.lacks():
+                self.kind.model._default_manager.filter(pk=row["pk"]).update(
+                    lacks=item.document.lacks()
+                )
+        told = {item.document.day: traits_of(self.kind, item.document) for item in items}
+        days = [day for day, traits in told.items() if traits != NO_TRAITS]
+        if not days:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE metric_sources AS held SET traits = u.traits
+                FROM unnest(%s::date[], %s::jsonb[]) AS u(day, traits)
+                WHERE held.user_id = %s AND held.type = %s AND held.day = u.day
+                    AND held.traits = '{}'""",
+                [days, [told[day] for day in days], self.user_id, self.kind.type],
+            )
 
     def raise_version(self, counter: str = "version") -> None:
         """Count on from the clock: neither deleting a person nor restoring a backup repeats one."""

@@ -279,10 +279,13 @@ def read_range(value: Any) -> Whole | None:
     start, end = (day_of(f"read.{name}", value[name]) for name in ("start", "end"))
     if start > end:
         raise Invalid({"read": [f"It starts on {start}, after its end, {end}."]})
+    known = reports.known(start, end)
+    if known is None:
+        return None
     pages, documents = (
         count_of(f"read.{name}", value.get(name)) for name in ("pages", "documents")
     )
-    return Whole(start, end, request_id(), pages, documents)
+    return Whole(*known, request_id(), pages, documents)
 
 
 def count_of(name: str, value: Any) -> int | None:

@@ -99,14 +99,17 @@ class OuraClient:
             if (day := day_of(document)) is None or day.toordinal() in wanted
         ]
 
-    def days(self, collection: str, start: date, end: date) -> set[date]:
-        """The days from start to end that the collection has documents of, by a small answer."""
+    def days(self, collection: str, start: date, end: date) -> tuple[set[date], bool]:
+        """The days from start to end that the collection has documents of, by a small answer.
+
+        Besides: whether each entry told its day, so that no other day can have any.
+        """
         found = {
             day_of(document)
             for page in self.pages(collection, start - PADDING, end + PADDING, fields="day")
             for document in page
         }
-        return {day for day in found if day is not None and start <= day <= end}
+        return {day for day in found if day and start <= day <= end}, None not in found
 
     def _page(self, collection: str, parameters: dict[str, str]) -> tuple[list[Any], str | None]:
         answer = self.waiting.retrying(OuraUnavailable)(self._renewed, collection, parameters)

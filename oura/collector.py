@@ -145,7 +145,13 @@ class Collector:
     def collect_type(self, type_: str, ledger: Sequence[Known]) -> None:
         self.report.tallies.setdefault(type_, Tally())
         planned = plan(ledger, self.wish, self.clock())
-        wanted, empty, listed_at = self.listed(type_, planned)
+        try:
+            wanted = self.wanted(type_, planned)
+        except (OuraUnauthorized, OuraForbidden) as error:
+            # The rest of this type would only meet the same refusal.
+            self.failed(type_, error)
+            self.take_down(type_, spans([*planned.read, *planned.seek]), error)
+            return
         # The newest first: that is what people wait for, and where a refusal shows.
         ranges = windows(wanted)[::-1]
         failures = 0
@@ -156,46 +162,54 @@ class Collector:
                 failures = 0
             except (OuraError, ProcessorError) as error:
                 self.failed(type_, error, start, end)
-                # The rest of this type would only meet the same refusal.
                 refused = isinstance(error, OuraUnauthorized | OuraForbidden)
-                rest = sorted([(start, end), *(ranges[done + 1 :] + empty if refused else ())])
-                self.take_down(type_, rest, error)
+                rest = ranges[done:] if refused else [(start, end)]
+                self.take_down(type_, sorted(rest), error)
                 if isinstance(error, OuraRateLimited):
                     raise
                 failures += 1
                 if refused or isinstance(error, ProcessorError) or failures >= PATIENCE:
                     return
-        self.note_empty(type_, without(empty, sorted(ranges)), listed_at)
         self.progress(type_, len(ranges), len(ranges))
 
-    def listed(self, type_: str, planned: Plan) -> tuple[list[Span], list[Span], datetime]:
-        """The days to read, those that Oura's list of days says are empty, and when it was asked.
+    def wanted(self, type_: str, planned: Plan) -> list[Span]:
+        """The days to read; those that Oura's list of days has not are told to be read by that.
 
-        A list that fails leaves the days that must be read in any case.
+        A list that fails leaves the days that must be read in any case; one that is refused raises.
         """
-        asked_at = self.clock()
         sought = spans(planned.seek)
         if not sought:
-            return spans(planned.read), [], asked_at
+            return spans(planned.read)
+        asked_at = self.clock()
         try:
-            at_oura = self.days_at_oura(type_, sought[0][0], sought[-1][1])
+            at_oura, certain = self.days_at_oura(type_, sought[0][0], sought[-1][1])
         except (OuraUnauthorized, OuraForbidden):
-            # Reading will meet the same refusal, and tell it with its range.
-            return spans(planned.read), sought, asked_at
+            raise
         except OuraError as error:
             self.failed(type_, error, sought[0][0], sought[-1][1])
             self.take_down(type_, sought, error)
             if isinstance(error, OuraRateLimited):
                 raise
-            return spans(planned.read), [], asked_at
+            return spans(planned.read)
         found = [Due(day, day, "Oura has it") for day in at_oura]
-        return spans([*planned.read, *found]), sought, asked_at
+        wanted = spans([*planned.read, *found])
+        empty = without(sought, windows(wanted))
+        if certain:
+            self.note_empty(type_, empty, asked_at)
+        else:
+            unsure = OuraBadAnswer("Oura's list has entries without a day: no day is sure to lack.")
+            self.failed(type_, unsure, sought[0][0], sought[-1][1])
+            self.take_down(type_, empty, unsure)
+        return wanted
 
-    def days_at_oura(self, type_: str, start: date, end: date) -> set[date]:
+    def days_at_oura(self, type_: str, start: date, end: date) -> tuple[set[date], bool]:
         found: set[date] = set()
+        all_certain = True
         for collection in METRIC_TYPES[type_].collections:
-            found |= self.client.days(collection, start, end)
-        return found
+            days, certain = self.client.days(collection, start, end)
+            found |= days
+            all_certain &= certain
+        return found, all_certain
 
     def collect_range(self, type_: str, start: date, end: date) -> None:
         fetched_at = self.clock()

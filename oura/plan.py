@@ -106,7 +106,8 @@ def urgent(known: Known, now: datetime) -> Due | None:
     """What of it can't wait."""
     if known.state == "not_synced" and known.why in ("early", "late"):
         return Due(known.start, known.end, f"asked too early ({known.why})")
-    if known.state in ("failed", "no_permission") and known.next_at and known.next_at <= now:
+    tried = known.state in ("failed", "no_permission", "rejected")
+    if tried and known.next_at and known.next_at <= now:
         return Due(known.start, known.end, f"{known.state.replace('_', ' ')} before")
     return None
 
@@ -140,7 +141,7 @@ def gaps_due(ledger: Sequence[Known], today: date, now: datetime) -> list[Due]:
 
 
 def is_due(gap: Known, today: date, now: datetime) -> bool:
-    if gap.why == "before" or gap.asked_at is None:
+    if gap.why == "before" or gap.asked_at is None or gap.next_at:
         return False
     rest = max(GAP_REST, timedelta((today - gap.end).days / GAP_AGE))
     return gap.times <= 1 or now - gap.asked_at >= rest

@@ -463,9 +463,11 @@ def test_a_range_read_whole_is_remembered_with_its_run_and_counts(processor, ana
 
 
 @pytest.mark.django_db
-def test_a_range_with_a_rejected_document_was_read_all_the_same(processor, ana):
+def test_a_day_whose_document_was_rejected_was_not_read(processor, ana):
     read(processor, *nights(1, score=101))
-    assert Reading.objects.get().complete
+    told = {(each.complete, each.start) for each in Reading.objects.all()}
+    assert (False, date(2026, 3, 1)) in told
+    assert (True, date(2026, 3, 1)) not in told
 
 
 @pytest.mark.django_db

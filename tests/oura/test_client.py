@@ -199,8 +199,14 @@ def test_one_connection_serves_a_whole_range(serve, read):
 
 
 def test_the_days_come_by_a_small_answer(serve, pauses):
-    found = [{"day": "2026-02-27"}, {"day": "2026-03-01"}, {"day": "2026-03-03"}, {"day": None}]
+    found = [{"day": "2026-02-27"}, {"day": "2026-03-01"}, {"day": "2026-03-03"}]
     server = serve(Reply({"data": found, "next_token": None}))
     with OuraClient(server.url, TOKEN, waiting=pauses.waiting) as client:
-        assert client.days("sleep", DAY, date(2026, 3, 2)) == {DAY}
+        assert client.days("sleep", DAY, date(2026, 3, 2)) == ({DAY}, True)
     assert "fields=day" in server.asked[0].query
+
+
+def test_a_list_with_an_entry_without_a_day_is_not_certain(serve, pauses):
+    server = serve(Reply({"data": [{"day": "2026-03-01"}, {"day": None}], "next_token": None}))
+    with OuraClient(server.url, TOKEN, waiting=pauses.waiting) as client:
+        assert client.days("sleep", DAY, date(2026, 3, 2)) == ({DAY}, False)

@@ -183,7 +183,39 @@ def test_a_refusal_is_reported_for_all_that_would_have_been_asked(collection):
     [report] = reports(run)
     told = [(each["start"], each["end"]) for each in report["ranges"]]
     assert (report["kind"], report["status"]) == ("forbidden", 403)
-    assert told == [("2010-01-01", "2026-10-28"), ("2026-10-14", "2026-10-28")]
+    assert told == [("2010-01-01", "2026-10-28")]
+
+
+def test_a_list_of_days_that_is_refused_tells_nothing_to_be_empty(collection):
+    def reply(asked):
+        if "fields=day" in asked.query:
+            return Reply({}, 403)
+        return Reply({"data": [document()], "next_token": None})
+
+    run = collection(reply)
+    report = run.run("activity")
+    assert (run.sent, report.status) == ([], "failed")
+
+
+def test_a_list_of_days_with_an_undated_entry_tells_nothing_to_be_empty(collection):
+    run = collection(oura(daily_activity=[{"id": "a"}, document("2026-10-20")]))
+    run.run("activity")
+    assert {sent["read"] and sent["read"]["start"] for sent in run.sent} == {None}
+    assert reports(run)[0]["ranges"] == [{"start": "2010-01-01", "end": "2026-10-13"}]
+
+
+def test_a_refusal_of_a_range_is_reported_for_those_before_it(collection):
+    days = [document("2019-05-01"), document("2026-10-20")]
+
+    def reply(asked):
+        if "fields=day" in asked.query:
+            return Reply({"data": days, "next_token": None})
+        return Reply({}, 403)
+
+    run = collection(reply)
+    run.run("activity")
+    told = [(each["start"], each["end"]) for each in reports(run)[0]["ranges"]]
+    assert told == [("2019-05-01", "2019-05-01"), ("2026-10-14", "2026-10-28")]
 
 
 def test_whoever_cant_be_asked_for_at_all_is_reported_for_each_type(collection):
@@ -300,7 +332,8 @@ def test_a_number_too_large_to_reckon_with_is_left_to_the_processor(collection):
     run = collection(oura(daily_activity=[document(high_activity_time=1e300)]))
     run.run("activity")
     assert run.report.problems == []
-    assert run.sent[0]["data"][0]["high_activity_minutes"] == 1e300
+    [sent] = [sent for sent in run.sent if sent["data"]]
+    assert sent["data"][0]["high_activity_minutes"] == 1e300
 
 
 # Documents that no row can be made from -----------------------------------------------------------

@@ -95,13 +95,13 @@ def test_a_short_gap_that_was_never_asked_is_read_without_a_list():
 # What failed --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", ["failed", "no_permission"])
+@pytest.mark.parametrize("state", ["failed", "no_permission", "rejected"])
 def test_what_failed_is_asked_again_when_its_time_has_come(state):
     failed = Known(day(200), day(190), state, next_at=NOW)
     assert (day(200), day(190)) in read(HELD, failed)
 
 
-@pytest.mark.parametrize("state", ["failed", "no_permission"])
+@pytest.mark.parametrize("state", ["failed", "no_permission", "rejected"])
 def test_what_failed_rests_until_then(state):
     failed = Known(day(200), day(190), state, next_at=NOW + timedelta(seconds=1))
     assert read(HELD, failed) == [RECENT]
