@@ -204,6 +204,25 @@ def test_a_list_of_days_with_an_undated_entry_tells_nothing_to_be_empty(collecti
     assert reports(run)[0]["ranges"] == [{"start": "2010-01-01", "end": "2026-10-13"}]
 
 
+def test_of_ouras_list_only_the_days_that_were_looked_for_are_read(collection):
+    gap = stretch("2024-03-01", "2024-03-02", "none", asked_at="2024-06-01T00:00:00Z", times=2)
+    whole = ledger(
+        stretch("2010-01-01", "2024-02-29", "held", asked_at="2026-10-27T00:00:00Z"),
+        gap,
+        stretch("2024-03-03", "2026-10-28", "held", asked_at="2026-10-27T00:00:00Z"),
+    )
+    days = [document(str(date(2024, 2, 27 + n % 3))) for n in range(3)]
+    at_oura = oura(daily_activity=[*days, document("2024-03-02"), document("2025-01-01")])
+    run = collection(at_oura, lambda asked: taken(asked, whole))
+    run.run("activity")
+    told = {(sent["read"]["start"], sent["read"]["end"]) for sent in run.sent}
+    assert told == {
+        ("2024-03-01", "2024-03-01"),
+        ("2024-03-02", "2024-03-02"),
+        ("2026-10-14", "2026-10-28"),
+    }
+
+
 def test_a_refusal_of_a_range_is_reported_for_those_before_it(collection):
     days = [document("2019-05-01"), document("2026-10-20")]
 

@@ -120,16 +120,21 @@ class Command(BaseCommand):
         request_id: str,
     ) -> None:
         """Collect for each connected person of the shard, or for the one that is named."""
-        people = everyone.wanted(options["user"], options["shard"])
-        if options["user"] and not people:
-            raise CommandError(
-                f"{options['user']} has not connected an Oura account.", returncode=2
-            )
+        people = self.connected(options)
 
         def processor(name: str, waiting: Waiting) -> Processor:
             return processor_for(name, request_id, waiting)
 
         everyone.add(report, everyone.collect(people, types, wish, processor))
+
+    def connected(self, options: dict[str, Any]) -> list[Connection]:
+        """Those to serve; CommandError (2) when the one who is named is not among them."""
+        people = everyone.wanted(options["user"], options["shard"])
+        if options["user"] and not people:
+            raise CommandError(
+                f"{options['user']} has not connected an Oura account.", returncode=2
+            )
+        return people
 
     def show_plans(
         self, types: list[str], wish: Wish, options: dict[str, Any], request_id: str
@@ -138,7 +143,7 @@ class Command(BaseCommand):
         by_key, by_connection = whom(options["user"])
         names = [user_of(options["user"])] if by_key and options["shard"][0] == 0 else []
         if by_connection:
-            found = everyone.wanted(options["user"], options["shard"])
+            found = self.connected(options)
             names += [each.user.get_username() for each in found]
         told = [plan_for(name, types, wish, request_id) for name in names]
         if options["output"] == "json":
