@@ -744,9 +744,9 @@ def test_another_persons_facts_never_show(eventful, ben):
 
 @pytest.mark.django_db
 def test_another_persons_facts_change_nothing(ana, ben):
-    write(ana, GAP)
+    write(ana, GAP[3:])
     before = ledger(ana.pk, day(-5), day(41), today=TODAY)
-    write(ben, range(41))
+    write(ben, range(-3, 41), span=(-5, 40))
     write(ben, range(41), "activity", **at_rest(off=700))
     fail(ben, 10, 40, at=AFTER + HOUR)
     write(ben, [10], span=(10, 10), score=101)
