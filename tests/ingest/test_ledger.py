@@ -473,6 +473,17 @@ def test_each_day_of_a_range_is_told_what_it_is_told_alone(facts, type_, span):
             assert derive(facts, type_, one, one) == [replace(each, start=one, end=one)]
 
 
+def test_one_reading_tells_apart_the_days_that_were_settled_over_and_not_over_when_it_was_made():
+    facts = Known().asked(over_at(day(20))).facts
+    assert [
+        (each.end, each.state, each.why) for each in derive(facts, "sleep", FIRST, day(40))
+    ] == [
+        (day(6), "none", ""),
+        (day(20), "not_synced", "waiting"),
+        (day(40), "not_synced", "early"),
+    ]
+
+
 @given(all_facts(), st.sampled_from(list(METRICS)), span_of_days)
 def test_no_two_neighbours_tell_the_same(facts, type_, span):
     found = derive(facts, type_, *span)
