@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import orjson
 import pytest
 from django.db import connection
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import ledger as module
@@ -458,6 +458,7 @@ def days_of(ranges):
     return [each.start + timedelta(days=n) for each in ranges for n in range(each.days)]
 
 
+@settings(deadline=None)
 @given(all_facts(), st.sampled_from(list(METRICS)), span_of_days)
 def test_each_day_of_any_range_is_told_exactly_once_and_in_order(facts, type_, span):
     start, end = span
@@ -466,6 +467,7 @@ def test_each_day_of_any_range_is_told_exactly_once_and_in_order(facts, type_, s
     assert all(each.state in STATES for each in found)
 
 
+@settings(deadline=None)
 @given(all_facts(), st.sampled_from(list(METRICS)), span_of_days)
 def test_each_day_of_a_range_is_told_what_it_is_told_alone(facts, type_, span):
     for each in derive(facts, type_, *span):
@@ -484,6 +486,7 @@ def test_one_reading_tells_apart_the_days_that_were_settled_over_and_not_over_wh
     ]
 
 
+@settings(deadline=None)
 @given(all_facts(), st.sampled_from(list(METRICS)), span_of_days)
 def test_no_two_neighbours_tell_the_same(facts, type_, span):
     found = derive(facts, type_, *span)
@@ -491,6 +494,7 @@ def test_no_two_neighbours_tell_the_same(facts, type_, span):
     assert all(one != other for one, other in zip(alike, alike[1:], strict=False))
 
 
+@settings(deadline=None)
 @given(all_facts(), span_of_days)
 def test_no_day_that_is_held_is_ever_missing_and_no_other_day_held(facts, span):
     held = held_days(facts, "sleep")

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.models import (
@@ -94,6 +94,7 @@ reports = st.builds(
 in_any_order = st.lists(reports, max_size=12, unique_by=lambda each: each.asked_at)
 
 
+@settings(deadline=None)
 @given(in_any_order)
 def test_in_whatever_order_they_come_the_newest_complete_reading_of_each_day_is_known(given_):
     newest = {}
@@ -103,6 +104,7 @@ def test_in_whatever_order_they_come_the_newest_complete_reading_of_each_day_is_
     assert by_day(whole(*given_), complete=True) == newest
 
 
+@settings(deadline=None)
 @given(in_any_order)
 def test_in_whatever_order_they_come_a_failure_stands_until_a_newer_complete_reading(given_):
     standing = {}
@@ -194,6 +196,7 @@ def test_a_gap_asked_for_again_keeps_its_count_beside_neighbours_of_the_same_run
     assert [each.attempts for each in held] == [1, 2, 1]
 
 
+@settings(deadline=None)
 @given(in_any_order)
 def test_each_day_counts_as_asked_once_or_more_often(given_):
     given_ = sorted(given_, key=lambda each: each.asked_at)

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.models import Reading, Revision, Run, SleepMetric
@@ -319,11 +319,13 @@ def apply(row, found):
     return {name: value for name, value in whole.items() if value is not None}
 
 
+@settings(deadline=None)
 @given(rows, rows)
 def test_the_changes_make_the_one_row_of_the_other(before, after):
     assert apply(before, changes(before, after)) == apply(after, {})
 
 
+@settings(deadline=None)
 @given(rows, rows)
 def test_no_change_has_twice_the_same_value(before, after):
     assert all(one != other for one, other in changes(before, after).values())

@@ -1,7 +1,7 @@
 """What changed in a night, in words."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oura.reanalysis import notes, traits
@@ -151,11 +151,13 @@ strange = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(strange)
 def test_whatever_oura_sends_compared_with_itself_is_nothing_to_say(source):
     assert notes(source, source) == []
 
 
+@settings(deadline=None)
 @given(strange, strange)
 def test_whatever_oura_sends_is_told_in_texts(before, after):
     assert all(isinstance(note, str) for note in notes(before, after))
