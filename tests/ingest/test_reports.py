@@ -148,6 +148,7 @@ def test_operators_see_failures_by_type_and_kind(processor, ana):
         ("page", 0),
         ("page", 2**31),
         ("page", "1"),
+        ("page", True),
         ("more", 1),
     ],
 )
