@@ -339,7 +339,8 @@ class Revision(models.Model):
     content_hash = models.BinaryField(max_length=16, editable=False)
     values = models.JSONField(help_text="The row as it was.")
     content = models.BinaryField(
-        null=True, help_text="Its Oura documents: JSON, compressed by zlib."
+        null=True,
+        help_text="Its Oura documents: JSON, compressed by zlib; null if they stayed the same.",
     )
     fetched_at = models.DateTimeField(help_text="When that was last read from Oura.")
     replaced_at = models.DateTimeField(help_text="When it last stopped being what is held.")

@@ -74,6 +74,9 @@ def store(
     fresh: list[Revision] = []
     for row in rows:
         revision = revision_of(kind, row, contents.get(row["day"]), successors[row["day"]])
+        if why == Revision.Kind.REMAPPED and successors[row["day"]]:
+            # Its documents are the successor's, which has them.
+            revision.content = None
         revision.user_id, revision.type, revision.kind = user_id, kind.type, why
         revision.replaced_at = now
         revision.pk = known.get((row["day"], bytes(row["content_hash"])))
@@ -91,9 +94,11 @@ def count_again(revisions: list[Revision]) -> None:
             """
             UPDATE metric_revisions AS held SET
                 kind = u.kind, changes = u.changes, notes = u.notes, fetched_at = u.fetched_at,
-                replaced_at = u.replaced_at, times = held.times + 1
+                replaced_at = u.replaced_at, times = held.times + 1,
+                content = coalesce(held.content, u.content)
             FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[], %s::timestamptz[],
-                %s::timestamptz[]) AS u(id, kind, changes, notes, fetched_at, replaced_at)
+                %s::timestamptz[], %s::bytea[])
+                AS u(id, kind, changes, notes, fetched_at, replaced_at, content)
             WHERE held.id = u.id""",
             [
                 [each.pk for each in revisions],
@@ -102,6 +107,7 @@ def count_again(revisions: list[Revision]) -> None:
                 [orjson.dumps(each.notes).decode() for each in revisions],
                 [each.fetched_at for each in revisions],
                 [each.replaced_at for each in revisions],
+                [each.content for each in revisions],
             ],
         )
 

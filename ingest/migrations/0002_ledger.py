@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('notes', models.JSONField(default=list, help_text='What changed, in words.')),
                 ('content_hash', models.BinaryField(max_length=16)),
                 ('values', models.JSONField(help_text='The row as it was.')),
-                ('content', models.BinaryField(help_text='Its Oura documents: JSON, compressed by zlib.', null=True)),
+                ('content', models.BinaryField(help_text='Its Oura documents: JSON, compressed by zlib; null if they stayed the same.', null=True)),
                 ('fetched_at', models.DateTimeField(help_text='When that was last read from Oura.')),
                 ('replaced_at', models.DateTimeField(help_text='When it last stopped being what is held.')),
                 ('times', models.PositiveIntegerField(default=1, help_text='How often it did.')),

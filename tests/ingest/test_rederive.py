@@ -200,6 +200,24 @@ def test_the_kept_documents_stay_even_if_a_mapping_keeps_less(ana, monkeypatch, 
     assert MetricSource.objects.get().documents == before
 
 
+def test_a_revision_keeps_no_second_copy_of_documents_that_stayed(ana, monkeypatch, capsys):
+    collected(ana, FIRST)
+    mend(monkeypatch, doubled)
+    run(capsys)
+    assert Revision.objects.get().documents is None
+
+
+def test_documents_that_change_at_oura_later_are_kept_then(ana, monkeypatch, capsys):
+    collected(ana, FIRST)
+    before = MetricSource.objects.get().documents
+    mend(monkeypatch, doubled)
+    run(capsys)
+    mend(monkeypatch, AS_IT_WAS)
+    run(capsys)
+    collected(ana, FIRST, read=READ + timedelta(days=1), latency=7)
+    assert Revision.objects.get(changes__latency=[300, 7]).documents == before
+
+
 def test_a_day_that_was_not_over_when_it_was_read_leaves_no_revision(ana, monkeypatch, capsys):
     collected(ana, FIRST, read=datetime(2026, 3, 1, 9, tzinfo=UTC))
     mend(monkeypatch, doubled)
