@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oura.plan import (
@@ -206,6 +206,7 @@ def days_in(found):
     return {start + timedelta(n) for start, end in found for n in range((end - start).days + 1)}
 
 
+@settings(deadline=None)
 @given(some_spans)
 def test_windows_hold_every_day_and_none_is_long(found):
     apart = spans(map(Part, found))
@@ -215,6 +216,7 @@ def test_windows_hold_every_day_and_none_is_long(found):
     assert all(one[1] < other[0] for one, other in zip(wide, wide[1:], strict=False))
 
 
+@settings(deadline=None)
 @given(some_spans)
 def test_no_fewer_windows_could_hold_the_days(found):
     wanted, fewest = sorted(days_in(found)), 0
@@ -225,6 +227,7 @@ def test_no_fewer_windows_could_hold_the_days(found):
     assert len(windows(spans(map(Part, found)))) == fewest
 
 
+@settings(deadline=None)
 @given(some_spans, some_spans)
 def test_the_rest_is_what_others_do_not_cover(one, other):
     rest = without(spans(map(Part, one)), spans(map(Part, other)))
