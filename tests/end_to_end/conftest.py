@@ -1,4 +1,5 @@
 import gc
+import logging
 import os
 import shutil
 import tempfile
@@ -97,5 +98,8 @@ def life(live_server, settings, transactional_db, ana):
         patch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
         # The processor collects garbage at each request, and here it would be all of the tests'.
         gc.freeze()
+        # A line for each of thousands of requests tells nobody anything.
+        logging.disable(logging.CRITICAL)
         yield Life(live_server.url, settings, ana)
+        logging.disable(logging.NOTSET)
         gc.unfreeze()

@@ -118,7 +118,7 @@ def test_whatever_happens_the_ledger_is_the_truth(life):
     run_state_machine_as_test(
         lambda: machine(life)(),
         settings=settings(
-            max_examples=40,
+            max_examples=24,
             stateful_step_count=50,
             # Looking for a shorter failure takes longer than reading this one.
             phases=[Phase.generate],

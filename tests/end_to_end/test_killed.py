@@ -1,4 +1,4 @@
-"""A life in which the collector is killed, and one in which nothing goes wrong."""
+"""Months in which the collector is killed every other day, and some in which nothing goes wrong."""
 
 from random import Random
 
@@ -9,7 +9,7 @@ from tests.end_to_end.test_year import live, mend
 
 
 def test_the_ledger_is_the_truth_though_the_collector_is_killed_every_other_day(life):
-    live(life, Random(8), 183, dying=0.5)
+    live(life, Random(8), 150, dying=0.5)
     mend(life)
 
 
