@@ -146,6 +146,14 @@ def read_source(document: Document) -> dict[str, list[str]]:
         return {"source": [TOO_DEEP]}
 
 
+def as_day(value: Any) -> date | None:
+    """The date that a text of ten characters tells; None for anything else."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
+    except ValueError:
+        return None
+
+
 def parsed(raw: bytes | Raw) -> Any:
     """The JSON as Python values; a field that none can hold stays JSON text, so it can be named."""
     try:

@@ -15,11 +15,11 @@ from typing import Any
 
 from django.db import connections
 
+from ingest.documents import FIRST_DAY, as_day
 from ingest.models import Metric, Reading, RejectedDocument
 from ingest.readings import REJECTED, over_at
 from ingest.registry import METRICS
 
-FIRST_DAY = date(2010, 1, 1)
 ONE_DAY = timedelta(days=1)
 # Kinds of failure that trying again does not mend.
 REFUSALS = ("unauthorized", "forbidden", "disconnected")
@@ -480,17 +480,14 @@ def facts_of(user_id: int, since: date, using: str) -> Facts:
                 facts.first[name] = first
             elif what == "off":
                 facts.off[first] = number
-            elif day := as_day(text):
+            elif day := rejected_day(text):
                 facts.rejected[name][day] = number
     return facts
 
 
-def as_day(text: str) -> date | None:
+def rejected_day(text: str) -> date | None:
     """A rejected document's day as far as it is one that a ledger can have."""
-    try:
-        day = date.fromisoformat(text) if len(text) == 10 else None
-    except ValueError:
-        return None
+    day = as_day(text)
     return day if day and FIRST_DAY <= day < date.max - PATIENCE else None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from myhealth.errors import Invalid
 
@@ -31,7 +31,7 @@ def user_id_of(name: Any) -> int:
     try:
         return int(users.get_by_natural_key(name).pk)
     except get_user_model().DoesNotExist:
-        raise Invalid({"user": ["There is no account of this name."]}, "unknown_user") from None
+        raise unknown() from None
 
 
 @contextmanager
@@ -40,6 +40,24 @@ def known_person() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        if getattr(error.__cause__, "sqlstate", None) != FOREIGN_KEY_VIOLATION:
+        if sqlstate(error) != FOREIGN_KEY_VIOLATION:
             raise
-        raise Invalid({"user": ["There is no account of this name."]}, "unknown_user") from None
+        raise unknown() from None
+
+
+def unknown() -> Invalid:
+    return Invalid({"user": ["There is no account of this name."]}, "unknown_user")
+
+
+def sqlstate(error: Exception) -> str:
+    """PostgreSQL's code of what a database error of Django's came from."""
+    return getattr(error.__cause__, "sqlstate", None) or ""
+
+
+def lock_person(what: str, user_id: int) -> None:
+    """One at a time does `what` for a person, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext(%s), (%s %% 2147483647)::integer)",
+            [what, user_id],
+        )

@@ -109,7 +109,7 @@ def known(held: Sequence[Reading], report: Reading) -> list[Reading]:
     newer = [each for each in held if each.asked_at > report.asked_at]
     if report.complete:
         complete = [each for each in held if each.complete]
-        left = outside(counted(report, complete), [each for each in complete if each in newer])
+        left = outside(counted(report, complete), [each for each in newer if each.complete])
         return [*outside(older, [report]), *newer, *left]
     failed = [each for each in older if not each.complete]
     again = [in_a_row(each, report) for each in failed if overlap(each, report)]

@@ -14,7 +14,7 @@ from datetime import UTC, date
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -28,15 +28,6 @@ from myhealth.metric_types import METRIC_TYPES
 BATCH = 500
 TAKEN = "It belongs to another day or account."
 REMAPPED = Revision.Kind.REMAPPED
-
-MARK = """
-    UPDATE {table} AS held SET content_hash = u.content_hash, lacks = u.lacks
-    FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS u(id, content_hash, lacks)
-    WHERE held.id = u.id"""
-TELL_TRAITS = """
-    UPDATE metric_sources AS held SET traits = u.traits
-    FROM unnest(%s::bigint[], %s::jsonb[]) AS u(id, traits)
-    WHERE held.id = u.id"""
 
 Row = dict[str, Any]
 Documents = dict[str, list[dict[str, Any]]]
@@ -74,7 +65,7 @@ class Derived:
     changed: list[Item] = field(default_factory=list)
     removed: set[date] = field(default_factory=set)
     marked: list[Marks] = field(default_factory=list)
-    traits: list[tuple[int, str]] = field(default_factory=list)
+    traits: list[tuple[date, str]] = field(default_factory=list)
 
 
 def rederive(
@@ -138,10 +129,6 @@ def documents_of(kind: MetricKind, source: MetricSource | None) -> Documents | N
 
 def listed(kept: Any) -> list[Any]:
     return [] if kept is None else kept if isinstance(kept, list) else [kept]
-
-
-def columns_of(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def unquoted(text: str) -> str:
@@ -270,7 +257,7 @@ class Rederiver:
         elif not same_marks:
             derived.marked.append(marks)
         if not same_traits:
-            derived.traits.append((source.pk, traits))
+            derived.traits.append((row["day"], traits))
         self.tally.columns.update(columns)
         self.tally.changed += bool(columns)
         self.tally.marked += not columns and not (same_marks and same_traits)
@@ -280,11 +267,7 @@ class Rederiver:
         writer.remove(derived.removed, why=REMAPPED)
         writer.keep(derived.changed, why=REMAPPED)
         writer.upsert(derived.changed, reread=False)
-        # Django's bulk_update takes five times as long, and ingest waits.
-        with connection.cursor() as cursor:
-            if derived.marked:
-                cursor.execute(MARK.format(table=writer.table), columns_of(derived.marked))
-            if derived.traits:
-                cursor.execute(TELL_TRAITS, columns_of(derived.traits))
+        writer.mark(derived.marked)
+        writer.tell_traits(derived.traits)
         if derived != Derived():
             writer.raise_version()

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from ingest import ledger
 from ingest.models import Run
-from ingest.people import known_person
+from ingest.people import known_person, lock_person
 
 log = structlog.get_logger("ingest.runs")
 
@@ -36,20 +36,12 @@ def count(user_id: int, request_id: str, now: datetime, **figures: int) -> None:
         drop_old(user_id)
 
 
-def lock(user_id: int) -> None:
-    """One end of a run at a time for a person."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtext('runs'), (%s %% 2147483647)::integer)", [user_id]
-        )
-
-
 def finish(user_id: int, request_id: str, now: datetime) -> Run:
     """Take down how the person's days stand, and say so in the log if there is anything to say."""
     with known_person(), transaction.atomic():
-        lock(user_id)
+        lock_person("runs", user_id)
         count(user_id, request_id, now)
-        before = Run.objects.select_for_update().filter(user_id=user_id, newest=True).first()
+        before = Run.objects.filter(user_id=user_id, newest=True).first()
         Run.objects.filter(user_id=user_id, newest=True).update(newest=False)
         run = Run.objects.select_for_update().get(user_id=user_id, request_id=request_id)
         run.finished_at, run.newest = now, True
@@ -61,7 +53,7 @@ def finish(user_id: int, request_id: str, now: datetime) -> Run:
 
 
 def is_first_of_day(before: Run | None, now: datetime) -> bool:
-    then = before.finished_at if before and before.pk else None
+    then = before.finished_at if before else None
     return then is None or then.date() < now.date()
 
 

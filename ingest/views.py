@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from ingest import ledger, reports, runs, schemas
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
+from ingest.documents import as_day
 from ingest.metrics import observe
 from ingest.models import RejectedDocument
 from ingest.parsers import EnvelopeParser
@@ -303,11 +304,8 @@ def origin_of(value: Any) -> str | None:
 
 
 def day_of(name: str, value: Any) -> date:
-    try:
-        if isinstance(value, str) and len(value) == 10:
-            return date.fromisoformat(value)
-    except ValueError:
-        pass
+    if day := as_day(value):
+        return day
     shown = f"'{value[:40]}'" if isinstance(value, str) else "This"
     raise Invalid({name: [f"{shown} is not a date; expected YYYY-MM-DD."]})
 

@@ -26,6 +26,8 @@ GAP_AGE = 10
 GAP_REST = timedelta(hours=20)
 # More windows than this of days that may hold nothing: ask for the list of days first.
 MOST_BLIND = 2
+# Why days that nobody knows anything of are looked for again.
+FAR = "Oura had nothing"
 ONE_DAY = timedelta(days=1)
 
 Span = tuple[date, date]
@@ -88,9 +90,6 @@ def plan(ledger: Sequence[Known], wish: Wish, now: datetime) -> Plan:
     if len(windows(spans(blind))) > MOST_BLIND or any(each.why == FAR for each in blind):
         return Plan(read, tuple(blind))
     return Plan((*read, *blind))
-
-
-FAR = "Oura had nothing"
 
 
 def recently(ledger: Sequence[Known], today: date) -> Due:
