@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -13,8 +13,8 @@ from django.utils import timezone
 from dashboard.reading import database
 from ingest import ledger
 from ingest.ledger import FAULT, PRESENT, Range
-from ingest.models import Reading
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, Reading
+from metrics import TYPES, MetricType
 
 Ranges = Mapping[str, list[Range]]
 WHO = ("wearer", "oura", "myhealth")
@@ -101,8 +101,8 @@ EDGES = """
 
 def edges(user_id: int, before: date) -> dict[str, Edges]:
     statement = " UNION ALL ".join(
-        EDGES.format(name=name, rows=ledger.table(kind.model), readings=ledger.table(Reading))
-        for name, kind in METRICS.items()
+        EDGES.format(name=name, rows=ledger.table(model), readings=ledger.table(Reading))
+        for name, model in METRIC_MODELS.items()
     )
     with connections[database()].cursor() as cursor:
         cursor.execute(statement, {"user": user_id, "before": before})
@@ -119,17 +119,23 @@ def summary(found: Ranges, known: Mapping[str, Edges], start: date, end: date) -
     """Per type how many of the days are held, and whose fault it is that others are not.
 
     `found` are the ranges from `known`'s day on, of this period and others. What is before the
-    person's first day, of any type, is not expected.
+    first day that is expected is not counted.
     """
-    first = min((each.first for each in known.values() if each.first), default=None)
-    since = max(start, first) if first else None
+    firsts = {name: each.first for name, each in known.items() if each.first}
+
+    def expected(metric_type: MetricType) -> list[Range]:
+        first = ledger.expected_from(metric_type, firsts)
+        if first is None:
+            return []
+        return ledger.within(found[metric_type.name], max(start, first), end)
+
     return {
         name: {
-            **counted(cut(found[name], since, end) if since else []),
+            **counted(expected(each)),
             "newest_day": newest(found[name], end) or known[name].newest,
             "newest_sync": known[name].read_at,
         }
-        for name in METRICS
+        for name, each in TYPES.items()
     }
 
 
@@ -149,12 +155,3 @@ def counted(period: list[Range]) -> dict[str, Any]:
 def newest(of_type: Iterable[Range], end: date) -> date | None:
     held = [each for each in of_type if each.state in PRESENT and each.start <= end]
     return min(held[-1].end, end) if held else None
-
-
-def cut(of_type: Iterable[Range], start: date, end: date) -> list[Range]:
-    """The parts that lie from start to end, both included."""
-    return [
-        replace(each, start=max(each.start, start), end=min(each.end, end))
-        for each in of_type
-        if max(each.start, start) <= min(each.end, end)
-    ]

@@ -4,8 +4,8 @@ from datetime import date
 from typing import Any
 
 from dashboard import coverage, reading
-from ingest.models import Revision
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, Metric, Revision
+from metrics import TYPES
 
 
 def day(user_id: int, asked: date, *, utc: date) -> dict[str, Any]:
@@ -13,7 +13,7 @@ def day(user_id: int, asked: date, *, utc: date) -> dict[str, Any]:
     found = coverage.ranges(user_id, asked, asked, utc=utc)
     return {
         "day": asked,
-        **{name: row(name, user_id, asked) for name in METRICS},
+        **{name: row(model, user_id, asked) for name, model in METRIC_MODELS.items()},
         "coverage": {
             name: {"state": each.state, "reason": each.reason} for name, [each] in found.items()
         },
@@ -21,16 +21,15 @@ def day(user_id: int, asked: date, *, utc: date) -> dict[str, Any]:
     }
 
 
-def row(name: str, user_id: int, asked: date) -> reading.Row | None:
-    kind = METRICS[name]
-    held = reading.rows_of(kind, user_id).filter(day=asked)
-    return next(iter(reading.rows(held, reading.columns(kind))), None)
+def row(model: type[Metric], user_id: int, asked: date) -> reading.Row | None:
+    held = reading.rows_of(model, user_id).filter(day=asked)
+    return next(iter(reading.rows(held, reading.columns(model.metric_type))), None)
 
 
 def revisions(user_id: int, asked: date) -> list[Revision]:
     """Of all types, newest first; the types are named for the index."""
     found = Revision.objects.using(reading.database())
-    return list(found.filter(user_id=user_id, type__in=METRICS, day=asked))
+    return list(found.filter(user_id=user_id, type__in=TYPES, day=asked))
 
 
 def told(each: Revision) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Marks: days from which on the figures of sleep don't compare with those before.
 
-A mark is a day whose night tells another sleep algorithm, or another ring, than the last earlier
-night that tells one. Nights that don't tell it are skipped, and the first that does is no mark.
+A mark is a day whose documents name another provenance (a sleep algorithm, a ring) than the last
+earlier day that names one. Days that name none are skipped, and the first that does is no mark.
 """
 
 from datetime import date
@@ -11,26 +11,24 @@ from django.db import connections
 
 from dashboard.reading import database
 from ingest.models import MetricSource
+from metrics import TYPES
 
 Mark = dict[str, Any]
-# What of a night's traits is a mark, in words.
-MARKS = {"sleep_algorithm": "Oura's sleep algorithm", "ring": "the ring"}
-
-# The range's nights, with the last earlier one for each trait that they tell: ten years of nights
+# The range's days, with the last earlier one for each provenance that they name: ten years of days
 # need not be read for a week of them.
 CHANGES = """
     WITH inside AS (
         SELECT day, key AS mark, value
-        FROM {table}, jsonb_each_text(traits)
-        WHERE user_id = %(user)s AND type = 'sleep' AND day BETWEEN %(start)s AND %(end)s
+        FROM {table}, jsonb_each_text(provenance)
+        WHERE user_id = %(user)s AND type = %(type)s AND day BETWEEN %(start)s AND %(end)s
             AND key = ANY(%(marks)s) AND value <> ''
     ), earlier AS (
         SELECT last.day, mark, last.value
         FROM (SELECT DISTINCT mark FROM inside) AS told
         CROSS JOIN LATERAL (
-            SELECT day, traits ->> mark AS value FROM {table}
-            WHERE user_id = %(user)s AND type = 'sleep' AND day < %(start)s
-                AND traits ->> mark <> ''
+            SELECT day, provenance ->> mark AS value FROM {table}
+            WHERE user_id = %(user)s AND type = %(type)s AND day < %(start)s
+                AND provenance ->> mark <> ''
             ORDER BY day DESC LIMIT 1
         ) AS last
     ), nights AS (
@@ -44,13 +42,20 @@ CHANGES = """
 def between(user_id: int, start: date, end: date) -> list[Mark]:
     """A person's marks, newest first, both ends included: `day`, `mark`, and `from` what `to`."""
     statement = CHANGES.format(table=f'"{MetricSource._meta.db_table}"')
-    asked: dict[str, Any] = {"user": user_id, "start": start, "end": end, "marks": list(MARKS)}
+    found: list[Mark] = []
     with connections[database()].cursor() as cursor:
-        cursor.execute(statement, asked)
-        return [
-            {"day": day, "mark": mark, "from": before, "to": after}
-            for day, mark, before, after in cursor
-        ]
+        for name, metric_type in TYPES.items():
+            if metric_type.provenance:
+                asked: dict[str, Any] = {"user": user_id, "type": name, "start": start, "end": end}
+                cursor.execute(statement, asked | {"marks": list(metric_type.provenance)})
+                names = ("day", "mark", "from", "to")
+                found += [dict(zip(names, values, strict=True)) for values in cursor]
+    return sorted(found, key=lambda each: (-each["day"].toordinal(), each["mark"]))
+
+
+def words() -> dict[str, str]:
+    """What to say of a change of each provenance."""
+    return {mark: text for each in TYPES.values() for mark, text in each.provenance.items()}
 
 
 def within(marks: list[Mark], start: date, end: date) -> list[Mark]:
@@ -58,7 +63,6 @@ def within(marks: list[Mark], start: date, end: date) -> list[Mark]:
 
 
 def sentence(mark: Mark) -> str:
-    """A mark in words; a ring's id says nothing to people."""
-    versions = f" ({mark['from']} to {mark['to']})" if mark["mark"] == "sleep_algorithm" else ""
-    what = f"{MARKS[mark['mark']]} changed{versions}"
+    """A mark in words."""
+    what = words()[mark["mark"]].format(before=mark["from"], after=mark["to"])
     return f"On {mark['day'].day} {mark['day']:%B} {what}: figures before and after don't compare."

@@ -16,7 +16,8 @@ from django.views.generic import TemplateView, UpdateView
 
 from dashboard import coverage, marks, reading, summaries
 from dashboard.models import User
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, Metric
+from metrics import TYPES
 from oura.client import origin_of
 from oura.models import Connection
 from oura.provider import SCOPES
@@ -42,17 +43,36 @@ class Today(LoginRequiredMixin, TemplateView):
         assert isinstance(user, User)
         today = user.today()
         newest = {
-            name: reading.rows_of(kind, user.pk).order_by("-day").first()
-            for name, kind in METRICS.items()
+            model: reading.rows_of(model, user.pk).order_by("-day").first()
+            for model in METRIC_MODELS.values()
         }
+        week = summaries.weekly(user.pk, today, 1)[0]
         return super().get_context_data(
             today=today,
-            newest=newest,
+            cards=[card(model, row) for model, row in newest.items()],
             empty=not any(newest.values()),
-            week=summaries.weekly(user.pk, today, 1)[0],
+            week=[
+                (figure.label, week[figure.name], each.column(figure.column).unit)
+                for each in TYPES.values()
+                for figure in each.figures
+                if figure.label
+            ],
+            days_held=[(each.title, week[f"{name}_days"]) for name, each in TYPES.items()],
             **lately(user.pk, today),
             **kwargs,
         )
+
+
+def card(model: type[Metric], row: Metric | None) -> dict[str, Any]:
+    """The newest day of one type: its score, if it has one, and the columns of its card."""
+    metric_type = model.metric_type
+    columns = [metric_type.column(name) for name in metric_type.card]
+    return {
+        "type": metric_type,
+        "row": row,
+        "scored": "score" in metric_type.column_names,
+        "figures": [(each.label, getattr(row, each.name, None), each.unit) for each in columns],
+    }
 
 
 def lately(user_id: int, today: date) -> dict[str, Any]:

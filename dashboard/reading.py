@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
-from ingest.models import Stream
-from ingest.registry import METRICS, MetricKind
+from ingest.models import Metric, MetricQuerySet, Stream
+from metrics import TYPES, MetricType
 
 Row = dict[str, Any]
 # Raised with what an answer looks like, so that old ETags stop matching.
@@ -21,12 +21,13 @@ def database() -> str:
     return "replica" if "replica" in settings.DATABASES else "default"
 
 
-def columns(kind: MetricKind) -> tuple[str, ...]:
-    return ("oura_id", "day", *kind.columns, "updated_at")
+def columns(metric_type: MetricType) -> tuple[str, ...]:
+    """The columns of an answer with rows."""
+    return ("oura_id", "day", *metric_type.column_names, "updated_at")
 
 
-def rows_of(kind: MetricKind, user_id: int) -> "QuerySet[Any]":
-    return kind.model._default_manager.using(database()).filter(user_id=user_id)
+def rows_of(model: type[Metric], user_id: int) -> MetricQuerySet:
+    return model.objects.using(database()).of(user_id)
 
 
 def rows(
@@ -51,8 +52,8 @@ def rows(
     return read
 
 
-def latest(kind: MetricKind, user_id: int) -> Row | None:
-    return next(iter(rows(rows_of(kind, user_id), columns(kind), most=1)), None)
+def latest(model: type[Metric], user_id: int) -> Row | None:
+    return next(iter(rows(rows_of(model, user_id), columns(model.metric_type), most=1)), None)
 
 
 class Versions(NamedTuple):
@@ -68,7 +69,7 @@ def versions(user_id: int) -> dict[str, Versions]:
         name: Versions(*counted)
         for name, *counted in held.values_list("type", "version", "ledger_version")
     }
-    return {name: counters.get(name, Versions()) for name in METRICS}
+    return {name: counters.get(name, Versions()) for name in TYPES}
 
 
 def etag(*parts: Any) -> str:

@@ -13,7 +13,11 @@ from myhealth.errors import Invalid
 
 
 class CsvRenderer(BaseRenderer):
-    """Rows as CSV (RFC 4180): one column each, `contributors.…` one for each contributor."""
+    """Rows as CSV (RFC 4180): one column each, `contributors.…` one for each contributor.
+
+    The columns are the type's, whatever the rows hold; a contributor that it does not declare is in
+    the JSON answer alone.
+    """
 
     media_type = "text/csv"
     format = "csv"
@@ -22,8 +26,8 @@ class CsvRenderer(BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
     ) -> str:
-        names = (renderer_context or {})["view"].names
-        inner = sorted({name for row in data or [] for name in row.get("contributors", ())})
+        view = (renderer_context or {})["view"]
+        names, inner = view.names, sorted(view.model.metric_type.contributors)
         columns = {
             name: [f"contributors.{each}" for each in inner] if name == "contributors" else [name]
             for name in names
@@ -32,7 +36,8 @@ class CsvRenderer(BaseRenderer):
         writer = csv.writer(text)
         writer.writerow(column for name in names for column in columns[name])
         for row in data or []:
-            told = {f"contributors.{name}": row["contributors"].get(name) for name in inner} | row
+            scores = row.get("contributors", {})
+            told = {f"contributors.{name}": scores.get(name) for name in inner} | row
             writer.writerow(plain(told[column]) for name in names for column in columns[name])
         return text.getvalue()
 

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from django.db import models
 from drf_spectacular.utils import OpenApiParameter
 
 from dashboard.coverage import WHO
-from dashboard.marks import MARKS as MARK_NAMES
+from dashboard.marks import words
 from dashboard.reading import columns
-from dashboard.summaries import DECIMALS, FIGURES, mean
 from ingest.ledger import STATES
 from ingest.models import Revision
-from ingest.registry import METRICS, MetricKind
+from metrics import TYPES, MetricType
+from metrics.columns import Contributors, Kind, Number, Text, Whole, mean
 
 Schema = dict[str, Any]
 DATE: Schema = {"type": "string", "format": "date"}
+TIME: Schema = {"type": "string", "format": "date-time"}
 MESSAGES: Schema = {
     "type": "object",
     "additionalProperties": {"type": "array", "items": {"type": "string"}},
@@ -33,10 +33,6 @@ TOKENS: Schema = {
         "refresh": {"type": "string", "description": "Works once."},
     },
 }
-TYPES: "dict[type[models.Field[Any, Any]], str]" = {
-    models.IntegerField: "integer",
-    models.FloatField: "number",
-}
 
 
 def errors(*statuses: int) -> dict[Any, Schema]:
@@ -49,31 +45,42 @@ def page_errors(*statuses: int) -> dict[Any, Schema]:
     return {**errors(*statuses), **pages}
 
 
-def column(kind: MetricKind, name: str) -> Schema:
-    field = kind.model._meta.get_field(name)
-    text = str(getattr(field, "help_text", ""))
-    if name == "day":
-        return {**DATE, "description": text}
-    if name == "updated_at":
-        return {"type": "string", "format": "date-time", "description": text}
-    if name == "contributors":
-        values = {"type": ["integer", "null"], "minimum": 0, "maximum": 100}
-        return {"type": "object", "additionalProperties": values, "description": text}
-    known = next((told for type_, told in TYPES.items() if isinstance(field, type_)), "string")
-    return {"type": [known, "null"] if field.null else known, "description": text}
+def column(metric_type: MetricType, name: str) -> Schema:
+    match name:
+        case "oura_id":
+            return {"type": "string", "description": "Oura's id of the daily document."}
+        case "day":
+            return {**DATE, "description": "Oura's own local date."}
+        case "updated_at":
+            return {**TIME, "description": "When the content last changed."}
+    declared = metric_type.column(name)
+    return {**_value(declared.kind), "description": declared.meaning}
 
 
-def row(kind: MetricKind) -> Schema:
-    properties = {name: column(kind, name) for name in columns(kind)}
+def _value(kind: Kind) -> Schema:
+    match kind:
+        case Whole():
+            return {"type": ["integer", "null"]}
+        case Number():
+            return {"type": ["number", "null"]}
+        case Text():
+            return {"type": ["string", "null"]}
+        case Contributors():
+            values = {"type": ["integer", "null"], "minimum": 0, "maximum": 100}
+            return {"type": "object", "additionalProperties": values}
+
+
+def row(metric_type: MetricType) -> Schema:
+    properties = {name: column(metric_type, name) for name in columns(metric_type)}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def full_row(kind: MetricKind) -> Schema:
-    return {**row(kind), "required": list(columns(kind))}
+def full_row(metric_type: MetricType) -> Schema:
+    return {**row(metric_type), "required": list(columns(metric_type))}
 
 
-def read(kind: MetricKind) -> dict[Any, Any]:
-    rows = {"type": "array", "items": row(kind)}
+def read(metric_type: MetricType) -> dict[Any, Any]:
+    rows = {"type": "array", "items": row(metric_type)}
     return {
         (200, "application/json"): rows,
         (200, "text/csv"): {"type": "string"},
@@ -105,7 +112,7 @@ def closed(properties: Schema, *optional: str) -> Schema:
 
 
 def of_each_type(schema: Schema) -> Schema:
-    return closed(dict.fromkeys(METRICS, schema))
+    return closed(dict.fromkeys(TYPES, schema))
 
 
 def nullable(schema: Schema) -> Schema:
@@ -114,13 +121,12 @@ def nullable(schema: Schema) -> Schema:
 
 STATE: Schema = {"type": "string", "enum": list(STATES)}
 REASON: Schema = {"type": ["string", "null"], "description": "A sentence; null for a day held."}
-TIME: Schema = {"type": "string", "format": "date-time"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 MARK: Schema = {
     **closed(
         {
             "day": DATE,
-            "mark": {"type": "string", "enum": list(MARK_NAMES)},
+            "mark": {"type": "string", "enum": list(words())},
             "from": {"type": "string"},
             "to": {"type": "string"},
         }
@@ -178,7 +184,7 @@ COVERAGE = answers(
 )
 REVISION = closed(
     {
-        "type": {"type": "string", "enum": list(METRICS)},
+        "type": {"type": "string", "enum": list(TYPES)},
         "kind": {
             "type": "string",
             "enum": Revision.Kind.values,
@@ -201,7 +207,7 @@ ONE_DAY = answers(
     closed(
         {
             "day": DATE,
-            **{name: nullable(full_row(kind)) for name, kind in METRICS.items()},
+            **{name: nullable(full_row(each)) for name, each in TYPES.items()},
             "coverage": of_each_type(closed({"state": STATE, "reason": REASON})),
             "revisions": {
                 "type": "array",
@@ -216,18 +222,19 @@ MARKS = answers(MARK_LIST)
 
 def figure(compute: Any) -> Schema:
     if compute is mean:
-        return {"type": ["number", "null"], "description": f"Mean, {DECIMALS} decimals."}
+        return {"type": ["number", "null"], "description": "Mean, 2 decimals."}
     return {"type": ["number", "null"], "description": "Sum."}
 
 
+FIGURES = {each.name: figure(each.compute) for of in TYPES.values() for each in of.figures}
 WEEK: Schema = {
     "type": "object",
-    "required": ["start", "end", *(each.name for each in FIGURES), "coverage", "marks"],
+    "required": ["start", "end", *FIGURES, "coverage", "marks"],
     "properties": {
         "start": DATE,
         "end": DATE,
-        **{each.name: figure(each.compute) for each in FIGURES},
-        **{f"{name}_days": {"type": "integer", "minimum": 0, "maximum": 7} for name in METRICS},
+        **FIGURES,
+        **{f"{name}_days": {"type": "integer", "minimum": 0, "maximum": 7} for name in TYPES},
         "coverage": COVERAGE_SUMMARY,
         "marks": MARK_LIST,
     },
@@ -237,7 +244,7 @@ DASHBOARD = answers(
         "type": "object",
         "required": [
             "today",
-            *(f"latest_{name}" for name in METRICS),
+            *(f"latest_{name}" for name in TYPES),
             "weekly_summary",
             "weekly_summaries",
             "coverage",
@@ -245,7 +252,7 @@ DASHBOARD = answers(
         ],
         "properties": {
             "today": DATE,
-            **{f"latest_{name}": nullable(full_row(kind)) for name, kind in METRICS.items()},
+            **{f"latest_{name}": nullable(full_row(each)) for name, each in TYPES.items()},
             "weekly_summary": WEEK,
             "weekly_summaries": {"type": "array", "items": WEEK},
             "coverage": {
@@ -270,8 +277,8 @@ IF_NONE_MATCH = OpenApiParameter(
 )
 
 
-def fields(kind: MetricKind) -> OpenApiParameter:
-    known = {"type": "string", "enum": list(columns(kind))}
+def fields(metric_type: MetricType) -> OpenApiParameter:
+    known = {"type": "string", "enum": list(columns(metric_type))}
     return OpenApiParameter(
         "fields",
         {"type": "array", "items": known, "minItems": 1},

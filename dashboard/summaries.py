@@ -1,52 +1,15 @@
 """The dashboard's weeks: sums and means over seven days. No data is null, never 0."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
-from statistics import fmean
 from typing import Any
 
 from dashboard import coverage, marks
 from dashboard.reading import latest, rows_of
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS
+from metrics import TYPES
 
 WEEK = 7
-DECIMALS = 2
-Values = list[float]
-
-
-def mean(values: Values) -> float | None:
-    return round(fmean(values), DECIMALS) if values else None
-
-
-def total(values: Values) -> float | None:
-    return sum(values) if values else None
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure of a week: its name, and what it is computed from."""
-
-    name: str
-    type: str
-    column: str
-    compute: Any
-
-
-# Units as in the tables: seconds, beats a minute, milliseconds, kilocalories, degrees Celsius.
-FIGURES = (
-    Figure("avg_sleep_score", "sleep", "score", mean),
-    Figure("avg_activity_score", "activity", "score", mean),
-    Figure("avg_readiness_score", "readiness", "score", mean),
-    Figure("total_steps", "activity", "steps", total),
-    Figure("avg_steps", "activity", "steps", mean),
-    Figure("total_active_calories", "activity", "active_calories", total),
-    Figure("avg_sleep_duration", "sleep", "duration", mean),
-    Figure("avg_sleep_efficiency", "sleep", "efficiency", mean),
-    Figure("avg_lowest_heart_rate", "sleep", "lowest_heart_rate", mean),
-    Figure("avg_hrv", "sleep", "average_hrv", mean),
-    Figure("avg_temperature_deviation", "readiness", "temperature_deviation", mean),
-)
 
 
 def weekly(user_id: int, today: date, weeks: int) -> list[dict[str, Any]]:
@@ -57,17 +20,17 @@ def weekly(user_id: int, today: date, weeks: int) -> list[dict[str, Any]]:
             [row for row in rows if (today - row["day"]).days // WEEK == week]
             for week in range(weeks)
         ]
-        for name, rows in ((name, rows_between(name, user_id, first, today)) for name in METRICS)
+        for name, rows in ((name, rows_between(name, user_id, first, today)) for name in TYPES)
     }
     return [
-        summary(today - timedelta(days=WEEK * week), {name: held[name][week] for name in METRICS})
+        summary(today - timedelta(days=WEEK * week), {name: held[name][week] for name in TYPES})
         for week in range(weeks)
     ]
 
 
 def rows_between(name: str, user_id: int, first: date, last: date) -> list[dict[str, Any]]:
-    wanted = {figure.column for figure in FIGURES if figure.type == name}
-    found = rows_of(METRICS[name], user_id).filter(day__range=(first, last))
+    wanted = {figure.column for figure in TYPES[name].figures}
+    found = rows_of(METRIC_MODELS[name], user_id).between(first, last)
     return list(found.values("day", *sorted(wanted)))
 
 
@@ -76,9 +39,10 @@ def summary(end: date, rows: dict[str, Iterable[dict[str, Any]]]) -> dict[str, A
     rows = {name: list(each) for name, each in rows.items()}
     figures = {
         figure.name: figure.compute(
-            [row[figure.column] for row in rows[figure.type] if row[figure.column] is not None]
+            [row[figure.column] for row in rows[name] if row[figure.column] is not None]
         )
-        for figure in FIGURES
+        for name, metric_type in TYPES.items()
+        for figure in metric_type.figures
     }
     days = {f"{name}_days": len(list(each)) for name, each in rows.items()}
     return {"start": end - timedelta(days=WEEK - 1), "end": end, **figures, **days}
@@ -97,7 +61,7 @@ def dashboard(user_id: int, today: date, weeks: int, *, utc: date) -> dict[str, 
         week["marks"] = marks.within(changes, *period)
     return {
         "today": today,
-        **{f"latest_{name}": latest(kind, user_id) for name, kind in METRICS.items()},
+        **{f"latest_{name}": latest(model, user_id) for name, model in METRIC_MODELS.items()},
         "weekly_summary": found[0],
         "weekly_summaries": found,
         "coverage": coverage.summary(held, edges, first, today),

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from dashboard import pages, views
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS
 
 accounts = [
     path("login/", pages.Login.as_view(), name="login"),
@@ -25,7 +25,10 @@ urlpatterns = [
     path("api/v1/coverage", views.CoverageView.as_view(), name="coverage"),
     path("api/v1/days/<str:day>", views.DayView.as_view(), name="day"),
     path("api/v1/marks", views.MarksView.as_view(), name="marks"),
-    *(path(f"api/v1/{name}", views.rows_view(name).as_view(), name=name) for name in METRICS),
+    *(
+        path(f"api/v1/{name}", views.rows_view(model).as_view(), name=name)
+        for name, model in METRIC_MODELS.items()
+    ),
     path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(authentication_classes=[]), name="docs"),
     path("admin/", admin.site.urls),

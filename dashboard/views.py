@@ -18,7 +18,7 @@ from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from dashboard import coverage, days, marks, parameters, reading, schemas, summaries, tokens
 from dashboard.models import User
 from dashboard.renderers import CsvRenderer, Negotiation, PageRenderer
-from ingest.registry import METRICS, MetricKind
+from ingest.models import Metric
 from myhealth.errors import Invalid
 from myhealth.renderers import OrjsonRenderer
 
@@ -145,49 +145,49 @@ class ReadView(APIView):
 
 class RowsView(ReadView):
     renderer_classes = [OrjsonRenderer, CsvRenderer, PageRenderer]
-    kind: MetricKind
+    model: type[Metric]
 
     def get(self, request: Request) -> Response:
         user = request.user
         assert isinstance(user, User)
+        type_ = self.model.metric_type.name
         given = parameters.known(request, "start", "end", "fields")
         span = parameters.span(given, user.today())
-        self.names = parameters.fields(given, reading.columns(self.kind))
+        self.names = parameters.fields(given, reading.columns(self.model.metric_type))
         form = request.accepted_renderer.format
         # The version is read before the rows: an ETag may be too old for them, never too new.
-        version = reading.versions(user.pk)[self.kind.type].rows
-        etag = reading.etag(
-            self.kind.type, user.pk, version, span.start, span.end, self.names, form
-        )
+        version = reading.versions(user.pk)[type_].rows
+        etag = reading.etag(type_, user.pk, version, span.start, span.end, self.names, form)
 
         def read() -> list[dict[str, Any]]:
-            held = reading.rows_of(self.kind, user.pk).filter(day__range=(span.start, span.end))
+            held = reading.rows_of(self.model, user.pk).between(span.start, span.end)
             if form == "csv":
                 return reading.rows(held, self.names, contributors=orjson.loads)
             return reading.rows(held, self.names)
 
         response = self.conditional(request, etag, read)
         if form == "csv" and response.status_code == 200:
-            name = f"{self.kind.type}_{span.start}_{span.end}.csv"
+            name = f"{type_}_{span.start}_{span.end}.csv"
             response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
 
-def rows_view(name: str) -> type[RowsView]:
+def rows_view(model: type[Metric]) -> type[RowsView]:
     """The view of one metric type."""
-    kind = METRICS[name]
-    view = type(f"{name.capitalize()}View", (RowsView,), {"kind": kind})
+    metric_type = model.metric_type
+    name = metric_type.name
+    view = type(f"{name.capitalize()}View", (RowsView,), {"model": model})
     described = extend_schema(
         operation_id=f"{name}_list",
         description="The caller's days, newest first.",
         parameters=[
             schemas.START,
             schemas.END,
-            schemas.fields(kind),
+            schemas.fields(metric_type),
             schemas.format_parameter("json", "csv", "api"),
             schemas.IF_NONE_MATCH,
         ],
-        responses=schemas.read(kind),
+        responses=schemas.read(metric_type),
     )
     return extend_schema_view(get=described)(view)
 

@@ -6,7 +6,6 @@ Only the processor writes any of it, so here nobody does.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
@@ -30,6 +29,7 @@ from django.utils.safestring import mark_safe
 from ingest import control, ledger
 from ingest.documents import parsed
 from ingest.models import (
+    METRIC_MODELS,
     Metric,
     MetricSource,
     Origin,
@@ -38,8 +38,8 @@ from ingest.models import (
     Revision,
     Run,
 )
-from ingest.registry import METRICS
 from ingest.reports import KINDS
+from metrics import TYPES
 from myhealth.admin import ReadOnlyAdmin
 
 # What the permission to look at the page behind a link is called, the link's words, its address.
@@ -72,6 +72,17 @@ class ScoreFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         band = self.BANDS.get(self.value() or "")
         return queryset.filter(**band[1]) if band else queryset
+
+
+class TypeFilter(admin.SimpleListFilter):
+    title = "type"
+    parameter_name = "type__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, each.title) for name, each in TYPES.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(type=self.value()) if self.value() else queryset
 
 
 class PersonFilter(admin.RelatedFieldListFilter):
@@ -110,7 +121,9 @@ class CheckedChangeList(ChangeList):
 
 
 def list_of(model: type[Model], **lookups: Any) -> str:
-    return reverse(f"admin:ingest_{model._meta.model_name}_changelist", query=lookups)
+    return reverse(
+        f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=lookups
+    )
 
 
 def page_of(row: Model) -> str:
@@ -151,50 +164,58 @@ class DaysAdmin(ReadOnlyAdmin):
 
 
 class MetricAdmin(DaysAdmin):
-    list_display = ["day", "user", "score", "updated_at", "fetched_at"]
-    list_filter = [ScoreFilter, ("user", PersonFilter)]
+    """The rows of one type, with the columns that it declares."""
+
+    model: type[Metric]
     date_hierarchy = "day"
     search_fields = ["=oura_id", "user__username"]
     search_help_text = "An Oura id or an account's name."
 
+    @property
+    def scored(self) -> bool:
+        return "score" in self.model.metric_type.column_names
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return ["day", "user", *(["score"] if self.scored else []), "updated_at", "fetched_at"]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [*([ScoreFilter] if self.scored else []), ("user", PersonFilter)]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        hidden = ("id", "content_hash", "contributors")
-        fields = [field.name for field in self.model._meta.fields if field.name not in hidden]
+        names = [
+            "contributor_scores" if name == "contributors" else name
+            for name in self.model.metric_type.column_names
+        ]
         times = ["created_at", "updated_at", "fetched_at"]
-        own = [name for name in fields if name not in times]
-        return [*own, "contributor_scores", *times, "oura_documents"]
+        return ["user", "oura_id", "day", "missing_collection", *names, *times, "oura_documents"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return list(self.get_readonly_fields(request, obj))
 
     def links(self, obj: Metric) -> list[Link]:
-        lookups = {"user__id__exact": obj.user_id, "type__exact": type_of(obj), "day": obj.day}
-        revisions = list_of(Revision, **lookups)
+        lookups = {"user__id__exact": obj.user_id, "type__exact": obj.metric_type.name}
+        revisions = list_of(Revision, **lookups, day=obj.day)
         return [*super().links(obj), ("ingest.view_revision", "Revisions of this day", revisions)]
 
     @admin.display(description="Contributors")
     def contributor_scores(self, obj: Metric) -> str:
-        return readable(obj.contributors)
+        return readable(obj.contributors)  # type: ignore[attr-defined]
 
     @admin.display(description="Oura's documents")
     def oura_documents(self, obj: Metric) -> str:
-        type_ = type_of(obj)
+        type_ = obj.metric_type.name
         source = MetricSource.objects.filter(user_id=obj.user_id, type=type_, day=obj.day).first()
         return readable(source.documents) if source else "none kept"
 
 
-def type_of(row: Metric) -> str:
-    return next(name for name, kind in METRICS.items() if isinstance(row, kind.model))
-
-
-for kind in METRICS.values():
-    admin.site.register(kind.model, MetricAdmin)
+for model in METRIC_MODELS.values():
+    admin.site.register(model, MetricAdmin)
 
 
 @admin.register(RejectedDocument)
 class RejectedDocumentAdmin(DaysAdmin):
     list_display = ["type", "day", "user", "reason", "first_seen", "last_seen"]
-    list_filter = ["type", ("user", PersonFilter)]
+    list_filter = [TypeFilter, ("user", PersonFilter)]
     date_hierarchy = "last_seen"
     search_fields = ["=oura_id", "user__username"]
     readonly_fields = (
@@ -251,7 +272,7 @@ def counts_told(counts: Mapping[str, int]) -> str:
 
 def missing_told(missing: Mapping[str, Mapping[str, int]]) -> str:
     """A run's `missing` in words: `sleep: 3 not worn, 1 failed`, a line for each type."""
-    told = (f"{name}: {counts_told(missing[name])}" for name in METRICS if missing.get(name))
+    told = (f"{name}: {counts_told(missing[name])}" for name in TYPES if missing.get(name))
     return lines(told) or "nothing"
 
 
@@ -403,7 +424,7 @@ class ReadingAdmin(DaysAdmin):
     list_filter = [
         RunFilter,
         DaysFilter,
-        "type",
+        TypeFilter,
         "complete",
         KindFilter,
         ("user", PersonFilter),
@@ -537,7 +558,8 @@ def links_of(person: Any) -> list[Link]:
 def first_known(user_id: int) -> date | None:
     """The first day held of any type; without one, the first that Oura was asked for."""
     asked = Reading.objects.filter(user_id=user_id)
-    return ledger.first_day(user_id) or asked.aggregate(first=Min("start"))["first"]
+    held = ledger.first_days(user_id).values()
+    return min(held, default=None) or asked.aggregate(first=Min("start"))["first"]
 
 
 def chosen(text: str | None, years: Iterable[int]) -> int | None:
@@ -555,7 +577,7 @@ def standing(
 ) -> dict[str, Any]:
     """How one type stands: first and last day held, and what is not held of the year or of all."""
     held = [each for each in ranges if each.state in ledger.PRESENT]
-    shown = within(year, ranges) if year else ranges
+    shown = ledger.within(ranges, date(year, 1, 1), date(year, 12, 31)) if year else ranges
     counts = ledger.absent(shown)
     # The same that counts: no days before the first that Oura has.
     missing = [each for each in ledger.for_people(shown) if ledger.absent([each])]
@@ -567,15 +589,6 @@ def standing(
         "counts": counts_told(counts),
         "rows": [absence(user_id, each) for each in reversed(missing)],
     }
-
-
-def within(year: int, ranges: Iterable[ledger.Range]) -> list[ledger.Range]:
-    first, last = date(year, 1, 1), date(year, 12, 31)
-    return [
-        replace(each, start=max(each.start, first), end=min(each.end, last))
-        for each in ranges
-        if each.start <= last and first <= each.end
-    ]
 
 
 def absence(user_id: int, each: ledger.Range) -> dict[str, Any]:
@@ -593,7 +606,7 @@ def absence(user_id: int, each: ledger.Range) -> dict[str, Any]:
 @admin.register(Revision)
 class RevisionAdmin(DaysAdmin):
     list_display = ["day", "type", "user", "summary", "kind", "replaced", "times"]
-    list_filter = [DayFilter, "type", "kind", ("user", PersonFilter)]
+    list_filter = [DayFilter, TypeFilter, "kind", ("user", PersonFilter)]
     date_hierarchy = "replaced_at"
     search_fields = ["user__username"]
     search_help_text = "An account's name."
@@ -642,9 +655,9 @@ class RevisionAdmin(DaysAdmin):
         return readable(obj.documents) if obj.content else "none kept"
 
     def links(self, obj: Revision) -> list[Link]:
-        model = METRICS[obj.type].model
-        now = model._default_manager.filter(user_id=obj.user_id, day=obj.day).first()
-        view = f"ingest.view_{model._meta.model_name}"
+        model = METRIC_MODELS[obj.type]
+        now = model.objects.of(obj.user_id).filter(day=obj.day).first()
+        view = f"{model._meta.app_label}.view_{model._meta.model_name}"
         row = [(view, "The row as it is now", page_of(now))] if now else []
         return [*row, *super().links(obj)]
 

@@ -1,102 +1,69 @@
-"""The schema of a metric document, one a type, and messages that name what is wrong with one."""
+"""Metric documents: their schema, made from what a type declares, and messages that name what is
+wrong with one.
+"""
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from functools import cache
+from typing import Annotated, Any, cast
 
 import msgspec
 import orjson
 from msgspec import UNSET, Meta, Raw
 
-FIRST_DAY = date(2010, 1, 1)
-INT32 = 2**31 - 1
+from metrics import MetricType
+from metrics.columns import PERCENT, Contributors, Kind, Moment, Number, Text, Whole
 
-Whole = Annotated[int, Meta(ge=0, le=INT32, description=f"a whole number from 0 to {INT32}")]
-Percent = Annotated[int, Meta(ge=0, le=100, description="a whole number from 0 to 100")]
-Positive = Annotated[float, Meta(ge=0, le=1e6, description="a number from 0 to 1000000")]
-Celsius = Annotated[float, Meta(ge=-100, le=100, description="a number from -100 to 100")]
+FIRST_DAY = date(2010, 1, 1)
+
 Id = Annotated[str, Meta(min_length=1, max_length=255, description="a text of 1 to 255 characters")]
-Moment = Annotated[
-    str,
-    Meta(
-        max_length=40, description="a date-time with an offset, such as 2026-03-01T23:10:00+01:00"
-    ),
-]
-Contributors = Annotated[
-    dict[Annotated[str, Meta(min_length=1, max_length=64)], Percent | None],
-    Meta(max_length=64, description="an object of whole numbers from 0 to 100 or null"),
-]
+Score = Annotated[int, Meta(ge=0, le=100, description=PERCENT.expected)]
 Day = Annotated[date, Meta(description="a date, YYYY-MM-DD")]
 NOT_JSON = "It is not valid JSON."
 TOO_DEEP = "It is nested too deeply; expected at most 250 levels."
 FIELDS = msgspec.json.Decoder(dict[str, Raw])
 NO_SOURCE = Raw(b"null")
 SOURCE = "an object of Oura's documents or null"
-# The source has sorted keys.
-SUMMARY = re.compile(rb'\{"daily_sleep":null')
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
 class Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What every type's document has.
+    """What every type's document has; `schema_of` adds the columns.
 
     `source` holds the Oura documents it was made from; it stays JSON text, since 5 to 15 kB a day
     as Python objects would be most of a request's time and memory.
     """
 
-    ENVELOPE: ClassVar[frozenset[str]] = frozenset({"id", "day", "score", "contributors", "source"})
-
     id: Id
     day: Day
-    score: Percent | None = None
-    contributors: Contributors | None = None
     source: Raw = msgspec.field(default_factory=lambda: NO_SOURCE)
 
-    def lacks(self) -> str:
-        """The collection of Oura's that has nothing of the day, where there should be something."""
-        return ""
+
+@cache
+def schema_of(metric_type: MetricType) -> type[Document]:
+    """The schema of a type's documents: every column may be left out or null."""
+    columns = [(column.name, _schema(column.kind) | None, None) for column in metric_type.columns]
+    name = f"{metric_type.title.title().replace(' ', '')}Document"
+    schema = msgspec.defstruct(
+        name, columns, bases=(Document,), kw_only=True, forbid_unknown_fields=True
+    )
+    return cast(type[Document], schema)
 
 
-class SleepDocument(Document):
-    duration: Whole | None = None
-    time_in_bed: Whole | None = None
-    deep_sleep_duration: Whole | None = None
-    light_sleep_duration: Whole | None = None
-    rem_sleep_duration: Whole | None = None
-    awake_time: Whole | None = None
-    latency: Whole | None = None
-    efficiency: Percent | None = None
-    average_heart_rate: Positive | None = None
-    lowest_heart_rate: Whole | None = None
-    average_hrv: Whole | None = None
-    average_breath: Positive | None = None
-    bedtime_start: Moment | None = None
-    bedtime_end: Moment | None = None
-
-    def lacks(self) -> str:
-        # Whoever sends no source knows best what a whole day is.
-        if self.source == NO_SOURCE:
-            return ""
-        if SUMMARY.match(bytes(self.source)):
-            return "daily_sleep"
-        return "sleep" if self.duration is None and self.time_in_bed is None else ""
-
-
-class ActivityDocument(Document):
-    active_calories: Whole | None = None
-    total_calories: Whole | None = None
-    steps: Whole | None = None
-    equivalent_walking_distance: Whole | None = None
-    high_activity_minutes: Whole | None = None
-    medium_activity_minutes: Whole | None = None
-    low_activity_minutes: Whole | None = None
-    sedentary_minutes: Whole | None = None
-    resting_minutes: Whole | None = None
-
-
-class ReadinessDocument(Document):
-    temperature_deviation: Celsius | None = None
-    temperature_trend_deviation: Celsius | None = None
+def _schema(kind: Kind) -> Any:
+    match kind:
+        case Whole(lowest, highest):
+            return Annotated[int, Meta(ge=lowest, le=highest, description=kind.expected)]
+        case Number(lowest, highest):
+            return Annotated[float, Meta(ge=lowest, le=highest, description=kind.expected)]
+        case Text(longest):
+            return Annotated[str, Meta(max_length=longest, description=kind.expected)]
+        case Contributors():
+            return Annotated[
+                dict[Annotated[str, Meta(min_length=1, max_length=64)], Score | None],
+                Meta(max_length=64, description=kind.expected),
+            ]
 
 
 class Refused(Exception):
@@ -107,43 +74,57 @@ class Refused(Exception):
         self.errors = errors
 
 
-def read(kind: type[Document], raw: bytes | Raw, *, today: date) -> Document:
-    """Return one document's JSON as a document, its source with sorted keys.
+@dataclass(frozen=True)
+class Read:
+    """A valid document, with its source as JSON text with sorted keys, and as Python values."""
 
-    `today` is the date in UTC. Raises Refused with every error.
+    document: Document
+    source: dict[str, Any] | None
+
+
+def read(metric_type: MetricType, raw: bytes | Raw, *, today: date) -> Read:
+    """Return one document's JSON as a document. `today` is the date in UTC.
+
+    Raises Refused with every error.
     """
+    schema = schema_of(metric_type)
     try:
-        document = msgspec.json.decode(raw, type=kind)
+        document = msgspec.json.decode(raw, type=schema)
     except (msgspec.DecodeError, RecursionError):
-        raise Refused(errors_of(kind, parsed(raw)) or {"document": [NOT_JSON]}) from None
+        raise Refused(errors_of(metric_type, parsed(raw)) or {"document": [NOT_JSON]}) from None
     errors: dict[str, list[str]] = {}
     last = today + timedelta(days=1)
     if not FIRST_DAY <= document.day <= last:
         wanted = f"a date from {FIRST_DAY} to {last}, YYYY-MM-DD"
         errors["day"] = [message(str(document.day), wanted)]
-    for name in ("bedtime_start", "bedtime_end"):
-        value = getattr(document, name, None)
-        if value is not None and not is_moment(value):
-            errors[name] = [message(value, expected(kind, name))]
-    errors |= read_source(document)
+    for column in metric_type.columns:
+        if isinstance(column.kind, Moment):
+            value = getattr(document, column.name)
+            if value is not None and not is_moment(value):
+                errors[column.name] = [message(value, expected(schema, column.name))]
+    source, wrong = read_source(document)
+    errors |= wrong
     errors |= {name: ["It contains the character NUL."] for name in fields_with_nul(raw)}
     if errors:
         raise Refused(errors)
-    return document
+    return Read(document, source)
 
 
-def read_source(document: Document) -> dict[str, list[str]]:
-    """Put the source in one order of keys, so that the same values have the same text."""
+def read_source(document: Document) -> tuple[dict[str, Any] | None, dict[str, list[str]]]:
+    """Return the source, and the errors of it; put its text in one order of keys.
+
+    So the same values have the same text.
+    """
     try:
         source = orjson.loads(bytes(document.source))
         if source is None or isinstance(source, dict):
             document.source = Raw(orjson.dumps(source, option=orjson.OPT_SORT_KEYS))
-            return {}
-        return {"source": [message(source, SOURCE)]}
+            return source, {}
+        return None, {"source": [message(source, SOURCE)]}
     except orjson.JSONDecodeError:
-        return {"source": [NOT_JSON]}
+        return None, {"source": [NOT_JSON]}
     except TypeError:  # orjson reads deeper than it writes
-        return {"source": [TOO_DEEP]}
+        return None, {"source": [TOO_DEEP]}
 
 
 def as_day(value: Any) -> date | None:
@@ -194,19 +175,20 @@ def _has_nul(value: Any) -> bool:
     return isinstance(value, list) and any(_has_nul(inner) for inner in value)
 
 
-def errors_of(kind: type[Document], raw: Any) -> dict[str, list[str]]:
+def errors_of(metric_type: MetricType, raw: Any) -> dict[str, list[str]]:
     """Every field's errors; msgspec itself stops at the first."""
     if not isinstance(raw, dict):
         return {"document": [message(raw, "an object")]}
     errors: dict[str, list[str]] = {}
-    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    schema = schema_of(metric_type)
+    known = {field.name: field for field in msgspec.structs.fields(schema)}
     for name in raw.keys() - known.keys():
         errors[shown(name)] = [f"It is not a field of this type; expected {', '.join(known)}."]
     for name, field in known.items():
         value = raw.get(name, UNSET)
         if value is UNSET:
             if field.required:
-                errors[name] = [f"It is missing; expected {expected(kind, name)}."]
+                errors[name] = [f"It is missing; expected {expected(schema, name)}."]
             continue
         try:
             if name == "source":
@@ -216,21 +198,20 @@ def errors_of(kind: type[Document], raw: Any) -> dict[str, list[str]]:
             if name == "day" and not DAY.match(value):
                 raise msgspec.ValidationError
         except msgspec.ValidationError:
-            errors |= _inner(name, value) or {name: [message(value, expected(kind, name))]}
+            errors |= _inner(name, value) or {name: [message(value, expected(schema, name))]}
     return errors
 
 
 def _inner(name: str, value: Any) -> dict[str, list[str]]:
     if name != "contributors" or not isinstance(value, dict) or len(value) > 64:
         return {}
+    schema, wanted = _schema(Contributors(())), f"{PERCENT.expected} or null"
     errors = {}
     for key, inner in value.items():
         try:
-            msgspec.convert({key: inner}, Contributors)
+            msgspec.convert({key: inner}, schema)
         except msgspec.ValidationError:
-            errors[f"contributors.{shown(key)}"] = [
-                message(inner, "a whole number from 0 to 100 or null")
-            ]
+            errors[f"contributors.{shown(key)}"] = [message(inner, wanted)]
     return errors
 
 
@@ -244,14 +225,14 @@ def message(value: Any, wanted: str) -> str:
     return f"{quoted} is not valid; expected {wanted}."
 
 
-def expected(kind: type[Document], name: str) -> str:
+def expected(schema: type[Document], name: str) -> str:
     """What the field's schema says it should be."""
-    return SOURCE if name == "source" else _descriptions(kind)[name]
+    return SOURCE if name == "source" else _descriptions(schema)[name]
 
 
-def _descriptions(kind: type[Document]) -> dict[str, str]:
+def _descriptions(schema: type[Document]) -> dict[str, str]:
     described = {}
-    for field in msgspec.structs.fields(kind):
+    for field in msgspec.structs.fields(schema):
         options = getattr(field.type, "__args__", (field.type,))
         nullable = type(None) in options
         metas = [

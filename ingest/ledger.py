@@ -6,7 +6,7 @@ documents, time without the ring); the states are derived from that as ranges of
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -14,11 +14,12 @@ from itertools import groupby
 from typing import Any
 
 from django.db import connections
+from django.db.models import Min
 
 from ingest.documents import FIRST_DAY, as_day
-from ingest.models import Metric, Reading, RejectedDocument
+from ingest.models import METRIC_MODELS, Metric, Reading, RejectedDocument
 from ingest.readings import REJECTED, over_at
-from ingest.registry import METRICS
+from metrics import TYPES, MetricType
 
 ONE_DAY = timedelta(days=1)
 # Kinds of failure that trying again does not mend.
@@ -36,8 +37,6 @@ PATIENCE = timedelta(days=14)
 
 # So many failures in a row are no reason to wait yet.
 EASY = 2
-# Whose rows tell for how long the ring was off.
-WORN_TYPE = "activity"
 
 STATES = (
     "held",
@@ -176,7 +175,7 @@ def ledger(
             *(derive(facts, name, begin, last) if begin <= last else ()),
             *_beyond(name, max(start, today + 2 * ONE_DAY), end, "future"),
         ]
-        for name in METRICS
+        for name in TYPES
     }
 
 
@@ -201,13 +200,17 @@ def for_people(ranges: Iterable[Range]) -> list[Range]:
 
 
 def missing(user_id: int, now: datetime, using: str = "default") -> dict[str, dict[str, int]]:
-    """Per type how many days are not wholly held, by state, from the first day held to today."""
+    """Per type how many of the days expected up to today are not wholly held, by state."""
     today = now.astimezone(UTC).date()
-    first = first_day(user_id, using)
-    if first is None:
+    firsts = first_days(user_id, using)
+    if not firsts:
         return {}
-    found = ledger(user_id, first, today, today=today, using=using)
-    counts = {name: absent(ranges) for name, ranges in found.items()}
+    found = ledger(user_id, min(firsts.values()), today, today=today, using=using)
+    counts = {
+        name: absent(within(ranges, since, today))
+        for name, ranges in found.items()
+        if (since := expected_from(TYPES[name], firsts))
+    }
     return {name: dict(each) for name, each in counts.items() if each}
 
 
@@ -220,17 +223,32 @@ def absent(ranges: Iterable[Range]) -> Counter[str]:
     return counts
 
 
-def first_day(user_id: int, using: str = "default") -> date | None:
-    """The first day held of any type."""
-    firsts = [
-        kind.model._default_manager.using(using)
-        .filter(user_id=user_id)
-        .order_by("day")
-        .values_list("day", flat=True)
-        .first()
-        for kind in METRICS.values()
+def first_days(user_id: int, using: str = "default") -> dict[str, date]:
+    """The first day held of each type that has any."""
+    firsts = {
+        name: model.objects.using(using).of(user_id).aggregate(first=Min("day"))["first"]
+        for name, model in METRIC_MODELS.items()
+    }
+    return {name: first for name, first in firsts.items() if first}
+
+
+def expected_from(metric_type: MetricType, firsts: Mapping[str, date]) -> date | None:
+    """The first day that a row is expected of: the first with the ring, or the type's own."""
+    known = [
+        first
+        for name, first in firsts.items()
+        if TYPES[name].on_every_worn_day or name == metric_type.name
     ]
-    return min((day for day in firsts if day), default=None)
+    return min(known, default=None)
+
+
+def within(ranges: Iterable[Range], start: date, end: date) -> list[Range]:
+    """The parts of the ranges from start to end, both included."""
+    return [
+        replace(each, start=max(each.start, start), end=min(each.end, end))
+        for each in ranges
+        if max(each.start, start) <= min(each.end, end)
+    ]
 
 
 def whole(user_id: int, *, now: datetime) -> dict[str, list[Range]]:
@@ -280,7 +298,7 @@ class Stretch:
 
     first: date
     last: date
-    lacks: str
+    missing_collection: str
     created_at: datetime
 
 
@@ -335,7 +353,7 @@ class _Type:
     """One type's facts, by day."""
 
     def __init__(self, facts: Facts, name: str) -> None:
-        self.facts, self.name = facts, name
+        self.facts, self.name, self.metric_type = facts, name, TYPES[name]
         self.held = facts.held[name]
         self.rejected = facts.rejected[name]
         self.first = facts.first.get(name)
@@ -370,8 +388,8 @@ class _Type:
         asked_at, times = (complete.at, complete.times) if complete else (None, 0)
         rejected = self.rejected.get(day)
         if stretch := holding(self.held, day):
-            if stretch.lacks:
-                return "partial", stretch.lacks, None, asked_at, None, None, 0
+            if stretch.missing_collection:
+                return "partial", stretch.missing_collection, None, asked_at, None, None, 0
             return "held", "rejected" if rejected else "", None, asked_at, None, rejected, 0
         failure = self.newer_failure(day, asked_at)
         if rejected:
@@ -399,8 +417,8 @@ class _Type:
             return "not_synced", "late", None
         if self.first and day < self.first:
             return "none", "before", None
-        off = self.off(day)
-        if off >= OFF_MINUTES and self.name != WORN_TYPE and (following or waited):
+        off = self.off(day) if self.metric_type.of_night else 0
+        if off >= OFF_MINUTES and (following or waited):
             return "not_worn", "", off
         if following:
             return ("not_worn", "nothing", None) if self.nothing(day) else ("none", "", None)
@@ -411,28 +429,30 @@ class _Type:
     def off(self, day: date) -> int:
         """Minutes without the ring on both days that a night belongs to; 0 if one has none.
 
-        A night begins on the activity day before: one of them alone may tell of another night. What
-        else is held of the night tells that the ring was worn.
+        A night begins on the activity day before: one of them alone may tell of another night. A
+        row of the night that shows that the ring was worn outweighs both.
         """
-        nightly = (name for name in METRICS if name != WORN_TYPE)
-        if any(holding(self.facts.held[name], day) for name in nightly):
+        if any(self.is_held(each, day) for each in TYPES.values() if each.shows_wear):
             return 0
-        worn = self.facts.held[WORN_TYPE]
-        known = [
-            self.facts.off.get(each, 0) if holding(worn, each) else 0
-            for each in (day - ONE_DAY, day)
-        ]
-        return sum(known) if all(known) else 0
+        minutes = [self.facts.off.get(each, 0) for each in (day - ONE_DAY, day)]
+        return sum(minutes) if all(minutes) else 0
 
     def nothing(self, day: date) -> bool:
-        """Whether Oura, asked for every type, has none of the day."""
-        for name in METRICS:
-            asked = at(self.facts.complete[name], day)
+        """Whether Oura has nothing of the day, of all types that every worn day has."""
+        if not self.metric_type.on_every_worn_day:
+            return False
+        for each in TYPES.values():
+            if not each.on_every_worn_day:
+                continue
+            asked = at(self.facts.complete[each.name], day)
             if asked is None or asked.at < over_at(day):
                 return False
-            if holding(self.facts.held[name], day) or day in self.facts.rejected[name]:
+            if self.is_held(each, day) or day in self.facts.rejected[each.name]:
                 return False
         return True
+
+    def is_held(self, metric_type: MetricType, day: date) -> bool:
+        return holding(self.facts.held[metric_type.name], day) is not None
 
 
 def state_of(failure: Failure) -> str:
@@ -499,14 +519,14 @@ def table(model: type[Metric] | type[Reading] | type[RejectedDocument]) -> str:
 STRETCHES = """
     SELECT 'row' AS what, '{name}' AS name, day AS first,
         coalesce(lead(before) OVER (ORDER BY day), newest) AS last, created_at AS moment,
-        lacks AS text, NULL::bigint AS number, NULL::integer AS status, NULL AS collection,
-        NULL::integer AS page
+        missing_collection AS text, NULL::bigint AS number, NULL::integer AS status,
+        NULL AS collection, NULL::integer AS page
     FROM (
-        SELECT day, lacks, created_at, lag(day) OVER days AS before, lag(lacks) OVER days AS lacked,
-            max(day) OVER () AS newest
+        SELECT day, missing_collection, created_at, lag(day) OVER days AS before,
+            lag(missing_collection) OVER days AS missing_before, max(day) OVER () AS newest
         FROM {table} WHERE user_id = %(user)s AND day >= %(since)s WINDOW days AS (ORDER BY day)
     ) AS held
-    WHERE before IS NULL OR before <> day - 1 OR lacks <> lacked"""
+    WHERE before IS NULL OR before <> day - 1 OR missing_collection <> missing_before"""
 FIRST = """
     SELECT 'first', '{name}', day, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM (SELECT day FROM {table} WHERE user_id = %(user)s ORDER BY day LIMIT 1) AS held"""
@@ -516,16 +536,15 @@ READINGS = """
 REJECTIONS = """
     SELECT 'rejected', type, NULL, NULL, NULL, day, max(id), NULL, NULL, NULL
     FROM {table} WHERE user_id = %(user)s GROUP BY type, day"""
-# A finished day of activity has 24 hours: what no class has, the ring was off.
+# A finished day has 24 hours: what no column of worn minutes has, the ring was off.
 OFF = """
     SELECT 'off', NULL, day, NULL, NULL, NULL, off, NULL, NULL, NULL
     FROM (
-        SELECT day, 1440 - high_activity_minutes - medium_activity_minutes - low_activity_minutes
-            - sedentary_minutes - resting_minutes AS off
+        SELECT day, 1440 - {worn} AS off
         FROM {table}
         WHERE user_id = %(user)s AND day >= %(since)s
             AND fetched_at >= (day + 1 + time '16:00') AT TIME ZONE 'UTC'
-    ) AS activity
+    ) AS days
     WHERE off >= %(off)s"""
 
 
@@ -533,10 +552,14 @@ OFF = """
 def statement() -> str:
     """One query for all that is known of a person, put together from the registry of types."""
     parts = [
-        *(STRETCHES.format(name=name, table=table(kind.model)) for name, kind in METRICS.items()),
-        *(FIRST.format(name=name, table=table(kind.model)) for name, kind in METRICS.items()),
+        *(STRETCHES.format(name=name, table=table(model)) for name, model in METRIC_MODELS.items()),
+        *(FIRST.format(name=name, table=table(model)) for name, model in METRIC_MODELS.items()),
         READINGS.format(table=table(Reading)),
         REJECTIONS.format(table=table(RejectedDocument)),
-        OFF.format(table=table(METRICS[WORN_TYPE].model)),
+        *(
+            OFF.format(table=table(METRIC_MODELS[name]), worn=" - ".join(each.worn_minutes))
+            for name, each in TYPES.items()
+            if each.worn_minutes
+        ),
     ]
     return " UNION ALL ".join(parts) + " ORDER BY what, name, first"

@@ -11,8 +11,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ingest.ledger import STATES
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS
 from ingest.upsert import Outcome
+from metrics import TYPES
 
 PROCESSED = Counter(
     "processed_records_total", "Documents by what became of them.", ["type", "outcome"]
@@ -58,8 +59,8 @@ class NewestDay(Collector):
             labels=["type"],
         )
         try:
-            for name, kind in METRICS.items():
-                newest = kind.model._default_manager.aggregate(newest=Max("day"))["newest"]
+            for name, model in METRIC_MODELS.items():
+                newest = model.objects.aggregate(newest=Max("day"))["newest"]
                 if newest:
                     midnight = datetime(newest.year, newest.month, newest.day, tzinfo=UTC)
                     family.add_metric([name], (timezone.now() - midnight).total_seconds())
@@ -91,7 +92,7 @@ class MissingDays(Collector):
                 sums = {(type_, reason): days for type_, reason, days in cursor.fetchall()}
         except (DatabaseError, InterfaceError):
             return []
-        for name in METRICS:
+        for name in TYPES:
             for state in STATES:
                 if state != "held":
                     family.add_metric([name, state], sums.get((name, state), 0))

@@ -1,42 +1,23 @@
 """What is held of people's days. Units are in each field's help text."""
 
 import zlib
+from collections.abc import Callable
 from datetime import date
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Deferrable, F, Q, Value
 from django.utils import timezone
 
-from myhealth.metric_types import METRIC_TYPES
-
-
-def whole(unit: str, highest: int = 2**31 - 1, lowest: int = 0) -> "models.IntegerField[Any, Any]":
-    """A whole number or unknown, from `lowest` to `highest`."""
-    return models.IntegerField(
-        null=True,
-        blank=True,
-        help_text=unit,
-        validators=[MinValueValidator(lowest), MaxValueValidator(highest)],
-    )
-
-
-def real(unit: str) -> "models.FloatField[Any, Any]":
-    return models.FloatField(null=True, blank=True, help_text=unit)
-
-
-def moment(meaning: str) -> "models.CharField[Any, Any]":
-    """A local time as Oura tells it, or unknown (null, like every other column)."""
-    return models.CharField(max_length=40, null=True, blank=True, help_text=meaning)
+from metrics import ACTIVITY, READINESS, SLEEP, MetricType
+from metrics.columns import INT32, Column, Contributors, Number, Text, Whole
 
 
 class MetricQuerySet(models.QuerySet["Metric"]):
-    def of(self, user: AbstractBaseUser) -> Self:
-        return self.filter(user_id=user.pk)
+    def of(self, user_id: int) -> Self:
+        return self.filter(user_id=user_id)
 
     def between(self, start: date, end: date) -> Self:
         """Both ends included."""
@@ -44,21 +25,19 @@ class MetricQuerySet(models.QuerySet["Metric"]):
 
 
 class Metric(models.Model):
-    """One person's summary of one calendar day; the base of the three tables.
+    """One person's summary of one calendar day; the base of the tables of all types.
 
-    Identity is (user, day). `oura_id` is unique besides, checked at the end of each statement,
-    so that ids may change places within one.
+    `stores` adds the columns that the type declares. Identity is (user, day). `oura_id` is unique
+    besides, checked at the end of each statement, so that ids may change places within one.
     """
+
+    metric_type: ClassVar[MetricType]
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss")
     oura_id = models.CharField(max_length=255, help_text="Oura's id of the daily document.")
     day = models.DateField(help_text="Oura's own local date.")
-    score = whole("0 to 100; null when Oura has none.", 100)
-    contributors = models.JSONField(
-        default=dict, blank=True, help_text="Oura's names, each 0 to 100 or null."
-    )
     content_hash = models.BinaryField(max_length=16, editable=False)
-    lacks = models.CharField(
+    missing_collection = models.CharField(
         max_length=64,
         blank=True,
         default="",
@@ -79,14 +58,12 @@ class Metric(models.Model):
     class Meta:
         abstract = True
         ordering = ["-day"]
-        get_latest_by = "day"
         constraints = [
             # Serves every query by person and range of days, too.
             models.UniqueConstraint(fields=["user", "day"], name="%(class)s_one_row_per_day"),
             models.UniqueConstraint(
                 fields=["oura_id"], name="%(class)s_oura_id", deferrable=Deferrable.IMMEDIATE
             ),
-            models.CheckConstraint(condition=Q(score__range=(0, 100)), name="%(class)s_score"),
             models.CheckConstraint(condition=~Q(oura_id=""), name="%(class)s_oura_id_not_empty"),
             models.CheckConstraint(
                 condition=Q(day__gte=date(2010, 1, 1)), name="%(class)s_day_not_before_2010"
@@ -96,117 +73,84 @@ class Metric(models.Model):
         indexes = [models.Index(fields=["day"], name="%(class)s_day")]
 
     def __str__(self) -> str:
-        return f"{self.day}: {'no score' if self.score is None else self.score}"
+        return str(self.day)
 
 
-def not_negative(model: str, *fields: str) -> list[models.CheckConstraint]:
-    return [
-        models.CheckConstraint(condition=Q(**{f"{field}__gte": 0}), name=f"{model}_{field}")
-        for field in fields
-    ]
+# The model of each type, in the order of `metrics.TYPES`.
+METRIC_MODELS: dict[str, type[Metric]] = {}
 
 
+def stores(metric_type: MetricType) -> Callable[[type[Metric]], type[Metric]]:
+    """Make a model the table of a metric type: add the columns that the type declares."""
+
+    def add_columns(model: type[Metric]) -> type[Metric]:
+        model.metric_type = metric_type
+        for column in metric_type.columns:
+            model.add_to_class(column.name, _field(column))
+            model._meta.constraints = [*model._meta.constraints, *_checks(metric_type, column)]
+        METRIC_MODELS[metric_type.name] = model
+        return model
+
+    return add_columns
+
+
+def _field(column: Column) -> "models.Field[Any, Any]":
+    options: dict[str, Any] = {"help_text": column.meaning, "blank": True}
+    match column.kind:
+        case Contributors():
+            return models.JSONField(default=dict, **options)
+        case Whole():
+            return models.PositiveIntegerField(null=True, **options)
+        case Number():
+            return models.FloatField(null=True, **options)
+        case Text(longest):
+            return models.CharField(max_length=longest, null=True, **options)
+
+
+def _checks(metric_type: MetricType, column: Column) -> list[models.CheckConstraint]:
+    """The bounds of a number, as far as its field does not check them by itself."""
+    match column.kind:
+        case Whole(lowest, highest) | Number(lowest, highest) if (lowest, highest) != (0, INT32):
+            within = Q(**{f"{column.name}__range": (lowest, highest)})
+            name = f"{metric_type.name}_{column.name}"
+            return [models.CheckConstraint(condition=within, name=name)]
+    return []
+
+
+@stores(SLEEP)
 class SleepMetric(Metric):
-    duration = whole("Seconds asleep, over all counting periods.")
-    time_in_bed = whole("Seconds, over all counting periods.")
-    deep_sleep_duration = whole("Seconds, over all counting periods.")
-    light_sleep_duration = whole("Seconds, over all counting periods.")
-    rem_sleep_duration = whole("Seconds, over all counting periods.")
-    awake_time = whole("Seconds, over all counting periods.")
-    latency = whole("Seconds until asleep, main period.")
-    efficiency = whole("Percent of the time in bed, main period.", 100)
-    average_heart_rate = real("Beats per minute, main period.")
-    lowest_heart_rate = whole("Beats per minute, main period.")
-    average_hrv = whole("Milliseconds (rMSSD), main period.")
-    average_breath = real("Breaths per minute, main period.")
-    # Texts: a timestamp column would forget the offset that Oura tells the local time by.
-    bedtime_start = moment("ISO 8601 with Oura's offset, main period.")
-    bedtime_end = moment("ISO 8601 with Oura's offset, main period.")
-
     class Meta(Metric.Meta):
         db_table = "sleep_metrics"
-        verbose_name = "sleep"
-        verbose_name_plural = "sleep"
-        constraints = [
-            *Metric.Meta.constraints,
-            *not_negative(
-                "sleep",
-                "duration",
-                "time_in_bed",
-                "deep_sleep_duration",
-                "light_sleep_duration",
-                "rem_sleep_duration",
-                "awake_time",
-                "latency",
-                "average_heart_rate",
-                "lowest_heart_rate",
-                "average_hrv",
-                "average_breath",
-            ),
-            models.CheckConstraint(
-                condition=Q(efficiency__range=(0, 100)), name="sleep_efficiency"
-            ),
-        ]
+        verbose_name = verbose_name_plural = "sleep"
 
 
+@stores(ACTIVITY)
 class ActivityMetric(Metric):
-    active_calories = whole("Kilocalories.")
-    total_calories = whole("Kilocalories.")
-    steps = whole("Steps.")
-    equivalent_walking_distance = whole("Metres.")
-    high_activity_minutes = whole("Minutes.")
-    medium_activity_minutes = whole("Minutes.")
-    low_activity_minutes = whole("Minutes.")
-    sedentary_minutes = whole("Minutes.")
-    resting_minutes = whole("Minutes.")
-
     class Meta(Metric.Meta):
         db_table = "activity_metrics"
-        verbose_name = "activity"
-        verbose_name_plural = "activity"
-        constraints = [
-            *Metric.Meta.constraints,
-            *not_negative(
-                "activity",
-                "active_calories",
-                "total_calories",
-                "steps",
-                "equivalent_walking_distance",
-                "high_activity_minutes",
-                "medium_activity_minutes",
-                "low_activity_minutes",
-                "sedentary_minutes",
-                "resting_minutes",
-            ),
-        ]
+        verbose_name = verbose_name_plural = "activity"
 
 
+@stores(READINESS)
 class ReadinessMetric(Metric):
-    temperature_deviation = real("Degrees Celsius from the person's usual.")
-    temperature_trend_deviation = real("Degrees Celsius, over some days.")
-
     class Meta(Metric.Meta):
         db_table = "readiness_metrics"
-        verbose_name = "readiness"
-        verbose_name_plural = "readiness"
-
-
-TYPE_CHOICES = [(name, name.capitalize()) for name in METRIC_TYPES]
+        verbose_name = verbose_name_plural = "readiness"
 
 
 class MetricSource(models.Model):
     """The Oura documents that a row was made from: 5 to 15 kB a day, so apart from the row."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
+    type = models.CharField(max_length=32)
     day = models.DateField()
     # Written whole and read whole: PostgreSQL would need twice the time, and the disk twice the
     # space, for the same as text, and several times as much for a jsonb of thousands of numbers.
     content = models.BinaryField(help_text="The documents: JSON, compressed by zlib.")
-    traits = models.JSONField(
+    provenance = models.JSONField(
         default=dict,
         db_default=Value({}, models.JSONField()),
-        help_text="By what the day was measured: the algorithm's version, the ring.",
+        help_text="What the day was measured by: the algorithm's version, the ring.",
     )
 
     class Meta:
@@ -227,7 +171,7 @@ class Stream(models.Model):
     """One person's days of one type: the counters that readers' ETags come from."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams")
-    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
+    type = models.CharField(max_length=32)
     version = models.PositiveBigIntegerField(
         default=0, db_default=0, help_text="Raised when a row changes."
     )
@@ -251,7 +195,7 @@ class Reading(models.Model):
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="readings")
-    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
+    type = models.CharField(max_length=32)
     start = models.DateField()
     end = models.DateField(help_text="Included.")
     complete = models.BooleanField(
@@ -331,7 +275,7 @@ class Revision(models.Model):
         REMAPPED = "remapped", "derived anew from the same documents"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="revisions")
-    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
+    type = models.CharField(max_length=32)
     day = models.DateField()
     kind = models.CharField(max_length=16, choices=Kind)
     changes = models.JSONField(help_text="Columns with the values before and after.")
@@ -367,7 +311,7 @@ class Revision(models.Model):
 class Rederivation(models.Model):
     """How far a re-derivation has come, so that the next one goes on there."""
 
-    type = models.CharField(max_length=16, primary_key=True, choices=TYPE_CHOICES)
+    type = models.CharField(max_length=32, primary_key=True)
     mapping = models.CharField(max_length=64, help_text="A fingerprint of the mapping's code.")
     user_id = models.BigIntegerField(help_text="The last person done.")
     day = models.DateField(help_text="Their last day done.")
@@ -402,7 +346,7 @@ class RejectedDocument(models.Model):
     """A document that could not be stored, kept until a good version of it comes."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="rejected")
-    type = models.CharField(max_length=16, choices=TYPE_CHOICES)
+    type = models.CharField(max_length=32)
     key = models.CharField(max_length=300, editable=False)
     oura_id = models.CharField(max_length=255, blank=True)
     day = models.CharField(max_length=40, blank=True, help_text="As it was sent.")

@@ -5,24 +5,21 @@ next one can be made from the same. Rows without documents of Oura's are left al
 """
 
 import hashlib
-import inspect
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date
+from pathlib import Path
 from typing import Any
 
 import orjson
 from django.db import transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
+import metrics
 from ingest.documents import Refused, read
-from ingest.models import MetricSource, Rederivation, Revision
-from ingest.registry import MetricKind
-from ingest.upsert import Item, Writer, item_of, traits_of
-from myhealth.metric_types import METRIC_TYPES
+from ingest.models import Metric, MetricSource, Rederivation, Revision
+from ingest.upsert import Item, Writer, item_of
 
 # Days of one person in a transaction: a few megabytes, and ingest waits a fraction of a second.
 BATCH = 500
@@ -31,7 +28,7 @@ REMAPPED = Revision.Kind.REMAPPED
 
 Row = dict[str, Any]
 Documents = dict[str, list[dict[str, Any]]]
-# A row's key, content hash, and what it lacks.
+# A row's key, content hash, and missing collection.
 Marks = tuple[int, bytes, str]
 
 
@@ -65,11 +62,11 @@ class Derived:
     changed: list[Item] = field(default_factory=list)
     removed: set[date] = field(default_factory=set)
     marked: list[Marks] = field(default_factory=list)
-    traits: list[tuple[date, str]] = field(default_factory=list)
+    provenance: list[tuple[date, dict[str, str]]] = field(default_factory=list)
 
 
 def rederive(
-    kind: MetricKind,
+    model: type[Metric],
     *,
     tell: Callable[[Refusal], None],
     user_id: int | None = None,
@@ -81,48 +78,47 @@ def rederive(
     Everybody's goes on where the last one by the same mapping was cut off, unless `restart`.
     Whatever a mapping raises passes through, with a note of the day.
     """
-    position = None if dry_run or user_id is not None else begin(kind, restart=restart)
-    work = Rederiver(kind, tell, position, dry_run=dry_run)
+    position = None if dry_run or user_id is not None else begin(model, restart=restart)
+    work = Rederiver(model, tell, position, dry_run=dry_run)
     first = position.user_id if position else 0
-    for person in [user_id] if user_id is not None else people(kind, first):
+    for person in [user_id] if user_id is not None else people(model, first):
         work.person(person)
     if position:
-        Rederivation.objects.filter(pk=kind.type).delete()
+        Rederivation.objects.filter(pk=model.metric_type.name).delete()
     return work.tally
 
 
-def begin(kind: MetricKind, *, restart: bool) -> Rederivation:
+def begin(model: type[Metric], *, restart: bool) -> Rederivation:
     """Where to begin: after the last batch of the same mapping, or before everybody."""
     if restart:
-        Rederivation.objects.filter(pk=kind.type).delete()
-    mapping = fingerprint(kind)
-    held = Rederivation.objects.filter(pk=kind.type, mapping=mapping).first()
-    return held or Rederivation(type=kind.type, mapping=mapping, user_id=0, day=date.min)
+        Rederivation.objects.filter(pk=model.metric_type.name).delete()
+    name, mapping = model.metric_type.name, fingerprint()
+    held = Rederivation.objects.filter(pk=name, mapping=mapping).first()
+    return held or Rederivation(type=name, mapping=mapping, user_id=0, day=date.min)
 
 
-def fingerprint(kind: MetricKind) -> str:
-    """A hash of the code that decides what rows a type's documents make."""
-    entry = METRIC_TYPES[kind.type]
-    functions = [import_string(path) for path in (entry.mapping, entry.traits) if path]
-    modules = {each.__module__ for each in (*functions, kind.document)}
-    code = "".join(inspect.getsource(sys.modules[name]) for name in sorted(modules))
-    return hashlib.blake2b(code.encode(), digest_size=16).hexdigest()
+def fingerprint() -> str:
+    """A hash of the code that decides what rows Oura's documents make: all of `metrics/`."""
+    folder = Path(metrics.__file__).parent
+    code = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    return hashlib.blake2b(code, digest_size=16).hexdigest()
 
 
-def people(kind: MetricKind, first: int) -> Iterator[int]:
+def people(model: type[Metric], first: int) -> Iterator[int]:
     """Who holds days, in the order of their ids; asked one by one, since they may be many."""
-    held = kind.model._default_manager.order_by("user_id").values_list("user_id", flat=True)
+    held = model.objects.order_by("user_id").values_list("user_id", flat=True)
     while (person := held.filter(user_id__gte=first).first()) is not None:
         yield person
         first = person + 1
 
 
-def documents_of(kind: MetricKind, source: MetricSource | None) -> Documents | None:
+def documents_of(model: type[Metric], source: MetricSource | None) -> Documents | None:
     """The kept documents by collection; None without any that the mapping could have kept."""
+    collections = model.metric_type.collections
     kept = source.documents if source else None
-    if not isinstance(kept, dict) or kind.collections[0] not in kept:
+    if not isinstance(kept, dict) or collections[0] not in kept:
         return None
-    found = {name: listed(kept.get(name)) for name in kind.collections}
+    found = {name: listed(kept.get(name)) for name in collections}
     every = [document for documents in found.values() for document in documents]
     return found if all(isinstance(each, dict) for each in every) else None
 
@@ -141,13 +137,14 @@ class Rederiver:
 
     def __init__(
         self,
-        kind: MetricKind,
+        model: type[Metric],
         tell: Callable[[Refusal], None],
         position: Rederivation | None,
         *,
         dry_run: bool,
     ) -> None:
-        self.kind = kind
+        self.model = model
+        self.metric_type = model.metric_type
         self.tell = tell
         self.position = position
         self.dry_run = dry_run
@@ -163,7 +160,7 @@ class Rederiver:
         """Derive the next days after one; returns the last of them, None when there are none."""
         now = timezone.now()
         with transaction.atomic():
-            writer = Writer(self.kind, user_id, now, now)
+            writer = Writer(self.model, user_id, now, now)
             writer.lock()
             rows = self.rows_after(user_id, after)
             if not rows:
@@ -178,13 +175,14 @@ class Rederiver:
         return last
 
     def rows_after(self, user_id: int, after: date) -> list[Row]:
-        held = self.kind.model._default_manager.filter(user_id=user_id, day__gt=after)
-        names = ("pk", "day", "content_hash", "lacks", "oura_id", *self.kind.columns)
-        return list(held.order_by("day").values(*names)[:BATCH])
+        held = self.model.objects.of(user_id).filter(day__gt=after)
+        names = ("pk", "day", "content_hash", "missing_collection", "oura_id")
+        rows = held.order_by("day").values(*names, *self.metric_type.column_names)
+        return list(rows[:BATCH])
 
     def derive(self, writer: Writer, rows: Sequence[Row]) -> Derived:
         days = (rows[0]["day"], rows[-1]["day"])
-        kept = MetricSource.objects.filter(user_id=writer.user_id, type=self.kind.type)
+        kept = MetricSource.objects.filter(user_id=writer.user_id, type=self.metric_type.name)
         sources = {source.day: source for source in kept.filter(day__range=days)}
         derived, items = Derived(), self.items(writer, rows, sources)
         derived.removed = {day for day, item in items.items() if item is None}
@@ -204,7 +202,7 @@ class Rederiver:
         """What each day's documents make, None for no row; without the days that are left alone."""
         items = {}
         for day in (row["day"] for row in rows):
-            documents = documents_of(self.kind, sources.get(day))
+            documents = documents_of(self.model, sources.get(day))
             if documents is None:
                 self.tally.without_source += 1
                 continue
@@ -216,18 +214,18 @@ class Rederiver:
 
     def item(self, day: date, documents: Documents, *, today: date) -> Item | None:
         try:
-            mapped = self.kind.map(day.isoformat(), documents)
+            mapped = self.metric_type.map(day.isoformat(), documents)
         except Exception as error:
-            error.add_note(f"while deriving {self.kind.type} of {day}")
+            error.add_note(f"while deriving {self.metric_type.name} of {day}")
             raise
         if mapped is None:
             return None
-        return item_of(self.kind, 0, read(self.kind.document, orjson.dumps(mapped), today=today))
+        return item_of(self.model, 0, read(self.metric_type, orjson.dumps(mapped), today=today))
 
     def refuse(self, writer: Writer, day: date, errors: dict[str, list[str]]) -> None:
         told = {name: [unquoted(text) for text in texts] for name, texts in errors.items()}
         self.tally.refused += 1
-        self.tell(Refusal(self.kind.type, writer.user_id, day, told))
+        self.tell(Refusal(self.metric_type.name, writer.user_id, day, told))
 
     def taken(self, rows: Sequence[Row], items: dict[date, Item | None]) -> list[date]:
         """The days that would get an id which another row has, or another of them gets."""
@@ -239,7 +237,7 @@ class Rederiver:
         if not ids:
             return []
         going = [row["pk"] for row in rows if row["day"] in items and not items[row["day"]]]
-        held = self.kind.model._default_manager.filter(oura_id__in=ids.values())
+        held = self.model.objects.filter(oura_id__in=ids.values())
         taken = set(held.exclude(pk__in=going).values_list("oura_id", flat=True))
         wanted = Counter(ids.values())
         return [day for day, id_ in ids.items() if id_ in taken or wanted[id_] > 1]
@@ -247,20 +245,20 @@ class Rederiver:
     def compare(self, row: Row, source: MetricSource, item: Item, derived: Derived) -> None:
         """Take down what differs between a row with its source, and what they are to be."""
         after = orjson.loads(item.content)
-        columns = [name for name in ("oura_id", *self.kind.columns) if row[name] != after[name]]
-        marks = (row["pk"], item.content_hash, item.document.lacks())
-        same_marks = marks == (row["pk"], bytes(row["content_hash"]), row["lacks"])
-        traits = traits_of(self.kind, item.document)
-        same_traits = orjson.loads(traits) == source.traits
+        names = ("oura_id", *self.metric_type.column_names)
+        columns = [name for name in names if row[name] != after[name]]
+        marks = (row["pk"], item.content_hash, item.missing_collection)
+        same_marks = marks == (row["pk"], bytes(row["content_hash"]), row["missing_collection"])
+        same_provenance = item.provenance == source.provenance
         if columns:
             derived.changed.append(item)
         elif not same_marks:
             derived.marked.append(marks)
-        if not same_traits:
-            derived.traits.append((row["day"], traits))
+        if not same_provenance:
+            derived.provenance.append((row["day"], item.provenance))
         self.tally.columns.update(columns)
         self.tally.changed += bool(columns)
-        self.tally.marked += not columns and not (same_marks and same_traits)
+        self.tally.marked += not columns and not (same_marks and same_provenance)
 
     def write(self, writer: Writer, derived: Derived) -> None:
         """Write a batch as ingest does; the lock is held."""
@@ -268,6 +266,6 @@ class Rederiver:
         writer.keep(derived.changed, why=REMAPPED)
         writer.upsert(derived.changed, reread=False)
         writer.mark(derived.marked)
-        writer.tell_traits(derived.traits)
+        writer.set_provenance(derived.provenance)
         if derived != Derived():
             writer.raise_version()

@@ -10,9 +10,8 @@ from django.utils import timezone
 from ingest import readings, runs
 from ingest.documents import FIRST_DAY
 from ingest.metrics import READ_FAILURES
-from ingest.models import Reading
+from ingest.models import METRIC_MODELS, Reading
 from ingest.people import known_person
-from ingest.registry import METRICS
 from ingest.upsert import Writer
 from myhealth.errors import Invalid
 
@@ -43,7 +42,7 @@ def take_down(
 ) -> None:
     """Record one failure for all the ranges that it holds for."""
     with known_person(), transaction.atomic():
-        writer = Writer(METRICS[type_], user_id, asked_at, now)
+        writer = Writer(METRIC_MODELS[type_], user_id, asked_at, now)
         writer.lock()
         readings.record(
             *(

@@ -9,9 +9,8 @@ from typing import Any
 import orjson
 from django.db import connection
 
-from ingest.models import MetricSource, Revision
+from ingest.models import Metric, MetricSource, Revision
 from ingest.readings import over_at
-from ingest.registry import MetricKind
 
 Row = dict[str, Any]
 KIND = Revision.Kind
@@ -26,7 +25,7 @@ class Successor:
 
 
 def keep(
-    kind: MetricKind,
+    model: type[Metric],
     user_id: int,
     successors: Mapping[date, Successor | None],
     *,
@@ -40,32 +39,33 @@ def keep(
     """
     rows = [
         row
-        for row in rows_of(kind, user_id, successors)
+        for row in rows_of(model, user_id, successors)
         if row["fetched_at"] >= over_at(row["day"])
         or (successors[row["day"]] is None and now >= over_at(row["day"]))
     ]
     if rows:
-        store(kind, user_id, rows, successors, why, now)
+        store(model, user_id, rows, successors, why, now)
     return len(rows)
 
 
-def rows_of(kind: MetricKind, user_id: int, days: Iterable[date]) -> list[Row]:
-    rows = kind.model._default_manager.filter(user_id=user_id, day__in=list(days))
-    return list(rows.values("day", "content_hash", "fetched_at", "oura_id", *kind.columns))
+def rows_of(model: type[Metric], user_id: int, days: Iterable[date]) -> list[Row]:
+    rows = model.objects.of(user_id).filter(day__in=list(days))
+    names = ("day", "content_hash", "fetched_at", "oura_id", *model.metric_type.column_names)
+    return list(rows.values(*names))
 
 
 def store(
-    kind: MetricKind,
+    model: type[Metric],
     user_id: int,
     rows: list[Row],
     successors: Mapping[date, Successor | None],
     why: str,
     now: datetime,
 ) -> None:
-    days = [row["day"] for row in rows]
-    sources: Any = MetricSource.objects.filter(user_id=user_id, type=kind.type, day__in=days)
+    type_, days = model.metric_type.name, [row["day"] for row in rows]
+    sources: Any = MetricSource.objects.filter(user_id=user_id, type=type_, day__in=days)
     contents = dict(sources.values_list("day", "content"))
-    held: Any = Revision.objects.filter(user_id=user_id, type=kind.type, day__in=days)
+    held: Any = Revision.objects.filter(user_id=user_id, type=type_, day__in=days)
     known = {
         (row["day"], bytes(row["content_hash"])): row["pk"]
         for row in held.values("pk", "day", "content_hash")
@@ -73,11 +73,11 @@ def store(
     again: list[Revision] = []
     fresh: list[Revision] = []
     for row in rows:
-        revision = revision_of(kind, row, contents.get(row["day"]), successors[row["day"]])
+        revision = revision_of(model, row, contents.get(row["day"]), successors[row["day"]])
         if why == Revision.Kind.REMAPPED and successors[row["day"]]:
             # Its documents are the successor's, which has them.
             revision.content = None
-        revision.user_id, revision.type, revision.kind = user_id, kind.type, why
+        revision.user_id, revision.type, revision.kind = user_id, type_, why
         revision.replaced_at = now
         revision.pk = known.get((row["day"], bytes(row["content_hash"])))
         (again if revision.pk else fresh).append(revision)
@@ -113,14 +113,16 @@ def count_again(revisions: list[Revision]) -> None:
 
 
 def revision_of(
-    kind: MetricKind, row: Row, content: bytes | None, successor: Successor | None
+    model: type[Metric], row: Row, content: bytes | None, successor: Successor | None
 ) -> Revision:
-    values = {name: row[name] for name in ("oura_id", *kind.columns)}
+    metric_type = model.metric_type
+    values = {name: row[name] for name in ("oura_id", *metric_type.column_names)}
     before = orjson.loads(zlib.decompress(content)) if content else None
+    after = successor.source if successor else None
     return Revision(
         day=row["day"],
         changes=changes(values, successor.values) if successor else {},
-        notes=kind.notes(before, successor.source) if successor else [],
+        notes=metric_type.notes(before, after) if before and after else [],
         content_hash=bytes(row["content_hash"]),
         values=values,
         content=content,

@@ -4,15 +4,16 @@ from typing import Any
 
 import msgspec
 
+from ingest.documents import schema_of
 from ingest.ledger import STATES
-from ingest.registry import METRICS
 from ingest.reports import KINDS, MOST_RANGES
 from ingest.runs import COUNTED
+from metrics import TYPES
 
 
 def _documents() -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components(
-        [kind.document for kind in METRICS.values()], ref_template="#/components/schemas/{name}"
+        [schema_of(each) for each in TYPES.values()], ref_template="#/components/schemas/{name}"
     )
     return list(components.values())
 
@@ -100,7 +101,7 @@ REPORT_REQUEST: dict[str, Any] = {
         "required": ["type", "ranges", "kind"],
         "additionalProperties": False,
         "properties": {
-            "type": {"type": "string", "enum": list(METRICS)},
+            "type": {"type": "string", "enum": list(TYPES)},
             "user": {"type": ["string", "null"]},
             "asked_at": MOMENT,
             "ranges": {
@@ -143,12 +144,8 @@ ROWS: dict[str, Any] = {
     "type": "array",
     "items": {
         "type": "object",
-        "required": ["oura_id", "day", "score"],
-        "properties": {
-            "oura_id": {"type": "string"},
-            "day": DATE,
-            "score": {"type": ["integer", "null"]},
-        },
+        "required": ["oura_id", "day"],
+        "properties": {"oura_id": {"type": "string"}, "day": DATE},
     },
 }
 DOCUMENTS = _documents()
@@ -158,7 +155,7 @@ INGEST_REQUEST: dict[str, Any] = {
         "required": ["type", "data"],
         "additionalProperties": False,
         "properties": {
-            "type": {"type": "string", "enum": list(METRICS)},
+            "type": {"type": "string", "enum": list(TYPES)},
             "user": {"type": ["string", "null"]},
             "data": {
                 "anyOf": [

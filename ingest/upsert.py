@@ -17,8 +17,10 @@ from django.utils import timezone
 from msgspec import Raw
 
 from ingest import quarantine, readings, revisions, runs
-from ingest.documents import NO_SOURCE, Document, Refused, as_day, parsed, read
+from ingest.documents import NO_SOURCE, Document, Read, Refused, as_day, parsed, read
 from ingest.models import (
+    METRIC_MODELS,
+    Metric,
     MetricSource,
     Origin,
     Reading,
@@ -28,23 +30,22 @@ from ingest.models import (
     Stream,
 )
 from ingest.people import known_person, lock_person, sqlstate
-from ingest.registry import METRICS, MetricKind
 from ingest.revisions import Successor
 from myhealth.errors import Invalid
 
 ATTEMPTS = 5
 # Stronger compression takes three times as long for a sixth less.
 FAST = 1
-NO_TRAITS = "{}"
 MARK = """
-    UPDATE {table} AS held SET content_hash = u.content_hash, lacks = u.lacks
-    FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS u(id, content_hash, lacks)
+    UPDATE {table} AS held
+    SET content_hash = u.content_hash, missing_collection = u.missing_collection
+    FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS u(id, content_hash, missing_collection)
     WHERE held.id = u.id"""
-TELL_TRAITS = """
-    UPDATE metric_sources AS held SET traits = u.traits
-    FROM unnest(%s::date[], %s::jsonb[]) AS u(day, traits)
+SET_PROVENANCE = """
+    UPDATE metric_sources AS held SET provenance = u.provenance
+    FROM unnest(%s::date[], %s::jsonb[]) AS u(day, provenance)
     WHERE held.user_id = %s AND held.type = %s AND held.day = u.day
-        AND held.traits <> u.traits"""
+        AND held.provenance <> u.provenance"""
 ANOTHERS = "It belongs to another account."
 # SQLSTATE: unique_violation, serialization_failure, deadlock_detected.
 PASSING = ("23505", "40001", "40P01")
@@ -84,14 +85,18 @@ class Whole:
 
 @dataclass
 class Item:
+    """A document of a request, with what its row and source are to say of it."""
+
     index: int
     document: Document
     content: bytes
     content_hash: bytes
+    missing_collection: str
+    provenance: dict[str, str]
 
 
 def store(
-    kind: MetricKind,
+    model: type[Metric],
     user_id: int,
     raw: Sequence[bytes | Raw],
     *,
@@ -106,11 +111,11 @@ def store(
     that range: held days of it that they leave out go. Raises Invalid when the account holds data
     of another origin or is gone.
     """
-    items, refused = sift(kind, raw, today=now.astimezone(UTC).date())
+    items, refused = sift(model, raw, today=now.astimezone(UTC).date())
     for attempt in range(ATTEMPTS):
         try:
             with known_person(), transaction.atomic():
-                writer = Writer(kind, user_id, fetched_at, now)
+                writer = Writer(model, user_id, fetched_at, now)
                 return writer.write(items, refused, raw, origin, whole)
         except (IntegrityError, OperationalError) as error:
             # Another person's sender committed one of our ids meanwhile, or waited for us in
@@ -123,48 +128,50 @@ def store(
 def forget(user_id: int) -> None:
     """Delete all that is held of a person: rows, sources, rejected documents, origin."""
     with transaction.atomic():
-        for kind in METRICS.values():
-            writer = Writer(kind, user_id, timezone.now(), timezone.now())
+        for model in METRIC_MODELS.values():
+            writer = Writer(model, user_id, timezone.now(), timezone.now())
             writer.lock()
-            kind.model._default_manager.filter(user_id=user_id).delete()
+            model.objects.of(user_id).delete()
             writer.raise_version()
             writer.raise_version("ledger_version")
-        for model in (MetricSource, RejectedDocument, Origin, Reading, Revision, Run):
-            model._default_manager.filter(user_id=user_id).delete()
+        for other in (MetricSource, RejectedDocument, Origin, Reading, Revision, Run):
+            other._default_manager.filter(user_id=user_id).delete()
 
 
 def sift(
-    kind: MetricKind, raw: Sequence[bytes | Raw], *, today: date
+    model: type[Metric], raw: Sequence[bytes | Raw], *, today: date
 ) -> tuple[list[Item], dict[int, dict[str, list[str]]]]:
     """Valid documents, and the errors of the others by index."""
     items, refused = [], {}
     for index, each in enumerate(raw):
         try:
-            items.append(item_of(kind, index, read(kind.document, each, today=today)))
+            items.append(item_of(model, index, read(model.metric_type, each, today=today)))
         except Refused as error:
             refused[index] = error.errors
     return items, refused
 
 
-def item_of(kind: MetricKind, index: int, document: Document) -> Item:
-    row = {name: getattr(document, name) for name in kind.columns}
-    row["contributors"] = row["contributors"] or {}
+def item_of(model: type[Metric], index: int, valid: Read) -> Item:
+    metric_type, document = model.metric_type, valid.document
+    row = {name: getattr(document, name) for name in metric_type.column_names}
+    if metric_type.contributors:
+        row["contributors"] = row["contributors"] or {}
     content = orjson.dumps(
         {"oura_id": document.id, "day": document.day, **row}, option=orjson.OPT_SORT_KEYS
     )
     content_hash = hashlib.blake2b(content + bytes(document.source), digest_size=16).digest()
-    return Item(index, document, content, content_hash)
+    # Without a source, the sender knows best what is complete.
+    missing, provenance = "", {}
+    if valid.source is not None:
+        missing = metric_type.missing_collection(row, valid.source)
+        provenance = metric_type.provenance_of(valid.source)
+    return Item(index, document, content, content_hash, missing, provenance)
 
 
-def successor_of(kind: MetricKind, item: Item) -> Successor:
+def successor_of(model: type[Metric], item: Item) -> Successor:
     document = item.document
-    values = {name: getattr(document, name) for name in kind.columns}
+    values = {name: getattr(document, name) for name in model.metric_type.column_names}
     return Successor({"oura_id": document.id, **values}, orjson.loads(bytes(document.source)))
-
-
-def traits_of(kind: MetricKind, document: Document) -> str:
-    source = orjson.loads(bytes(document.source)) if kind.has_traits else None
-    return orjson.dumps(kind.traits(source)).decode()
 
 
 def day_of(raw: bytes | Raw) -> date | None:
@@ -187,12 +194,15 @@ def last_wins(items: Iterable[Item]) -> list[Item]:
 class Writer:
     """One request's work inside its transaction."""
 
-    def __init__(self, kind: MetricKind, user_id: int, fetched_at: datetime, now: datetime) -> None:
-        self.kind = kind
+    def __init__(
+        self, model: type[Metric], user_id: int, fetched_at: datetime, now: datetime
+    ) -> None:
+        self.model = model
+        self.type = model.metric_type.name
         self.user_id = user_id
         self.fetched_at = fetched_at
         self.now = now
-        self.table = connection.ops.quote_name(kind.model._meta.db_table)
+        self.table = connection.ops.quote_name(model._meta.db_table)
 
     def write(
         self,
@@ -215,7 +225,7 @@ class Writer:
             self.hold_origin(origin, first=outcome.stored > 0)
         stored = {item.index: item.document for item in items if item.index not in rejected}
         settled = quarantine.settle(
-            self.kind.type,
+            self.type,
             self.user_id,
             stored,
             {index: (raw[index], errors) for index, errors in rejected.items()},
@@ -237,15 +247,15 @@ class Writer:
 
     def drop_others(self, whole: Whole, named: set[date | None], outcome: Outcome) -> None:
         """Remove the held days, and the rejected documents, that the range has no more."""
-        inside: Any = {"user_id": self.user_id, "day__range": (whole.start, whole.end)}
-        older = self.kind.model._default_manager.filter(**inside, fetched_at__lte=self.fetched_at)
+        held = self.model.objects.of(self.user_id).between(whole.start, whole.end)
+        older = held.filter(fetched_at__lte=self.fetched_at)
         gone = set(older.values_list("day", flat=True)) - named
         outcome.revised += self.remove(gone)
         if gone:
             self.raise_version()
         RejectedDocument.objects.filter(
             user_id=self.user_id,
-            type=self.kind.type,
+            type=self.type,
             day__range=(whole.start.isoformat(), whole.end.isoformat()),
             fetched_at__lt=self.fetched_at,
         ).delete()
@@ -277,7 +287,7 @@ class Writer:
     def reading(self, whole: Whole, start: date, end: date, kind: str = "") -> Reading:
         return Reading(
             user_id=self.user_id,
-            type=self.kind.type,
+            type=self.type,
             start=start,
             end=end,
             complete=not kind,
@@ -293,7 +303,7 @@ class Writer:
 
         Whoever needs several takes them in the registry's order.
         """
-        lock_person(f"ingest:{self.kind.type}", self.user_id)
+        lock_person(f"ingest:{self.type}", self.user_id)
 
     def hold_origin(self, origin: str, *, first: bool) -> None:
         """Refuse data of another origin; the `first` that is stored fixes the account's."""
@@ -339,10 +349,10 @@ class Writer:
         }
         known = {item.document.day for item in changed if item.document.day in by_day}
         created = {item.document.day for item in changed} - known
-        outcome.healed += readings.missed(self.user_id, self.kind.type, created)
+        outcome.healed += readings.missed(self.user_id, self.type, created)
         if moved_from:
             outcome.revised += self.remove(moved_from)
-            readings.unask(self.user_id, self.kind.type, moved_from)
+            readings.unask(self.user_id, self.type, moved_from)
         outcome.revised += self.keep([item for item in changed if item.document.day in known])
         self.upsert(changed)
         self.keep_sources(changed)
@@ -359,16 +369,18 @@ class Writer:
     def existing(self, items: list[Item]) -> list[dict[str, Any]]:
         days = [item.document.day for item in items]
         ids = [item.document.id for item in items]
-        rows: Any = self.kind.model._default_manager.filter(
+        rows: Any = self.model.objects.filter(
             Q(user_id=self.user_id, day__in=days) | Q(oura_id__in=ids)
-        ).values("pk", "user_id", "oura_id", "day", "content_hash", "fetched_at", "lacks")
+        ).values(
+            "pk", "user_id", "oura_id", "day", "content_hash", "fetched_at", "missing_collection"
+        )
         return list(rows)
 
     def newer(self, days: set[date]) -> set[date]:
         """Those of the days, which have no row, that were read whole since."""
         if not days:
             return set()
-        held = readings.newer(self.user_id, self.kind.type, self.fetched_at)
+        held = readings.newer(self.user_id, self.type, self.fetched_at)
         return {day for day in days if readings.covers(held, day)}
 
     def stale(
@@ -385,32 +397,30 @@ class Writer:
         """Keep what the items' days were; returns for how many there was something to keep."""
         if not items:
             return 0
-        successors = {item.document.day: successor_of(self.kind, item) for item in items}
-        return revisions.keep(self.kind, self.user_id, successors, why=why, now=self.now)
+        successors = {item.document.day: successor_of(self.model, item) for item in items}
+        return revisions.keep(self.model, self.user_id, successors, why=why, now=self.now)
 
     def remove(self, days: set[date], why: str = Revision.Kind.REMOVED) -> int:
         """Remove rows, and keep them as revisions; returns how many were kept."""
         if not days:
             return 0
-        kept = revisions.keep(self.kind, self.user_id, dict.fromkeys(days), why=why, now=self.now)
-        self.kind.model._default_manager.filter(user_id=self.user_id, day__in=days).delete()
-        MetricSource.objects.filter(
-            user_id=self.user_id, type=self.kind.type, day__in=days
-        ).delete()
+        kept = revisions.keep(self.model, self.user_id, dict.fromkeys(days), why=why, now=self.now)
+        self.model.objects.filter(user_id=self.user_id, day__in=days).delete()
+        MetricSource.objects.filter(user_id=self.user_id, type=self.type, day__in=days).delete()
         return kept
 
     def upsert(self, items: list[Item], *, reread: bool = True) -> None:
         """Write rows; unless they were read anew, those that exist keep when they were read."""
         if not items:
             return
-        names = ["oura_id", "day", *self.kind.columns]
-        meta = self.kind.model._meta
+        names = ["oura_id", "day", *self.model.metric_type.column_names]
+        meta = self.model._meta
         quoted = [connection.ops.quote_name(name) for name in names]
         types = [str(meta.get_field(name).db_type(connection)) for name in names]
         record = ", ".join(f"{name} {type_}" for name, type_ in zip(quoted, types, strict=True))
         columns = ", ".join(quoted)
         values = ", ".join(f"r.{name}" for name in quoted)
-        every = [*quoted, "content_hash", "lacks", "updated_at"]
+        every = [*quoted, "content_hash", "missing_collection", "updated_at"]
         every += ["fetched_at"] if reread else []
         changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in every if name != '"day"')
         body = orjson.dumps(
@@ -418,7 +428,7 @@ class Writer:
                 {
                     "row": orjson.Fragment(item.content),
                     "hash": item.content_hash.hex(),
-                    "lacks": item.document.lacks(),
+                    "missing": item.missing_collection,
                 }
                 for item in items
             ]
@@ -426,9 +436,10 @@ class Writer:
         # Ordered by id: two people's senders that meet in the unique index wait in one order.
         sql = f"""
             INSERT INTO {self.table}
-                (user_id, {columns}, content_hash, lacks, created_at, updated_at, fetched_at)
-            SELECT %s, {values}, decode(e.hash, 'hex'), e.lacks, %s, %s, %s
-            FROM json_to_recordset(%s::json) AS e("row" json, hash text, lacks text),
+                (user_id, {columns}, content_hash, missing_collection,
+                 created_at, updated_at, fetched_at)
+            SELECT %s, {values}, decode(e.hash, 'hex'), e.missing, %s, %s, %s
+            FROM json_to_recordset(%s::json) AS e("row" json, hash text, missing text),
                  json_to_record(e."row") AS r({record})
             ORDER BY r.oura_id
             ON CONFLICT (user_id, day) DO UPDATE SET {changes}"""
@@ -438,53 +449,52 @@ class Writer:
     def keep_sources(self, items: list[Item]) -> None:
         bare = [item.document.day for item in items if item.document.source == NO_SOURCE]
         if bare:
-            MetricSource.objects.filter(
-                user_id=self.user_id, type=self.kind.type, day__in=bare
-            ).delete()
-        full = [item.document for item in items if item.document.source != NO_SOURCE]
+            MetricSource.objects.filter(user_id=self.user_id, type=self.type, day__in=bare).delete()
+        full = [item for item in items if item.document.source != NO_SOURCE]
         if not full:
             return
-        days = [document.day for document in full]
-        contents = [zlib.compress(bytes(document.source), FAST) for document in full]
-        traits = [traits_of(self.kind, document) for document in full]
+        days = [item.document.day for item in full]
+        contents = [zlib.compress(bytes(item.document.source), FAST) for item in full]
+        provenances = [orjson.dumps(item.provenance).decode() for item in full]
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                INSERT INTO metric_sources (user_id, type, day, content, traits)
-                SELECT %s, %s, u.day, u.content, u.traits
-                FROM unnest(%s::date[], %s::bytea[], %s::jsonb[]) AS u(day, content, traits)
+                INSERT INTO metric_sources (user_id, type, day, content, provenance)
+                SELECT %s, %s, u.day, u.content, u.provenance
+                FROM unnest(%s::date[], %s::bytea[], %s::jsonb[]) AS u(day, content, provenance)
                 ON CONFLICT (user_id, type, day)
-                DO UPDATE SET content = EXCLUDED.content, traits = EXCLUDED.traits""",
-                [self.user_id, self.kind.type, days, contents, traits],
+                DO UPDATE SET content = EXCLUDED.content, provenance = EXCLUDED.provenance""",
+                [self.user_id, self.type, days, contents, provenances],
             )
 
     def touch(self, ids: list[int]) -> None:
         """A newer reading of the same content keeps older readings out, too."""
-        self.kind.model._default_manager.filter(pk__in=ids, fetched_at__lt=self.fetched_at).update(
+        self.model.objects.filter(pk__in=ids, fetched_at__lt=self.fetched_at).update(
             fetched_at=self.fetched_at
         )
 
     def bring_up_to_date(self, items: list[Item], by_day: dict[date, dict[str, Any]]) -> None:
-        """Tell of unchanged rows what older code did not."""
+        """Backfill on unchanged rows what older versions did not write."""
         rows = [(by_day[item.document.day], item) for item in items]
         self.mark(
             [
-                (row["pk"], item.content_hash, item.document.lacks())
+                (row["pk"], item.content_hash, item.missing_collection)
                 for row, item in rows
-                if row["lacks"] != item.document.lacks()
+                if row["missing_collection"] != item.missing_collection
             ]
         )
-        traits = [(item.document.day, traits_of(self.kind, item.document)) for item in items]
-        self.tell_traits([each for each in traits if each[1] != NO_TRAITS])
+        self.set_provenance(
+            [(item.document.day, item.provenance) for item in items if item.provenance]
+        )
 
     def mark(self, rows: Sequence[tuple[int, bytes, str]]) -> None:
-        """Set content hash and what is lacking, of rows by key, whose content stays."""
+        """Set content hash and missing collection of rows by key, whose content stays."""
         # Django's bulk_update takes five times as long, and others wait.
         self.update(MARK.format(table=self.table), rows)
 
-    def tell_traits(self, days: Sequence[tuple[date, str]]) -> None:
-        """Set the traits of days, as JSON."""
-        self.update(TELL_TRAITS, days, self.user_id, self.kind.type)
+    def set_provenance(self, days: Sequence[tuple[date, dict[str, str]]]) -> None:
+        rows = [(day, orjson.dumps(provenance).decode()) for day, provenance in days]
+        self.update(SET_PROVENANCE, rows, self.user_id, self.type)
 
     def update(self, sql: str, rows: Sequence[tuple[Any, ...]], *more: Any) -> None:
         if rows:
@@ -503,5 +513,5 @@ class Writer:
                 VALUES (%s, %s, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
                 ON CONFLICT (user_id, type) DO UPDATE
                 SET {column} = greatest({table}.{column} + 1, EXCLUDED.{column})""",
-                [self.user_id, self.kind.type],
+                [self.user_id, self.type],
             )

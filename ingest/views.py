@@ -18,11 +18,11 @@ from ingest import ledger, reports, runs, schemas
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.documents import as_day
 from ingest.metrics import observe
-from ingest.models import RejectedDocument
+from ingest.models import METRIC_MODELS, Metric, RejectedDocument
 from ingest.parsers import EnvelopeParser
 from ingest.people import user_id_of
-from ingest.registry import METRICS, MetricKind
 from ingest.upsert import Outcome, Whole, forget, store
+from metrics import TYPES
 from myhealth.errors import Invalid
 from myhealth.parsers import LengthRequired
 from myhealth.renderers import OrjsonRenderer
@@ -67,10 +67,10 @@ class IngestView(ProgramView):
         gc.collect()
         now = timezone.now()
         body = object_of(request, *FIELDS)
-        kind = kind_of(body.get("type"))
+        model = model_of(body.get("type"))
         documents = documents_of(body)
         outcome = store(
-            kind,
+            model,
             user_id_of(body.get("user")),
             documents,
             fetched_at=fetched_at(body.get("fetched_at"), now),
@@ -79,7 +79,7 @@ class IngestView(ProgramView):
             whole=read_range(body.get("read")),
         )
         single = isinstance(body["data"], Raw)
-        observe(kind.type, outcome, began=now)
+        observe(model.metric_type.name, outcome, began=now)
         return answer(outcome, single=single)
 
 
@@ -95,9 +95,9 @@ class MetricsView(ProgramView):
     )
     def get(self, request: Request, type_: str) -> Response:
         """One person's rows, newest first."""
-        kind = METRICS.get(type_)
-        if kind is None:
-            raise NotFound(f"There is no metric of this type; expected {', '.join(METRICS)}.")
+        model = METRIC_MODELS.get(type_)
+        if model is None:
+            raise NotFound(f"There is no metric of this type; expected {', '.join(TYPES)}.")
         known_parameters(request, "user", "start", "end")
         end = day_parameter(request, "end") or timezone.now().astimezone(UTC).date()
         start = day_parameter(request, "start") or end - timedelta(
@@ -105,12 +105,10 @@ class MetricsView(ProgramView):
         )
         if start > end:
             raise Invalid({"start": [f"{start} is after the end, {end}."]})
-        rows = kind.model._default_manager.filter(
-            user_id=user_id_of(request.query_params.get("user")), day__range=(start, end)
-        ).order_by("-day")
-        return Response(
-            list(rows.values("oura_id", "day", *kind.columns, "updated_at", "fetched_at"))
-        )
+        user_id = user_id_of(request.query_params.get("user"))
+        rows = model.objects.of(user_id).between(start, end).order_by("-day")
+        columns = model.metric_type.column_names
+        return Response(list(rows.values("oura_id", "day", *columns, "updated_at", "fetched_at")))
 
 
 class CoverageView(ProgramView):
@@ -154,7 +152,7 @@ class ReportsView(ProgramView):
         now = timezone.now()
         reports.take_down(
             user_id_of(body.get("user")),
-            kind_of(body.get("type")).type,
+            model_of(body.get("type")).metric_type.name,
             reports.ranges_of(body.get("ranges"), day_of),
             reports.failure_of(body),
             asked_at=fetched_at(body.get("asked_at"), now, "asked_at"),
@@ -193,7 +191,7 @@ class RetryView(ControlView):
             raise Invalid({"document": ["It was not kept, since it belongs to another account."]})
         now = timezone.now()
         outcome = store(
-            METRICS[entry.type],
+            METRIC_MODELS[entry.type],
             entry.user_id,
             [entry.content.encode()],
             fetched_at=entry.fetched_at,
@@ -216,10 +214,10 @@ class PersonView(ControlView):
         return Response(status=204)
 
 
-def kind_of(name: Any) -> MetricKind:
-    if not isinstance(name, str) or name not in METRICS:
-        raise Invalid({"type": [f"It must be one of {', '.join(METRICS)}."]}, code="unknown_type")
-    return METRICS[name]
+def model_of(name: Any) -> type[Metric]:
+    if not isinstance(name, str) or name not in TYPES:
+        raise Invalid({"type": [f"It must be one of {', '.join(TYPES)}."]}, code="unknown_type")
+    return METRIC_MODELS[name]
 
 
 def documents_of(body: dict[str, Any]) -> Sequence[Raw]:

@@ -12,9 +12,8 @@ from datetime import UTC, date, datetime
 from itertools import chain
 
 import structlog
-from django.utils.module_loading import import_string
 
-from myhealth.metric_types import METRIC_TYPES
+from metrics import TYPES
 from oura.client import OuraClient, day_of
 from oura.errors import (
     OuraBadAnswer,
@@ -207,7 +206,7 @@ class Collector:
     def days_at_oura(self, type_: str, start: date, end: date) -> tuple[set[date], bool]:
         found: set[date] = set()
         all_certain = True
-        for collection in METRIC_TYPES[type_].collections:
+        for collection in TYPES[type_].collections:
             days, certain = self.client.days(collection, start, end)
             found |= days
             all_certain &= certain
@@ -254,15 +253,15 @@ class Collector:
 
     def read(self, type_: str, start: date, end: date) -> Found:
         """The documents of a range, each collection read to its last page."""
-        entry = METRIC_TYPES[type_]
+        metric_type = TYPES[type_]
         by_day: dict[date, dict[str, list[Document]]] = defaultdict(
-            lambda: {collection: [] for collection in entry.collections}
+            lambda: {collection: [] for collection in metric_type.collections}
         )
         undated: list[Document] = []
         strange: Counter[str] = Counter()
         read = 0
         before = self.client.pages_read
-        for collection in entry.collections:
+        for collection in metric_type.collections:
             for document in self.client.documents(collection, start, end):
                 read += 1
                 if not isinstance(document, dict):
@@ -271,8 +270,7 @@ class Collector:
                     undated.append(without_a_day(collection, document))
                 else:
                     by_day[day][collection].append(document)
-        mapping = import_string(entry.mapping)
-        mapped = (mapping(day.isoformat(), by_day[day]) for day in sorted(by_day))
+        mapped = (metric_type.map(day.isoformat(), by_day[day]) for day in sorted(by_day))
         documents = [document for document in mapped if document is not None]
         return Found(documents, undated, strange, self.client.pages_read - before, read)
 

@@ -8,8 +8,8 @@ from typing import Any, Self
 import orjson
 import requests
 
+from metrics import TYPES
 from myhealth import __version__
-from myhealth.metric_types import METRIC_TYPES
 from oura.errors import ProcessorError, ProcessorUnavailable
 from oura.exchange import Answer, ask
 from oura.plan import HISTORY, Known, Span, without
@@ -87,7 +87,7 @@ class Processor:
             self.has_ledger = False
             found, read = self._get("/api/v1/metrics/coverage"), known_of_coverage
         try:
-            return {name: read(found.get(name)) for name in METRIC_TYPES}
+            return {name: read(found.get(name)) for name in TYPES}
         except NOT_UNDERSTOOD:
             raise ProcessorError(STRANGE) from None
 

@@ -203,15 +203,14 @@ def measure_ledger():
     from django.utils import timezone
 
     from ingest import ledger
-    from ingest.models import Reading
-    from ingest.registry import METRICS
+    from ingest.models import METRIC_MODELS, Reading
 
     ana = get_user_model().objects.get(username="ana")
 
     def bare():
-        for kind in METRICS.values():
-            days = kind.model.objects.filter(user_id=ana.pk).order_by("day")
-            list(days.values_list("day", "lacks", "created_at"))
+        for model in METRIC_MODELS.values():
+            days = model.objects.filter(user_id=ana.pk).order_by("day")
+            list(days.values_list("day", "missing_collection", "created_at"))
 
     def whole():
         ledger.whole(ana.pk, now=timezone.now())

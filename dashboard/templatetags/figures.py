@@ -1,5 +1,7 @@
 """Figures as people read them; what is not known is a dash."""
 
+from typing import Any
+
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 
@@ -8,26 +10,20 @@ UNKNOWN = "–"
 
 
 @register.filter
-def hours(seconds: float | None) -> str:
-    """Seconds as hours and minutes."""
-    return UNKNOWN if seconds is None else minutes(seconds / 60)
-
-
-@register.filter
-def minutes(count: float | None) -> str:
-    if count is None:
+def measured(value: Any, unit: str) -> str:
+    """A value with its unit: times as hours and minutes, temperatures as differences."""
+    if value is None:
         return UNKNOWN
-    whole, rest = divmod(round(count), 60)
+    match unit:
+        case "s":
+            return _hours(value / 60)
+        case "min":
+            return _hours(value)
+        case "°C":
+            return f"{value:+.2f} {unit}".replace("-", "−")
+    return f"{value if isinstance(value, str) else intcomma(round(value))} {unit}".strip()
+
+
+def _hours(minutes: float) -> str:
+    whole, rest = divmod(round(minutes), 60)
     return f"{whole} h {rest:02} min"
-
-
-@register.filter
-def figure(value: float | None, unit: str) -> str:
-    """A whole number with its unit."""
-    return UNKNOWN if value is None else f"{intcomma(round(value))} {unit}".strip()
-
-
-@register.filter
-def signed(value: float | None, unit: str) -> str:
-    """A difference, with its sign."""
-    return UNKNOWN if value is None else f"{value:+.2f} {unit}".replace("-", "−")

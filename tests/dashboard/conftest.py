@@ -5,8 +5,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from ingest.models import RejectedDocument
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, RejectedDocument
 from ingest.upsert import Whole, store
 from tests.conftest import PASSWORDS
 
@@ -43,22 +42,24 @@ def hold(user, type_="sleep", **documents_by_id):
         orjson.dumps({"id": id_, "day": day, **columns})
         for id_, (day, columns) in documents_by_id.items()
     ]
-    outcome = store(METRICS[type_], user.pk, raw, fetched_at=timezone.now(), now=timezone.now())
+    outcome = store(
+        METRIC_MODELS[type_], user.pk, raw, fetched_at=timezone.now(), now=timezone.now()
+    )
     assert outcome.rejected == []
 
 
-def read_whole(user, start, end, types=METRICS, *, at=None):
+def read_whole(user, start, end, types=METRIC_MODELS, *, at=None):
     """Take down that Oura was read to its last page and had nothing more than is held."""
     at = at or timezone.now()
     for type_ in types:
-        kind = METRICS[type_]
-        held = kind.model.objects.filter(user=user, day__range=(start, end))
+        model = METRIC_MODELS[type_]
+        held = model.objects.filter(user=user, day__range=(start, end))
         raw = [
             orjson.dumps({"id": row["oura_id"], "day": str(row["day"]), "score": row["score"]})
             for row in held.values("oura_id", "day", "score")
         ]
         whole = Whole(datetime.date.fromisoformat(start), datetime.date.fromisoformat(end))
-        outcome = store(kind, user.pk, raw, fetched_at=at, now=at, whole=whole)
+        outcome = store(model, user.pk, raw, fetched_at=at, now=at, whole=whole)
         assert outcome.rejected == []
 
 
@@ -66,7 +67,7 @@ def reject(user, day, type_="sleep", **columns):
     """Send a document that can't be stored; returns its key among the rejected ones."""
     raw = orjson.dumps({"id": f"bad {day}", "day": day, "score": 500, **columns})
     now = timezone.now()
-    assert store(METRICS[type_], user.pk, [raw], fetched_at=now, now=now).rejected
+    assert store(METRIC_MODELS[type_], user.pk, [raw], fetched_at=now, now=now).rejected
     return RejectedDocument.objects.get(user=user, type=type_, day=day).pk
 
 

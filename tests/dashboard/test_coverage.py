@@ -7,8 +7,7 @@ import pytest
 from django.utils import timezone
 
 from ingest import readings
-from ingest.models import Reading
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, Reading
 from tests.dashboard.conftest import Api, days_ago, hold, read_whole, reject
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +36,7 @@ def fail(user, start, end, **columns):
 def test_each_type_has_ranges_oldest_first(ana, api):
     hold(ana, a=("2026-03-02", {}), b=("2026-03-03", {}))
     body = api.get("coverage", **MARCH).json()
-    assert list(body) == list(METRICS)
+    assert list(body) == list(METRIC_MODELS)
     assert [(each["from"], each["to"], each["state"]) for each in body["sleep"]["ranges"]] == [
         ("2026-03-01", "2026-03-01", "not_asked"),
         ("2026-03-02", "2026-03-03", "held"),
@@ -198,7 +197,7 @@ def test_days_are_expected_from_the_first_that_is_held_of_any_type(ana, api):
 def test_of_a_week_before_the_first_day_nothing_is_expected(ana, api):
     hold(ana, a=(days_ago(3), {}))
     before = api.get("dashboard", weeks=2).json()["weekly_summaries"][1]["coverage"]
-    for type_ in METRICS:
+    for type_ in METRIC_MODELS:
         assert (before[type_]["days_expected"], before[type_]["missing"]) == (0, {})
 
 

@@ -5,8 +5,7 @@ import datetime
 import orjson
 import pytest
 
-from ingest.models import Revision
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, Revision
 from ingest.upsert import store
 from tests.dashboard.conftest import hold, read_whole
 
@@ -20,7 +19,7 @@ def read_again(user, score, *, days=0, type_="sleep", source=None):
     document = {"id": "a", "day": DAY, "score": score}
     document |= {"source": source} if source else {}
     at = OVER + datetime.timedelta(days=days)
-    outcome = store(METRICS[type_], user.pk, [orjson.dumps(document)], fetched_at=at, now=at)
+    outcome = store(METRIC_MODELS[type_], user.pk, [orjson.dumps(document)], fetched_at=at, now=at)
     assert outcome.rejected == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS
 from tests.conftest import PASSWORDS
 from tests.dashboard.conftest import days_ago, hold, night, read_whole
 
@@ -109,7 +109,7 @@ def long_day(text):
 
 
 def test_today_says_so_when_nothing_is_missing(signed_in, ana):
-    for type_ in METRICS:
+    for type_ in METRIC_MODELS:
         hold(ana, type_, **{f"{type_}{n}": (days_ago(n), {}) for n in range(30)})
     page = signed_in.get("/").content.decode()
     assert "Nothing: of the last 30 days, every one that Oura has is here." in page
@@ -117,7 +117,7 @@ def test_today_says_so_when_nothing_is_missing(signed_in, ana):
 
 
 def test_today_does_not_miss_what_was_before_ouras_first_day(signed_in, ana):
-    for type_ in METRICS:
+    for type_ in METRIC_MODELS:
         hold(ana, type_, **{f"{type_}{n}": (days_ago(n), {}) for n in range(3)})
     read_whole(ana, days_ago(29), days_ago(0))
     assert "every one that Oura has is here" in signed_in.get("/").content.decode()

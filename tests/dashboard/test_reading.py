@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS
 from ingest.upsert import forget
 from tests.dashboard.conftest import Api, days_ago, hold
 
@@ -18,6 +18,9 @@ SLEEP = ["oura_id", "day", "score", "duration", "time_in_bed", "deep_sleep_durat
 SLEEP += ["light_sleep_duration", "rem_sleep_duration", "awake_time", "latency", "efficiency"]
 SLEEP += ["average_heart_rate", "lowest_heart_rate", "average_hrv", "average_breath"]
 SLEEP += ["bedtime_start", "bedtime_end", "contributors", "updated_at"]
+SCORES = ["deep_sleep", "efficiency", "latency", "rem_sleep", "restfulness", "timing"]
+SCORES = [f"contributors.{name}" for name in (*SCORES, "total_sleep")]
+SLEEP_CSV = [*SLEEP[: SLEEP.index("contributors")], *SCORES, "updated_at"]
 
 
 def test_rows_come_newest_first_with_the_columns_in_order(ana, api):
@@ -119,9 +122,7 @@ def test_csv_has_the_same_rows_with_contributors_apart(ana, api, how):
     answer = api.get("sleep", **how)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     header, newest, oldest = csv.reader(io.StringIO(answer.content.decode()))
-    at = SLEEP.index("contributors")
-    expected = [*SLEEP[:at], "contributors.deep_sleep", "contributors.latency", *SLEEP[at + 1 :]]
-    assert header == expected
+    assert header == SLEEP_CSV
     row = dict(zip(header, newest, strict=True))
     assert (row["oura_id"], row["score"]) == ("a", "70")
     assert (row["contributors.latency"], row["contributors.deep_sleep"]) == ("90", "")
@@ -132,6 +133,13 @@ def test_csv_has_the_same_rows_with_contributors_apart(ana, api, how):
 def test_csv_without_rows_is_a_header(api):
     text = api.get("sleep", format="csv", fields="day,score").content.decode()
     assert text == "day,score\r\n"
+
+
+def test_csv_columns_stay_whatever_the_rows_hold(ana, api):
+    empty = api.get("sleep", format="csv").content
+    hold(ana, a=(days_ago(1), {"contributors": {"latency": 90, "unheard_of": 1}}))
+    assert api.get("sleep", format="csv").content.splitlines()[0] == empty.strip()
+    assert empty.decode().strip().split(",") == SLEEP_CSV
 
 
 def test_an_error_asked_for_as_csv_is_json(api):
@@ -187,7 +195,7 @@ def test_an_etag_is_nobody_elses(ana, ben, api):
     assert api.get("sleep").headers["ETag"] != other.get("sleep").headers["ETag"]
 
 
-@pytest.mark.parametrize("type_", METRICS)
+@pytest.mark.parametrize("type_", METRIC_MODELS)
 def test_a_long_history_is_read_in_a_fixed_number_of_queries(
     ana, api, type_, django_assert_max_num_queries
 ):

@@ -12,12 +12,10 @@ from datetime import UTC, date, datetime, time, timedelta
 import django.conf
 import orjson
 import time_machine
-from django.utils.module_loading import import_string
 
 from ingest import ledger
-from ingest.models import Reading
-from ingest.registry import METRICS
-from myhealth.metric_types import METRIC_TYPES
+from ingest.models import METRIC_MODELS, Reading
+from metrics import TYPES
 from oura.client import OuraClient
 from oura.collector import Collector, Report
 from oura.plan import Wish
@@ -32,7 +30,7 @@ from tests.processes import TOKEN
 ONE_DAY = timedelta(days=1)
 SEED, NAME = "a-life", "femi"
 MORNING = time(9, tzinfo=UTC)
-COLLECTIONS = [name for entry in METRIC_TYPES.values() for name in entry.collections]
+COLLECTIONS = [name for each in TYPES.values() for name in each.collections]
 FAULTS = ["server_error", "malformed", "rate_limit", "unauthorized", "forbidden"]
 # As many as bring down every try of one request, and fewer.
 TIMES = [1, 3, 5, 12]
@@ -96,19 +94,19 @@ class Life:
 
     def changed(self, day):
         """Look again at what Oura has of the day."""
-        for type_ in METRIC_TYPES:
+        for type_ in TYPES:
             found = self.at_oura(type_, day)
             history = self.truth[type_, day]
             if not history or history[-1][1] != found:
                 history.append((self.now, found))
 
     def at_oura(self, type_, day):
-        entry = METRIC_TYPES[type_]
+        metric_type = TYPES[type_]
         documents = {
             name: [orjson.loads(raw) for raw in store.of_day(self.person, name, day)]
-            for name in entry.collections
+            for name in metric_type.collections
         }
-        return import_string(entry.mapping)(day.isoformat(), documents)
+        return metric_type.map(day.isoformat(), documents)
 
     def change(self, what, collection, day, **more):
         """Recompute, remove or restore; nothing where there is nothing."""
@@ -172,7 +170,7 @@ class Life:
                     )
             try:
                 Collector(client, processor, wish, report, user=self.user.username).collect(
-                    list(METRIC_TYPES)
+                    list(TYPES)
                 )
             except Killed:
                 return None
@@ -186,7 +184,7 @@ class Life:
                 day += ONE_DAY
 
     def held(self):
-        return {type_: set(self.rows(type_)) for type_ in METRIC_TYPES}
+        return {type_: set(self.rows(type_)) for type_ in TYPES}
 
     def there(self):
         """The days that Oura has now."""
@@ -194,7 +192,7 @@ class Life:
             type_: {
                 day for (name, day), each in self.truth.items() if name == type_ and each[-1][1]
             }
-            for type_ in METRIC_TYPES
+            for type_ in TYPES
         }
 
     # What should be known --------------------------------------------------------------------
@@ -214,14 +212,14 @@ class Life:
         }
 
     def rows(self, type_):
-        kind = METRICS[type_]
-        names = ("day", "oura_id", "fetched_at", "created_at", *kind.columns)
-        return {row["day"]: row for row in kind.model.objects.filter(user=self.user).values(*names)}
+        names = ("day", "oura_id", "fetched_at", "created_at", *TYPES[type_].column_names)
+        rows = METRIC_MODELS[type_].objects.of(self.user.pk)
+        return {row["day"]: row for row in rows.values(*names)}
 
     def check(self):
         """The ledger says of every day what the sandbox knows to be true."""
         told = self.ledger()
-        rows = {type_: self.rows(type_) for type_ in METRIC_TYPES}
+        rows = {type_: self.rows(type_) for type_ in TYPES}
         asked = {
             (each.type, each.start + n * ONE_DAY): each.asked_at
             for each in Reading.objects.filter(user=self.user, complete=True)
@@ -230,7 +228,7 @@ class Life:
         }
         self.failed = list(Reading.objects.filter(user=self.user, complete=False))
         days = [self.born + n * ONE_DAY for n in range((self.today - self.born).days + 1)]
-        for type_ in METRIC_TYPES:
+        for type_ in TYPES:
             assert list(told[type_]) == days
             for day in days:
                 self.check_day(type_, day, told[type_][day], rows, asked)
@@ -253,7 +251,7 @@ class Life:
         assert found.state in self.possible(type_, day, rows, asked), where
 
     def same(self, type_, row, document):
-        names = METRICS[type_].columns
+        names = TYPES[type_].column_names
         return row["oura_id"] == document["id"] and all(
             row[name] == (document[name] or ({} if name == "contributors" else document[name]))
             for name in names
@@ -294,8 +292,8 @@ class Life:
     def settled(self, type_, day, rows, asked):
         if day < min(rows[type_]):
             return {"none"}
-        if all(day not in rows[each] for each in METRIC_TYPES):
-            known = [asked.get((each, day)) for each in METRIC_TYPES]
+        if all(day not in rows[each] for each in TYPES):
+            known = [asked.get((each, day)) for each in TYPES]
             if all(moment and moment >= over_at(day) for moment in known):
                 return {"not_worn"}
         if type_ != "activity" and not self.worn(day):

@@ -13,8 +13,7 @@ from django.utils.html import strip_tags
 
 from ingest import runs
 from ingest.admin import MOST_PEOPLE, PEOPLE_PER_PAGE
-from ingest.models import Reading, RejectedDocument, Revision, Run, SleepMetric
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, Reading, RejectedDocument, Revision, Run, SleepMetric
 from ingest.upsert import store
 from tests.conftest import person
 from tests.ingest.conftest import night
@@ -83,7 +82,7 @@ def columns(client, model, **query):
 def hold(user, *days, fetched_at=None, **values):
     raw = [orjson.dumps(night(day=str(day), id=f"{user.pk}-{day}", **values)) for day in days]
     now = timezone.now()
-    outcome = store(METRICS["sleep"], user.pk, raw, fetched_at=fetched_at or now, now=now)
+    outcome = store(METRIC_MODELS["sleep"], user.pk, raw, fetched_at=fetched_at or now, now=now)
     assert outcome.rejected == []
 
 

@@ -8,8 +8,7 @@ import orjson
 import pytest
 from django.db import connection
 
-from ingest.models import SleepMetric
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, SleepMetric
 from ingest.upsert import store
 from tests.conftest import person
 
@@ -43,7 +42,7 @@ def test_eight_senders_of_the_same_days_leave_one_row_a_day_with_the_newest_valu
     def sender(n):
         return lambda: [
             store(
-                METRICS["sleep"],
+                METRIC_MODELS["sleep"],
                 user.pk,
                 documents(score=(n * 5 + round_) % 100),
                 fetched_at=NOW + timedelta(minutes=n * 5 + round_),
@@ -62,7 +61,7 @@ def test_two_people_who_send_the_same_ids_get_them_once_and_no_deadlock():
     users = [person("ana"), person("ben")]
 
     def sender(user, sent):
-        return lambda: store(METRICS["sleep"], user.pk, sent, fetched_at=NOW, now=NOW)
+        return lambda: store(METRIC_MODELS["sleep"], user.pk, sent, fetched_at=NOW, now=NOW)
 
     outcomes = at_once(
         sender(users[0], documents(1)), sender(users[1], list(reversed(documents(2))))
@@ -76,7 +75,7 @@ def test_the_same_change_sent_by_eight_is_made_once():
     user = person("ana")
     outcomes = at_once(
         *[
-            lambda: store(METRICS["sleep"], user.pk, documents(50), fetched_at=NOW, now=NOW)
+            lambda: store(METRIC_MODELS["sleep"], user.pk, documents(50), fetched_at=NOW, now=NOW)
             for _ in range(8)
         ]
     )

@@ -4,8 +4,7 @@ import orjson
 import pytest
 from django.utils import timezone
 
-from ingest.models import MetricSource, SleepMetric, Stream
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, MetricSource, SleepMetric, Stream
 from ingest.upsert import store
 from myhealth.errors import Invalid
 from tests.ingest.conftest import night
@@ -321,5 +320,5 @@ def test_an_account_deleted_meanwhile_is_an_error_that_says_so(ana):
     ana.delete()
     raw, now = [orjson.dumps(night())], timezone.now()
     with pytest.raises(Invalid) as caught:
-        store(METRICS["sleep"], pk, raw, fetched_at=now, now=now)
+        store(METRIC_MODELS["sleep"], pk, raw, fetched_at=now, now=now)
     assert caught.value.code == "unknown_user"

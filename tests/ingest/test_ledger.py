@@ -22,15 +22,14 @@ from ingest.ledger import (
     absent,
     coverage,
     derive,
-    first_day,
+    first_days,
     for_people,
     for_programs,
     ledger,
     missing,
 )
-from ingest.models import Reading, RejectedDocument, Stream
+from ingest.models import METRIC_MODELS, Reading, RejectedDocument, Stream
 from ingest.readings import over_at
-from ingest.registry import METRICS
 from ingest.upsert import Whole, store
 from tests.conftest import person
 from tests.ingest.conftest import night
@@ -57,8 +56,8 @@ class Known:
     def __init__(self):
         self.facts = Facts()
 
-    def held(self, start, end, type="sleep", *, lacks="", created_at=CREATED):
-        self.facts.held[type].append(Stretch(day(start), day(end), lacks, created_at))
+    def held(self, start, end, type="sleep", *, missing="", created_at=CREATED):
+        self.facts.held[type].append(Stretch(day(start), day(end), missing, created_at))
         self.facts.held[type].sort(key=lambda each: each.first)
         self.facts.first[type] = self.facts.held[type][0].first
         return self
@@ -118,7 +117,7 @@ def test_a_day_held_that_nobody_knows_the_reading_of_is_held():
 
 
 def test_a_row_without_its_periods_is_partial_and_says_what_is_lacking():
-    found = Known().held(10, 10, lacks="sleep").asked().of()
+    found = Known().held(10, 10, missing="sleep").asked().of()
     assert (found.state, found.why) == ("partial", "sleep")
     assert found.reason == "Oura has no sleep document of it."
 
@@ -172,7 +171,10 @@ def test_a_night_that_readiness_has_was_not_without_the_ring(known):
 
 def test_readiness_is_judged_by_the_ring_too():
     known = (
-        Known().held(0, 9, "readiness").held(11, 40, "readiness").asked(SETTLED, 0, 40, *METRICS)
+        Known()
+        .held(0, 9, "readiness")
+        .held(11, 40, "readiness")
+        .asked(SETTLED, 0, 40, *METRIC_MODELS)
     )
     assert worn(known).off(_9=300, _10=300).state(type="readiness") == "not_worn"
 
@@ -194,7 +196,7 @@ def test_a_ring_that_was_off_explains_no_day_after_the_last_until_two_weeks_have
 def all_types(*, without=()):
     """Of all types that day is missing, asked for when it was over, and later days are there."""
     known = Known()
-    for type_ in METRICS:
+    for type_ in METRIC_MODELS:
         known.held(0, 9, type_).held(11, 40, type_)
         if type_ not in without:
             known.asked(SETTLED, 0, 40, type_)
@@ -424,10 +426,10 @@ def all_facts(draw):
     known = Known()
     # Of somebody without any row no day is judged alone.
     has_rows = draw(st.booleans())
-    for type_ in METRICS:
+    for type_ in METRIC_MODELS:
         found = draw(type_of_facts)
-        for start, end, (lacks, created_at) in found["held"] if has_rows else ():
-            known.held(start, end, type_, lacks=lacks, created_at=created_at)
+        for start, end, (missing_, created_at) in found["held"] if has_rows else ():
+            known.held(start, end, type_, missing=missing_, created_at=created_at)
         for start, end, (at, times) in found["complete"]:
             known.asked(at, start, end, type_, times=times)
         for number in found["rejected"]:
@@ -459,7 +461,7 @@ def days_of(ranges):
 
 
 @settings(deadline=None)
-@given(all_facts(), st.sampled_from(list(METRICS)), span_of_days)
+@given(all_facts(), st.sampled_from(list(METRIC_MODELS)), span_of_days)
 def test_each_day_of_any_range_is_told_exactly_once_and_in_order(facts, type_, span):
     start, end = span
     found = derive(facts, type_, start, end)
@@ -468,7 +470,7 @@ def test_each_day_of_any_range_is_told_exactly_once_and_in_order(facts, type_, s
 
 
 @settings(deadline=None)
-@given(all_facts(), st.sampled_from(list(METRICS)), span_of_days)
+@given(all_facts(), st.sampled_from(list(METRIC_MODELS)), span_of_days)
 def test_each_day_of_a_range_is_told_what_it_is_told_alone(facts, type_, span):
     for each in derive(facts, type_, *span):
         for one in days_of([each]):
@@ -487,7 +489,7 @@ def test_one_reading_tells_apart_the_days_that_were_settled_over_and_not_over_wh
 
 
 @settings(deadline=None)
-@given(all_facts(), st.sampled_from(list(METRICS)), span_of_days)
+@given(all_facts(), st.sampled_from(list(METRIC_MODELS)), span_of_days)
 def test_no_two_neighbours_tell_the_same(facts, type_, span):
     found = derive(facts, type_, *span)
     alike = [replace(each, start=FIRST, end=FIRST) for each in found]
@@ -570,7 +572,7 @@ def write(user, numbers, type="sleep", *, at=AFTER, span=(0, 40), **values):
         for n in numbers
     ]
     whole = Whole(day(span[0]), day(span[1]), "a run")
-    return store(METRICS[type], user.pk, documents, fetched_at=at, now=at, whole=whole)
+    return store(METRIC_MODELS[type], user.pk, documents, fetched_at=at, now=at, whole=whole)
 
 
 def fail(user, start, end, at=AFTER):
@@ -742,7 +744,7 @@ def test_part_of_the_days_are_told_what_they_are_told_among_all(eventful):
     whole = ledger(eventful.pk, day(-5), day(45), today=TODAY)
     assert len({each.state for found in whole.values() for each in found}) >= 6
     for start in range(-5, 43):
-        for type_ in METRICS:
+        for type_ in METRIC_MODELS:
             part = states(eventful, start, start + 3, type_)
             among = {(one - FIRST).days: each for each in whole[type_] for one in days_of([each])}
             for number, each in part.items():
@@ -794,7 +796,7 @@ def many_others(count=100):
         INSERT INTO rejected_documents (user_id, type, key, oura_id, day, content, errors,
             fetched_at, first_seen, last_seen)
         SELECT u, 'sleep', n, n, date '2026-01-01' + n, '', '{}', now(), now(), now()"""
-    inserts = [*(metric.format(module.table(kind.model)) for kind in METRICS.values())]
+    inserts = [*(metric.format(module.table(model)) for model in METRIC_MODELS.values())]
     with connection.cursor() as cursor:
         for insert in (*inserts, reading, rejected):
             cursor.execute(f"{insert} {some}", [users, OTHERS_DAYS - 1])
@@ -819,7 +821,7 @@ def test_among_many_people_every_table_is_read_by_person(eventful):
     found = list(nodes(explained["Plan"]))
     assert [each["Relation Name"] for each in found if each["Node Type"] == "Seq Scan"] == []
     by_index = [each for each in found if "Index Name" in each]
-    assert len(by_index) >= 2 * len(METRICS) + 3
+    assert len(by_index) >= 2 * len(METRIC_MODELS) + 3
     assert [each for each in by_index if "user_id" not in each.get("Index Cond", "")] == []
 
 
@@ -895,22 +897,22 @@ def test_of_somebody_without_any_row_nothing_is_missing(ana):
 
 @pytest.mark.django_db
 def test_a_type_that_is_wholly_held_is_not_among_the_missing(ana):
-    for type_ in METRICS:
+    for type_ in METRIC_MODELS:
         write(ana, range(3), type_, span=(0, 2))
     assert missing(ana.pk, datetime(2026, 3, 3, 12, tzinfo=UTC)) == {}
 
 
 @pytest.mark.django_db
-def test_the_first_day_is_that_of_any_type(ana, ben):
+def test_each_types_first_day_is_that_persons(ana, ben):
     write(ana, [7], span=(0, 9))
     write(ana, [5], "readiness", span=(0, 9))
     write(ben, [1], span=(0, 9))
-    assert first_day(ana.pk) == day(5)
+    assert first_days(ana.pk) == {"sleep": day(7), "readiness": day(5)}
 
 
 @pytest.mark.django_db
 def test_of_somebody_without_any_row_there_is_no_first_day(ana):
-    assert first_day(ana.pk) is None
+    assert first_days(ana.pk) == {}
 
 
 # Asked by programs --------------------------------------------------------------------------------
@@ -921,7 +923,7 @@ LEDGER, COVERAGE = "/api/v1/metrics/ledger", "/api/v1/metrics/coverage"
 @pytest.mark.django_db
 def test_programs_get_each_day_from_the_first_ring_to_tomorrow_of_every_type(processor, eventful):
     told = processor.get(LEDGER, user="ana").json()
-    assert told.keys() == METRICS.keys()
+    assert told.keys() == METRIC_MODELS.keys()
     for found in told.values():
         spans = [
             (date.fromisoformat(each["from"]), date.fromisoformat(each["to"])) for each in found

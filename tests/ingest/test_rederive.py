@@ -1,15 +1,19 @@
 """Rows derived anew after the mapping has changed."""
 
+import shutil
 import threading
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import orjson
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+import metrics
 from ingest import rederive
 from ingest.models import (
+    METRIC_MODELS,
     MetricSource,
     ReadinessMetric,
     Rederivation,
@@ -17,15 +21,15 @@ from ingest.models import (
     SleepMetric,
     Stream,
 )
-from ingest.registry import METRICS
 from ingest.upsert import store
-from oura import mapping
+from metrics import READINESS, TYPES
+from metrics import SLEEP as SLEEP_TYPE
 from tests.ingest.conftest import night
 
 pytestmark = pytest.mark.django_db
 
-SLEEP = METRICS["sleep"]
-AS_IT_WAS = mapping.sleep
+SLEEP = METRIC_MODELS["sleep"]
+AS_IT_WAS = SLEEP_TYPE.map
 FIRST = date(2026, 3, 1)
 READ = datetime(2026, 4, 1, 6, tzinfo=UTC)
 
@@ -65,7 +69,7 @@ def doubled(day, documents):
 
 
 def mend(monkeypatch, function, name="sleep"):
-    monkeypatch.setattr(mapping, name, function)
+    monkeypatch.setattr(TYPES[name], "map", function)
 
 
 def run(capsys, *options, output="json"):
@@ -79,7 +83,7 @@ def run(capsys, *options, output="json"):
 
 
 def latencies(user):
-    return list(SleepMetric.objects.of(user).order_by("day").values_list("latency", flat=True))
+    return list(SleepMetric.objects.of(user.pk).order_by("day").values_list("latency", flat=True))
 
 
 def everything():
@@ -256,9 +260,9 @@ def test_only_the_types_asked_for_are_derived(ana, monkeypatch, capsys):
 
 def test_another_type_is_derived_by_its_own_mapping(ana, monkeypatch, capsys):
     document = {"id": "r", "day": str(FIRST), "score": 70, "temperature_deviation": 0.25}
-    sent = orjson.dumps(mapping.readiness(str(FIRST), {"daily_readiness": [document]}))
-    store(METRICS["readiness"], ana.pk, [sent], fetched_at=READ, now=READ)
-    was = mapping.readiness
+    sent = orjson.dumps(READINESS.map(str(FIRST), {"daily_readiness": [document]}))
+    store(METRIC_MODELS["readiness"], ana.pk, [sent], fetched_at=READ, now=READ)
+    was = READINESS.map
     mend(monkeypatch, lambda *day: {**was(*day), "score": 71}, "readiness")
     run(capsys)
     row = ReadinessMetric.objects.get()
@@ -295,7 +299,7 @@ def test_contributors_that_only_lose_a_null_are_written(ana, monkeypatch, capsys
 
 def test_a_dry_run_writes_nothing_at_all(ana, monkeypatch, capsys):
     collected(ana, *days(3))
-    SleepMetric.objects.filter(day=FIRST).update(lacks="sleep")
+    SleepMetric.objects.filter(day=FIRST).update(missing_collection="sleep")
     before = everything()
     mend(monkeypatch, doubled)
     run(capsys, "--dry-run")
@@ -375,16 +379,12 @@ def test_a_run_of_one_person_or_without_writing_uses_no_position(ana, monkeypatc
     assert (len(counting.days), list(Rederivation.objects.values())) == (3, before)
 
 
-def test_the_fingerprint_changes_with_the_mapping(monkeypatch):
-    before = rederive.fingerprint(SLEEP)
-    mend(monkeypatch, doubled)
-    assert rederive.fingerprint(SLEEP) != before
-
-
-def test_the_fingerprint_changes_with_what_tells_the_traits(monkeypatch):
-    before = rederive.fingerprint(SLEEP)
-    monkeypatch.setattr("oura.reanalysis.traits", doubled)
-    assert rederive.fingerprint(SLEEP) != before
+def test_the_fingerprint_changes_with_the_declarations(monkeypatch, tmp_path):
+    before = rederive.fingerprint()
+    shutil.copytree(Path(metrics.__file__).parent, tmp_path / "metrics")
+    (tmp_path / "metrics" / "sleep.py").write_text("another mapping")
+    monkeypatch.setattr(metrics, "__file__", str(tmp_path / "metrics" / "__init__.py"))
+    assert rederive.fingerprint() != before
 
 
 def test_what_a_mapping_raises_says_at_which_day(ana, monkeypatch):
@@ -396,29 +396,29 @@ def test_what_a_mapping_raises_says_at_which_day(ana, monkeypatch):
 
 
 def older_row(user, **values):
-    """A row from before it was known what it lacks, and by what it was measured."""
+    """A row of a version that kept neither missing collection nor provenance."""
     collected(user, FIRST, **values)
-    SleepMetric.objects.update(lacks="")
-    MetricSource.objects.update(traits={})
+    SleepMetric.objects.update(missing_collection="")
+    MetricSource.objects.update(provenance={})
 
 
-def test_a_row_from_before_gets_its_traits(ana, capsys):
+def test_a_row_from_before_gets_its_provenance(ana, capsys):
     older_row(ana)
     run(capsys)
-    assert MetricSource.objects.get().traits == {"sleep_algorithm": "v2", "ring": "r"}
+    assert MetricSource.objects.get().provenance == {"sleep_algorithm": "v2", "ring": "r"}
 
 
-def test_a_row_from_before_gets_what_it_lacks(ana, capsys):
+def test_a_row_from_before_gets_its_missing_collection(ana, capsys):
     older_row(ana, type="rest")
     run(capsys)
-    assert SleepMetric.objects.get().lacks == "sleep"
+    assert SleepMetric.objects.get().missing_collection == "sleep"
 
 
 def marks():
-    """What each row lacks, and each night's ring."""
-    lacks = SleepMetric.objects.order_by("day").values_list("lacks", flat=True)
-    rings = MetricSource.objects.order_by("day").values_list("traits__ring", flat=True)
-    return list(zip(lacks, rings, strict=True))
+    """Each row's missing collection, and each night's ring."""
+    missing = SleepMetric.objects.order_by("day").values_list("missing_collection", flat=True)
+    rings = MetricSource.objects.order_by("day").values_list("provenance__ring", flat=True)
+    return list(zip(missing, rings, strict=True))
 
 
 def test_each_of_several_rows_from_before_gets_its_own(ana, capsys):
@@ -426,8 +426,8 @@ def test_each_of_several_rows_from_before_gets_its_own(ana, capsys):
     collected(ana, first)
     collected(ana, second, type="rest")
     collected(ana, third, ring_id="another")
-    SleepMetric.objects.update(lacks="")
-    MetricSource.objects.update(traits={})
+    SleepMetric.objects.update(missing_collection="")
+    MetricSource.objects.update(provenance={})
     run(capsys)
     assert marks() == [("", "r"), ("sleep", None), ("", "another")]
 
@@ -446,11 +446,11 @@ def test_a_row_from_before_raises_the_readers_version(ana, capsys):
     assert Stream.objects.get(type="sleep").version > before
 
 
-def test_a_changed_row_gets_its_traits_too(ana, monkeypatch, capsys):
+def test_a_changed_row_gets_its_provenance_too(ana, monkeypatch, capsys):
     older_row(ana)
     mend(monkeypatch, doubled)
     run(capsys)
-    assert MetricSource.objects.get().traits == {"sleep_algorithm": "v2", "ring": "r"}
+    assert MetricSource.objects.get().provenance == {"sleep_algorithm": "v2", "ring": "r"}
 
 
 def test_a_day_whose_documents_count_no_more_goes_as_a_revision(ana, monkeypatch, capsys):
@@ -594,7 +594,7 @@ def test_a_batch_of_many_days_takes_as_many_statements_as_one_of_few(
     ana, ben, monkeypatch, capsys, django_assert_max_num_queries
 ):
     collected(ana, *days(60))
-    SleepMetric.objects.filter(day__gt=days(30)[-1]).update(lacks="sleep")
+    SleepMetric.objects.filter(day__gt=days(30)[-1]).update(missing_collection="sleep")
     mend(monkeypatch, lambda *day: doubled(*day) if day[0] < str(days(20)[-1]) else AS_IT_WAS(*day))
     # Whom: 2; position: find, save (2), drop; two batches of one person with a savepoint each: the
     # lock, rows, sources, three reads of what was and one write, the row, the marks, the version.

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.models import Reading, Revision, Run, SleepMetric
+from ingest.models import METRIC_MODELS, Reading, Revision, Run, SleepMetric
 from ingest.readings import over_at
-from ingest.registry import METRICS
 from ingest.revisions import changes
 from ingest.upsert import Whole, forget, store
-from oura import mapping
+from metrics import SLEEP
 from tests.ingest.conftest import CONTROL, night
 
 pytestmark = pytest.mark.django_db
@@ -31,13 +30,15 @@ def at(number):
 def write(user, read_at, type="sleep", *, now=None, day=DAY, id="a", **columns):
     """One document as it was read at that time."""
     raw = orjson.dumps(night(day.isoformat(), f"{user.username} {id}", **columns))
-    return store(METRICS[type], user.pk, [raw], fetched_at=read_at, now=now or read_at)
+    return store(METRIC_MODELS[type], user.pk, [raw], fetched_at=read_at, now=now or read_at)
 
 
 def read_whole(user, read_at, *, now=None):
     """The day is read, and Oura has nothing of it."""
     whole = Whole(DAY, DAY, "a run")
-    return store(METRICS["sleep"], user.pk, [], fetched_at=read_at, now=now or read_at, whole=whole)
+    return store(
+        METRIC_MODELS["sleep"], user.pk, [], fetched_at=read_at, now=now or read_at, whole=whole
+    )
 
 
 # What is kept -------------------------------------------------------------------------------------
@@ -211,7 +212,7 @@ def test_the_number_of_statements_is_the_same_for_any_number_of_days(
             orjson.dumps(night((DAY + n * ONE_DAY).isoformat(), str(n), score=score))
             for n in range(documents)
         ]
-        store(METRICS["sleep"], ana.pk, raw, fetched_at=moment, now=moment)
+        store(METRIC_MODELS["sleep"], ana.pk, raw, fetched_at=moment, now=moment)
 
     for number, score in enumerate([71, 78, 71]):
         everything(score, at(100 + number))
@@ -227,14 +228,14 @@ def test_the_number_of_statements_is_the_same_for_any_number_of_days(
 
 def collected(user, read_at, *periods, summary=True):
     """A night as the collector sends it."""
-    night_ = mapping.sleep(
+    night_ = SLEEP.map(
         DAY.isoformat(),
         {
             "daily_sleep": [{"id": "s", "score": 80}] if summary else [],
             "sleep": [{"day": DAY.isoformat(), **each} for each in periods],
         },
     )
-    store(METRICS["sleep"], user.pk, [orjson.dumps(night_)], fetched_at=read_at, now=read_at)
+    store(METRIC_MODELS["sleep"], user.pk, [orjson.dumps(night_)], fetched_at=read_at, now=read_at)
 
 
 LONG = {"id": "l", "type": "long_sleep", "total_sleep_duration": 25_000}

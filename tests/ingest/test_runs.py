@@ -11,9 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ingest import reports, runs
 from ingest.ledger import STATES
-from ingest.models import Run
+from ingest.models import METRIC_MODELS, Run
 from ingest.readings import over_at
-from ingest.registry import METRICS
 from ingest.runs import KEPT_PER_PERSON, finish
 from ingest.upsert import Whole, store
 from tests.ingest.conftest import night
@@ -39,7 +38,7 @@ def collect(user, numbers, type="sleep", *, run="run-1", at=NOW, span=(0, 9), **
         for n in numbers
     ]
     whole = Whole(day(span[0]), day(span[1]), run)
-    return store(METRICS[type], user.pk, documents, fetched_at=at, now=at, whole=whole)
+    return store(METRIC_MODELS[type], user.pk, documents, fetched_at=at, now=at, whole=whole)
 
 
 def fail(user, *, run="run-1", at=NOW, span=(0, 9), kind="unavailable"):
@@ -290,7 +289,7 @@ def test_a_collector_is_told_what_its_run_brought_and_what_is_missing(processor,
     told = answer.json()
     assert told.keys() == {*runs.COUNTED, "missing"}
     assert (told["created"], told["healed"]) == (10, 0)
-    assert told["missing"].keys() == METRICS.keys()
+    assert told["missing"].keys() == METRIC_MODELS.keys()
 
 
 def test_a_run_is_known_by_the_request_id_of_its_requests(processor, ana):
@@ -367,7 +366,7 @@ def test_the_gauge_tells_of_no_run_but_the_newest(processor, ana):
 
 def test_the_gauge_has_every_reason_of_every_type_from_the_start(processor, db):
     assert gauge(processor) == {
-        (type_, state): 0 for type_ in METRICS for state in STATES if state != "held"
+        (type_, state): 0 for type_ in METRIC_MODELS for state in STATES if state != "held"
     }
 
 

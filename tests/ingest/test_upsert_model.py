@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from ingest.models import SleepMetric
-from ingest.registry import METRICS
+from ingest.models import METRIC_MODELS, SleepMetric
 from ingest.upsert import store
 from tests.conftest import person
 
@@ -52,7 +51,7 @@ class UpsertModel(TestCase):
         held = {}
         for reading, request in history:
             outcome = store(
-                METRICS["sleep"],
+                METRIC_MODELS["sleep"],
                 user.pk,
                 [
                     orjson.dumps(

@@ -93,7 +93,7 @@ def test_runs_that_are_never_ended_are_kept_within_bounds(processor, ana):
 
 def test_what_older_code_left_untold_of_an_unchanged_row_is_made_up_for(processor, ana):
     processor.send(night(source=SUMMARY_ONLY))
-    SleepMetric.objects.update(lacks="")
+    SleepMetric.objects.update(missing_collection="")
     answer = processor.send(night(source=SUMMARY_ONLY))
     assert answer.json()["unchanged"] == 1
-    assert SleepMetric.objects.get().lacks == "sleep"
+    assert SleepMetric.objects.get().missing_collection == "sleep"

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from metrics import TYPES
 from oura.client import OuraClient
 from oura.collector import Collector, Problem, Report, Tally
 from oura.errors import OuraForbidden
@@ -14,7 +15,7 @@ from oura.retries import LONGEST_WAIT, Waiting
 from tests.oura.answering import Reply
 
 TODAY = date(2026, 10, 27)
-TYPES = ["sleep", "activity", "readiness"]
+NAMES = list(TYPES)
 
 
 def stretch(start, end, state, **more):
@@ -25,7 +26,7 @@ def stretch(start, end, state, **more):
 
 def ledger(*ranges):
     """The same for each type; without ranges one of which nothing was ever asked."""
-    return dict.fromkeys(TYPES, ranges or [stretch("2010-01-01", "2026-10-28", "not_asked")])
+    return dict.fromkeys(NAMES, ranges or [stretch("2010-01-01", "2026-10-28", "not_asked")])
 
 
 RECENT = ledger(stretch("2010-01-01", "2026-10-28", "held", asked_at="2026-10-27T00:00:00Z"))
@@ -72,7 +73,7 @@ class Collection:
         )
 
     def run(self, *types):
-        self.collector.collect(types or TYPES)
+        self.collector.collect(types or NAMES)
         return self.report
 
     @property
@@ -271,7 +272,7 @@ def test_a_processor_without_a_ledger_is_asked_for_its_coverage(collection):
     def older(asked):
         if asked.path.endswith("/ledger"):
             return Reply({}, 404)
-        return taken(asked, dict.fromkeys(TYPES, held))
+        return taken(asked, dict.fromkeys(NAMES, held))
 
     run = collection(oura(daily_activity=[document()]), older)
     assert run.run("activity").tallies["activity"].created > 0
@@ -326,7 +327,7 @@ def test_a_failure_of_one_type_leaves_the_others_alone(collection):
 
 def test_the_unexpected_of_one_type_leaves_the_others_alone(collection, monkeypatch):
     # A mistake of ours, of which there is none to be found at the moment.
-    monkeypatch.setattr("oura.mapping.activity", lambda day, documents: 1 // 0)
+    monkeypatch.setattr(TYPES["activity"], "map", lambda day, documents: 1 // 0)
     run = collection(oura(daily_activity=[document()], daily_readiness=[document()]))
     run.run()
     [problem] = run.report.problems

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from myhealth.metric_types import METRIC_TYPES
+from metrics import TYPES
 from oura import processor
 from oura.errors import OuraForbidden, ProcessorError, ProcessorUnavailable
 from oura.processor import Processor, batches
@@ -65,7 +65,7 @@ WHOLE = {
 
 
 def each_type(told):
-    return dict.fromkeys(METRIC_TYPES, told)
+    return dict.fromkeys(TYPES, told)
 
 
 def test_the_ledger_tells_the_state_of_every_day(serve, client_of):

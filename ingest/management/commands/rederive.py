@@ -4,9 +4,10 @@ import orjson
 import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ingest.models import METRIC_MODELS
 from ingest.people import user_id_of
 from ingest.rederive import Refusal, Tally, rederive
-from ingest.registry import METRICS
+from metrics import TYPES
 from myhealth.errors import Invalid, sentence
 
 log = structlog.get_logger("ingest.rederive")
@@ -26,7 +27,7 @@ class Command(BaseCommand):
             "--type",
             nargs="+",
             action="extend",
-            choices=list(METRICS),
+            choices=list(TYPES),
             help="only these types",
         )
         parser.add_argument("--user", help="only this account's days")
@@ -49,11 +50,11 @@ class Command(BaseCommand):
             if len(refused) < SHOWN:
                 refused.append(refusal)
 
-        for type_, kind in METRICS.items():
-            if type_ not in (options["type"] or METRICS):
+        for type_, model in METRIC_MODELS.items():
+            if type_ not in (options["type"] or TYPES):
                 continue
             tallies[type_] = rederive(
-                kind,
+                model,
                 tell=tell,
                 user_id=user_id,
                 dry_run=options["dry_run"],

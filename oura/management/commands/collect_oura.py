@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from metrics import TYPES
 from myhealth.logs import Role
-from myhealth.metric_types import METRIC_TYPES
 from oura import everyone
 from oura.client import OuraClient, origin_of
 from oura.collector import Collector, Report
@@ -52,7 +52,7 @@ def shard(value: str) -> tuple[int, int]:
 
 class Command(BaseCommand):
     help = (
-        "Collect sleep, activity and readiness from Oura and send them to the processor. "
+        f"Collect {', '.join(TYPES)} from Oura and send them to the processor. "
         "For the person of OURA_API_KEY, and for everybody who has connected an Oura account. "
         "Without dates: what is due (the last 14 days, what is missing or failed, and older days "
         "now and then). "
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             "--type",
             nargs="+",
             action="extend",
-            choices=list(METRIC_TYPES),
+            choices=list(TYPES),
             help="only these types",
         )
         parser.add_argument("--start", type=day, help="first day, YYYY-MM-DD")
@@ -90,7 +90,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         Role.name = "collector"
         began, clock = time.time(), time.monotonic()
-        wish, types = wish_of(options), options["type"] or list(METRIC_TYPES)
+        wish, types = wish_of(options), options["type"] or list(TYPES)
         require_settings()
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
         report = Report(dry_run=wish.dry_run)

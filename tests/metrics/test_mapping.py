@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oura import mapping
+from metrics import ACTIVITY, READINESS, SLEEP
+from metrics.sleep import COUNTING
 
 
 def period(type="long_sleep", asleep=100, **values):
@@ -17,7 +18,7 @@ def summary(**values):
 
 
 def sleep(*periods, summaries=()):
-    return mapping.sleep("2026-03-01", {"daily_sleep": list(summaries), "sleep": list(periods)})
+    return SLEEP.map("2026-03-01", {"daily_sleep": list(summaries), "sleep": list(periods)})
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_sentinels_are_nulls():
     ("seconds", "minutes"), [(0, 0), (29, 0), (30, 1), (89, 1), (90, 2), (None, None), ("x", "x")]
 )
 def test_seconds_become_the_nearest_whole_minute(seconds, minutes):
-    row = mapping.activity("2026-03-01", {"daily_activity": [summary(high_activity_time=seconds)]})
+    row = ACTIVITY.map("2026-03-01", {"daily_activity": [summary(high_activity_time=seconds)]})
     assert row["high_activity_minutes"] == minutes
 
 
@@ -90,7 +91,7 @@ def test_a_value_of_a_wrong_kind_is_passed_on_for_the_processor_to_name():
 
 @pytest.mark.parametrize("value", [1e300, -1e300, 2**63, float("inf")])
 def test_a_number_too_large_to_reckon_with_is_passed_on(value):
-    row = mapping.activity("2026-03-01", {"daily_activity": [summary(high_activity_time=value)]})
+    row = ACTIVITY.map("2026-03-01", {"daily_activity": [summary(high_activity_time=value)]})
     assert row["high_activity_minutes"] == value
     assert sleep(period(), period("sleep", 20, awake_time=value))["awake_time"] == value
 
@@ -101,9 +102,7 @@ def test_the_sum_of_many_large_numbers_still_fits_into_json():
 
 
 def test_readiness_keeps_deviations():
-    row = mapping.readiness(
-        "2026-03-01", {"daily_readiness": [summary(temperature_deviation=-0.2)]}
-    )
+    row = READINESS.map("2026-03-01", {"daily_readiness": [summary(temperature_deviation=-0.2)]})
     assert (row["temperature_deviation"], row["temperature_trend_deviation"]) == (-0.2, None)
 
 
@@ -125,7 +124,7 @@ periods = st.lists(
 @given(periods)
 def test_the_duration_is_the_sum_of_the_counting_periods_in_any_order(periods):
     row, reversed_row = sleep(*periods), sleep(*reversed(periods))
-    counting = [each for each in periods if each.get("type") in mapping.COUNTING]
+    counting = [each for each in periods if each.get("type") in COUNTING]
     known = [
         each["total_sleep_duration"]
         for each in counting
@@ -143,5 +142,5 @@ def test_the_duration_is_the_sum_of_the_counting_periods_in_any_order(periods):
 )
 def test_mapping_never_fails_on_strange_values(strange):
     document = {"id": "x", **strange}
-    assert mapping.activity("2026-03-01", {"daily_activity": [document]})["id"] == "x"
-    assert mapping.readiness("2026-03-01", {"daily_readiness": [document]})["id"] == "x"
+    assert ACTIVITY.map("2026-03-01", {"daily_activity": [document]})["id"] == "x"
+    assert READINESS.map("2026-03-01", {"daily_readiness": [document]})["id"] == "x"

@@ -1,0 +1,50 @@
+"""Readiness: Oura's `daily_readiness`, made after the night that ends on the day."""
+
+from metrics.base import SCORE, MetricType, contributors, field
+from metrics.columns import Figure, Number, mean
+
+DEGREES = Number(-100, 100)
+
+
+class Readiness(MetricType):
+    name = "readiness"
+    collections = ("daily_readiness",)
+    columns = (
+        SCORE,
+        field(
+            "temperature_deviation",
+            DEGREES,
+            "Degrees Celsius from the person's usual.",
+            "°C",
+            "Temperature",
+        ),
+        field(
+            "temperature_trend_deviation",
+            DEGREES,
+            "Degrees Celsius, over some days.",
+            "°C",
+            "Trend",
+        ),
+        contributors(
+            "activity_balance",
+            "body_temperature",
+            "hrv_balance",
+            "previous_day_activity",
+            "previous_night",
+            "recovery_index",
+            "resting_heart_rate",
+            "sleep_balance",
+            "sleep_regularity",
+        ),
+    )
+    figures = (
+        Figure("avg_readiness_score", "score", mean, "Readiness score"),
+        Figure("avg_temperature_deviation", "temperature_deviation", mean),
+    )
+    card = ("temperature_deviation", "temperature_trend_deviation")
+    of_night = True
+    shows_wear = True
+    on_every_worn_day = True
+
+
+READINESS = Readiness()
