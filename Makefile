@@ -17,7 +17,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)
-	@$(VENV) -m myhealth.run
+	@$(VENV) -m myhealth.local.run
 
 test: .venv/dev.stamp browser ## run all tests, or some: make test ARGS="-k sleep"
 	@$(VENV) -m pytest -n 3 --dist loadfile $(ARGS)
@@ -37,13 +37,13 @@ bench: .venv/dev.stamp ## the performance table
 	@$(VENV) -m tests.bench $(ARGS)
 
 backup: .venv/run.stamp ## the embedded database to var/backups/ or FILE=
-	@$(VENV) -m myhealth.run backup "$(FILE)"
+	@$(VENV) -m myhealth.local.run backup "$(FILE)"
 
 restore: .venv/run.stamp ## the newest backup, or FILE=, into the embedded database
-	@$(VENV) -m myhealth.run restore "$(FILE)"
+	@$(VENV) -m myhealth.local.run restore "$(FILE)"
 
 collect: .venv/run.stamp ## collect now, beside `make run`: make collect ARGS="--days 3"
-	@$(VENV) -m myhealth.run collect $(ARGS)
+	@$(VENV) -m myhealth.local.run collect $(ARGS)
 
 image: ## build the container image, where need be without a container daemon
 	@deploy/image/build

@@ -7,7 +7,7 @@ if __name__ == "__main__":
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from myhealth.embedded import EmbeddedError
+    from myhealth.local.embedded import EmbeddedError
 
     try:
         execute_from_command_line(sys.argv)

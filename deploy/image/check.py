@@ -23,7 +23,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from myhealth import embedded  # noqa: E402
+from myhealth.local import embedded  # noqa: E402
 
 IMAGE, BASE = "localhost/myhealth", "docker.io/library/python:3.13-slim"
 TYPES = ("sleep", "activity", "readiness")

@@ -15,7 +15,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
 
     def get_connection_params(self) -> dict[str, Any]:
         if settings.EMBEDDED_DATABASE:
-            from myhealth import embedded
+            from myhealth.local import embedded
 
             try:
                 server = embedded.join(settings.VAR_DIR)

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import requests
 
-from myhealth import embedded
+from myhealth.local import embedded
 from tests.processes import ROOT, Service, free_port, wait_until
 
 BIN = Path(sys.executable).parent

@@ -13,7 +13,7 @@ import time
 import psutil
 import requests
 
-from myhealth import embedded
+from myhealth.local import embedded
 from tests.processes import ROOT, free_port, wait_until
 
 READY = re.compile(r"myhealth is ready: (http://localhost:\d+/) \(user (\S+), password (\S+)\)")
@@ -60,7 +60,7 @@ class Machine:
 
     def run(self, *arguments, **settings):
         """A sub-command, or a start that is expected to fail."""
-        return self.command("-m", "myhealth.run", *arguments, **settings)
+        return self.command("-m", "myhealth.local.run", *arguments, **settings)
 
     def clean_up(self):
         for run in self.runs:
@@ -77,7 +77,7 @@ class Run:
     def __init__(self, environment):
         self.var = environment["VAR_DIR"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "myhealth.run"],
+            [sys.executable, "-m", "myhealth.local.run"],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,

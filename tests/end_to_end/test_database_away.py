@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import requests
 
-from myhealth import embedded
+from myhealth.local import embedded
 from tests.processes import ROOT, TOKEN, Service, wait_until
 
 DOCUMENT = {"id": "a", "day": "2026-03-01", "score": 81}

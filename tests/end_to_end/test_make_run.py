@@ -14,7 +14,7 @@ import psutil
 import pytest
 import requests
 
-from myhealth import embedded
+from myhealth.local import embedded
 from tests.processes import ROOT, Service, wait_until
 
 

@@ -19,16 +19,16 @@ import psycopg
 import pytest
 from django.db import OperationalError, connections
 
-from myhealth import embedded, local
+from myhealth.local import embedded, local_env
 
-BASE_DIR = Path(__file__).resolve().parents[2]
+BASE_DIR = Path(__file__).resolve().parents[3]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs a parent-death signal")
 
 # Joins, says where, and stays until its standard input is closed.
 USER = """
 import dataclasses, json, pathlib, sys
-from myhealth import embedded
+from myhealth.local import embedded
 try:
     connection = embedded.join(pathlib.Path(sys.argv[1]))
 except embedded.EmbeddedError as error:
@@ -40,7 +40,7 @@ sys.stdin.read()
 RESTLESS = """
 import pathlib, sys
 import psycopg
-from myhealth import embedded
+from myhealth.local import embedded
 for _ in range(8):
     c = embedded.join(pathlib.Path(sys.argv[1]))
     with psycopg.connect(
@@ -505,19 +505,19 @@ def test_a_restore_without_a_backup_gets_a_sentence(var):
 
 
 def test_generated_secrets_are_written_once(tmp_path):
-    local.ensure(tmp_path)
+    local_env.ensure(tmp_path)
     file = tmp_path / "local.env"
     before = file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    local.ensure(tmp_path)
+    local_env.ensure(tmp_path)
     assert file.read_text() == before
     assert "LOCAL=on\n" in before
 
 
 def test_missing_secrets_are_added_and_present_ones_kept(tmp_path):
     (tmp_path / "local.env").write_text("DEMO_PASSWORD=mine")
-    local.ensure(tmp_path)
+    local_env.ensure(tmp_path)
     lines = (tmp_path / "local.env").read_text().splitlines()
     assert lines[0] == "DEMO_PASSWORD=mine"
-    assert {line.partition("=")[0] for line in lines} == set(local.GENERATED)
-    assert len(lines) == len(local.GENERATED)
+    assert {line.partition("=")[0] for line in lines} == set(local_env.GENERATED)
+    assert len(lines) == len(local_env.GENERATED)

@@ -1,9 +1,9 @@
 """`make run`: everything on one machine, started together and stopped together.
 
-python -m myhealth.run                    database, services, hourly collection
-python -m myhealth.run collect [OPTIONS]  one collection with the same settings
-python -m myhealth.run backup [FILE]      the embedded database to a file
-python -m myhealth.run restore [FILE]     and back
+python -m myhealth.local.run                    database, services, hourly collection
+python -m myhealth.local.run collect [OPTIONS]  one collection with the same settings
+python -m myhealth.local.run backup [FILE]      the embedded database to a file
+python -m myhealth.local.run restore [FILE]     and back
 """
 
 import contextlib
@@ -26,9 +26,9 @@ import requests
 from honcho.printer import Message, Printer
 from honcho.process import Popen, Process
 
-from myhealth import embedded, local
+from myhealth.local import embedded, local_env
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 PORTS = {"API_PORT": 8000, "PROCESSOR_PORT": 8001, "SANDBOX_PORT": 8002}
 DEMO = "demo"
 HOUR = 3600.0
@@ -128,7 +128,7 @@ def manage(*arguments: str, **settings: str) -> str:
 
 def prepare() -> None:
     """Bring up all that the services rely on: secrets, database, tables, account."""
-    local.ensure(var_dir())
+    local_env.ensure(var_dir())
     read_settings()
     check_ports()
     if not os.environ.get("DB_HOST"):
@@ -225,7 +225,7 @@ def run() -> int:
     services = Services()
     for name, port in ports().items():
         services.serve(name.removesuffix("_PORT").lower(), port)
-    services.add(COLLECTOR, "myhealth.run collect-forever")
+    services.add(COLLECTOR, "myhealth.local.run collect-forever")
     services.loop()
     embedded.leave(var_dir())
     asked = services.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
