@@ -7,12 +7,12 @@ if __name__ == "__main__":
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from myhealth.local.embedded import EmbeddedError
+    from myhealth.postgresql.errors import ServerMissing
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as problem:
         sys.stderr.write(f"{problem}\n")
         sys.exit(2)
-    except EmbeddedError as problem:
+    except ServerMissing as problem:
         sys.exit(str(problem))

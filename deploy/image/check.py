@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from myhealth.local import embedded  # noqa: E402
+from myhealth.local.processes import wait_until  # noqa: E402
 
 IMAGE, BASE = "localhost/myhealth", "docker.io/library/python:3.13-slim"
 TYPES = ("sleep", "activity", "readiness")
@@ -48,7 +49,7 @@ def expect(claim: bool, sentence: str, found: object = "") -> None:
 
 
 def await_that(happened: Callable[[], object], sentence: str) -> None:
-    if not embedded.wait_until(happened, 60):
+    if not wait_until(happened, 60):
         sys.exit(f"FAILED: waited a minute in vain until {sentence}.")
 
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from myhealth.local.embedded import write_private
+from myhealth.local.files import write_private
 
 # No letter that another looks like: people type it from a terminal.
 LEGIBLE = "abcdefghijkmnpqrstuvwxyz23456789"

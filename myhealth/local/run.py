@@ -26,7 +26,9 @@ import requests
 from honcho.printer import Message, Printer
 from honcho.process import Popen, Process
 
-from myhealth.local import embedded, local_env
+from myhealth.local import backups, embedded, local_env
+from myhealth.local.processes import die_with_parent
+from myhealth.local.server import EmbeddedError
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 PORTS = {"API_PORT": 8000, "PROCESSOR_PORT": 8001, "SANDBOX_PORT": 8002}
@@ -160,13 +162,13 @@ class Mortal(Process):  # type: ignore[misc]
     """A honcho process that does not outlive the runner, even one that is killed."""
 
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
-        embedded.die_with_parent(signal.SIGKILL)
+        die_with_parent(signal.SIGKILL)
         self._child_ctor = spawn
         super().run(events, ignore_signals)
 
 
 def spawn(command: str, **options: Any) -> Popen:
-    last_wish = functools.partial(embedded.die_with_parent, signal.SIGTERM)
+    last_wish = functools.partial(die_with_parent, signal.SIGTERM)
     child = Popen(command, preexec_fn=last_wish, **options)
     threading.Thread(target=end_group, args=[child], daemon=True).start()
     return child
@@ -298,7 +300,7 @@ def rest(seconds: float) -> None:
     except requests.RequestException:
         time.sleep(60)
         return
-    last_wish = functools.partial(embedded.die_with_parent, signal.SIGTERM)
+    last_wish = functools.partial(die_with_parent, signal.SIGTERM)
     waiting = subprocess.Popen(command, cwd=BASE_DIR, env=environment, preexec_fn=last_wish)
     try:
         # Meanwhile see that the database is there: the services' pools only reconnect.
@@ -306,7 +308,7 @@ def rest(seconds: float) -> None:
             if not os.environ.get("DB_HOST"):
                 try:
                     embedded.join(var_dir())
-                except embedded.EmbeddedError as error:
+                except EmbeddedError as error:
                     say(str(error))
             time.sleep(1)
     finally:
@@ -360,9 +362,9 @@ def move(what: str, *files: str) -> int:
         sys.exit(f"DB_HOST is set: {what} that PostgreSQL with its own pg_dump and pg_restore.")
     file = Path(files[0]).expanduser() if files and files[0] else None
     if what == "backup":
-        say(f"Backed up to {embedded.backup(var_dir(), file)}")
+        say(f"Backed up to {backups.backup(var_dir(), file)}")
     else:
-        say(f"Restored from {embedded.restore(var_dir(), file)}")
+        say(f"Restored from {backups.restore(var_dir(), file)}")
     embedded.leave(var_dir())
     return 0
 
@@ -391,7 +393,7 @@ def main(arguments: list[str]) -> int:
                 return collect_now(*options)
             case ["backup" | "restore" as what, *files]:
                 return move(what, *files)
-    except embedded.EmbeddedError as error:
+    except EmbeddedError as error:
         sys.exit(str(error))
     sys.exit(__doc__)
 

@@ -1,10 +1,10 @@
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError
 from django_prometheus.db.backends.postgresql import base
 
 from myhealth.metrics import observe_query
+from myhealth.postgresql.errors import ServerMissing
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
@@ -15,15 +15,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
 
     def get_connection_params(self) -> dict[str, Any]:
         if settings.EMBEDDED_DATABASE:
-            from myhealth.local import embedded
-
-            try:
-                server = embedded.join(settings.VAR_DIR)
-            except embedded.EmbeddedError as error:
-                raise OperationalError(str(error)) from error
-            self.settings_dict.update(
-                HOST=server.host, PORT=server.port, USER=server.user, PASSWORD=server.password
-            )
+            self.settings_dict.update(embedded_server())
         params: dict[str, Any] = super().get_connection_params()
         return params
 
@@ -31,3 +23,23 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         super().init_connection_state()
         if observe_query not in self.execute_wrappers:
             self.execute_wrappers.append(observe_query)
+
+
+def embedded_server() -> dict[str, Any]:
+    """Where the embedded server answers, as settings; ServerMissing where there can't be one."""
+    try:
+        from myhealth.local import embedded
+        from myhealth.local.server import EmbeddedError
+    except ModuleNotFoundError as error:
+        # As in the production image, which has no server of its own.
+        raise ServerMissing("DB_HOST must name the PostgreSQL server.") from error
+    try:
+        server = embedded.join(settings.VAR_DIR)
+    except EmbeddedError as error:
+        raise ServerMissing(str(error)) from error
+    return {
+        "HOST": server.host,
+        "PORT": server.port,
+        "USER": server.user,
+        "PASSWORD": server.password,
+    }

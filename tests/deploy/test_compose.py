@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import requests
 
-from myhealth.local import embedded
+from myhealth.local import embedded, places
 from tests.processes import ROOT, Service, free_port, wait_until
 
 BIN = Path(sys.executable).parent
@@ -198,7 +198,7 @@ class Composed:
         hosts = dict.fromkeys(("db", "processor"), "127.0.0.1")
         given = service.get("environment", {}).items()
         return {
-            "PATH": f"{BIN}:{embedded.find_binaries()}:{os.environ['PATH']}",
+            "PATH": f"{BIN}:{places.find_binaries()}:{os.environ['PATH']}",
             "TMPDIR": str(temporary),
             "VAR_DIR": str(temporary),
             "PORT": str(self.ports.get(name, "")),

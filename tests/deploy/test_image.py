@@ -5,6 +5,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,51 @@ def test_the_image_gets_our_packages_and_what_runs_them_and_nothing_else():
     wanted |= {"deploy/entrypoint", "deploy/image/healthcheck.py"}
     assert "*" in lines
     assert {line[1:] for line in lines if line.startswith("!")} == wanted
+    assert "myhealth/local" in lines
+
+
+@pytest.fixture
+def context(tmp_path):
+    """A folder with what the image gets, and nothing else to import from."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    wanted = [line[1:] for line in lines if line.startswith("!")]
+    unwanted = {ROOT / line for line in lines if line and line[0] not in "!#*"}
+
+    def ignored(folder, names):
+        return {name for name in names if Path(folder) / name in unwanted or name == "__pycache__"}
+
+    for name in wanted:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def manage(context, *arguments, **settings):
+    environment = {"PATH": os.environ["PATH"], **settings}
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("service", ["api", "processor"])
+def test_the_services_lack_nothing_that_the_image_does_not_get(context, service):
+    settings = {name: f"{name}-0123456789-0123456789-0123456789" for name in SECRETS}
+    done = manage(
+        *(context, "check"),
+        SERVICE=service,
+        DB_HOST="db.example",
+        ALLOWED_HOSTS="health.example.org",
+        PUBLIC_URL="https://health.example.org",
+        **settings,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_command_without_a_database_gets_a_sentence(context):
+    done = manage(context, "migrate")
+    assert (done.returncode, done.stderr) == (1, "DB_HOST must name the PostgreSQL server.\n")
 
 
 def test_hadolint_finds_nothing():

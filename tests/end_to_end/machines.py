@@ -13,7 +13,7 @@ import time
 import psutil
 import requests
 
-from myhealth.local import embedded
+from myhealth.local import embedded, places
 from tests.processes import ROOT, free_port, wait_until
 
 READY = re.compile(r"myhealth is ready: (http://localhost:\d+/) \(user (\S+), password (\S+)\)")
@@ -68,7 +68,7 @@ class Machine:
             run.process.wait()
             run.reader.join()
         wait_until(lambda: not self.var.exists() or not embedded.alive(self.var))
-        shutil.rmtree(embedded.elsewhere(self.var), ignore_errors=True)
+        shutil.rmtree(places.elsewhere(self.var), ignore_errors=True)
 
 
 class Run:
@@ -138,5 +138,5 @@ class Run:
 
 def is_keeper(process, var):
     with contextlib.suppress(psutil.Error):
-        return process.cmdline()[-3:-1] == ["keep", var]
+        return process.cmdline()[-3:-1] == ["myhealth.local.keeper", var]
     return False

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import requests
 
-from myhealth.local import embedded
+from myhealth.local import embedded, places
 from tests.processes import ROOT, TOKEN, Service, wait_until
 
 DOCUMENT = {"id": "a", "day": "2026-03-01", "score": 81}
@@ -29,7 +29,7 @@ class Database:
         self.at = embedded.join(self.var)
 
     def stop(self):
-        state = embedded.locate(self.var).data / "postmaster.pid"
+        state = places.locate(self.var).data / "postmaster.pid"
         keeper = psutil.Process(int(state.read_text().split()[0])).parent()
         keeper.terminate()
         wait_until(lambda: not embedded.alive(self.var))

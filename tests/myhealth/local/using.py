@@ -1,0 +1,108 @@
+"""Processes that use an embedded PostgreSQL, and what can be seen of it."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from myhealth.local import embedded, places
+from myhealth.local.server import Connection
+from tests.processes import ROOT
+
+# Joins, says where, and stays until its standard input is closed.
+USER = """
+import dataclasses, json, pathlib, sys
+from myhealth.local import embedded
+from myhealth.local.server import EmbeddedError
+try:
+    connection = embedded.join(pathlib.Path(sys.argv[1]))
+except EmbeddedError as error:
+    sys.exit(str(error))
+print(json.dumps(dataclasses.asdict(connection)), flush=True)
+sys.stdin.read()
+"""
+
+
+class User:
+    """A process of its own that uses the database."""
+
+    def __init__(self, var):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", USER, str(var)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+        line = self.process.stdout.readline()
+        self.connection = Connection(**json.loads(line)) if line else None
+
+    def end(self):
+        _, self.said = self.process.communicate(timeout=20)
+        return self.process.returncode
+
+
+@contextlib.contextmanager
+def using(var):
+    user = User(var)
+    try:
+        yield user
+    finally:
+        user.end()
+
+
+def query(connection, statement="SELECT 1"):
+    with psycopg.connect(
+        host=connection.host,
+        port=connection.port,
+        user=connection.user,
+        password=connection.password,
+        dbname=connection.name,
+        autocommit=True,
+    ) as opened:
+        cursor = opened.execute(statement)
+        return cursor.fetchone()[0] if cursor.description else None
+
+
+def eventually(happened, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        threading.Event().wait(0.02)
+
+
+def answers(connection):
+    with contextlib.suppress(psycopg.OperationalError):
+        return query(connection) == 1
+
+
+def data_of(var):
+    note = var / "postgres.location"
+    return Path(note.read_text().strip()) if note.exists() else var / "postgres"
+
+
+def postgres(var):
+    return psutil.Process(int((data_of(var) / "postmaster.pid").read_text().split()[0]))
+
+
+def keeper(var):
+    return postgres(var).parent()
+
+
+def gone(process):
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def clean_up(var):
+    embedded.leave(var)
+    eventually(lambda: not var.exists() or not embedded.alive(var))
+    shutil.rmtree(places.elsewhere(var), ignore_errors=True)
