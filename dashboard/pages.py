@@ -1,32 +1,23 @@
 """The pages of people, signed in by session."""
 
-import zoneinfo
 from datetime import date, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.generic import TemplateView, UpdateView
 
+from accounts.forms import Profile
+from accounts.models import User
 from dashboard import coverage, marks, reading, summaries
-from dashboard.models import User
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES
 from oura.client import origin_of
 from oura.models import Connection
 from oura.provider import SCOPES
-
-
-class Login(LoginView):
-    template_name = "dashboard/login.html"
-    redirect_authenticated_user = True
-
 
 # What is missing, and marks, are told of so many days.
 DAYS = 30
@@ -87,17 +78,6 @@ def lately(user_id: int, today: date) -> dict[str, Any]:
     }
 
 
-class Profile(forms.ModelForm):  # type: ignore[type-arg]
-    class Meta:
-        model = User
-        fields = ("time_zone",)
-        widgets: ClassVar[dict[str, Any]] = {
-            "time_zone": forms.Select(
-                choices=[(name, name) for name in sorted(zoneinfo.available_timezones())]
-            )
-        }
-
-
 class Account(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
     """A person's own settings, and their connection to Oura."""
 
@@ -122,8 +102,3 @@ class Account(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
             invented=origin_of(settings.OURA_API_URL) == "sandbox",
             **kwargs,
         )
-
-
-def expired(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form without a valid token: left open too long, or sent by another site."""
-    return render(request, "dashboard/expired.html", status=403)

@@ -11,32 +11,9 @@ from ingest.ledger import STATES
 from ingest.models import Revision
 from metrics import TYPES, MetricType
 from metrics.columns import Contributors, Kind, Number, Text, Whole, mean
+from myhealth.schemas import COUNT, DATE, Schema, errors
 
-Schema = dict[str, Any]
-DATE: Schema = {"type": "string", "format": "date"}
 TIME: Schema = {"type": "string", "format": "date-time"}
-MESSAGES: Schema = {
-    "type": "object",
-    "additionalProperties": {"type": "array", "items": {"type": "string"}},
-}
-ERROR: Schema = {
-    "type": "object",
-    "required": ["detail", "code", "errors"],
-    "properties": {"detail": {"type": "string"}, "code": {"type": "string"}, "errors": MESSAGES},
-}
-TOKENS: Schema = {
-    "type": "object",
-    "required": ["token", "access", "refresh"],
-    "properties": {
-        "token": {"type": "string", "description": "The same as access."},
-        "access": {"type": "string", "description": "Valid for 15 minutes."},
-        "refresh": {"type": "string", "description": "Works once."},
-    },
-}
-
-
-def errors(*statuses: int) -> dict[Any, Schema]:
-    return {(status, "application/json"): ERROR for status in statuses}
 
 
 def page_errors(*statuses: int) -> dict[Any, Schema]:
@@ -121,7 +98,6 @@ def nullable(schema: Schema) -> Schema:
 
 STATE: Schema = {"type": "string", "enum": list(STATES)}
 REASON: Schema = {"type": ["string", "null"], "description": "A sentence; null for a day held."}
-COUNT: Schema = {"type": "integer", "minimum": 0}
 MARK: Schema = {
     **closed(
         {

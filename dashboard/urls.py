@@ -1,26 +1,15 @@
 from django.contrib import admin
-from django.contrib.auth.views import LogoutView
 from django.templatetags.static import static
-from django.urls import include, path
+from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from dashboard import pages, views
 from ingest.models import METRIC_MODELS
 
-accounts = [
-    path("login/", pages.Login.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
-]
-
 urlpatterns = [
     path("", pages.Today.as_view(), name="today"),
     path("account/", pages.Account.as_view(), name="account"),
-    # The name under which the browsable API looks for its login.
-    path("accounts/", include((accounts, "rest_framework"))),
-    path("auth/login", views.LoginView.as_view()),
-    path("auth/refresh", views.RefreshView.as_view()),
-    path("auth/logout", views.LogoutView.as_view()),
     path("api/v1/dashboard", views.DashboardView.as_view(), name="dashboard"),
     path("api/v1/coverage", views.CoverageView.as_view(), name="coverage"),
     path("api/v1/days/<str:day>", views.DayView.as_view(), name="day"),
@@ -32,5 +21,5 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(authentication_classes=[]), name="docs"),
     path("admin/", admin.site.urls),
-    path("favicon.ico", RedirectView.as_view(url=static("dashboard/icon.svg"))),
+    path("favicon.ico", RedirectView.as_view(url=static("myhealth/icon.svg"))),
 ]

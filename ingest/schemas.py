@@ -9,6 +9,7 @@ from ingest.ledger import STATES
 from ingest.reports import KINDS, MOST_RANGES
 from ingest.runs import COUNTED
 from metrics import TYPES
+from myhealth.schemas import COUNT, DATE, ERROR, MESSAGES
 
 
 def _documents() -> list[dict[str, Any]]:
@@ -20,15 +21,6 @@ def _documents() -> list[dict[str, Any]]:
 
 COUNTS: dict[str, Any] = {
     name: {"type": "integer", "minimum": 0} for name in ("created", "updated", "unchanged")
-}
-MESSAGES: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": {"type": "array", "items": {"type": "string"}},
-}
-ERROR: dict[str, Any] = {
-    "type": "object",
-    "required": ["detail", "code", "errors"],
-    "properties": {"detail": {"type": "string"}, "code": {"type": "string"}, "errors": MESSAGES},
 }
 REJECTED: dict[str, Any] = {
     "type": "array",
@@ -61,9 +53,7 @@ REFUSAL: dict[str, Any] = {
         "rejected": REJECTED,
     },
 }
-DATE = {"type": "string", "format": "date"}
 MOMENT = {"type": ["string", "null"], "format": "date-time"}
-COUNT = {"type": "integer", "minimum": 0}
 RANGE: dict[str, Any] = {
     "type": "object",
     "required": ["from", "to", "state", "why", "reason", "asked_at", "next_at", "times"],
@@ -179,7 +169,3 @@ INGEST_REQUEST: dict[str, Any] = {
         },
     }
 }
-
-
-def errors(*statuses: int) -> dict[int, dict[str, Any]]:
-    return dict.fromkeys(statuses, ERROR)

@@ -26,6 +26,7 @@ from metrics import TYPES
 from myhealth.errors import Invalid
 from myhealth.parsers import LengthRequired
 from myhealth.renderers import OrjsonRenderer
+from myhealth.schemas import errors
 
 MOST_DOCUMENTS = 5_000
 AHEAD = timedelta(minutes=5)
@@ -55,7 +56,7 @@ class IngestView(ProgramView):
         responses={
             201: schemas.OUTCOME,
             400: schemas.REFUSAL,
-            **schemas.errors(401, 411, 413, 415, 503),
+            **errors(401, 411, 413, 415, 503),
         },
     )
     def post(self, request: Request) -> Response:
@@ -91,7 +92,7 @@ class MetricsView(ProgramView):
             OpenApiParameter("start", date, description="First day; 6 days before the end."),
             OpenApiParameter("end", date, description="Last day, included; today (UTC)."),
         ],
-        responses={200: schemas.ROWS, **schemas.errors(400, 401, 404, 503)},
+        responses={200: schemas.ROWS, **errors(400, 401, 404, 503)},
     )
     def get(self, request: Request, type_: str) -> Response:
         """One person's rows, newest first."""
@@ -115,7 +116,7 @@ class CoverageView(ProgramView):
     @extend_schema(
         operation_id="metrics_coverage",
         parameters=[USER],
-        responses={200: schemas.COVERAGE, **schemas.errors(400, 401, 503)},
+        responses={200: schemas.COVERAGE, **errors(400, 401, 503)},
     )
     def get(self, request: Request) -> Response:
         """Per type the days held and the gaps between them."""
@@ -128,7 +129,7 @@ class LedgerView(ProgramView):
     @extend_schema(
         operation_id="metrics_ledger",
         parameters=[USER],
-        responses={200: schemas.LEDGER, **schemas.errors(400, 401, 503)},
+        responses={200: schemas.LEDGER, **errors(400, 401, 503)},
     )
     def get(self, request: Request) -> Response:
         """Per type the state of every day, as ranges: the collector's only memory."""
@@ -144,7 +145,7 @@ class ReportsView(ProgramView):
     @extend_schema(
         operation_id="report_failure",
         request=schemas.REPORT_REQUEST,
-        responses={204: None, **schemas.errors(400, 401, 413, 415, 503)},
+        responses={204: None, **errors(400, 401, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
         """Take down that ranges of days could not be read, and why."""
@@ -166,7 +167,7 @@ class RunsView(ProgramView):
     @extend_schema(
         operation_id="finish_run",
         request=schemas.RUN_REQUEST,
-        responses={200: schemas.RUN, **schemas.errors(400, 401, 413, 415, 503)},
+        responses={200: schemas.RUN, **errors(400, 401, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
         """End the run of this request id, and tell how the person's days stand."""
@@ -180,7 +181,7 @@ class RetryView(ControlView):
     @extend_schema(
         operation_id="rejected_retry",
         request=None,
-        responses={201: schemas.OUTCOME, 400: schemas.REFUSAL, **schemas.errors(401, 404, 503)},
+        responses={201: schemas.OUTCOME, 400: schemas.REFUSAL, **errors(401, 404, 503)},
     )
     def post(self, request: Request, pk: int) -> Response:
         """Try once more to store a rejected document."""
@@ -206,7 +207,7 @@ class RetryView(ControlView):
 class PersonView(ControlView):
     @extend_schema(
         operation_id="people_delete",
-        responses={204: None, **schemas.errors(400, 401, 503)},
+        responses={204: None, **errors(400, 401, 503)},
     )
     def delete(self, request: Request, user: str) -> Response:
         """Delete all that is held of a person; the account itself stays."""

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
+admin.site.site_header = admin.site.site_title = "myhealth"
+admin.site.index_title = "What is held"
+
 
 class ReadOnlyAdmin(ModelAdmin):
     show_full_result_count = False

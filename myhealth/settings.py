@@ -283,6 +283,7 @@ INSTALLED_APPS = [
     "corsheaders",
     "axes",
     "myhealth",
+    "accounts",
     "ingest",
     "dashboard",
     "oura",
@@ -297,7 +298,7 @@ COMMON_MIDDLEWARE = [
 PEOPLE_MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "dashboard.middleware.LoopbackMiddleware",
+    "myhealth.loopback.LoopbackMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -348,7 +349,7 @@ if TIME_ZONE not in zoneinfo.available_timezones():
 
 # Accounts, sessions, tokens ------------------------------------------------------------------
 
-AUTH_USER_MODEL = "dashboard.User"
+AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -373,7 +374,7 @@ JWT_SECRETS = JWT_SECRETS or [SECRET_KEY]
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
-    "AUTH_TOKEN_CLASSES": ("dashboard.tokens.AccessToken",),
+    "AUTH_TOKEN_CLASSES": ("accounts.tokens.AccessToken",),
 }
 
 TRUSTED_PROXIES = []
@@ -382,15 +383,15 @@ for part in listed("TRUSTED_PROXIES"):
         TRUSTED_PROXIES.append(ipaddress.ip_network(part, strict=False))
     except ValueError:
         problems.append("TRUSTED_PROXIES must be addresses or networks, such as 10.0.0.0/8.")
-AXES_FAILURE_LIMIT = "dashboard.lockout.limit"
+AXES_FAILURE_LIMIT = "accounts.lockout.limit"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "myhealth.requests.client_address"
-AXES_USERNAME_CALLABLE = "dashboard.lockout.username"
-AXES_LOCKOUT_CALLABLE = "dashboard.lockout.answer"
-AXES_CLIENT_STR_CALLABLE = "dashboard.lockout.client"
+AXES_USERNAME_CALLABLE = "accounts.lockout.username"
+AXES_LOCKOUT_CALLABLE = "accounts.lockout.answer"
+AXES_CLIENT_STR_CALLABLE = "accounts.lockout.client"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_SENSITIVE_PARAMETERS = ["csrfmiddlewaretoken"]
 
@@ -401,7 +402,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = origins("CSRF_TRUSTED_ORIGINS")
-CSRF_FAILURE_VIEW = "dashboard.pages.expired"
+CSRF_FAILURE_VIEW = "accounts.pages.expired"
 SECURE_HSTS_SECONDS = 0 if LOCAL else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
 SECURE_SSL_REDIRECT = SERVICE in ("", "api") and not LOCAL
@@ -423,7 +424,7 @@ except (ValueError, KeyError, ImproperlyConfigured):
 DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "dashboard.authentication.TokenAuthentication",
+        "accounts.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

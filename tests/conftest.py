@@ -1,8 +1,10 @@
 import functools
 
+import orjson
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
+from django.test import Client
 
 PASSWORDS = {"ana": "correct horse battery", "ben": "another good password"}
 
@@ -26,3 +28,51 @@ def ana(db):
 @pytest.fixture
 def ben(db):
     return person("ben")
+
+
+class Api:
+    """One program's view of the API."""
+
+    def __init__(self, address="198.51.100.7"):
+        self.client = Client(raise_request_exception=False, REMOTE_ADDR=address)
+        self.access = self.refresh = ""
+
+    def post(self, path, body, **headers):
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        return self.client.post(path, raw, content_type="application/json", headers=headers)
+
+    def log_in(self, name="ana", password=None):
+        password = PASSWORDS[name] if password is None else password
+        answer = self.post("/auth/login", {"username": name, "password": password})
+        if answer.status_code == 200:
+            self.access, self.refresh = answer.json()["access"], answer.json()["refresh"]
+        return answer
+
+    def renew(self, refresh=None):
+        return self.post("/auth/refresh", {"refresh": refresh or self.refresh})
+
+    def get(self, path, headers=None, **query):
+        headers = {"Authorization": f"Bearer {self.access}", **(headers or {})}
+        return self.client.get(f"/api/v1/{path}", query, headers=headers)
+
+
+@pytest.fixture
+def api(ana):
+    made = Api()
+    made.log_in()
+    return made
+
+
+@pytest.fixture
+def signed_in(ana):
+    """A browser in which ana is signed in."""
+    browser = Client(REMOTE_ADDR="198.51.100.7")
+    browser.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
+    return browser
+
+
+@pytest.fixture
+def admin(signed_in, ana):
+    ana.is_staff = ana.is_superuser = True
+    ana.save()
+    return signed_in

@@ -281,7 +281,7 @@ def check_collections(containers: Containers, api: str, password: str, **setting
 def check_page(api: str) -> None:
     page = requests.get(f"{api}/accounts/login/", timeout=10)
     expect(page.ok and "csrfmiddlewaretoken" in page.text, "the log-in page is shown")
-    style = requests.get(f"{api}/static/dashboard/style.css", timeout=10)
+    style = requests.get(f"{api}/static/myhealth/style.css", timeout=10)
     expect(style.ok and bool(style.text), "and its style sheet")
 
 

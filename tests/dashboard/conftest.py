@@ -1,39 +1,10 @@
 import datetime
 
 import orjson
-import pytest
-from django.test import Client
 from django.utils import timezone
 
 from ingest.models import METRIC_MODELS, RejectedDocument
 from ingest.upsert import Whole, store
-from tests.conftest import PASSWORDS
-
-
-class Api:
-    """One program's view of the API."""
-
-    def __init__(self, address="198.51.100.7"):
-        self.client = Client(raise_request_exception=False, REMOTE_ADDR=address)
-        self.access = self.refresh = ""
-
-    def post(self, path, body, **headers):
-        raw = body if isinstance(body, bytes) else orjson.dumps(body)
-        return self.client.post(path, raw, content_type="application/json", headers=headers)
-
-    def log_in(self, name="ana", password=None):
-        password = PASSWORDS[name] if password is None else password
-        answer = self.post("/auth/login", {"username": name, "password": password})
-        if answer.status_code == 200:
-            self.access, self.refresh = answer.json()["access"], answer.json()["refresh"]
-        return answer
-
-    def renew(self, refresh=None):
-        return self.post("/auth/refresh", {"refresh": refresh or self.refresh})
-
-    def get(self, path, headers=None, **query):
-        headers = {"Authorization": f"Bearer {self.access}", **(headers or {})}
-        return self.client.get(f"/api/v1/{path}", query, headers=headers)
 
 
 def hold(user, type_="sleep", **documents_by_id):
@@ -81,10 +52,3 @@ def night(user, day, version=None, ring=None):
 
 def days_ago(count):
     return str(timezone.now().date() - datetime.timedelta(days=count))
-
-
-@pytest.fixture
-def api(ana):
-    made = Api()
-    made.log_in()
-    return made

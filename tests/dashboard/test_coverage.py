@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from ingest import readings
 from ingest.models import METRIC_MODELS, Reading
-from tests.dashboard.conftest import Api, days_ago, hold, read_whole, reject
+from tests.conftest import Api
+from tests.dashboard.conftest import days_ago, hold, read_whole, reject
 
 pytestmark = pytest.mark.django_db
 MARCH = {"start": "2026-03-01", "end": "2026-03-10"}

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from ingest.models import METRIC_MODELS
 from ingest.upsert import forget
-from tests.dashboard.conftest import Api, days_ago, hold
+from tests.conftest import Api
+from tests.dashboard.conftest import days_ago, hold
 
 pytestmark = pytest.mark.django_db
 SLEEP = ["oura_id", "day", "score", "duration", "time_in_bed", "deep_sleep_duration"]

@@ -512,11 +512,12 @@ def test_what_operators_see_is_not_reached_from_outside(name, path):
 
 @routed
 def test_every_route_of_the_api_is_reached_from_outside(name):
-    from dashboard.urls import urlpatterns
+    from accounts.urls import urlpatterns as accounts
+    from dashboard.urls import urlpatterns as dashboard
 
     routes = list(public_paths(rendered(name)))
     missed = [
-        path for path in (f"/{pattern.pattern}" for pattern in urlpatterns)
+        path for path in (f"/{pattern.pattern}" for pattern in [*accounts, *dashboard])
         if not led_to(path, routes)
     ]  # fmt: skip
     assert not missed
@@ -617,7 +618,7 @@ def test_prometheus_accepts_the_dashboards_expressions(path, tmp_path):
 
 @pytest.mark.parametrize("path", [*RULES, *DASHBOARDS], ids=lambda path: path.name)
 def test_alerts_and_panels_ask_for_metrics_that_the_code_has(path):
-    folders = ("myhealth", "ingest", "oura", "dashboard")
+    folders = ("myhealth", "accounts", "ingest", "oura", "dashboard")
     code = "".join(each.read_text() for name in folders for each in (ROOT / name).rglob("*.py"))
     for expression in expressions(path):
         for name in re.findall(

@@ -370,9 +370,9 @@ def test_the_services_are_no_superusers_of_their_database(composed):
 def test_a_password_that_its_owner_changed_stays(composed):
     composed.finish("account", NAME="ben")
     where = "WHERE username = 'ben'"
-    composed.sql(f"UPDATE dashboard_user SET password = 'changed' {where} RETURNING 1")
+    composed.sql(f"UPDATE accounts_user SET password = 'changed' {where} RETURNING 1")
     composed.finish("account", NAME="ben")
-    assert composed.sql(f"SELECT password FROM dashboard_user {where}") == "changed"
+    assert composed.sql(f"SELECT password FROM accounts_user {where}") == "changed"
 
 
 def test_a_backup_brings_back_what_was_lost(composed, collected):

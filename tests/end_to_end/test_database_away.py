@@ -111,7 +111,7 @@ def waiting(connection):
 def test_a_request_that_loses_its_database_is_told_to_come_again(database, processor, api):
     with database.connect() as rival, ThreadPoolExecutor(1) as pool:
         # The request waits for this lock, and so is in its middle when the database goes.
-        [user] = rival.execute("SELECT id FROM dashboard_user").fetchone()
+        [user] = rival.execute("SELECT id FROM accounts_user").fetchone()
         rival.execute("SELECT pg_advisory_lock(hashtext('ingest:sleep'), %s)", [user])
         inflight = pool.submit(ingest, processor)
         wait_until(lambda: waiting(rival))

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.test import Client
 
-from dashboard.models import User
+from accounts.models import User
 from ingest.models import RejectedDocument, SleepMetric
 from tests.conftest import person
 from tests.dashboard.conftest import hold
@@ -62,7 +62,7 @@ def test_a_person_is_deleted_with_all_that_is_held_of_them(admin, ana, processor
     ben = person("ben")
     hold(ben, a=("2026-03-01", {"score": 81}))
     rejected(ben, id="x", day="2026-03-02", score=181)
-    page = admin.post(f"/admin/dashboard/user/{ben.pk}/delete/", {"post": "yes"}, follow=True)
+    page = admin.post(f"/admin/accounts/user/{ben.pk}/delete/", {"post": "yes"}, follow=True)
     assert "was deleted successfully" in page.content.decode()
     assert not SleepMetric.objects.exists()
     assert not User.objects.filter(username="ben").exists()
@@ -71,7 +71,7 @@ def test_a_person_is_deleted_with_all_that_is_held_of_them(admin, ana, processor
 def test_nobody_is_deleted_while_the_processor_is_away(admin, ana, settings):
     settings.PROCESSOR_URL = "http://127.0.0.1:9"
     ben = person("ben")
-    page = admin.post(f"/admin/dashboard/user/{ben.pk}/delete/", {"post": "yes"}, follow=True)
+    page = admin.post(f"/admin/accounts/user/{ben.pk}/delete/", {"post": "yes"}, follow=True)
     assert "Nothing was deleted" in page.content.decode()
     assert User.objects.filter(username="ben").exists()
 

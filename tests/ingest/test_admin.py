@@ -379,7 +379,7 @@ def test_a_metric_leads_to_the_persons_coverage(admin, ana):
 
 
 def test_an_account_leads_to_its_coverage(admin, ana):
-    page = text_of(admin.get(f"/admin/dashboard/user/{ana.pk}/change/"))
+    page = text_of(admin.get(f"/admin/accounts/user/{ana.pk}/change/"))
     assert f'href="{COVERAGE}{ana.pk}/"' in page
 
 

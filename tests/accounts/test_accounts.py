@@ -11,9 +11,8 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from dashboard.models import User
-from tests.conftest import PASSWORDS, person
-from tests.dashboard.conftest import Api
+from accounts.models import User
+from tests.conftest import PASSWORDS, Api, person
 
 pytestmark = pytest.mark.django_db
 

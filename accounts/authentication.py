@@ -4,7 +4,7 @@ from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 
-from dashboard import tokens
+from accounts import tokens
 
 
 class TokenAuthentication(JWTAuthentication):

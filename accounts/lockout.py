@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from dashboard.models import User
+from accounts.models import User
 from myhealth.errors import error_body
 from myhealth.renderers import dumps
 from myhealth.requests import client_address
@@ -69,7 +69,7 @@ def answer(
             content_type="application/json",
         )
     minutes = ceil(seconds / 60)
-    page = render(request, "dashboard/locked.html", {"minutes": minutes}, status=429)
+    page = render(request, "accounts/locked.html", {"minutes": minutes}, status=429)
     page["Retry-After"] = str(seconds)
     return page
 

@@ -1,7 +1,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from dashboard.models import User
+from accounts.models import User
 
 pytestmark = pytest.mark.django_db
 

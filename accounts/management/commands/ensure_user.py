@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.models import User
+from accounts.models import User
 
 
 class Command(BaseCommand):

@@ -1,0 +1,13 @@
+"""OpenAPI schemas of the routes that give tokens."""
+
+from myhealth.schemas import Schema
+
+TOKENS: Schema = {
+    "type": "object",
+    "required": ["token", "access", "refresh"],
+    "properties": {
+        "token": {"type": "string", "description": "The same as access."},
+        "access": {"type": "string", "description": "Valid for 15 minutes."},
+        "refresh": {"type": "string", "description": "Works once."},
+    },
+}

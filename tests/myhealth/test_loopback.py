@@ -1,0 +1,13 @@
+import pytest
+from django.test import Client
+
+
+@pytest.mark.django_db
+def test_pages_move_to_the_public_name_and_routes_of_programs_do_not(settings):
+    browser = Client()
+    settings.PUBLIC_URL = "http://localhost:8000"
+    page = browser.get("/accounts/login/?next=/", headers={"Host": "127.0.0.1:8000"})
+    assert page.headers["Location"] == "http://localhost:8000/accounts/login/?next=/"
+    for path in ("/health", "/api/schema/"):
+        assert browser.get(path, headers={"Host": "127.0.0.1:8000"}).status_code == 200
+    assert browser.get("/accounts/login/", headers={"Host": "localhost:8000"}).status_code == 200

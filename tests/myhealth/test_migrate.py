@@ -1,0 +1,44 @@
+"""A database of a version that can't be upgraded is told so, in one sentence."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+
+from myhealth import health
+
+
+@pytest.fixture
+def old(db):
+    """The history of a database from before 0.1.0."""
+    recorder = MigrationRecorder(connection)
+    for app in ("accounts", "ingest", "oura"):
+        recorder.migration_qs.filter(app=app).delete()
+    recorder.record_applied("dashboard", "0001_initial")
+    recorder.record_applied("oura", "0001_initial")
+    for name in ("0001_initial", "0002_ledger", "0007_ledger_streams"):
+        recorder.record_applied("ingest", name)
+
+
+@pytest.mark.parametrize("options", [[], ["--check"], ["accounts"]])
+def test_migrating_an_old_database_says_what_to_do(old, options):
+    with pytest.raises(CommandError) as refused:
+        call_command("migrate", "--noinput", *options)
+    assert str(refused.value) == (
+        "This database was made by a version before 0.1.0, which can't be upgraded: "
+        "delete the folder var/ (or make an empty database) and collect again."
+    )
+
+
+@pytest.mark.django_db
+def test_a_database_of_this_version_is_migrated():
+    call_command("migrate", "--noinput", "--check", "--verbosity", "0")
+
+
+@pytest.mark.parametrize("service", ["api", "processor"])
+def test_a_service_on_an_old_database_is_not_ready(old, settings, monkeypatch, service):
+    settings.ROOT_URLCONF = f"myhealth.urls.{service}"
+    monkeypatch.setattr(health, "migrated", False)
+    answer = Client(raise_request_exception=False).get("/health/ready")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "migrations")
