@@ -23,6 +23,8 @@ from myhealth.logs import Role, logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SERVICES = ("api", "processor", "sandbox")
+# The stand-in for Oura's servers is part of a checkout, not of an image.
+HAS_SANDBOX = (BASE_DIR / "sandbox").is_dir()
 
 problems: list[str] = []
 
@@ -150,6 +152,8 @@ if SERVICE == "sandbox":
     ALLOWED_HOSTS = LOOPBACK
     if not LOCAL:
         problems.append("The sandbox holds invented data and refuses to start in production.")
+    if not HAS_SANDBOX:
+        problems.append("SERVICE=sandbox needs the folder sandbox/, which no image has.")
 
 API_PORT = number("API_PORT", 8000, 1, 65535)
 PROCESSOR_PORT = number("PROCESSOR_PORT", 8001, 1, 65535)
@@ -287,6 +291,7 @@ INSTALLED_APPS = [
     "ingest",
     "dashboard",
     "oura",
+    *(["sandbox"] if HAS_SANDBOX else []),
 ]
 COMMON_MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",

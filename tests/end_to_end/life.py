@@ -21,10 +21,10 @@ from oura.collector import Collector, Report
 from oura.plan import Wish
 from oura.processor import Processor
 from oura.retries import Waiting
-from oura.sandbox import grants, nights, store
-from oura.sandbox.days import in_drawer
-from oura.sandbox.faults import Fault, faults, requests
-from oura.sandbox.people import people
+from sandbox import grants, nights, store
+from sandbox.days import in_drawer
+from sandbox.faults import Fault, faults, requests
+from sandbox.people import people
 from tests.processes import TOKEN
 
 ONE_DAY = timedelta(days=1)

@@ -3,7 +3,7 @@
 from random import Random
 
 from ingest.models import Reading
-from oura.sandbox.faults import requests
+from sandbox.faults import requests
 from tests.end_to_end.life import COLLECTIONS, FAULTS
 from tests.end_to_end.test_year import live, mend
 

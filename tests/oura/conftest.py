@@ -6,8 +6,8 @@ from cryptography.fernet import Fernet
 
 from oura import provider
 from tests.oura.answering import Answering
-from tests.oura.consent import agree, answer_of
 from tests.processes import Service
+from tests.sandbox.consent import agree, answer_of
 
 DISCOVERY = "oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration"
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from oura.models import Connection
-from tests.oura.consent import agree
+from tests.sandbox.consent import agree
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from django.test import Client
 
 from oura import vault
 from oura.models import Connection
-from tests.oura.consent import agree
+from tests.sandbox.consent import agree
 
 pytestmark = pytest.mark.django_db
 

@@ -10,13 +10,13 @@ import orjson
 from django.conf import settings
 from django.http import QueryDict
 
-from oura.sandbox import store
-from oura.sandbox.answers import Refused
-from oura.sandbox.days import Document
-from oura.sandbox.others import rings
-from oura.sandbox.people import Person
-from oura.sandbox.ranges import Range, moment, of_days, of_instants
-from oura.sandbox.registry import COLLECTIONS
+from sandbox import store
+from sandbox.answers import Refused
+from sandbox.days import Document
+from sandbox.others import rings
+from sandbox.people import Person
+from sandbox.ranges import Range, moment, of_days, of_instants
+from sandbox.registry import COLLECTIONS
 
 ALWAYS = ("id", "day", "start_day", "timestamp")
 TRUE = ("1", "true", "t", "yes", "y", "on")

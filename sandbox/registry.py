@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
-from oura.sandbox import others
-from oura.sandbox.activity import daily_activity
-from oura.sandbox.days import Document, Identify
-from oura.sandbox.people import Person
-from oura.sandbox.readiness import daily_readiness
-from oura.sandbox.sleep import daily_sleep, periods, sleep_time
+from sandbox import others
+from sandbox.activity import daily_activity
+from sandbox.days import Document, Identify
+from sandbox.people import Person
+from sandbox.readiness import daily_readiness
+from sandbox.sleep import daily_sleep, periods, sleep_time
 
 Generate = Callable[[Person, date, int, Identify], list[Document]]
 

@@ -16,10 +16,10 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from oura.sandbox import answers, grants
-from oura.sandbox.faults import TOKEN, faults, requests, suffer
-from oura.sandbox.grants import NEW, OLD, PREFIX, SCOPES, Application, Grant, state
-from oura.sandbox.people import everyone, people
+from sandbox import answers, grants
+from sandbox.faults import TOKEN, faults, requests, suffer
+from sandbox.grants import NEW, OLD, PREFIX, SCOPES, Application, Grant, state
+from sandbox.people import everyone, people
 
 View = Callable[[HttpRequest], HttpResponse]
 EXT = "oauth/v2/ext/oauth"
@@ -99,13 +99,13 @@ def consent_page(
         "scopes": {scope: SCOPES[scope] for scope in scopes},
         "fields": {name: request.GET.get(name, "") for name in HANDED_ON},
     }
-    return TemplateResponse(request, "oura/sandbox_consent.html", context)
+    return TemplateResponse(request, "sandbox/consent.html", context)
 
 
 def trouble(request: HttpRequest, sentence: str) -> HttpResponse:
     # Never a redirect: nobody knows yet that the address is the application's.
     context = {"sentence": sentence}
-    return TemplateResponse(request, "oura/sandbox_consent.html", context, status=400)
+    return TemplateResponse(request, "sandbox/consent.html", context, status=400)
 
 
 def decided(

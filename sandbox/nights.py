@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from random import Random
 
-from oura.sandbox.chance import rng
-from oura.sandbox.days import DAY, illness, in_drawer, midnight, travelling
-from oura.sandbox.people import Person
+from sandbox.chance import rng
+from sandbox.days import DAY, illness, in_drawer, midnight, travelling
+from sandbox.people import Person
 
 # As Oura writes them in its strings of phases.
 DEEP, LIGHT, REM, AWAKE = "1", "2", "3", "4"

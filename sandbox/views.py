@@ -8,13 +8,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from oura.sandbox import answers, grants, lists, store
-from oura.sandbox.answers import Refused
-from oura.sandbox.faults import KINDS, Hit, faults, requests, suffer
-from oura.sandbox.others import rings
-from oura.sandbox.people import Person, everyone, personal_info, stranger
-from oura.sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS
-from oura.sandbox.series import SERIES
+from sandbox import answers, grants, lists, store
+from sandbox.answers import Refused
+from sandbox.faults import KINDS, Hit, faults, requests, suffer
+from sandbox.others import rings
+from sandbox.people import Person, everyone, personal_info, stranger
+from sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS
+from sandbox.series import SERIES
 
 View = Callable[..., HttpResponse]
 NO_AUTHORIZATION = "Missing auth token. Include any string in 'Authorization' header."

@@ -10,10 +10,10 @@ import requests
 from authlib.integrations.requests_client import OAuth2Session
 from django.test import Client
 
-from oura.sandbox import grants
-from oura.sandbox.people import people
-from tests.oura.consent import agree, answer_of
-from tests.oura.sandboxed import LISTS, SEED, Oura, start_afresh
+from sandbox import grants
+from sandbox.people import people
+from tests.sandbox.consent import agree, answer_of
+from tests.sandbox.sandboxed import LISTS, SEED, Oura, start_afresh
 
 URI = "http://localhost:8000/connect/oura/callback"
 EXT = "/oauth/v2/ext/oauth"

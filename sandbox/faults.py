@@ -8,9 +8,9 @@ from threading import BoundedSemaphore, Event, Lock
 
 from django.http import HttpResponse
 
-from oura.sandbox import answers
-from oura.sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS
-from oura.sandbox.series import SERIES
+from sandbox import answers
+from sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS
+from sandbox.series import SERIES
 
 HOLD = 60.0  # Seconds for which a timeout holds a request.
 MOST_HELD = 4  # Each keeps a thread of the server's, which has eight.

@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
-from oura.sandbox.chance import clamp, rng, table
-from oura.sandbox.days import (
+from sandbox.chance import clamp, rng, table
+from sandbox.days import (
     Document,
     Identify,
     in_drawer,
@@ -20,10 +20,10 @@ from oura.sandbox.days import (
     offset,
     summary_timestamp,
 )
-from oura.sandbox.nights import AWAKE, DEEP, EPOCH, LIGHT, REM, is_blind, night
-from oura.sandbox.others import ring_on
-from oura.sandbox.people import Person
-from oura.sandbox.readiness import blind_figures, figures
+from sandbox.nights import AWAKE, DEEP, EPOCH, LIGHT, REM, is_blind, night
+from sandbox.others import ring_on
+from sandbox.people import Person
+from sandbox.readiness import blind_figures, figures
 
 LONG_SLEEP = 3 * 3600
 # Oura's stand-in for "no lowest heart rate was found".

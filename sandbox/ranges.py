@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from oura.sandbox.answers import Refused
-from oura.sandbox.registry import Collection, End
+from sandbox.answers import Refused
+from sandbox.registry import Collection, End
 
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 MOMENT = re.compile(

@@ -8,13 +8,13 @@ from itertools import pairwise
 import pytest
 from django.test import Client
 
-from oura.sandbox import documents
-from oura.sandbox.days import in_drawer
-from oura.sandbox.people import people
-from oura.sandbox.sleep import beds
-from oura.sandbox.store import forget
-from tests.oura.sandboxed import SEED, TODAY, Oura, start_afresh
-from tests.oura.test_sandbox_documents import validate
+from sandbox import documents
+from sandbox.days import in_drawer
+from sandbox.people import people
+from sandbox.sleep import beds
+from sandbox.store import forget
+from tests.sandbox.sandboxed import SEED, TODAY, Oura, start_afresh
+from tests.sandbox.test_documents import validate
 
 NAP_TYPES = ["rest", "sleep", "late_nap", "deleted"]
 CHANGING = ["daily_activity", "daily_readiness", "daily_sleep", "sleep"]

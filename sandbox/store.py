@@ -10,14 +10,14 @@ from typing import NamedTuple
 import orjson
 from django.conf import settings
 
-from oura.sandbox.chance import identifier, rng
-from oura.sandbox.days import Document
-from oura.sandbox.others import rings
-from oura.sandbox.people import Person, people
-from oura.sandbox.registry import COLLECTIONS, RINGS
-from oura.sandbox.series import SERIES, Row
-from oura.sandbox.sleep import AS_LIVED, NAP_PLACE, Types
-from oura.sandbox.sleep import periods as sleep_periods
+from sandbox.chance import identifier, rng
+from sandbox.days import Document
+from sandbox.others import rings
+from sandbox.people import Person, people
+from sandbox.registry import COLLECTIONS, RINGS
+from sandbox.series import SERIES, Row
+from sandbox.sleep import AS_LIVED, NAP_PLACE, Types
+from sandbox.sleep import periods as sleep_periods
 
 MOST_A_DAY = NAP_PLACE + 1
 STARTED = datetime.now(UTC).date()
@@ -79,7 +79,7 @@ def clipped(start: date, end: date) -> range:
 
 
 def documents(name: str, collection: str, start: date, end: date) -> list[Document]:
-    """See `oura.sandbox.documents`."""
+    """See `sandbox.documents`."""
     person = person_named(name)
     if collection in SERIES:
         edges = (datetime.combine(each, datetime.min.time(), UTC) for each in (start, end))

@@ -1,6 +1,6 @@
 from django.urls import include, path, re_path
 
-from oura.sandbox import controls, oauth, views
+from sandbox import controls, oauth, views
 
 urlpatterns = [
     path("v2/usercollection/<name>", views.oura_route(views.listed)),

@@ -12,10 +12,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from oura.sandbox import documents, store
-from oura.sandbox.people import people
-from oura.sandbox.store import Unknown
-from tests.oura.sandboxed import DAILY, DATED, LISTS, SEED, TODAY, Oura, day, start_afresh
+from sandbox import documents, store
+from sandbox.people import people
+from sandbox.store import Unknown
+from tests.sandbox.sandboxed import DAILY, DATED, LISTS, SEED, TODAY, Oura, day, start_afresh
 
 OPENAPI = json.loads((Path(__file__).parent / "openapi-structure.json").read_text())
 SCHEMAS = OPENAPI["components"]["schemas"]
@@ -208,9 +208,9 @@ def test_a_running_sandbox_keeps_its_oldest_day_at_midnight(settings, monkeypatc
 def test_another_process_invents_the_same():
     code = (
         "import django; django.setup()\n"
-        "import datetime, sys, oura.sandbox\n"
+        "import datetime, sys, sandbox\n"
         "day = datetime.date(2026, 5, 5)\n"
-        "sys.stdout.write(repr(oura.sandbox.documents('ana', 'sleep', day, day)))"
+        "sys.stdout.write(repr(sandbox.documents('ana', 'sleep', day, day)))"
     )
     environment = {
         **os.environ,

@@ -2,9 +2,9 @@
 
 from datetime import date, datetime, timedelta
 
-from oura.sandbox.activity import exertion
-from oura.sandbox.chance import clamp, identifier, rng
-from oura.sandbox.days import (
+from sandbox.activity import exertion
+from sandbox.chance import clamp, identifier, rng
+from sandbox.days import (
     DAY,
     Document,
     Identify,
@@ -15,8 +15,8 @@ from oura.sandbox.days import (
     midnight,
     offset,
 )
-from oura.sandbox.nights import night
-from oura.sandbox.people import Person
+from sandbox.nights import night
+from sandbox.people import Person
 
 RING_CHANGED = date(2025, 3, 3)
 LEVELS = ["limited", "adequate", "solid", "strong", "exceptional"]

@@ -5,9 +5,9 @@ import json
 
 from django.test import Client
 
-from oura.sandbox.faults import faults, requests
-from oura.sandbox.people import people
-from oura.sandbox.store import forget
+from sandbox.faults import faults, requests
+from sandbox.people import people
+from sandbox.store import forget
 
 SEED = "myhealth"
 TODAY = datetime.date(2026, 11, 20)
@@ -28,7 +28,7 @@ LISTS = [*DATED, *SERIES, "ring_configuration"]
 
 
 def start_afresh(settings, days=400):
-    settings.ROOT_URLCONF = "oura.sandbox.urls"
+    settings.ROOT_URLCONF = "sandbox.urls"
     settings.SANDBOX_SEED = SEED
     settings.SANDBOX_DAYS = days
     settings.SANDBOX_TODAY = TODAY

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from oura.sandbox.chance import identifier, rng
+from sandbox.chance import identifier, rng
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from threading import RLock
 
-from oura.sandbox.people import Person
+from sandbox.people import Person
 
 PREFIX = "extapi:"
 # Each with what the consent page says of it.

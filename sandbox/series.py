@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from oura.sandbox.activity import HIGH, LOW, MEDIUM, MINUTES, OFF, REST, minutes
-from oura.sandbox.chance import rng
-from oura.sandbox.days import DAY, Document, in_drawer, midnight, offset
-from oura.sandbox.nights import night
-from oura.sandbox.people import Person
+from sandbox.activity import HIGH, LOW, MEDIUM, MINUTES, OFF, REST, minutes
+from sandbox.chance import rng
+from sandbox.days import DAY, Document, in_drawer, midnight, offset
+from sandbox.nights import night
+from sandbox.people import Person
 
 Row = tuple[datetime, Document]
 ABOVE_REST = {REST: 4, LOW: 24, MEDIUM: 42, HIGH: 82}

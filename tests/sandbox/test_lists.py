@@ -5,8 +5,8 @@ import datetime
 import pytest
 from django.test import Client
 
-from oura.sandbox import documents
-from tests.oura.sandboxed import DAILY, DATED, LISTS, SERIES, TODAY, Oura, day, start_afresh
+from sandbox import documents
+from tests.sandbox.sandboxed import DAILY, DATED, LISTS, SERIES, TODAY, Oura, day, start_afresh
 
 ONE_DAY = datetime.timedelta(days=1)
 EXCLUSIVE = ["daily_activity", "sleep"]

@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from oura.sandbox.chance import rng
-from oura.sandbox.people import Person
+from sandbox.chance import rng
+from sandbox.people import Person
 
 DAY = timedelta(days=1)
 Episode = tuple[int, int]

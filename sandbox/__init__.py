@@ -11,7 +11,7 @@ def documents(person_name: str, collection: str, start: date, end: date) -> list
     Raises LookupError for an unknown person or collection.
     """
     # Imported late: commands that only need another part of `oura` should not load it.
-    from oura.sandbox import store
+    from sandbox import store
 
     return store.documents(person_name, collection, start, end)
 

@@ -3,11 +3,11 @@
 from datetime import date
 from typing import Any
 
-from oura.sandbox.activity import load
-from oura.sandbox.chance import clamp, rng
-from oura.sandbox.days import DAY, Document, Identify, in_drawer, summary_timestamp
-from oura.sandbox.nights import Night, is_blind, night
-from oura.sandbox.people import Person
+from sandbox.activity import load
+from sandbox.chance import clamp, rng
+from sandbox.days import DAY, Document, Identify, in_drawer, summary_timestamp
+from sandbox.nights import Night, is_blind, night
+from sandbox.people import Person
 
 LOOK_BACK = 14
 # Oura tells this contributor since the middle of 2025.

@@ -9,13 +9,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from oura.sandbox import answers, grants, store
-from oura.sandbox.answers import Refused
-from oura.sandbox.days import Document
-from oura.sandbox.faults import KINDS, PATHS, Fault, faults, requests
-from oura.sandbox.people import everyone
-from oura.sandbox.people import people as all_people
-from oura.sandbox.sleep import NAP_TYPES
+from sandbox import answers, grants, store
+from sandbox.answers import Refused
+from sandbox.days import Document
+from sandbox.faults import KINDS, PATHS, Fault, faults, requests
+from sandbox.people import everyone
+from sandbox.people import people as all_people
+from sandbox.sleep import NAP_TYPES
 
 Body = dict[str, Any]
 Handler = Callable[[Body], object]

@@ -9,10 +9,10 @@ from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
 
-from oura.sandbox.chance import clamp, rng
-from oura.sandbox.days import DAY, Document, Identify, illness, in_drawer, local, midnight, offset
-from oura.sandbox.nights import night
-from oura.sandbox.people import Person
+from sandbox.chance import clamp, rng
+from sandbox.days import DAY, Document, Identify, illness, in_drawer, local, midnight, offset
+from sandbox.nights import night
+from sandbox.people import Person
 
 MINUTES = 1440
 OFF, REST, SEDENTARY, LOW, MEDIUM, HIGH = b"012345"

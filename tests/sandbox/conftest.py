@@ -1,0 +1,3 @@
+from tests.oura.conftest import at_oura
+
+__all__ = ["at_oura"]
