@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from sandbox import answers, grants, store
 from sandbox.answers import Refused
 from sandbox.days import Document
-from sandbox.faults import KINDS, PATHS, Fault, faults, requests
+from sandbox.faults import KINDS, Fault, faults, paths, requests
 from sandbox.people import everyone
 from sandbox.people import people as all_people
 from sandbox.sleep import NAP_TYPES
@@ -91,8 +91,8 @@ def add_fault(given: Body) -> object:
     kind, path = given.get("fault"), given.get("path")
     if kind not in tuple(KINDS):
         raise ValueError(f"fault must be one of: {', '.join(KINDS)}.")
-    if path is not None and path not in PATHS:
-        raise ValueError(f"path must be left out or one of: {', '.join(PATHS)}.")
+    if path is not None and path not in paths():
+        raise ValueError(f"path must be left out or one of: {', '.join(paths())}.")
     times = whole(given, "times", 1, 1, MOST_TIMES)
     name = known_name({"name": given["name"]}) if given.get("name") is not None else None
     wait = whole(given, "retry_after", 1, 0, MOST_SECONDS)

@@ -16,12 +16,16 @@ HOLD = 60.0  # Seconds for which a timeout holds a request.
 MOST_HELD = 4  # Each keeps a thread of the server's, which has eight.
 SLOW = 1.0
 TOKEN = "token"  # OAuth2's, of either provider.
-PATHS = (*COLLECTIONS, *SERIES, RINGS, PERSONAL_INFO, TOKEN)
 LIMIT, WINDOW = 5000, 300  # Requests in seconds: the ceiling that Oura publishes.
 GATEWAY = b"""<!DOCTYPE HTML><HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE>
 </HEAD><BODY><H1>%b ERROR</H1><H2>The request could not be satisfied.</H2></BODY></HTML>"""
 
 Answer = Callable[[], HttpResponse]
+
+
+def paths() -> tuple[str, ...]:
+    """What a fault can be limited to."""
+    return (*COLLECTIONS, *SERIES, RINGS, PERSONAL_INFO, TOKEN)
 
 
 @dataclass(slots=True)

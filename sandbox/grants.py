@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 
 from sandbox.people import Person
+from sandbox.registry import scope_of
 
 PREFIX = "extapi:"
 # Each with what the consent page says of it.
@@ -24,22 +25,6 @@ SCOPES = {
     "heart_health": "cardiovascular age and capacity",
     "ring_configuration": "the ring and its battery",
     "email": "email address",
-}
-# Oura's own document names the first four; the others by the names that people were shown.
-SCOPE_OF = {
-    "personal_info": "personal",
-    "heartrate": "heartrate",
-    "workout": "workout",
-    "session": "session",
-    "tag": "tag",
-    "enhanced_tag": "tag",
-    "daily_spo2": "spo2",
-    "daily_stress": "stress",
-    "daily_resilience": "stress",
-    "daily_cardiovascular_age": "heart_health",
-    "vO2_max": "heart_health",
-    "ring_configuration": "ring_configuration",
-    "ring_battery_level": "ring_configuration",
 }
 OLD_NAMES = {"spo2Daily": "spo2"}
 CODE_SECONDS = 600.0
@@ -79,7 +64,7 @@ class Grant:
         return self.application.client_id == application.client_id
 
     def covers(self, collection: str) -> bool:
-        return SCOPE_OF.get(collection, "daily") in self.scopes
+        return scope_of(collection) in self.scopes
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The types that myhealth does not store: plausible, valid, and in step with nights and days."""
+"""Tags, workouts, stress, rings and more: plausible, valid, and in step with nights and days."""
 
 from datetime import date, datetime, timedelta
 

@@ -14,12 +14,11 @@ from sandbox.chance import identifier, rng
 from sandbox.days import Document
 from sandbox.others import rings
 from sandbox.people import Person, people
-from sandbox.registry import COLLECTIONS, RINGS
+from sandbox.registry import COLLECTIONS, RINGS, Collection
 from sandbox.series import SERIES, Row
-from sandbox.sleep import AS_LIVED, NAP_PLACE, Types
+from sandbox.sleep import AS_LIVED, Types
 from sandbox.sleep import periods as sleep_periods
 
-MOST_A_DAY = NAP_PLACE + 1
 STARTED = datetime.now(UTC).date()
 
 
@@ -79,7 +78,11 @@ def clipped(start: date, end: date) -> range:
 
 
 def documents(name: str, collection: str, start: date, end: date) -> list[Document]:
-    """See `sandbox.documents`."""
+    """What there is for a person from start to end, both days included.
+
+    The same documents that HTTP gives, whatever range rule, paging or fault stands between.
+    Raises Unknown for an unknown person or collection.
+    """
     person = person_named(name)
     if collection in SERIES:
         edges = (datetime.combine(each, datetime.min.time(), UTC) for each in (start, end))
@@ -99,15 +102,19 @@ def documents(name: str, collection: str, start: date, end: date) -> list[Docume
 
 def of_day(person: Person, collection: str, day: date) -> tuple[bytes, ...]:
     """The day's documents as JSON, as they stand now."""
-    override = overrides.get((person, collection, day))
-    if override is None:
-        return serialised(person, collection, day, Version())
+    override = overrides.get((person, collection, day), Override())
     return () if override.removed else serialised(person, collection, day, override.version)
 
 
-# Some 5 kB each on average, so about 10 MB.
-@lru_cache(maxsize=2048)
 def serialised(person: Person, collection: str, day: date, version: Version) -> tuple[bytes, ...]:
+    return dumped(COLLECTIONS[collection], person, collection, day, version)
+
+
+# Some 5 kB each on average, so about 10 MB. Its key has the entry, which a test may exchange.
+@lru_cache(maxsize=2048)
+def dumped(
+    entry: Collection, person: Person, collection: str, day: date, version: Version
+) -> tuple[bytes, ...]:
     return tuple(map(orjson.dumps, generated(person, collection, day, version)))
 
 
@@ -141,7 +148,7 @@ def document(person: Person, collection: str, wanted: str) -> bytes | None:
         day = date.fromordinal(ordinal)
         override = overrides.get((person, collection, day))
         identity = override.version.identity if override else 0
-        for number in range(MOST_A_DAY if collection == "sleep" else 1):
+        for number in range(COLLECTIONS[collection].most):
             if document_id(person, collection, day, identity, number) == wanted:
                 found = of_day(person, collection, day)
                 return next((raw for raw in found if orjson.loads(raw)["id"] == wanted), None)

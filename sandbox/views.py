@@ -13,7 +13,7 @@ from sandbox.answers import Refused
 from sandbox.faults import KINDS, Hit, faults, requests, suffer
 from sandbox.others import rings
 from sandbox.people import Person, everyone, personal_info, stranger
-from sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS
+from sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS, scope_of
 from sandbox.series import SERIES
 
 View = Callable[..., HttpResponse]
@@ -78,8 +78,7 @@ def owner(request: HttpRequest, collection: str) -> Person:
         detail = "Access token is invalid or has expired."
         raise Refused(401, detail, {"WWW-Authenticate": "Bearer"})
     if collection != PERSONAL_INFO and not grant.covers(collection):
-        scope = grants.SCOPE_OF.get(collection, "daily")
-        raise Refused(401, f"Token is not authorized access {scope} scope.")
+        raise Refused(401, f"Token is not authorized access {scope_of(collection)} scope.")
     return member(grant.person)
 
 

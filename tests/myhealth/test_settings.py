@@ -1,6 +1,7 @@
 """Settings are refused all at once, with the remedy; asked of a real process."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,13 +21,13 @@ GOOD = {
 }
 
 
-def start(tmp_path, **changed):
+def start(tmp_path, folder=ROOT, /, **changed):
     """Load the settings in a process of their own; its standard error, empty when they load."""
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **GOOD, **changed}
     done = subprocess.run(
         [sys.executable, "-c", "import myhealth.wsgi"],
         env={name: value for name, value in environment.items() if value is not None},
-        cwd=ROOT,
+        cwd=folder,
         capture_output=True,
         text=True,
     )
@@ -91,6 +92,13 @@ def test_the_processor_needs_ingest_tokens(tmp_path):
 
 def test_the_sandbox_refuses_production(tmp_path):
     assert "sandbox" in start(tmp_path, SERVICE="sandbox")
+
+
+def test_an_image_has_no_sandbox_to_serve_and_says_so(tmp_path):
+    shutil.copytree(ROOT / "myhealth", tmp_path / "myhealth")
+    told = start(tmp_path, tmp_path, SERVICE="sandbox", LOCAL="on")
+    assert told.count("\n  - ") == 1
+    assert "SERVICE=sandbox needs the folder sandbox/" in told
 
 
 def test_local_env_is_read_while_the_database_is_embedded(tmp_path):

@@ -8,11 +8,10 @@ from itertools import pairwise
 import pytest
 from django.test import Client
 
-from sandbox import documents
 from sandbox.days import in_drawer
 from sandbox.people import people
 from sandbox.sleep import beds
-from sandbox.store import forget
+from sandbox.store import documents, forget
 from tests.sandbox.sandboxed import SEED, TODAY, Oura, start_afresh
 from tests.sandbox.test_documents import validate
 

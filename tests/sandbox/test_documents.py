@@ -12,9 +12,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from sandbox import documents, store
+from sandbox import store
 from sandbox.people import people
-from sandbox.store import Unknown
+from sandbox.store import Unknown, documents
 from tests.sandbox.sandboxed import DAILY, DATED, LISTS, SEED, TODAY, Oura, day, start_afresh
 
 OPENAPI = json.loads((Path(__file__).parent / "openapi-structure.json").read_text())
@@ -208,9 +208,10 @@ def test_a_running_sandbox_keeps_its_oldest_day_at_midnight(settings, monkeypatc
 def test_another_process_invents_the_same():
     code = (
         "import django; django.setup()\n"
-        "import datetime, sys, sandbox\n"
+        "import datetime, sys\n"
+        "from sandbox.store import documents\n"
         "day = datetime.date(2026, 5, 5)\n"
-        "sys.stdout.write(repr(sandbox.documents('ana', 'sleep', day, day)))"
+        "sys.stdout.write(repr(documents('ana', 'sleep', day, day)))"
     )
     environment = {
         **os.environ,

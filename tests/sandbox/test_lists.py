@@ -5,7 +5,7 @@ import datetime
 import pytest
 from django.test import Client
 
-from sandbox import documents
+from sandbox.store import documents
 from tests.sandbox.sandboxed import DAILY, DATED, LISTS, SERIES, TODAY, Oura, day, start_afresh
 
 ONE_DAY = datetime.timedelta(days=1)

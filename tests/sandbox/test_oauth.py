@@ -12,6 +12,7 @@ from django.test import Client
 
 from sandbox import grants
 from sandbox.people import people
+from sandbox.registry import scope_of
 from tests.sandbox.consent import agree, answer_of
 from tests.sandbox.sandboxed import LISTS, SEED, Oura, start_afresh
 
@@ -432,7 +433,7 @@ def test_neither_consent_page_knows_the_other_portals_application(application, o
 
 @pytest.mark.parametrize("collection", LISTS)
 def test_a_collection_needs_its_scope_and_no_other(application, collection):
-    scope = grants.SCOPE_OF.get(collection, "daily")
+    scope = scope_of(collection)
     others = [each for each in grants.SCOPES if each != scope]
     without = application.connect(scope=EVERYTHING, granted=others)["access_token"]
     refused = application.get(collection, without)
