@@ -7,7 +7,7 @@ from django.test import Client
 
 from sandbox.faults import faults, requests
 from sandbox.people import people
-from sandbox.store import forget
+from sandbox.store import documents, forget
 
 SEED = "myhealth"
 TODAY = datetime.date(2026, 11, 20)
@@ -71,3 +71,18 @@ class Oura:
         return self.http.generic(
             method, f"/_sandbox/{path}", json.dumps(body), content_type="application/json"
         )
+
+
+def day_with(collection):
+    found = documents("demo", collection, datetime.date(2026, 1, 1), TODAY)
+    return found[len(found) // 2]["day"]
+
+
+def held(collection, on):
+    return documents("demo", collection, *[datetime.date.fromisoformat(on)] * 2)
+
+
+def recompute(demo, collection, on, **more):
+    answer = demo.control("recompute", name="demo", type=collection, day=on, **more)
+    assert answer.status_code == 200, answer.content
+    return answer.json()

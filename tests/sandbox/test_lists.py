@@ -18,11 +18,6 @@ def sandbox(settings):
     start_afresh(settings)
 
 
-@pytest.fixture
-def demo():
-    return Oura("demo")
-
-
 def a_day(collection, name="demo"):
     """A day amid three that all have a document."""
     have = {each["day"] for each in documents(name, collection, datetime.date(2026, 9, 1), TODAY)}

@@ -7,7 +7,7 @@ import pytest
 from sandbox import grants
 from sandbox.people import people
 from sandbox.registry import COLLECTIONS, Collection
-from tests.sandbox.sandboxed import SEED, Oura, start_afresh
+from tests.sandbox.sandboxed import SEED, start_afresh
 
 SPAN = {"start_date": "2026-11-01", "end_date": "2026-11-02"}
 
@@ -21,11 +21,6 @@ def added(settings, monkeypatch):
     start_afresh(settings, days=60)
     grants.state.clear()
     monkeypatch.setitem(COLLECTIONS, "daily_naps", Collection(naps, scope="session", most=2))
-
-
-@pytest.fixture
-def demo():
-    return Oura()
 
 
 def test_its_documents_are_listed_and_found_by_their_ids(demo):
