@@ -6,7 +6,7 @@ class IngestConfig(AppConfig):
     verbose_name = "Metrics"
 
     def ready(self) -> None:
-        from ingest.metrics import MissingDays, NewestDay
-        from myhealth.metrics import at_scrape
+        from ingest.prometheus import MissingDays, NewestDay
+        from myhealth.prometheus import at_scrape
 
         at_scrape += [NewestDay(), MissingDays()]

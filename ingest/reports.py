@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from ingest import readings, runs
 from ingest.documents import FIRST_DAY
-from ingest.metrics import READ_FAILURES
 from ingest.models import METRIC_MODELS, Reading
 from ingest.people import known_person
+from ingest.prometheus import READ_FAILURES
 from ingest.upsert import Writer
 from myhealth.errors import Invalid
 

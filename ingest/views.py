@@ -17,10 +17,10 @@ from rest_framework.views import APIView
 from ingest import ledger, reports, runs, schemas
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.documents import as_day
-from ingest.metrics import observe
 from ingest.models import METRIC_MODELS, Metric, RejectedDocument
 from ingest.parsers import EnvelopeParser
 from ingest.people import user_id_of
+from ingest.prometheus import observe
 from ingest.upsert import Outcome, Whole, forget, store
 from metrics import TYPES
 from myhealth.errors import Invalid

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 
 from myhealth.errors import error_body, unavailable
 from myhealth.health import health, ready
-from myhealth.metrics import IN_PROGRESS, REQUEST_SECONDS, REQUESTS, metrics
+from myhealth.prometheus import IN_PROGRESS, REQUEST_SECONDS, REQUESTS, metrics
 
 log = structlog.get_logger("myhealth.requests")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")

@@ -8,7 +8,7 @@ class OuraConfig(AppConfig):
 
     def ready(self) -> None:
         if settings.SERVICE == "api":
-            from myhealth.metrics import at_scrape
-            from oura.metrics import Connections
+            from myhealth.prometheus import at_scrape
+            from oura.prometheus import Connections
 
             at_scrape.append(Connections())

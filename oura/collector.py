@@ -6,7 +6,7 @@ the only memory, and what is made of it is in `oura.plan`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import chain
@@ -14,8 +14,10 @@ from itertools import chain
 import structlog
 
 from metrics import TYPES
+from oura.accounts import Account
 from oura.client import OuraClient, day_of
 from oura.errors import (
+    Disconnected,
     OuraBadAnswer,
     OuraError,
     OuraForbidden,
@@ -25,54 +27,14 @@ from oura.errors import (
 )
 from oura.plan import Due, Known, Plan, Span, Wish, plan, spans, windows, without
 from oura.processor import Document, Processor, Receipt
+from oura.report import Problem, Report, Tally
+from oura.retries import Waiting
 
 log = structlog.get_logger("oura.collector")
 
 # A server that fails so many ranges one after another is down.
 PATIENCE = 3
-
-
-@dataclass
-class Tally:
-    fetched: int = 0
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    rejected: int = 0
-    failed: int = 0
-
-
-@dataclass
-class Problem:
-    """What went wrong, in a sentence. `known`: the same rejection as in an earlier run."""
-
-    user: str | None
-    type: str
-    error: str
-    kind: str
-    known: bool = False
-
-
-@dataclass
-class Report:
-    dry_run: bool = False
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    @property
-    def new_problems(self) -> list[Problem]:
-        return [problem for problem in self.problems if not problem.known]
-
-    @property
-    def status(self) -> str:
-        """ok, partial, or failed when nothing at all came through; known rejections don't count."""
-        if not self.new_problems:
-            return "ok"
-        return "partial" if any(self.got(tally) for tally in self.tallies.values()) else "failed"
-
-    def got(self, tally: Tally) -> int:
-        """The days that came all the way, which a dry run ends at Oura."""
-        return tally.fetched if self.dry_run else tally.created + tally.updated + tally.unchanged
+NOT_GRANTED = "The scope '{scope}' was not granted at Oura. Connect again and leave it ticked."
 
 
 @dataclass(frozen=True)
@@ -94,45 +56,63 @@ class Found:
 class Collector:
     """Collects one person's types, one after another; failures of one never stop the others."""
 
-    client: OuraClient
+    account: Account
     processor: Processor
     wish: Wish
     report: Report
-    user: str | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     progress: Callable[[str, int, int], None] = lambda type_, done, of: None
+    client: OuraClient = field(init=False)
 
-    def collect(self, types: Sequence[str]) -> None:
+    def collect(self, types: Sequence[str], waiting: Waiting) -> None:
         """Collect the types; what fails is in the report, never raised."""
         try:
             ledger = self.processor.ledger()
         except ProcessorError as error:
             self.all_failed(types, error)
             return
-        for number, type_ in enumerate(types):
-            try:
-                self.collect_type(type_, ledger[type_])
-            except OuraRateLimited as error:
-                # It holds for the whole token: another request would only prolong it.
-                self.all_failed(types[number + 1 :], error)
-                break
-            except Exception as error:
-                # Whatever it is, it must not cost the other types.
-                name = type(error).__name__
-                log.exception("unexpected error", type=type_, error_type=name)
-                self.failed(type_, OuraError(f"Unexpected {name}; the log has where it arose."))
+        if self.wish.plan_only:
+            plans = {type_: plan(ledger[type_], self.wish, self.clock()) for type_ in types}
+            self.report.plans.append((self.account.user, plans))
+            return
+        if sentence := self.account.ended:
+            problem = Problem(self.account.user, "all", sentence, "disconnected", known=True)
+            self.report.problems.append(problem)
+            for type_ in types:
+                self.report_unasked(type_, ledger[type_], Disconnected(sentence))
+        else:
+            self.collect_types(types, ledger, waiting)
         self.finish()
 
-    def refuse(self, types: Sequence[str], error: OuraError) -> None:
-        """Tell the processor that none of the types could be asked for at all."""
+    def collect_types(
+        self, types: Sequence[str], ledger: Mapping[str, Sequence[Known]], waiting: Waiting
+    ) -> None:
         try:
-            ledger = self.processor.ledger()
-        except ProcessorError:
+            client = self.account.client(waiting)
+        except OuraError as error:
+            self.all_failed(types, error)
+            for type_ in types:
+                self.report_unasked(type_, ledger[type_], error)
             return
-        for type_ in types:
-            planned = plan(ledger[type_], self.wish, self.clock())
-            self.take_down(type_, spans([*planned.read, *planned.seek]), error)
-        self.finish()
+        with client as self.client:
+            for number, type_ in enumerate(types):
+                try:
+                    self.collect_type(type_, ledger[type_])
+                except OuraRateLimited as error:
+                    # It holds for the whole token: another request would only prolong it.
+                    self.all_failed(types[number + 1 :], error)
+                    break
+                except Exception as error:
+                    # One type's failure must not stop the others.
+                    name = type(error).__name__
+                    log.exception("unexpected error", type=type_, error_type=name)
+                    unexpected = OuraError(f"Unexpected {name}; the log has where it arose.")
+                    self.failed(type_, unexpected)
+
+    def report_unasked(self, type_: str, ledger: Sequence[Known], error: OuraError) -> None:
+        """Report to the processor that what is due of a type could not be asked for at all."""
+        planned = plan(ledger, self.wish, self.clock())
+        self.report_failure(type_, spans([*planned.read, *planned.seek]), error)
 
     def finish(self) -> None:
         if not self.wish.dry_run:
@@ -143,13 +123,21 @@ class Collector:
 
     def collect_type(self, type_: str, ledger: Sequence[Known]) -> None:
         self.report.tallies.setdefault(type_, Tally())
+        scope = TYPES[type_].scope
+        if not self.account.covers(scope):
+            # An earlier run has reported it where the ledger has it already.
+            known = any(each.state == "no_permission" for each in ledger)
+            refusal = OuraForbidden(NOT_GRANTED.format(scope=scope))
+            self.failed(type_, refusal, known=known)
+            self.report_unasked(type_, ledger, refusal)
+            return
         planned = plan(ledger, self.wish, self.clock())
         try:
             wanted = self.wanted(type_, planned)
         except (OuraUnauthorized, OuraForbidden) as error:
             # The rest of this type would only meet the same refusal.
             self.failed(type_, error)
-            self.take_down(type_, spans([*planned.read, *planned.seek]), error)
+            self.report_failure(type_, spans([*planned.read, *planned.seek]), error)
             return
         # The newest first: that is what people wait for, and where a refusal shows.
         ranges = windows(wanted)[::-1]
@@ -163,7 +151,7 @@ class Collector:
                 self.failed(type_, error, start, end)
                 refused = isinstance(error, OuraUnauthorized | OuraForbidden)
                 rest = ranges[done:] if refused else [(start, end)]
-                self.take_down(type_, sorted(rest), error)
+                self.report_failure(type_, sorted(rest), error)
                 if isinstance(error, OuraRateLimited):
                     raise
                 failures += 1
@@ -186,7 +174,7 @@ class Collector:
             raise
         except OuraError as error:
             self.failed(type_, error, sought[0][0], sought[-1][1])
-            self.take_down(type_, sought, error)
+            self.report_failure(type_, sought, error)
             if isinstance(error, OuraRateLimited):
                 raise
             return spans(planned.read)
@@ -200,7 +188,7 @@ class Collector:
         else:
             unsure = OuraBadAnswer("Oura's list has entries without a day: no day is sure to lack.")
             self.failed(type_, unsure, sought[0][0], sought[-1][1])
-            self.take_down(type_, empty, unsure)
+            self.report_failure(type_, empty, unsure)
         return wanted
 
     def days_at_oura(self, type_: str, start: date, end: date) -> tuple[set[date], bool]:
@@ -236,7 +224,7 @@ class Collector:
             self.count(type_, receipt)
         if span is None:
             whole = OuraBadAnswer("Oura sent entries without a day.")
-            self.take_down(type_, [(start, end)], whole)
+            self.report_failure(type_, [(start, end)], whole)
         log.info("range collected", type=type_, documents=len(found.documents))
 
     def note_empty(self, type_: str, ranges: Iterable[Span], listed_at: datetime) -> None:
@@ -274,8 +262,11 @@ class Collector:
         documents = [document for document in mapped if document is not None]
         return Found(documents, undated, strange, self.client.pages_read - before, read)
 
-    def take_down(self, type_: str, ranges: Sequence[Span], error: Exception) -> None:
-        """Tell the processor what could not be read, and why; if it can't be told, so be it."""
+    def report_failure(self, type_: str, ranges: Sequence[Span], error: Exception) -> None:
+        """Report to the processor what could not be read, and why.
+
+        Best effort: a report that fails is only logged.
+        """
         if self.wish.dry_run or not ranges:
             return
         try:
@@ -291,19 +282,28 @@ class Collector:
         tally.rejected += len(receipt.rejected)
         known = receipt.again == len(receipt.rejected)
         for sentence in receipt.rejected:
-            self.report.problems.append(Problem(self.user, type_, sentence, "rejected", known))
+            self.report.problems.append(
+                Problem(self.account.user, type_, sentence, "rejected", known)
+            )
 
     def all_failed(self, types: Iterable[str], error: Exception) -> None:
         for type_ in types:
             self.failed(type_, error)
 
     def failed(
-        self, type_: str, error: Exception, start: date | None = None, end: date | None = None
+        self,
+        type_: str,
+        error: Exception,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        known: bool = False,
     ) -> None:
         kind = getattr(error, "kind", "error")
         self.report.tallies.setdefault(type_, Tally()).failed += 1
         span = f"{start} to {end}: " if start else ""
-        self.report.problems.append(Problem(self.user, type_, f"{span}{error}", kind))
+        problem = Problem(self.account.user, type_, f"{span}{error}", kind, known)
+        self.report.problems.append(problem)
         log.error("collection failed", type=type_, error_type=kind, error=str(error))
 
 

@@ -48,12 +48,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a run is asked for: days, or all, or what is not held, or (neither) what is due."""
+    """What a run is asked for: days, or all, or what is not held, or (neither) what is due.
+
+    A dry run reads, and sends nothing; with `plan_only` nothing is read either.
+    """
 
     days: Span | None = None
     everything: bool = False
     repair: bool = False
     dry_run: bool = False
+    plan_only: bool = False
 
 
 @dataclass(frozen=True)

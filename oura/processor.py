@@ -1,8 +1,8 @@
 """The processor, as the collector sees it: over HTTP, with one token."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Self
 
 import orjson
@@ -12,7 +12,7 @@ from metrics import TYPES
 from myhealth import __version__
 from oura.errors import ProcessorError, ProcessorUnavailable
 from oura.exchange import Answer, ask
-from oura.plan import HISTORY, Known, Span, without
+from oura.plan import Known, Span
 from oura.retries import Waiting, retry_after
 
 MOST_DOCUMENTS = 5_000
@@ -57,7 +57,6 @@ class Processor:
         self.origin = origin
         self.timeout = (5.0, timeout)
         self.waiting = waiting or Waiting()
-        self.has_ledger = True
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers.update(
@@ -77,17 +76,9 @@ class Processor:
 
     def ledger(self) -> dict[str, list[Known]]:
         """The state of every day, from the first ring to tomorrow, by type."""
-        read: Callable[[Any], list[Known]] = known_of
+        found = self._get("/api/v1/metrics/ledger")
         try:
-            found = self._get("/api/v1/metrics/ledger")
-        except ProcessorError as error:
-            if error.status != 404:
-                raise
-            # One that is about to be upgraded, or somebody else's.
-            self.has_ledger = False
-            found, read = self._get("/api/v1/metrics/coverage"), known_of_coverage
-        try:
-            return {name: read(found.get(name)) for name in TYPES}
+            return {name: known_of(found.get(name)) for name in TYPES}
         except NOT_UNDERSTOOD:
             raise ProcessorError(STRANGE) from None
 
@@ -138,7 +129,7 @@ class Processor:
             told: dict[str, Any] | None = None
             if part:
                 told = {"start": part[0], "end": part[1]}
-                if pages is not None and self.has_ledger:
+                if pages is not None:
                     told |= {"pages": pages, "documents": read}
             envelope = orjson.dumps(
                 {
@@ -222,19 +213,6 @@ def known_of(ranges: Any) -> list[Known]:
         )
         for each in ranges
     ]
-
-
-def known_of_coverage(held: Any) -> list[Known]:
-    """What a processor without a ledger knows: what is held, and that nothing else was asked."""
-    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-    if not held or not held["first"]:
-        return [Known(HISTORY, tomorrow, "not_asked")]
-    first, last = date.fromisoformat(held["first"]), date.fromisoformat(held["last"])
-    gaps = [(date.fromisoformat(start), date.fromisoformat(end)) for start, end in held["missing"]]
-    unasked = [(HISTORY, first - timedelta(days=1)), *gaps, (last + timedelta(days=1), tomorrow)]
-    now = datetime.now(UTC)
-    days = [Known(*span, "held", asked_at=now) for span in without([(first, last)], gaps)]
-    return [*days, *(Known(*span, "not_asked") for span in unasked if span[0] <= span[1])]
 
 
 def receipt_of(answer: Answer) -> Receipt:

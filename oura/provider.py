@@ -18,11 +18,13 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from django.conf import settings
 
+from metrics import TYPES
 from oura.errors import OuraError, OuraUnavailable
 
 log = structlog.get_logger("oura.provider")
 
-SCOPES = ("personal", "daily")
+# What people are asked for: whose account it is, and what the metric types need.
+SCOPES = ("personal", *dict.fromkeys(each.scope for each in TYPES.values()))
 PREFIX = "extapi:"
 TIMEOUT = (5.0, 20.0)
 KEPT, MISSED = 3600.0, 60.0  # Seconds for which a discovery document, or its lack, is believed.

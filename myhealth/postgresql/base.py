@@ -3,8 +3,8 @@ from typing import Any
 from django.conf import settings
 from django_prometheus.db.backends.postgresql import base
 
-from myhealth.metrics import observe_query
 from myhealth.postgresql.errors import ServerMissing
+from myhealth.prometheus import observe_query
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]

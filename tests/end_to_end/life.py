@@ -7,7 +7,9 @@ truth is the sandbox's: each day's documents at any time since, as they were at 
 import uuid
 from bisect import bisect_right
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import django.conf
 import orjson
@@ -16,10 +18,12 @@ import time_machine
 from ingest import ledger
 from ingest.models import METRIC_MODELS, Reading
 from metrics import TYPES
+from oura.accounts import KeyAccount
 from oura.client import OuraClient
-from oura.collector import Collector, Report
+from oura.collector import Collector
 from oura.plan import Wish
 from oura.processor import Processor
+from oura.report import Report
 from oura.retries import Waiting
 from sandbox import grants, nights, store
 from sandbox.days import in_drawer
@@ -55,6 +59,26 @@ class Dying:
             answer.close()
             raise Killed
         return answer
+
+
+@dataclass(frozen=True)
+class Account(KeyAccount):
+    """The person's account at the sandbox in this process; its client dies with `dying`."""
+
+    url: str
+    dying: Any
+
+    def client(self, waiting):
+        made = OuraClient(self.url, self.key, timeout=0.5, waiting=waiting)
+        die(made.session, self.dying)
+        return made
+
+
+def die(session, dying):
+    """Let each request of a session pass through `dying`, if there is one."""
+    if dying:
+        send = session.send
+        session.send = lambda *given, **named: dying(lambda: send(*given, **named))
 
 
 class Life:
@@ -151,27 +175,18 @@ class Life:
     def _collect(self, dying, wish):
         waiting = Waiting(lambda _: None, seconds=10_000)
         report = Report()
-        with (
-            OuraClient(self.url, self.person.access_token, timeout=0.5, waiting=waiting) as client,
-            Processor(
-                self.url,
-                TOKEN,
-                user=self.user.username,
-                origin="sandbox",
-                request_id=uuid.uuid4().hex,
-                waiting=waiting,
-            ) as processor,
-        ):
-            if dying:
-                for session in (client.session, processor.session):
-                    send = session.send
-                    session.send = lambda *given, send=send, **named: dying(
-                        lambda: send(*given, **named)
-                    )
+        account = Account(self.user.username, self.person.access_token, self.url, dying)
+        with Processor(
+            self.url,
+            TOKEN,
+            user=self.user.username,
+            origin="sandbox",
+            request_id=uuid.uuid4().hex,
+            waiting=waiting,
+        ) as processor:
+            die(processor.session, dying)
             try:
-                Collector(client, processor, wish, report, user=self.user.username).collect(
-                    list(TYPES)
-                )
+                Collector(account, processor, wish, report).collect(list(TYPES), waiting)
             except Killed:
                 return None
         return report

@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from ingest.metrics import READ_FAILURES
 from ingest.models import Reading, Run, SleepMetric, Stream
+from ingest.prometheus import READ_FAILURES
 from ingest.reports import KINDS, MOST_RANGES
 
 pytestmark = pytest.mark.django_db

@@ -1,16 +1,19 @@
 """What a collection decides, against small servers in place of Oura and the processor."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from urllib.parse import parse_qs
 
 import pytest
 
 from metrics import TYPES
+from oura.accounts import KeyAccount
 from oura.client import OuraClient
-from oura.collector import Collector, Problem, Report, Tally
+from oura.collector import Collector
 from oura.errors import OuraForbidden
 from oura.plan import Wish
 from oura.processor import Processor
+from oura.report import Problem, Report, Tally
 from oura.retries import LONGEST_WAIT, Waiting
 from tests.oura.answering import Reply
 
@@ -52,28 +55,45 @@ def oura(**collections):
     return reply
 
 
+@dataclass(frozen=True)
+class Account(KeyAccount):
+    """Ana's, at a small server in place of Oura; `without` are scopes that she did not grant."""
+
+    url: str
+    without: tuple[str, ...] = ()
+
+    def covers(self, scope):
+        return scope not in self.without
+
+    def client(self, waiting):
+        return OuraClient(self.url, self.key, waiting=waiting)
+
+
 class Collection:
     """A collector between two small servers, and what they were asked."""
 
-    def __init__(self, at_oura, at_processor, wish):
+    def __init__(self, at_oura, at_processor, wish, without):
         self.oura, self.processor, self.pauses = at_oura, at_processor, []
-        waiting = Waiting(self.pauses.append)
+        self.waiting = Waiting(self.pauses.append)
         self.report = Report(dry_run=wish.dry_run)
-        self.client = OuraClient(at_oura.url, "token", waiting=waiting)
         self.sender = Processor(
-            at_processor.url, "token", user="ana", origin="oura", request_id="r", waiting=waiting
+            at_processor.url,
+            "token",
+            user="ana",
+            origin="oura",
+            request_id="r",
+            waiting=self.waiting,
         )
         self.collector = Collector(
-            self.client,
+            Account("ana", "token", at_oura.url, without),
             self.sender,
             wish,
             self.report,
-            user="ana",
             clock=lambda: datetime(2026, 10, 27, 12, tzinfo=UTC),
         )
 
     def run(self, *types):
-        self.collector.collect(types or NAMES)
+        self.collector.collect(types or NAMES, self.waiting)
         return self.report
 
     @property
@@ -89,13 +109,12 @@ class Collection:
 def collection(serve):
     made = []
 
-    def make(reply, processor=taken, **wish):
-        made.append(Collection(serve(reply), serve(processor), Wish(**wish)))
+    def make(reply, processor=taken, *, without=(), **wish):
+        made.append(Collection(serve(reply), serve(processor), Wish(**wish), without))
         return made[-1]
 
     yield make
     for each in made:
-        each.client.session.close()
         each.sender.session.close()
 
 
@@ -264,18 +283,6 @@ def test_a_dry_run_tells_the_processor_nothing(collection):
     run = collection(oura(daily_activity=Reply({}, 403)), dry_run=True)
     run.run()
     assert [asked.method for asked in run.processor.asked] == ["GET"]
-
-
-def test_a_processor_without_a_ledger_is_asked_for_its_coverage(collection):
-    held = {"first": "2026-01-01", "last": "2026-10-27", "days": 300, "missing": []}
-
-    def older(asked):
-        if asked.path.endswith("/ledger"):
-            return Reply({}, 404)
-        return taken(asked, dict.fromkeys(NAMES, held))
-
-    run = collection(oura(daily_activity=[document()]), older)
-    assert run.run("activity").tallies["activity"].created > 0
 
 
 # Failures -----------------------------------------------------------------------------------------

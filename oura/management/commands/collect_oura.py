@@ -14,15 +14,11 @@ from tqdm import tqdm
 
 from metrics import TYPES
 from myhealth.logs import Role
-from oura import everyone
-from oura.client import OuraClient, origin_of
-from oura.collector import Collector, Report
-from oura.errors import ProcessorError
-from oura.metrics import publish
-from oura.models import Connection
-from oura.plan import HISTORY, RECENT, Due, Wish, plan
-from oura.processor import Processor
-from oura.retries import Waiting
+from oura.accounts import NoSuchAccount, select_accounts
+from oura.collecting import collect
+from oura.plan import HISTORY, RECENT, Due, Wish
+from oura.prometheus import publish
+from oura.report import Report
 
 log = structlog.get_logger("oura.collect_oura")
 
@@ -93,90 +89,52 @@ class Command(BaseCommand):
         wish, types = wish_of(options), options["type"] or list(TYPES)
         require_settings()
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
-        report = Report(dry_run=wish.dry_run)
-        by_key, by_connection = whom(options["user"])
-        if options["plan"]:
-            self.show_plans(types, wish, options, request_id)
-            return
-        # One person is one shard's.
-        if by_key and options["shard"][0] == 0:
-            user = user_of(options["user"])
-            self.run(types, wish, user, report, request_id)
-        if by_connection:
-            self.run_all(types, wish, options, report, request_id)
-        exit_code = 1 if report.new_problems else 0
-        self.tell(report, options["output"])
-        if not wish.dry_run:
-            publish(report, seconds=time.monotonic() - clock, now=began, exit_code=exit_code)
-        if exit_code:
-            raise CommandError(complaint(report), returncode=1)
-
-    def run_all(
-        self,
-        types: list[str],
-        wish: Wish,
-        options: dict[str, Any],
-        report: Report,
-        request_id: str,
-    ) -> None:
-        """Collect for each connected person of the shard, or for the one that is named."""
-        people = self.connected(options)
-
-        def processor(name: str, waiting: Waiting) -> Processor:
-            return processor_for(name, request_id, waiting)
-
-        everyone.add(report, everyone.collect(people, types, wish, processor))
-
-    def connected(self, options: dict[str, Any]) -> list[Connection]:
-        """Those to serve; CommandError (2) when the one who is named is not among them."""
-        people = everyone.wanted(options["user"], options["shard"])
-        if options["user"] and not people:
-            raise CommandError(
-                f"{options['user']} has not connected an Oura account.", returncode=2
-            )
-        return people
-
-    def show_plans(
-        self, types: list[str], wish: Wish, options: dict[str, Any], request_id: str
-    ) -> None:
-        """What would be asked of Oura, by person and type; nothing is."""
-        by_key, by_connection = whom(options["user"])
-        names = [user_of(options["user"])] if by_key and options["shard"][0] == 0 else []
-        if by_connection:
-            found = self.connected(options)
-            names += [each.user.get_username() for each in found]
-        told = [plan_for(name, types, wish, request_id) for name in names]
-        if options["output"] == "json":
-            self.stdout.write(orjson.dumps({"plans": told}).decode())
-            return
-        for each in told:
-            for type_, dues in each["types"].items():
-                for due in dues:
-                    span = f"{due['from']} to {due['to']}"
-                    self.stdout.write(f"{each['user'] or ''} {type_}: {span}: {due['why']}".strip())
-
-    def run(
-        self, types: list[str], wish: Wish, user: str | None, report: Report, request_id: str
-    ) -> None:
-        """Collect for the person whose access token OURA_API_KEY is."""
-        waiting = Waiting()
-        # Only a terminal has somebody who watches.
-        with (
-            tqdm(total=0, disable=None, leave=False, unit="range") as bar,
-            OuraClient(
-                settings.OURA_API_URL,
-                settings.OURA_API_KEY,
-                timeout=settings.COLLECTOR_TIMEOUT,
-                waiting=waiting,
-            ) as client,
-            processor_for(user, request_id, waiting) as processor,
-        ):
+        try:
+            accounts = select_accounts(options["user"], options["shard"])
+        except NoSuchAccount as error:
+            raise CommandError(str(error), returncode=2) from None
+        # On a terminal; of several accounts at once none has a bar.
+        disabled = None if len(accounts) == 1 else True
+        with tqdm(total=0, disable=disabled, leave=False, unit="range") as bar:
 
             def progress(type_: str, done: int, of: int) -> None:
                 bar.total, bar.n = of, done
                 bar.set_description(type_)
 
-            Collector(client, processor, wish, report, user=user, progress=progress).collect(types)
+            report = collect(accounts, types, wish, request_id, progress)
+        exit_code = 1 if report.new_problems else 0
+        if wish.plan_only:
+            self.show_plans(report, options["output"])
+        else:
+            self.tell(report, options["output"])
+        if not (wish.plan_only or wish.dry_run):
+            publish(report, seconds=time.monotonic() - clock, now=began, exit_code=exit_code)
+        if exit_code:
+            raise CommandError(complaint(report), returncode=1)
+
+    def show_plans(self, report: Report, output: str) -> None:
+        """Print what would be asked of Oura, by person and type."""
+        plans = [
+            {
+                "user": user,
+                "types": {
+                    type_: [
+                        *map(told, each.read),
+                        *(told(due) | {"if": LISTED} for due in each.seek),
+                    ]
+                    for type_, each in planned.items()
+                },
+            }
+            for user, planned in report.plans
+        ]
+        if output == "json":
+            self.stdout.write(orjson.dumps({"plans": plans}).decode())
+            return
+        for user, planned in report.plans:
+            for type_, each in planned.items():
+                for due in (*each.read, *each.seek):
+                    span = f"{due.start} to {due.end}"
+                    self.stdout.write(f"{user or ''} {type_}: {span}: {due.why}".strip())
 
     def tell(self, report: Report, output: str) -> None:
         types = {type_: asdict(tally) for type_, tally in report.tallies.items()}
@@ -197,35 +155,6 @@ class Command(BaseCommand):
                 self.stdout.write(f"{problem.type}: still: {problem.error}")
 
 
-def processor_for(user: str | None, request_id: str, waiting: Waiting) -> Processor:
-    return Processor(
-        settings.PROCESSOR_URL,
-        settings.INGEST_TOKENS[0],
-        user=user,
-        origin=origin_of(settings.OURA_API_URL),
-        request_id=request_id,
-        waiting=waiting,
-    )
-
-
-def plan_for(user: str | None, types: list[str], wish: Wish, request_id: str) -> dict[str, Any]:
-    """The plan of each type. Raises CommandError (1) without an answer of the processor's."""
-    try:
-        with processor_for(user, request_id, Waiting()) as processor:
-            ledger = processor.ledger()
-    except ProcessorError as error:
-        raise CommandError(str(error), returncode=1) from None
-    now = datetime.now(UTC)
-    plans = {type_: plan(ledger[type_], wish, now) for type_ in types}
-    return {
-        "user": user,
-        "types": {
-            type_: [*map(told, each.read), *(told(due) | {"if": LISTED} for due in each.seek)]
-            for type_, each in plans.items()
-        },
-    }
-
-
 def told(due: Due) -> dict[str, Any]:
     return {"from": due.start, "to": due.end, "why": due.why}
 
@@ -243,7 +172,7 @@ def wish_of(options: dict[str, Any]) -> Wish:
         span = (max(today - timedelta(days=days - 1), HISTORY), today + timedelta(days=1))
     elif start or end:
         span = span_of(start, end, tomorrow=today + timedelta(days=1))
-    return Wish(span, options["all"], options["repair"], options["dry_run"])
+    return Wish(span, options["all"], options["repair"], options["dry_run"], options["plan"])
 
 
 def span_of(start: date | None, end: date | None, *, tomorrow: date) -> tuple[date, date]:
@@ -256,33 +185,6 @@ def span_of(start: date | None, end: date | None, *, tomorrow: date) -> tuple[da
         raise CommandError(f"--start {start} lies in the future.", returncode=2)
     last = min(end or tomorrow, tomorrow)
     return max(start or last - RECENT, HISTORY), last
-
-
-def whom(asked: str | None) -> tuple[bool, bool]:
-    """Whether to serve the person of OURA_API_KEY, and whether those who are connected.
-
-    A key's person who is connected as well is served by the connection, as long as it lives.
-    """
-    key, connecting = bool(settings.OURA_API_KEY), bool(settings.OURA_CLIENT_ID)
-    if not (key and connecting):
-        return key, connecting
-    own = settings.OURA_USER
-    connected = bool(own) and (
-        Connection.objects.served().living().filter(user__username__iexact=own).exists()
-    )
-    if asked:
-        is_own = asked.lower() == own.lower()
-        return is_own and not connected, not is_own or connected
-    return not connected, True
-
-
-def user_of(asked: str | None) -> str | None:
-    known = settings.OURA_USER
-    if asked and known and asked.lower() != known.lower():
-        raise CommandError(
-            f"OURA_API_KEY belongs to {known} (OURA_USER), not {asked}.", returncode=2
-        )
-    return asked or known or None
 
 
 def require_settings() -> None:

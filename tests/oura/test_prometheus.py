@@ -3,8 +3,8 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from oura.collector import Problem, Report, Tally
-from oura.metrics import publish
+from oura.prometheus import publish
+from oura.report import Problem, Report, Tally
 from tests.oura.answering import Reply
 
 SUCCESS = "collector_last_successful_run_timestamp_seconds"

@@ -20,10 +20,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from oura.collector import Report
 from oura.models import Connection
+from oura.report import Report
 
-log = structlog.get_logger("oura.metrics")
+log = structlog.get_logger("oura.prometheus")
 
 JOB = "collector"
 RUNS, POINTS = "collector_runs_total", "data_points_collected_total"

@@ -1,0 +1,320 @@
+"""A new metric type goes everywhere by its declaration, and changes no other type's answers."""
+
+import csv
+import io
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.invented.types import CAFFEINE, INVENTED, SNORING
+from tests.invented.world import world
+
+OURS = ("sleep", "activity", "readiness")
+FIRST, LAST = date(2026, 9, 22), date(2026, 11, 20)
+SPAN = {"start": str(FIRST), "end": str(LAST)}
+
+
+@pytest.fixture(scope="module")
+def invented(database_settings):
+    with world("invented", "tests.invented.settings", database_settings) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def plain(database_settings):
+    with world("plain", "myhealth.settings", database_settings) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ana(invented):
+    person = invented.add_user("ana")
+    person.report = person.collect()
+    return person
+
+
+@pytest.fixture(scope="module")
+def ana_without(plain):
+    person = plain.add_user("ana")
+    person.collect()
+    return person
+
+
+def at_oura(person, collection):
+    people = requests.get(f"{person.world.sandbox.url}/_sandbox/people", timeout=5).json()
+    key = next(each["access_token"] for each in people if each["name"] == "demo")
+    answer = requests.get(
+        f"{person.world.sandbox.url}/v2/usercollection/{collection}",
+        params={"start_date": str(FIRST), "end_date": str(LAST)},
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=10,
+    )
+    return {each["day"]: each for each in answer.json()["data"]}
+
+
+# Everywhere ---------------------------------------------------------------------------------------
+
+
+def test_migration_is_one_model_and_touches_no_other_table(invented):
+    done = invented.manage("makemigrations", "--check", "--dry-run")
+    assert (done.returncode, done.stdout.strip()) == (0, "No changes detected")
+
+
+@pytest.mark.parametrize(
+    ("name", "collection"), [(t.name, t.collections[0]) for t in INVENTED.values()]
+)
+def test_collector_brings_every_day(ana, name, collection):
+    assert set(ana.held(name, **SPAN) and [row["day"] for row in ana.held(name, **SPAN)]) == set(
+        at_oura(ana, collection)
+    )
+
+
+def test_collector_has_nothing_to_complain_of(ana):
+    assert (ana.report.returncode, ana.report.stderr) == (0, "")
+
+
+def test_ledger_has_each_day_of_each_type(ana):
+    ledger = ana.held("ledger")
+    assert list(ledger) == [*OURS, *INVENTED]
+    assert {each["state"] for each in ledger["caffeine"]} <= {"held", "none", "not_synced"}
+
+
+def test_rows_have_the_declared_columns(ana):
+    row = ana.get("caffeine", **SPAN)[0]
+    document = at_oura(ana, "daily_caffeine")[row["day"]]
+    assert list(row) == ["oura_id", "day", *CAFFEINE.column_names, "updated_at"]
+    assert {name: row[name] for name in CAFFEINE.column_names} == {
+        name: document[name] for name in CAFFEINE.column_names
+    }
+
+
+def test_contributors_of_zero_are_null(ana):
+    rows = {row["day"]: row["contributors"] for row in ana.get("snoring", **SPAN)}
+    assert rows == {
+        day: {name: value or None for name, value in document["contributors"].items()}
+        for day, document in at_oura(ana, "daily_snoring").items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("caffeine", ["oura_id", "day", "milligrams", "last_cup", "summary", "updated_at"]),
+        (
+            "snoring",
+            ["oura_id", "day", "score", "loudness", "contributors.back", "contributors.side"]
+            + ["updated_at"],
+        ),
+    ],
+)
+def test_csv_has_the_declared_columns(ana, name, columns):
+    header, *rows = csv.reader(io.StringIO(ana.get(name, format="csv", **SPAN).text))
+    assert (header, len(rows)) == (columns, len(ana.get(name, **SPAN)))
+
+
+def test_day_has_each_type(ana):
+    day = ana.get("caffeine", **SPAN)[0]["day"]
+    answer = ana.get(f"days/{day}")
+    assert answer["caffeine"]["day"] == day
+    assert list(answer["coverage"]) == [*OURS, *INVENTED]
+
+
+def test_dashboard_has_the_declared_figures(ana):
+    answer = ana.get("dashboard", weeks=1)
+    week = answer["weekly_summary"]
+    rows = ana.get("caffeine", start=week["start"], end=week["end"])
+    assert week["total_caffeine"] == sum(row["milligrams"] for row in rows)
+    assert week["caffeine_days"] == len(rows)
+    assert answer["latest_snoring"]["score"] is not None
+
+
+@pytest.mark.parametrize("service", ["api", "processor"])
+def test_openapi_describes_each_type(invented, service):
+    schema = requests.get(f"{getattr(invented, service).url}/api/schema/?format=json", timeout=30)
+    text = schema.text
+    assert "Decibels." in text if service == "api" else "loudness" in text
+    assert '"milligrams"' in text
+
+
+def test_page_of_today_has_a_card_for_each_type(ana):
+    session, url = ana.browser()
+    page = session.get(f"{url}/", timeout=10).text
+    newest = ana.get("caffeine", **SPAN)[0]
+    assert f"<dd>{newest['milligrams']} mg</dd>" in page
+    assert f"<dd>{newest['summary']}</dd>" in page
+    assert "<dt>Caffeine in all</dt>" in page
+    assert '<section class="card snoring">' in page
+
+
+def test_admin_has_rows_and_columns_of_each_type(ana):
+    session, url = ana.browser()
+    for name, columns in (("caffeine", "Milligrams"), ("snoring", "Loudness")):
+        listing = session.get(f"{url}/admin/invented/{name}metric/", timeout=10).text
+        path = listing.split(f'href="/admin/invented/{name}metric/')[-1].split('"')[0]
+        assert path.endswith("/change/")
+        page = session.get(f"{url}/admin/invented/{name}metric/{path}", timeout=10)
+        assert (page.status_code, columns in page.text) == (200, True)
+
+
+def test_admin_accounts_for_days_of_each_type(ana):
+    session, url = ana.browser()
+    listing = session.get(f"{url}/admin/ingest/reading/coverage/", timeout=10).text
+    path = listing.split('href="/admin/ingest/reading/coverage/')[-1].split('"')[0]
+    page = session.get(f"{url}/admin/ingest/reading/coverage/{path}", timeout=10).text
+    assert ">Caffeine<" in page
+    assert ">Snoring<" in page
+
+
+def test_rederive_makes_the_same_rows(ana):
+    done = ana.world.manage("rederive", "--type", "caffeine", "snoring", "--output", "json")
+    assert '"changed":0,"removed":0,"marked":0,"refused":0' in done.stdout
+
+
+def test_bad_column_is_named(ana):
+    bad = {"id": "bad", "day": "2026-11-20", "last_cup": "noon", "summary": "x" * 17}
+    answer = ana.send("ingest", type="caffeine", data=bad)
+    assert answer.status_code == 400
+    assert set(answer.json()["errors"]) >= {"summary"}
+
+
+# No other type ------------------------------------------------------------------------------------
+
+
+def of_ours(person):
+    """Every state, answer and figure of our own types."""
+    dashboard = person.get("dashboard", weeks=12)
+    weeks = [ours_of(week) for week in dashboard["weekly_summaries"]]
+    run = person.send("runs").json()["missing"]
+    return {
+        "rows": {name: without_times(person.get(name, **SPAN)) for name in OURS},
+        "csv": {name: [line.rsplit(",", 1)[0] for line in lines(person, name)] for name in OURS},
+        "states": ours_of(person.get("coverage", start="2026-01-01", end=str(LAST))),
+        "ledger": {
+            name: [
+                {key: each[key] for key in ("from", "to", "state", "why", "times")}
+                for each in ranges
+            ]
+            for name, ranges in ours_of(person.held("ledger")).items()
+        },
+        "held": ours_of(person.held("coverage")),
+        "missing": ours_of(run),
+        "weeks": [{**week, "coverage": counts(ours_of(week["coverage"]))} for week in weeks],
+        "latest": {name: without_times([dashboard[f"latest_{name}"]])[0] for name in OURS},
+        "coverage": counts(ours_of(dashboard["coverage"])),
+        "marks": person.get("marks"),
+    }
+
+
+def lines(person, name):
+    return person.get(name, format="csv", **SPAN).text.splitlines()
+
+
+def ours_of(answer):
+    """Without what an answer has of the invented types."""
+    own = {figure.name for each in INVENTED.values() for figure in each.figures}
+    own |= {*INVENTED, *(f"{name}_days" for name in INVENTED)}
+    return {name: value for name, value in answer.items() if name not in own}
+
+
+def without_times(rows):
+    return [{**row, "updated_at": ""} for row in rows]
+
+
+def counts(coverage):
+    return {name: {**each, "newest_sync": ""} for name, each in coverage.items()}
+
+
+def test_answers_are_those_of_a_world_without_new_types(ana, ana_without):
+    assert of_ours(ana) == of_ours(ana_without)
+
+
+days = st.integers(0, 80).map(lambda n: LAST - timedelta(days=n))
+spans = st.tuples(days, days).map(sorted)
+names = st.sampled_from(list(INVENTED))
+events = st.one_of(
+    st.tuples(st.just("full"), names, spans),
+    st.tuples(st.just("empty"), names, spans),
+    st.tuples(st.just("forbidden"), names, spans),
+    st.tuples(st.just("unavailable"), names, spans),
+    st.tuples(st.just("rejected"), names, spans),
+)
+
+
+@pytest.fixture(scope="module")
+def eventful(invented):
+    """Somebody with held, missing, refused and failed days of our own types."""
+    person = invented.add_user("eventful")
+    assert person.collect("--type", *OURS, of="femi").returncode == 0
+    read = {"start": "2026-10-10", "end": "2026-10-14"}
+    for name in OURS:
+        assert person.send("ingest", type=name, data=[], read=read).ok
+    person.send(
+        "reports",
+        type="sleep",
+        kind="unavailable",
+        ranges=[{"start": "2026-08-01", "end": "2026-08-20"}],
+    )
+    return person
+
+
+def happen(person, what, name, start, end):
+    """One event in the life of an invented type."""
+    span = {"start": str(start), "end": str(end)}
+    stored = [
+        {"id": f"{name} {start + timedelta(days=n)}", "day": str(start + timedelta(days=n))}
+        for n in range((end - start).days + 1)
+    ]
+    now = datetime.now(UTC).isoformat()
+    match what:
+        case "full":
+            answer = person.send("ingest", type=name, data=stored, read=span, fetched_at=now)
+        case "empty":
+            answer = person.send("ingest", type=name, data=[], read=span, fetched_at=now)
+        case "rejected":
+            bad = [{**each, "unheard_of": 1} for each in stored[:5]]
+            answer = person.send("ingest", type=name, data=[*bad, *stored[5:]], read=span)
+            assert answer.status_code in (201, 400)
+            return
+        case kind:
+            answer = person.send("reports", type=name, kind=kind, ranges=[span])
+    assert answer.ok, answer.text
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(events, min_size=1, max_size=4))
+def test_whatever_becomes_of_new_types_ours_stay(eventful, happenings):
+    before = of_ours(eventful)
+    for what, name, (start, end) in happenings:
+        happen(eventful, what, name, start, end)
+    assert of_ours(eventful) == before
+
+
+# Its own scope ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ben(invented):
+    """He has not granted what snoring needs."""
+    person = invented.add_user("ben")
+    person.connect(granted=["personal", "daily"])
+    person.first = person.collect_connected()
+    return person
+
+
+def test_ungranted_scope_costs_its_own_type_only(ben):
+    states = {name: {each["state"] for each in days} for name, days in ben.held("ledger").items()}
+    assert states.pop("snoring") == {"no_permission"}
+    assert all("held" in of_type and "no_permission" not in of_type for of_type in states.values())
+
+
+def test_ungranted_scope_is_news_once(ben):
+    assert "scope 'spo2' was not granted" in ben.first.stderr
+    assert (ben.first.returncode, ben.collect_connected().returncode) == (1, 0)
+
+
+def test_consent_asks_for_every_scope(invented):
+    done = invented.manage("shell", "-c", "from oura.provider import SCOPES; print(*SCOPES)")
+    assert done.stdout.split()[-3:] == ["personal", "daily", SNORING.scope]

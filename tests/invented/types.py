@@ -1,0 +1,37 @@
+"""Two types that Oura does not have, for the proof that a new type changes no other."""
+
+from metrics.base import SCORE, MetricType, contributors, field
+from metrics.columns import Figure, Moment, Number, Text, Whole, total
+
+
+class Caffeine(MetricType):
+    """Of the day, without a score and contributors."""
+
+    name = "caffeine"
+    collections = ("daily_caffeine",)
+    columns = (
+        field("milligrams", Whole(), "Milligrams.", "mg", "Caffeine"),
+        field("last_cup", Moment(), "When the last cup was drunk, with Oura's offset."),
+        field("summary", Text(16), "Oura's word for the day.", label="In a word"),
+    )
+    figures = (Figure("total_caffeine", "milligrams", total, "Caffeine in all"),)
+    card = ("milligrams", "summary")
+
+
+class Snoring(MetricType):
+    """Of the night, under a scope of its own."""
+
+    name = "snoring"
+    collections = ("daily_snoring",)
+    scope = "spo2"
+    columns = (
+        SCORE,
+        field("loudness", Number(0, 200), "Decibels.", "dB", "Loudness"),
+        contributors("back", "side"),
+    )
+    card = ("loudness",)
+    of_night = True
+
+
+CAFFEINE, SNORING = Caffeine(), Snoring()
+INVENTED = {each.name: each for each in (CAFFEINE, SNORING)}
