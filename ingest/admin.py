@@ -152,6 +152,10 @@ class DaysAdmin(ReadOnlyAdmin):
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
         return CheckedChangeList
 
+    @admin.display(description="type", ordering="type")
+    def type_title(self, obj: Any) -> str:
+        return TYPES[obj.type].title
+
     def links(self, obj: Any) -> list[Link]:
         return [coverage_link(obj.user)]
 
@@ -214,13 +218,13 @@ for model in METRIC_MODELS.values():
 
 @admin.register(RejectedDocument)
 class RejectedDocumentAdmin(DaysAdmin):
-    list_display = ["type", "day", "user", "reason", "first_seen", "last_seen"]
+    list_display = ["type_title", "day", "user", "reason", "first_seen", "last_seen"]
     list_filter = [TypeFilter, ("user", PersonFilter)]
     date_hierarchy = "last_seen"
     search_fields = ["=oura_id", "user__username"]
     readonly_fields = (
         "user",
-        "type",
+        "type_title",
         "oura_id",
         "day",
         "reason",
@@ -411,7 +415,7 @@ class KindFilter(admin.SimpleListFilter):
 class ReadingAdmin(DaysAdmin):
     change_list_template = "admin/ingest/covered_change_list.html"
     list_display = [
-        "type",
+        "type_title",
         "user",
         "start",
         "end",
@@ -433,7 +437,7 @@ class ReadingAdmin(DaysAdmin):
     search_help_text = "A run's request id or an account's name."
     readonly_fields = (
         "user",
-        "type",
+        "type_title",
         "start",
         "end",
         "outcome",
@@ -605,14 +609,14 @@ def absence(user_id: int, each: ledger.Range) -> dict[str, Any]:
 
 @admin.register(Revision)
 class RevisionAdmin(DaysAdmin):
-    list_display = ["day", "type", "user", "summary", "kind", "replaced", "times"]
+    list_display = ["day", "type_title", "user", "summary", "kind", "replaced", "times"]
     list_filter = [DayFilter, TypeFilter, "kind", ("user", PersonFilter)]
     date_hierarchy = "replaced_at"
     search_fields = ["user__username"]
     search_help_text = "An account's name."
     readonly_fields = (
         "user",
-        "type",
+        "type_title",
         "day",
         "kind",
         "times",
