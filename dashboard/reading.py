@@ -11,10 +11,9 @@ from django.db.models.functions import Cast
 
 from ingest.models import Metric, MetricQuerySet, Stream
 from metrics import TYPES, MetricType
+from myhealth import __version__
 
 Row = dict[str, Any]
-# Raised with what an answer looks like, so that old ETags stop matching.
-SHAPE = "2"
 
 
 def database() -> str:
@@ -73,6 +72,9 @@ def versions(user_id: int) -> dict[str, Versions]:
 
 
 def etag(*parts: Any) -> str:
-    """Weak: a proxy that compresses an answer may keep it."""
-    text = "\0".join(map(str, (SHAPE, *parts)))
+    """Weak: a proxy that compresses an answer may keep it.
+
+    Another version may answer otherwise, so its ETags match none of ours.
+    """
+    text = "\0".join(map(str, (__version__, *parts)))
     return f'W/"{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"'

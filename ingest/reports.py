@@ -30,7 +30,7 @@ MOST_RANGES = 1_000
 Span = tuple[date, date]
 
 
-def take_down(
+def record_failure(
     user_id: int,
     type_: str,
     ranges: Iterable[Span],

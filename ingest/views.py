@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import structlog
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from msgspec import Raw
@@ -26,6 +25,7 @@ from metrics import TYPES
 from myhealth.errors import Invalid
 from myhealth.parsers import LengthRequired
 from myhealth.renderers import OrjsonRenderer
+from myhealth.requests import REQUEST_ID_KEY
 from myhealth.schemas import errors
 
 MOST_DOCUMENTS = 5_000
@@ -77,7 +77,7 @@ class IngestView(ProgramView):
             fetched_at=fetched_at(body.get("fetched_at"), now),
             now=now,
             origin=origin_of(body.get("origin")),
-            whole=read_range(body.get("read")),
+            whole=read_range(body.get("read"), run_of(request)),
         )
         single = isinstance(body["data"], Raw)
         observe(model.metric_type.name, outcome, began=now)
@@ -148,17 +148,17 @@ class ReportsView(ProgramView):
         responses={204: None, **errors(400, 401, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
-        """Take down that ranges of days could not be read, and why."""
+        """Record that ranges of days could not be read, and why."""
         body = object_of(request, *reports.FIELDS)
         now = timezone.now()
-        reports.take_down(
+        reports.record_failure(
             user_id_of(body.get("user")),
             model_of(body.get("type")).metric_type.name,
             reports.ranges_of(body.get("ranges"), day_of),
             reports.failure_of(body),
             asked_at=fetched_at(body.get("asked_at"), now, "asked_at"),
             now=now,
-            run=request_id(),
+            run=run_of(request),
         )
         return Response(status=204)
 
@@ -172,7 +172,7 @@ class RunsView(ProgramView):
     def post(self, request: Request) -> Response:
         """End the run of this request id, and tell how the person's days stand."""
         body = object_of(request, "user")
-        run = runs.finish(user_id_of(body.get("user")), request_id(), timezone.now())
+        run = runs.finish(user_id_of(body.get("user")), run_of(request), timezone.now())
         figures = {name: getattr(run, name) for name in runs.COUNTED}
         return Response({**figures, "missing": run.missing})
 
@@ -256,9 +256,9 @@ def object_of(request: Request, *names: str) -> dict[str, Any]:
     return body
 
 
-def request_id() -> str:
-    """The request's id, which a collector sends the same all through its run."""
-    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+def run_of(request: Request) -> str:
+    """The run that a request is of: its id, which a collector sends the same all through a run."""
+    return str(request.META.get(REQUEST_ID_KEY, ""))
 
 
 def fetched_at(value: Any, now: datetime, name: str = "fetched_at") -> datetime:
@@ -270,7 +270,7 @@ def fetched_at(value: Any, now: datetime, name: str = "fetched_at") -> datetime:
     return parsed
 
 
-def read_range(value: Any) -> Whole | None:
+def read_range(value: Any, run: str) -> Whole | None:
     """The range that the sender has read whole, both ends included."""
     if value is None:
         return None
@@ -285,7 +285,7 @@ def read_range(value: Any) -> Whole | None:
     pages, documents = (
         count_of(f"read.{name}", value.get(name)) for name in ("pages", "documents")
     )
-    return Whole(*known, request_id(), pages, documents)
+    return Whole(*known, run, pages, documents)
 
 
 def count_of(name: str, value: Any) -> int | None:

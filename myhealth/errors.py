@@ -1,29 +1,20 @@
-"""One shape for every error of every service: `{"detail", "code", "errors"}`."""
+"""What went wrong, in the one shape of every service: `{"detail", "code", "errors"}`."""
 
 from typing import Any
 
-import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
-from django.http import Http404
-from rest_framework import exceptions, status
-from rest_framework.response import Response
-from rest_framework.views import set_rollback
-
-log = structlog.get_logger("myhealth.errors")
 RETRY_AFTER_SECONDS = "5"
 
 
-class Invalid(exceptions.APIException):
-    """400 that names each field: `Invalid({"end": ["…"]})`."""
+class Invalid(Exception):
+    """Something that was given can't be used: `Invalid({"end": ["…"]})`, each field's messages.
 
-    status_code = status.HTTP_400_BAD_REQUEST
-    default_code = "invalid"
+    `code` is a stable word; a view that lets it pass answers 400.
+    """
 
     def __init__(self, errors: dict[str, list[str]], code: str = "invalid") -> None:
         self.errors = errors
         self.code = code
-        super().__init__(sentence(errors), code)
+        super().__init__(sentence(errors))
 
 
 def sentence(errors: dict[str, list[str]]) -> str:
@@ -40,63 +31,3 @@ def unavailable() -> tuple[dict[str, Any], dict[str, str]]:
     """Body and headers of the 503 while the database is away."""
     body = error_body("The database can't be reached; try again shortly.", "unavailable")
     return body, {"Retry-After": RETRY_AFTER_SECONDS}
-
-
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Django REST framework's `EXCEPTION_HANDLER`."""
-    if isinstance(error, OperationalError | InterfaceError):
-        log.error("database unavailable", error=type(error).__name__)
-        body, headers = unavailable()
-        return Response(body, status=503, headers=headers)
-    if isinstance(error, Http404):
-        error = exceptions.NotFound("There is nothing at this address.")
-    elif isinstance(error, PermissionDenied):
-        error = exceptions.PermissionDenied()
-    elif isinstance(error, RequestDataTooBig):
-        from myhealth.parsers import TooLarge
-
-        error = TooLarge()
-    if not isinstance(error, exceptions.APIException):
-        return None
-    set_rollback()
-    headers = _headers(error)
-    return Response(_body(error), status=_status(error), headers=headers)
-
-
-def _status(error: exceptions.APIException) -> int:
-    """401 wherever credentials failed: Django REST framework says 403 where none are looked for."""
-    unauthorized = isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed)
-    return status.HTTP_401_UNAUTHORIZED if unauthorized else error.status_code
-
-
-def _headers(error: exceptions.APIException) -> dict[str, str]:
-    headers = {}
-    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
-        headers["WWW-Authenticate"] = "Bearer"
-    if (wait := getattr(error, "wait", None)) is not None:
-        headers["Retry-After"] = str(int(wait))
-    return headers
-
-
-def _body(error: exceptions.APIException) -> dict[str, Any]:
-    if isinstance(error, Invalid):
-        return error_body(str(error.detail), error.code, error.errors)
-    if isinstance(error, exceptions.ValidationError):
-        errors = _flat(error.detail)
-        return error_body(sentence(errors), "invalid", errors)
-    detail: Any = error.detail
-    if isinstance(detail, dict):  # simplejwt puts a dictionary there
-        code = str(detail.get("code", error.default_code))
-        return error_body(str(detail.get("detail", error.default_detail)), code)
-    return error_body(str(detail), str(error.get_codes()))
-
-
-def _flat(detail: Any, field: str = "") -> dict[str, list[str]]:
-    """Nested details as dotted field names, each with a list of messages."""
-    if isinstance(detail, dict):
-        flat: dict[str, list[str]] = {}
-        for key, value in detail.items():
-            flat.update(_flat(value, f"{field}.{key}".strip(".")))
-        return flat
-    values = detail if isinstance(detail, list) else [detail]
-    return {field or "non_field_errors": [str(value) for value in values]}

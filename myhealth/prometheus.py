@@ -6,23 +6,14 @@ empty at start.
 
 import hmac
 import ipaddress
-import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-    multiprocess,
-)
+from django_prometheus.exports import ExportToDjangoView
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
 
 REQUESTS = Counter(
@@ -83,14 +74,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
             "errors": {},
         }
         return JsonResponse(body, status=401, headers={"WWW-Authenticate": "Bearer"})
-    text = b""
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        text = generate_latest(registry)
-    else:
-        text = generate_latest(REGISTRY)
+    answer: HttpResponse = ExportToDjangoView(request)
     own = CollectorRegistry()
     for collector in at_scrape:
         own.register(collector)
-    return HttpResponse(text + generate_latest(own), content_type=CONTENT_TYPE_LATEST)
+    answer.write(generate_latest(own))
+    return answer

@@ -20,6 +20,8 @@ log = structlog.get_logger("myhealth.requests")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PROBES = {"/health": health, "/health/ready": ready, "/metrics": metrics}
+# In a request's META: its id, as it came or as it was made.
+REQUEST_ID_KEY = "myhealth.request_id"
 PROXY = "HTTP_X_FORWARDED_PROTO"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -69,6 +71,7 @@ class RequestMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if REQUEST_ID.match(given) else uuid.uuid4().hex
+        request.META[REQUEST_ID_KEY] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         start = time.perf_counter()

@@ -38,29 +38,16 @@ if os.environ.get("AWS_SECRETS_ID"):
     except aws.SecretUnavailable as error:
         problems.append(str(error))
 
-env = environ.Env()
-
-
-def setting(kind: str, name: str, default: Any, expected: str) -> Any:
-    """Read one setting; a value of the wrong kind becomes a problem that says what is expected."""
-    if not text(name):
-        return default
-    try:
-        return getattr(env, kind)(name)
-    except (ValueError, ImproperlyConfigured):
-        problems.append(f"{name} must be {expected}.")
-        return default
+env = environ.FileAwareEnv()
 
 
 def text(name: str, default: str = "") -> str:
-    """The setting, or what the file holds that `NAME_FILE` names: so platforms hand out secrets."""
-    path = os.environ.get(f"{name}_FILE", "").strip()
-    if path and not os.environ.get(name):
-        try:
-            os.environ[name] = Path(path).read_text().strip()
-        except (OSError, ValueError) as error:
-            problems.append(f"{name}_FILE: the file can't be read ({type(error).__name__}).")
-    return os.environ.get(name, "").strip() or default
+    """The setting, or what is in the file that `NAME_FILE` names: so platforms hand out secrets."""
+    try:
+        return (os.environ.get(name) or str(env.str(name, default=""))).strip() or default
+    except (OSError, ValueError) as error:
+        problems.append(f"{name}_FILE: the file can't be read ({type(error).__name__}).")
+        return default
 
 
 def flag(name: str, default: bool = False) -> bool:
@@ -72,12 +59,14 @@ def flag(name: str, default: bool = False) -> bool:
 
 
 def number(name: str, default: int, lowest: int, highest: int) -> int:
-    expected = f"a whole number from {lowest} to {highest}"
-    value: int = setting("int", name, default, expected)
-    if not lowest <= value <= highest:
-        problems.append(f"{name} must be {expected}.")
-        return default
-    return value
+    try:
+        value = int(text(name) or default)
+        if lowest <= value <= highest:
+            return value
+    except ValueError:
+        pass
+    problems.append(f"{name} must be a whole number from {lowest} to {highest}.")
+    return default
 
 
 def listed(name: str) -> list[str]:
@@ -294,7 +283,6 @@ INSTALLED_APPS = [
     *(["sandbox"] if HAS_SANDBOX else []),
 ]
 COMMON_MIDDLEWARE = [
-    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "myhealth.requests.RequestMiddleware",
     "myhealth.requests.ProbeMiddleware",
     "myhealth.requests.ProxyMiddleware",
@@ -320,7 +308,6 @@ MIDDLEWARE = [
         if SERVICE in ("", "api")
         else ["django.middleware.common.CommonMiddleware"]
     ),
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 if SERVICE in ("processor", "sandbox"):
     # The admin is installed for its tables; only the API process serves it.
@@ -439,7 +426,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PARSER_CLASSES": ["myhealth.parsers.OrjsonParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "myhealth.errors.exception_handler",
+    "EXCEPTION_HANDLER": "myhealth.exception_handler.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {

@@ -1,12 +1,10 @@
 """How often, and how long, we try again. The server's own word on waiting wins."""
 
-import math
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import tenacity
+import urllib3
 
 ATTEMPTS = 5
 # Longer than this we don't hold a run: the next one comes anyway.
@@ -47,24 +45,12 @@ def _wait(state: tenacity.RetryCallState) -> float:
     return float(getattr(error, "retry_after", 0)) or backoff(state)
 
 
-def retry_after(header: str | None, now: datetime | None = None) -> float:
+def retry_after(header: str | None) -> float:
     """Seconds that a `Retry-After` header asks for, in either of its forms.
 
     0 without one, for one that can't be read, and for a time that has passed.
     """
-    if not header:
-        return 0.0
     try:
-        seconds = float(header)
-    except ValueError:
-        seconds = _until(header, now or datetime.now(UTC))
-    return 0.0 if math.isnan(seconds) else max(seconds, 0.0)
-
-
-def _until(date: str, now: datetime) -> float:
-    try:
-        then = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):
+        return urllib3.Retry().parse_retry_after(header) if header else 0.0
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return 0.0
-    # HTTP's dates are in UTC, also where they don't say so.
-    return ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()

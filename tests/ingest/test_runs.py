@@ -44,7 +44,7 @@ def collect(user, numbers, type="sleep", *, run="run-1", at=NOW, span=(0, 9), **
 def fail(user, *, run="run-1", at=NOW, span=(0, 9), kind="unavailable"):
     failure = {"kind": kind, "collection": "sleep", "status": 503, "page": 1}
     days = [(day(span[0]), day(span[1]))]
-    reports.take_down(user.pk, "sleep", days, failure, asked_at=at, now=at, run=run)
+    reports.record_failure(user.pk, "sleep", days, failure, asked_at=at, now=at, run=run)
 
 
 # What it brought ----------------------------------------------------------------------------------

@@ -1,0 +1,75 @@
+"""How Django REST framework answers errors: in the one shape of `myhealth.errors`."""
+
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from myhealth.errors import Invalid, error_body, sentence, unavailable
+from myhealth.parsers import TooLarge
+
+log = structlog.get_logger("myhealth.errors")
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Django REST framework's `EXCEPTION_HANDLER`."""
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("database unavailable", error=type(error).__name__)
+        body, headers = unavailable()
+        return Response(body, status=503, headers=headers)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound("There is nothing at this address.")
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    elif isinstance(error, RequestDataTooBig):
+        error = TooLarge()
+    if isinstance(error, Invalid):
+        set_rollback()
+        return Response(error_body(str(error), error.code, error.errors), status=400)
+    if not isinstance(error, exceptions.APIException):
+        return None
+    set_rollback()
+    headers = _headers(error)
+    return Response(_body(error), status=_status(error), headers=headers)
+
+
+def _status(error: exceptions.APIException) -> int:
+    """401 wherever credentials failed: Django REST framework says 403 where none are looked for."""
+    unauthorized = isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed)
+    return status.HTTP_401_UNAUTHORIZED if unauthorized else error.status_code
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        headers["WWW-Authenticate"] = "Bearer"
+    if (wait := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait))
+    return headers
+
+
+def _body(error: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        errors = _flat(error.detail)
+        return error_body(sentence(errors), "invalid", errors)
+    detail: Any = error.detail
+    if isinstance(detail, dict):  # simplejwt puts a dictionary there
+        code = str(detail.get("code", error.default_code))
+        return error_body(str(detail.get("detail", error.default_detail)), code)
+    return error_body(str(detail), str(error.get_codes()))
+
+
+def _flat(detail: Any, field: str = "") -> dict[str, list[str]]:
+    """Nested details as dotted field names, each with a list of messages."""
+    if isinstance(detail, dict):
+        flat: dict[str, list[str]] = {}
+        for key, value in detail.items():
+            flat.update(_flat(value, f"{field}.{key}".strip(".")))
+        return flat
+    values = detail if isinstance(detail, list) else [detail]
+    return {field or "non_field_errors": [str(value) for value in values]}
