@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from ingest import runs
-from ingest.admin import MOST_PEOPLE, PEOPLE_PER_PAGE
+from ingest.admin_coverage import PEOPLE_PER_PAGE
+from ingest.admin_filters import MOST_PEOPLE
 from ingest.models import METRIC_MODELS, Reading, RejectedDocument, Revision, Run, SleepMetric
 from ingest.upsert import store
 from tests.conftest import person
