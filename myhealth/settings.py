@@ -431,7 +431,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "myhealth",
-    "DESCRIPTION": "A person's Oura sleep, activity and readiness.",
+    "DESCRIPTION": "What a person's Oura ring knows of their days.",
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

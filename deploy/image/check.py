@@ -23,11 +23,11 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from metrics import TYPES  # noqa: E402
 from myhealth.local import embedded  # noqa: E402
 from myhealth.local.processes import wait_until  # noqa: E402
 
 IMAGE, BASE = "localhost/myhealth", "docker.io/library/python:3.13-slim"
-TYPES = ("sleep", "activity", "readiness")
 STORE = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
 MOUNTS = [
     ("/proc", "proc", "proc", []),
