@@ -9,6 +9,7 @@ import orjson
 import requests
 
 from myhealth import __version__
+from myhealth.days import Days, parse_day
 from oura.errors import (
     OuraBadAnswer,
     OuraError,
@@ -89,27 +90,28 @@ class OuraClient:
             seen.add(token)
             parameters = {**parameters, "next_token": token}
 
-    def documents(self, collection: str, start: date, end: date) -> list[Any]:
-        """All documents whose `day` is from start to end (both included), and those without one."""
-        wanted = range(start.toordinal(), end.toordinal() + 1)
+    def documents(self, collection: str, wanted: Days) -> list[Any]:
+        """All documents whose `day` is one of these, and those without one."""
         return [
             document
-            for page in self.pages(collection, start - PADDING, end + PADDING)
+            for page in self.pages(collection, wanted.start - PADDING, wanted.end + PADDING)
             for document in page
-            if (day := day_of(document)) is None or day.toordinal() in wanted
+            if (day := day_of(document)) is None or day in wanted
         ]
 
-    def days(self, collection: str, start: date, end: date) -> tuple[set[date], bool]:
-        """The days from start to end that the collection has documents of, by a small answer.
+    def days(self, collection: str, wanted: Days) -> tuple[set[date], bool]:
+        """Those of the days that the collection has documents of, by a small answer.
 
         Besides: whether each entry told its day, so that no other day can have any.
         """
         found = {
             day_of(document)
-            for page in self.pages(collection, start - PADDING, end + PADDING, fields="day")
+            for page in self.pages(
+                collection, wanted.start - PADDING, wanted.end + PADDING, fields="day"
+            )
             for document in page
         }
-        return {day for day in found if day and start <= day <= end}, None not in found
+        return {day for day in found if day and day in wanted}, None not in found
 
     def _page(self, collection: str, parameters: dict[str, str]) -> tuple[list[Any], str | None]:
         answer = self.waiting.retrying(OuraUnavailable)(self._renewed, collection, parameters)
@@ -197,8 +199,4 @@ def origin_of(url: str) -> str:
 
 def day_of(document: Any) -> date | None:
     """The document's own `day`; never derived from a timestamp, which may tell another date."""
-    day = document.get("day") if isinstance(document, dict) else None
-    try:
-        return date.fromisoformat(day) if isinstance(day, str) and len(day) == 10 else None
-    except ValueError:
-        return None
+    return parse_day(document.get("day")) if isinstance(document, dict) else None

@@ -14,6 +14,7 @@ from itertools import chain
 import structlog
 
 from metrics import TYPES
+from myhealth.days import Days, from_days, intersect, merge, subtract
 from oura.accounts import Account
 from oura.client import OuraClient, day_of
 from oura.errors import (
@@ -25,7 +26,7 @@ from oura.errors import (
     OuraUnauthorized,
     ProcessorError,
 )
-from oura.plan import Due, Known, Plan, Span, Wish, plan, spans, windows, without
+from oura.plan import Known, Plan, Wish, plan, windows
 from oura.processor import Document, Processor, Receipt
 from oura.report import Problem, Report, Tally
 from oura.retries import Waiting
@@ -112,7 +113,7 @@ class Collector:
     def report_unasked(self, type_: str, ledger: Sequence[Known], error: OuraError) -> None:
         """Report to the processor that what is due of a type could not be asked for at all."""
         planned = plan(ledger, self.wish, self.clock())
-        self.report_failure(type_, spans([*planned.read, *planned.seek]), error)
+        self.report_failure(type_, merge([*planned.read, *planned.seek]), error)
 
     def finish(self) -> None:
         if not self.wish.dry_run:
@@ -137,20 +138,20 @@ class Collector:
         except (OuraUnauthorized, OuraForbidden) as error:
             # The rest of this type would only meet the same refusal.
             self.failed(type_, error)
-            self.report_failure(type_, spans([*planned.read, *planned.seek]), error)
+            self.report_failure(type_, merge([*planned.read, *planned.seek]), error)
             return
         # The newest first: that is what people wait for, and where a refusal shows.
         ranges = windows(wanted)[::-1]
         failures = 0
-        for done, (start, end) in enumerate(ranges):
+        for done, days in enumerate(ranges):
             self.progress(type_, done, len(ranges))
             try:
-                self.collect_range(type_, start, end)
+                self.collect_range(type_, days)
                 failures = 0
             except (OuraError, ProcessorError) as error:
-                self.failed(type_, error, start, end)
+                self.failed(type_, error, days)
                 refused = isinstance(error, OuraUnauthorized | OuraForbidden)
-                rest = ranges[done:] if refused else [(start, end)]
+                rest = ranges[done:] if refused else [days]
                 self.report_failure(type_, sorted(rest), error)
                 if isinstance(error, OuraRateLimited):
                     raise
@@ -159,57 +160,57 @@ class Collector:
                     return
         self.progress(type_, len(ranges), len(ranges))
 
-    def wanted(self, type_: str, planned: Plan) -> list[Span]:
+    def wanted(self, type_: str, planned: Plan) -> list[Days]:
         """The days to read; those that Oura's list of days has not are told to be read by that.
 
         A list that fails leaves the days that must be read in any case; one that is refused raises.
         """
-        sought = spans(planned.seek)
+        sought = merge(planned.seek)
         if not sought:
-            return spans(planned.read)
+            return merge(planned.read)
         asked_at = self.clock()
+        listed = Days(sought[0].start, sought[-1].end)
         try:
-            at_oura, certain = self.days_at_oura(type_, sought[0][0], sought[-1][1])
+            at_oura, certain = self.days_at_oura(type_, listed)
         except (OuraUnauthorized, OuraForbidden):
             raise
         except OuraError as error:
-            self.failed(type_, error, sought[0][0], sought[-1][1])
+            self.failed(type_, error, listed)
             self.report_failure(type_, sought, error)
             if isinstance(error, OuraRateLimited):
                 raise
-            return spans(planned.read)
+            return merge(planned.read)
         # Of the others it is known already whether Oura has them.
-        looked_for = [day for day in at_oura if any(start <= day <= end for start, end in sought)]
-        found = [Due(day, day, "Oura has it") for day in looked_for]
-        wanted = spans([*planned.read, *found])
-        empty = without(sought, windows(wanted))
+        found = intersect(from_days(at_oura), sought)
+        wanted = merge([*planned.read, *found])
+        empty = subtract(sought, windows(wanted))
         if certain:
             self.note_empty(type_, empty, asked_at)
         else:
             unsure = OuraBadAnswer("Oura's list has entries without a day: no day is sure to lack.")
-            self.failed(type_, unsure, sought[0][0], sought[-1][1])
+            self.failed(type_, unsure, listed)
             self.report_failure(type_, empty, unsure)
         return wanted
 
-    def days_at_oura(self, type_: str, start: date, end: date) -> tuple[set[date], bool]:
+    def days_at_oura(self, type_: str, wanted: Days) -> tuple[set[date], bool]:
         found: set[date] = set()
         all_certain = True
         for collection in TYPES[type_].collections:
-            days, certain = self.client.days(collection, start, end)
+            days, certain = self.client.days(collection, wanted)
             found |= days
             all_certain &= certain
         return found, all_certain
 
-    def collect_range(self, type_: str, start: date, end: date) -> None:
+    def collect_range(self, type_: str, days: Days) -> None:
         fetched_at = self.clock()
-        found = self.read(type_, start, end)
+        found = self.read(type_, days)
         self.report.tallies[type_].fetched += len(found.documents) + len(found.undated)
         for collection, number in found.strange.items():
             error = OuraBadAnswer(f"Oura's {collection} has {number} entries that are none.")
-            self.failed(type_, error, start, end)
+            self.failed(type_, error, days)
         if self.wish.dry_run:
             return
-        span = None if found.undated or found.strange else (start, end)
+        span = None if found.undated or found.strange else days
         ingest = self.processor.ingest
         sent = ingest(
             type_,
@@ -224,22 +225,22 @@ class Collector:
             self.count(type_, receipt)
         if span is None:
             whole = OuraBadAnswer("Oura sent entries without a day.")
-            self.report_failure(type_, [(start, end)], whole)
+            self.report_failure(type_, [days], whole)
         log.info("range collected", type=type_, documents=len(found.documents))
 
-    def note_empty(self, type_: str, ranges: Iterable[Span], listed_at: datetime) -> None:
+    def note_empty(self, type_: str, ranges: Iterable[Days], listed_at: datetime) -> None:
         """Oura's list of days was read to its last page, and has none of these."""
         if self.wish.dry_run:
             return
-        for span in ranges:
+        for days in ranges:
             try:
-                for _ in self.processor.ingest(type_, [], fetched_at=listed_at, span=span):
+                for _ in self.processor.ingest(type_, [], fetched_at=listed_at, span=days):
                     pass
             except ProcessorError as error:
-                self.failed(type_, error, *span)
+                self.failed(type_, error, days)
                 return
 
-    def read(self, type_: str, start: date, end: date) -> Found:
+    def read(self, type_: str, days: Days) -> Found:
         """The documents of a range, each collection read to its last page."""
         metric_type = TYPES[type_]
         by_day: dict[date, dict[str, list[Document]]] = defaultdict(
@@ -250,7 +251,7 @@ class Collector:
         read = 0
         before = self.client.pages_read
         for collection in metric_type.collections:
-            for document in self.client.documents(collection, start, end):
+            for document in self.client.documents(collection, days):
                 read += 1
                 if not isinstance(document, dict):
                     strange[collection] += 1
@@ -262,7 +263,7 @@ class Collector:
         documents = [document for document in mapped if document is not None]
         return Found(documents, undated, strange, self.client.pages_read - before, read)
 
-    def report_failure(self, type_: str, ranges: Sequence[Span], error: Exception) -> None:
+    def report_failure(self, type_: str, ranges: Sequence[Days], error: Exception) -> None:
         """Report to the processor what could not be read, and why.
 
         Best effort: a report that fails is only logged.
@@ -294,14 +295,13 @@ class Collector:
         self,
         type_: str,
         error: Exception,
-        start: date | None = None,
-        end: date | None = None,
+        days: Days | None = None,
         *,
         known: bool = False,
     ) -> None:
         kind = getattr(error, "kind", "error")
         self.report.tallies.setdefault(type_, Tally()).failed += 1
-        span = f"{start} to {end}: " if start else ""
+        span = f"{days}: " if days else ""
         problem = Problem(self.account.user, type_, f"{span}{error}", kind, known)
         self.report.problems.append(problem)
         log.error("collection failed", type=type_, error_type=kind, error=str(error))

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-# No ring is older; the processor takes no earlier day.
-HISTORY = date(2010, 1, 1)
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, intersect, merge, shift, subtract
+
 # Oura still revises these.
 RECENT = timedelta(days=13)
 # Oura suggests one to three months a request; four keep memory small and requests few.
@@ -28,17 +28,12 @@ GAP_REST = timedelta(hours=20)
 MOST_BLIND = 2
 # Why days that nobody knows anything of are looked for again.
 FAR = "Oura had nothing"
-ONE_DAY = timedelta(days=1)
-
-Span = tuple[date, date]
 
 
 @dataclass(frozen=True)
-class Known:
-    """Days that the ledger has in one state, both ends included."""
+class Known(Days):
+    """Days that the ledger has in one state."""
 
-    start: date
-    end: date
     state: str
     why: str = ""
     asked_at: datetime | None = None
@@ -53,7 +48,7 @@ class Wish:
     A dry run reads, and sends nothing; with `plan_only` nothing is read either.
     """
 
-    days: Span | None = None
+    days: Days | None = None
     everything: bool = False
     repair: bool = False
     dry_run: bool = False
@@ -61,11 +56,9 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Due:
+class Due(Days):
     """Days to ask for, and why in a few words."""
 
-    start: date
-    end: date
     why: str
 
 
@@ -78,20 +71,20 @@ class Plan:
 
 
 def plan(ledger: Sequence[Known], wish: Wish, now: datetime) -> Plan:
-    """What to ask for one type. The ledger has each day from HISTORY to tomorrow once."""
+    """What to ask for one type. The ledger has each day from FIRST_DAY to tomorrow once."""
     today = now.astimezone(UTC).date()
     if wish.days:
-        return Plan((Due(*wish.days, "asked for"),))
+        return Plan((Due(wish.days.start, wish.days.end, "asked for"),))
     recent = recently(ledger, today)
     if wish.everything:
-        whole = Due(HISTORY, today + ONE_DAY, "all of the history")
+        whole = Due(FIRST_DAY, today + ONE_DAY, "all of the history")
         return Plan((recent, *held(ledger)), (whole,))
     late = [due for each in ledger if (due := urgent(each, now))]
     gaps = missing(ledger) if wish.repair else gaps_due(ledger, today, now)
     near = [each for each in gaps if each.start >= today - REACH]
     blind = [*unasked(ledger), *(each for each in gaps if each.start < today - REACH)]
     read = (recent, *late, *near, *again(ledger, today))
-    if len(windows(spans(blind))) > MOST_BLIND or any(each.why == FAR for each in blind):
+    if len(windows(blind)) > MOST_BLIND or any(each.why == FAR for each in blind):
         return Plan(read, tuple(blind))
     return Plan((*read, *blind))
 
@@ -101,8 +94,10 @@ def recently(ledger: Sequence[Known], today: date) -> Due:
     lasts = [each.end for each in ledger if each.state in ("held", "partial")]
     last = min(max(lasts, default=today), today)
     if last >= today - ONE_DAY or last - RECENT < today - REACH:
-        return Due(max(today - RECENT, HISTORY), today + ONE_DAY, "the last 14 days")
-    return Due(max(last - RECENT, HISTORY), today + ONE_DAY, "since the last day held, and 14 more")
+        return Due(max(today - RECENT, FIRST_DAY), today + ONE_DAY, "the last 14 days")
+    return Due(
+        max(last - RECENT, FIRST_DAY), today + ONE_DAY, "since the last day held, and 14 more"
+    )
 
 
 def urgent(known: Known, now: datetime) -> Due | None:
@@ -163,7 +158,7 @@ def again(ledger: Sequence[Known], today: date) -> list[Due]:
     """
     return [
         due
-        for age in (*AGES, *range(YEAR, (today - HISTORY).days, YEAR))
+        for age in (*AGES, *range(YEAR, (today - FIRST_DAY).days, YEAR))
         for due in at_age(ledger, age, today)
     ]
 
@@ -181,50 +176,17 @@ def aged(known: Known, age: int, today: date) -> Due | None:
     """
     if known.state not in ("held", "partial"):
         return None
-    read_on = known.asked_at.astimezone(UTC).date() if known.asked_at else HISTORY
-    first = max(known.start, read_on - timedelta(age - 1))
-    last = min(known.end, today - timedelta(age))
-    return Due(first, last, f"{age} days old") if first <= last else None
+    read_on = known.asked_at.astimezone(UTC).date() if known.asked_at else FIRST_DAY
+    part = known.clamped(read_on - timedelta(age - 1), today - timedelta(age))
+    return Due(part.start, part.end, f"{age} days old") if part else None
 
 
-def spans(dues: Iterable[Due]) -> list[Span]:
-    """The days of all of them as spans that neither meet nor overlap, oldest first."""
-    found: list[Span] = []
-    for due in sorted(dues, key=lambda each: each.start):
-        if found and due.start <= found[-1][1] + ONE_DAY:
-            found[-1] = (found[-1][0], max(found[-1][1], due.end))
-        else:
-            found.append((due.start, due.end))
+def windows(wanted: Iterable[Days]) -> list[Days]:
+    """The fewest ranges that hold all these days, oldest first, none over WINDOW_DAYS."""
+    found: list[Days] = []
+    left = merge(wanted)
+    while left:
+        widest = Days(left[0].start, shift(left[0].start, WINDOW_DAYS - 1))
+        found.append(Days(widest.start, intersect(left, [widest])[-1].end))
+        left = subtract(left, [widest])
     return found
-
-
-def windows(wanted: Iterable[Span]) -> list[Span]:
-    """The fewest ranges that hold all days of the spans, oldest first, none over WINDOW_DAYS."""
-    found: list[Span] = []
-    for start, end in wanted:
-        if found and start <= found[-1][1]:
-            start = found[-1][1] + ONE_DAY
-        while start <= end:
-            limit = found[-1][0] + timedelta(WINDOW_DAYS - 1) if found else date.min
-            if start <= limit:
-                found[-1] = (found[-1][0], min(end, limit))
-            else:
-                found.append((start, min(end, start + timedelta(WINDOW_DAYS - 1))))
-            start = found[-1][1] + ONE_DAY
-    return found
-
-
-def without(wanted: Iterable[Span], covered: Iterable[Span]) -> list[Span]:
-    """The parts of the spans that the others, oldest first and apart, do not cover."""
-    covers = list(covered)
-    left: list[Span] = []
-    for start, end in wanted:
-        for first, last in covers:
-            if last < start or first > end:
-                continue
-            if start < first:
-                left.append((start, first - ONE_DAY))
-            start = last + ONE_DAY
-        if start <= end:
-            left.append((start, end))
-    return left

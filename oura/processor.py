@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Self
 
 import orjson
@@ -10,9 +10,10 @@ import requests
 
 from metrics import TYPES
 from myhealth import __version__
+from myhealth.days import ONE_DAY, Days
 from oura.errors import ProcessorError, ProcessorUnavailable
 from oura.exchange import Answer, ask
-from oura.plan import Known, Span
+from oura.plan import Known
 from oura.retries import Waiting, retry_after
 
 MOST_DOCUMENTS = 5_000
@@ -83,7 +84,7 @@ class Processor:
             raise ProcessorError(STRANGE) from None
 
     def report(
-        self, type_: str, ranges: Sequence[Span], error: Exception, *, asked_at: datetime
+        self, type_: str, ranges: Sequence[Days], error: Exception, *, asked_at: datetime
     ) -> None:
         """Tell which ranges could not be read, and why. Tried once: the next run meets them."""
         kind = getattr(error, "kind", "error")
@@ -91,7 +92,7 @@ class Processor:
             "type": type_,
             "user": self.user,
             "asked_at": asked_at,
-            "ranges": [{"start": start, "end": end} for start, end in ranges],
+            "ranges": [{"start": days.start, "end": days.end} for days in ranges],
             "kind": "processor" if isinstance(error, ProcessorError) else kind,
             "status": getattr(error, "status", None),
             "collection": getattr(error, "collection", None),
@@ -116,7 +117,7 @@ class Processor:
         documents: Iterable[Document],
         *,
         fetched_at: datetime,
-        span: Span | None = None,
+        span: Days | None = None,
         pages: int | None = None,
         read: int | None = None,
     ) -> Iterator[Receipt]:
@@ -128,7 +129,7 @@ class Processor:
         for batch, part in batches(documents, span):
             told: dict[str, Any] | None = None
             if part:
-                told = {"start": part[0], "end": part[1]}
+                told = {"start": part.start, "end": part.end}
                 if pages is not None:
                     told |= {"pages": pages, "documents": read}
             envelope = orjson.dumps(
@@ -248,8 +249,8 @@ def refusal_of(rejected: dict[str, Any]) -> str:
 
 
 def batches(
-    documents: Iterable[Document], span: Span | None
-) -> Iterator[tuple[list[bytes], Span | None]]:
+    documents: Iterable[Document], span: Days | None
+) -> Iterator[tuple[list[bytes], Days | None]]:
     """Serialised documents in requests of bounded size, each with the part of the span it covers.
 
     A span without documents is told by a request without any.
@@ -258,13 +259,13 @@ def batches(
     if span is None:
         yield from ((texts, None) for texts, _ in chunks)
         return
-    start, end = span
+    start = span.start
     texts, last = next(chunks, ([], {}))
     for more, latest in chunks:
         newest = date.fromisoformat(last["day"])
-        yield texts, (start, newest)
-        texts, last, start = more, latest, newest + timedelta(days=1)
-    yield texts, (start, end)
+        yield texts, Days(start, newest)
+        texts, last, start = more, latest, newest + ONE_DAY
+    yield texts, Days(start, span.end)
 
 
 def bounded(documents: Iterable[Document]) -> Iterator[tuple[list[bytes], Document]]:

@@ -18,7 +18,6 @@ from ingest.models import (
 )
 from ingest.readings import joined, known, missed, over_at, record
 from oura.plan import Known, Wish, plan, windows
-from oura.plan import spans as spans_of
 from tests.ingest.conftest import night
 
 FIRST = date(2026, 3, 1)
@@ -263,9 +262,9 @@ def test_ten_years_of_daily_runs_are_kept_in_fewer_than_a_hundred_ranges():
     for number in range(3650):
         asked_at = datetime.combine(day(number), time(9), UTC)
         ledger = [Known(each.start, each.end, "held", "", each.asked_at) for each in held]
-        for start, end in windows(spans_of(plan(ledger, Wish(), asked_at).read)):
-            first = max((start - FIRST).days, 0)
-            report = reading(first, (end - FIRST).days, asked_at, run=str(number))
+        for window in windows(plan(ledger, Wish(), asked_at).read):
+            first = max((window.start - FIRST).days, 0)
+            report = reading(first, (window.end - FIRST).days, asked_at, run=str(number))
             held = joined(known(held, report))
         most = max(most, len(held))
     assert most < 100

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from myhealth.days import Days
 from oura import exchange
 from oura.client import OuraClient
 from oura.errors import (
@@ -46,7 +47,7 @@ def read(pauses):
 
     def documents(server, start=DAY, end=DAY, timeout=5.0):
         with OuraClient(server.url, TOKEN, timeout=timeout, waiting=pauses.waiting) as client:
-            return client.documents("daily_sleep", start, end)
+            return client.documents("daily_sleep", Days(start, end))
 
     return documents
 
@@ -202,11 +203,11 @@ def test_the_days_come_by_a_small_answer(serve, pauses):
     found = [{"day": "2026-02-27"}, {"day": "2026-03-01"}, {"day": "2026-03-03"}]
     server = serve(Reply({"data": found, "next_token": None}))
     with OuraClient(server.url, TOKEN, waiting=pauses.waiting) as client:
-        assert client.days("sleep", DAY, date(2026, 3, 2)) == ({DAY}, True)
+        assert client.days("sleep", Days(DAY, date(2026, 3, 2))) == ({DAY}, True)
     assert "fields=day" in server.asked[0].query
 
 
 def test_a_list_with_an_entry_without_a_day_is_not_certain(serve, pauses):
     server = serve(Reply({"data": [{"day": "2026-03-01"}, {"day": None}], "next_token": None}))
     with OuraClient(server.url, TOKEN, waiting=pauses.waiting) as client:
-        assert client.days("sleep", DAY, date(2026, 3, 2)) == ({DAY}, False)
+        assert client.days("sleep", Days(DAY, date(2026, 3, 2))) == ({DAY}, False)

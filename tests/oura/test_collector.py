@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from metrics import TYPES
+from myhealth.days import Days
 from oura.accounts import KeyAccount
 from oura.client import OuraClient
 from oura.collector import Collector
@@ -437,7 +438,7 @@ def test_a_rejection_that_was_known_is_told_as_known(collection):
 
 
 def test_requests_ask_for_days_around_the_range_too(collection):
-    run = collection(oura(), days=(TODAY, TODAY))
+    run = collection(oura(), days=Days(TODAY, TODAY))
     run.run("activity")
     assert parse_qs(run.oura.asked[0].query) == {
         "start_date": ["2026-10-25"],

@@ -1,27 +1,19 @@
 """What is asked for and why, given a ledger and the clock."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oura.plan import (
-    HISTORY,
-    ONE_DAY,
-    WINDOW_DAYS,
-    Known,
-    Wish,
-    plan,
-    spans,
-    windows,
-    without,
-)
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, merge
+from oura.plan import WINDOW_DAYS, Known, Wish, plan, windows
 
 NOW = datetime(2026, 10, 27, 12, tzinfo=UTC)
 TODAY = NOW.date()
 TOMORROW = TODAY + timedelta(1)
-RECENT = (date(2026, 10, 14), TOMORROW)
+RECENT = Days(date(2026, 10, 14), TOMORROW)
 
 
 def day(ago):
@@ -33,16 +25,16 @@ def at(ago, hours=0):
 
 
 def read(*ledger, **wish):
-    """The spans that are read in any case."""
-    return spans(plan(ledger, Wish(**wish), NOW).read)
+    """The days that are read in any case."""
+    return merge(plan(ledger, Wish(**wish), NOW).read)
 
 
 def sought(*ledger, **wish):
-    return spans(plan(ledger, Wish(**wish), NOW).seek)
+    return merge(plan(ledger, Wish(**wish), NOW).seek)
 
 
 HELD = Known(date(2020, 1, 1), TODAY, "held", asked_at=at(0))
-BEFORE = Known(HISTORY, date(2019, 12, 31), "none", "before", at(0), times=1)
+BEFORE = Known(FIRST_DAY, date(2019, 12, 31), "none", "before", at(0), times=1)
 
 
 def held(start, end, asked_at=NOW):
@@ -57,7 +49,7 @@ def test_the_last_fourteen_days_are_read_again():
 
 
 def test_after_a_pause_the_days_before_the_last_held_are_read_again():
-    assert read(held(date(2020, 1, 1), day(37))) == [(day(50), TOMORROW)]
+    assert read(held(date(2020, 1, 1), day(37))) == [Days(day(50), TOMORROW)]
 
 
 def test_a_day_held_of_tomorrow_moves_nothing():
@@ -71,24 +63,24 @@ def test_whoever_has_not_worn_the_ring_for_a_year_costs_one_window():
 @pytest.mark.parametrize("why", ["early", "late"])
 def test_what_was_asked_too_early_is_asked_again(why):
     early = Known(day(60), day(50), "not_synced", why, at(50))
-    assert (day(60), day(50)) in read(HELD, early)
+    assert Days(day(60), day(50)) in read(HELD, early)
 
 
 def test_a_day_last_read_before_its_age_was_settled_is_read_again():
-    assert read(held(day(20), day(20), at(19)), HELD) == [(day(20), day(20)), RECENT]
+    assert read(held(day(20), day(20), at(19)), HELD) == [Days(day(20), day(20)), RECENT]
 
 
 # What never was asked -----------------------------------------------------------------------------
 
 
 def test_at_first_oura_is_asked_for_the_list_of_days():
-    whole = Known(HISTORY, TOMORROW, "not_asked")
-    assert (read(whole), sought(whole)) == ([RECENT], [(HISTORY, TOMORROW)])
+    whole = Known(FIRST_DAY, TOMORROW, "not_asked")
+    assert (read(whole), sought(whole)) == ([RECENT], [Days(FIRST_DAY, TOMORROW)])
 
 
 def test_a_short_gap_that_was_never_asked_is_read_without_a_list():
     gap = Known(day(300), day(290), "not_asked")
-    assert (day(300), day(290)) in read(HELD, gap)
+    assert Days(day(300), day(290)) in read(HELD, gap)
     assert sought(HELD, gap) == []
 
 
@@ -98,7 +90,7 @@ def test_a_short_gap_that_was_never_asked_is_read_without_a_list():
 @pytest.mark.parametrize("state", ["failed", "no_permission", "rejected"])
 def test_what_failed_is_asked_again_when_its_time_has_come(state):
     failed = Known(day(200), day(190), state, next_at=NOW)
-    assert (day(200), day(190)) in read(HELD, failed)
+    assert Days(day(200), day(190)) in read(HELD, failed)
 
 
 @pytest.mark.parametrize("state", ["failed", "no_permission", "rejected"])
@@ -113,21 +105,21 @@ def test_what_failed_rests_until_then(state):
 @pytest.mark.parametrize("state", ["none", "not_worn", "rejected"])
 def test_a_gap_is_asked_for_once_more_at_the_next_run(state):
     gap = Known(day(40), day(38), state, asked_at=NOW, times=1)
-    assert (day(40), day(38)) in read(HELD, gap)
+    assert Days(day(40), day(38)) in read(HELD, gap)
 
 
 def test_a_gap_asked_for_twice_rests_for_a_tenth_of_its_age():
     rested = Known(day(40), day(40), "none", asked_at=at(4), times=2)
     resting = Known(day(50), day(50), "none", asked_at=at(4), times=2)
-    assert read(HELD, rested, resting) == [(day(40), day(40)), RECENT]
+    assert read(HELD, rested, resting) == [Days(day(40), day(40)), RECENT]
 
 
 def test_gaps_of_long_ago_are_looked_for_in_ouras_list_all_at_once():
     due = Known(day(1000), day(1000), "none", asked_at=at(400), times=2)
     resting = Known(day(900), day(900), "none", asked_at=at(1), times=2)
     assert sought(HELD, due, resting) == [
-        (day(1000), day(1000)),
-        (day(900), day(900)),
+        Days(day(1000), day(1000)),
+        Days(day(900), day(900)),
     ]
 
 
@@ -143,8 +135,8 @@ def test_older_days_are_read_again_once_some_are_overdue(age, slack):
     last = age + slack
     old = held(day(last), day(age), at(5))
     unread = Known(day(last), day(age), "held", asked_at=at(last - age + 1))
-    assert (day(last), day(age)) not in read(HELD, old)
-    assert (day(last), day(age)) in read(HELD, unread)
+    assert Days(day(last), day(age)) not in read(HELD, old)
+    assert Days(day(last), day(age)) in read(HELD, unread)
 
 
 def test_a_day_that_is_due_but_not_overdue_waits_for_others():
@@ -155,14 +147,14 @@ def test_a_day_that_is_due_but_not_overdue_waits_for_others():
 
 
 def test_the_days_that_are_wished_for_are_read_and_no_others():
-    wished = (day(100), day(99))
+    wished = Days(day(100), day(99))
     assert read(HELD, days=wished) == [wished]
 
 
 def test_all_is_what_oura_lists_and_what_is_held():
     old = held(date(2012, 1, 1), date(2012, 2, 1))
-    assert (date(2012, 1, 1), date(2012, 2, 1)) in read(old, HELD, everything=True)
-    assert sought(old, HELD, everything=True) == [(HISTORY, TOMORROW)]
+    assert Days(date(2012, 1, 1), date(2012, 2, 1)) in read(old, HELD, everything=True)
+    assert sought(old, HELD, everything=True) == [Days(FIRST_DAY, TOMORROW)]
 
 
 @pytest.mark.parametrize(
@@ -182,56 +174,51 @@ def test_all_is_what_oura_lists_and_what_is_held():
 def test_repair_asks_for_whatever_is_not_held_whenever_it_was_asked(state, why):
     lacking = Known(day(500), day(500), state, why, NOW, NOW + timedelta(days=1), times=9)
     asked = plan([HELD, lacking], Wish(repair=True), NOW)
-    assert (day(500), day(500)) in [*spans(asked.read), *spans(asked.seek)]
+    assert Days(day(500), day(500)) in merge([*asked.read, *asked.seek])
 
 
 def test_repair_leaves_alone_what_is_held():
     assert (read(HELD, repair=True), sought(HELD, repair=True)) == ([RECENT], [])
 
 
-# Spans and windows --------------------------------------------------------------------------------
+# Windows ------------------------------------------------------------------------------------------
 
 days = st.integers(0, 1500).map(lambda number: date(2020, 1, 1) + timedelta(number))
-some_spans = st.lists(st.tuples(days, st.integers(0, 300)), max_size=8).map(
-    lambda pairs: [(start, start + timedelta(length)) for start, length in pairs]
+ranges = st.lists(
+    st.builds(lambda start, n: Days(start, start + timedelta(n)), days, st.integers(0, 300)),
+    max_size=8,
 )
 
 
-class Part:
-    def __init__(self, span):
-        self.start, self.end = span
-
-
 def days_in(found):
-    return {start + timedelta(n) for start, end in found for n in range((end - start).days + 1)}
+    return {day for days in found for day in days}
 
 
 @settings(deadline=None)
-@given(some_spans)
+@given(ranges)
 def test_windows_hold_every_day_and_none_is_long(found):
-    apart = spans(map(Part, found))
-    wide = windows(apart)
+    wide = windows(found)
     assert days_in(found) <= days_in(wide)
-    assert all((end - start).days < WINDOW_DAYS for start, end in wide)
-    assert all(one[1] < other[0] for one, other in zip(wide, wide[1:], strict=False))
+    assert all(len(each) <= WINDOW_DAYS for each in wide)
+    assert all(one.end < other.start for one, other in pairwise(wide))
 
 
 @settings(deadline=None)
-@given(some_spans)
+@given(ranges)
 def test_no_fewer_windows_could_hold_the_days(found):
     wanted, fewest = sorted(days_in(found)), 0
     while wanted:
         limit = wanted[0] + timedelta(WINDOW_DAYS)
         wanted = [each for each in wanted if each >= limit]
         fewest += 1
-    assert len(windows(spans(map(Part, found)))) == fewest
+    assert len(windows(found)) == fewest
 
 
 @settings(deadline=None)
-@given(some_spans, some_spans)
-def test_the_rest_is_what_others_do_not_cover(one, other):
-    rest = without(spans(map(Part, one)), spans(map(Part, other)))
-    assert days_in(rest) == days_in(one) - days_in(other)
+@given(ranges)
+def test_windows_begin_and_end_with_a_day_wanted(found):
+    wanted = days_in(found)
+    assert all(each.start in wanted and each.end in wanted for each in windows(found))
 
 
 # A year of daily runs -----------------------------------------------------------------------------
@@ -257,19 +244,17 @@ class Reader:
         return Known(day, day, state, asked_at=asked_at, times=times)
 
     def ledger(self):
-        days = (self.clock.date() + ONE_DAY - self.first).days + 1
-        before = Known(HISTORY, self.first - ONE_DAY, "none", "before", NOW, times=1)
-        return [before, *(self.known(self.first + timedelta(n)) for n in range(days))]
+        days = Days(self.first, self.clock.date() + ONE_DAY)
+        before = Known(FIRST_DAY, self.first - ONE_DAY, "none", "before", NOW, times=1)
+        return [before, *map(self.known, days)]
 
     def read(self, found):
-        for start, end in found:
-            for n in range((end - start).days + 1):
-                each = start + timedelta(n)
-                self.asked[each] = (self.clock, self.asked.get(each, (None, 0))[1] + 1)
+        for each in (day for days in found for day in days):
+            self.asked[each] = (self.clock, self.asked.get(each, (None, 0))[1] + 1)
 
     def run(self):
         asked = plan(self.ledger(), Wish(), self.clock)
-        wide, listed = windows(spans(asked.read)), spans(asked.seek)
+        wide, listed = windows(asked.read), merge(asked.seek)
         self.requests += len(wide) + bool(listed)
         self.read([*wide, *listed])
         self.clock += timedelta(days=1)
@@ -278,7 +263,7 @@ class Reader:
 @pytest.mark.parametrize("years", [1, 10])
 def test_a_daily_run_costs_little_more_than_one_request_whatever_the_history(years):
     reader = Reader(years)
-    reader.read([(reader.first, TOMORROW)])
+    reader.read([Days(reader.first, TOMORROW)])
     for _ in range(60):
         reader.run()
     assert 60 <= reader.requests <= 72

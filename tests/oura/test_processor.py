@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from metrics import TYPES
+from myhealth.days import Days
 from oura import processor
 from oura.errors import OuraForbidden, ProcessorError, ProcessorUnavailable
 from oura.processor import Processor, batches
@@ -12,7 +13,7 @@ from oura.retries import ATTEMPTS, Waiting
 from tests.oura.answering import Reply
 
 TOKEN = "an-ingest-token"
-START, END = date(2026, 3, 1), date(2026, 3, 9)
+SPAN = Days(date(2026, 3, 1), date(2026, 3, 9))
 STORED = {"status": "success", "created": 1, "updated": 0, "unchanged": 0, "rejected": []}
 REJECTED = {"index": 0, "id": "a", "errors": {"score": ["Too much.", "Really."], "day": ["No."]}}
 REFUSED = {"status": "failed", "created": 0, "updated": 0, "unchanged": 0, "rejected": [REJECTED]}
@@ -40,7 +41,7 @@ def client_of():
         each.session.close()
 
 
-def ingest(client, *documents, span=(START, END)):
+def ingest(client, *documents, span=SPAN):
     return list(
         client.ingest("sleep", documents, fetched_at=datetime(2026, 3, 9, tzinfo=UTC), span=span)
     )
@@ -114,7 +115,7 @@ def test_a_failure_is_reported_with_what_is_known_of_it(serve, client_of):
     error = OuraForbidden("No.")
     error.status, error.collection, error.page = 403, "sleep", 2
     moment = datetime(2026, 3, 9, tzinfo=UTC)
-    client_of(server).report("sleep", [(START, END)], error, asked_at=moment)
+    client_of(server).report("sleep", [SPAN], error, asked_at=moment)
     assert server.asked[0].json == {
         "type": "sleep",
         "user": "ana",
@@ -223,9 +224,9 @@ def daily(*days, size=0):
     return [{"id": day, "day": f"2026-03-0{day}", "source": "x" * size} for day in days]
 
 
-def spans(documents, span=(START, END)):
+def spans(documents, span=SPAN):
     return [
-        (len(texts), read and tuple(day.day for day in read))
+        (len(texts), read and (read.start.day, read.end.day))
         for texts, read in batches(documents, span)
     ]
 
@@ -246,7 +247,7 @@ def test_large_documents_go_in_several_requests_that_share_the_span():
 
 def test_every_request_is_of_bounded_size():
     documents = daily(*range(1, 10), size=processor.MOST_BYTES // 3)
-    sizes = [sum(map(len, texts)) for texts, _ in batches(documents, (START, END))]
+    sizes = [sum(map(len, texts)) for texts, _ in batches(documents, SPAN)]
     assert max(sizes) <= processor.MOST_BYTES
     assert len(sizes) < len(documents)
 

@@ -3,7 +3,7 @@ import re
 import time
 import uuid
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -13,10 +13,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from metrics import TYPES
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, parse_day, shift
 from myhealth.logs import Role
 from oura.accounts import NoSuchAccount, select_accounts
 from oura.collecting import collect
-from oura.plan import HISTORY, RECENT, Due, Wish
+from oura.plan import RECENT, Due, Wish
 from oura.prometheus import publish
 from oura.report import Report
 
@@ -27,10 +28,9 @@ HEADER = re.compile(r"[!-~]+")
 
 
 def day(value: str) -> date:
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{value}' is not a date; expected YYYY-MM-DD") from None
+    if found := parse_day(value):
+        return found
+    raise argparse.ArgumentTypeError(f"'{value}' is not a date; expected YYYY-MM-DD")
 
 
 def count(value: str) -> int:
@@ -133,8 +133,7 @@ class Command(BaseCommand):
         for user, planned in report.plans:
             for type_, each in planned.items():
                 for due in (*each.read, *each.seek):
-                    span = f"{due.start} to {due.end}"
-                    self.stdout.write(f"{user or ''} {type_}: {span}: {due.why}".strip())
+                    self.stdout.write(f"{user or ''} {type_}: {due}: {due.why}".strip())
 
     def tell(self, report: Report, output: str) -> None:
         types = {type_: asdict(tally) for type_, tally in report.tallies.items()}
@@ -169,22 +168,22 @@ def wish_of(options: dict[str, Any]) -> Wish:
     today = datetime.now(UTC).date()
     span = None
     if days:
-        span = (max(today - timedelta(days=days - 1), HISTORY), today + timedelta(days=1))
+        span = Days(max(shift(today, 1 - days), FIRST_DAY), today + ONE_DAY)
     elif start or end:
-        span = span_of(start, end, tomorrow=today + timedelta(days=1))
+        span = span_of(start, end, tomorrow=today + ONE_DAY)
     return Wish(span, options["all"], options["repair"], options["dry_run"], options["plan"])
 
 
-def span_of(start: date | None, end: date | None, *, tomorrow: date) -> tuple[date, date]:
+def span_of(start: date | None, end: date | None, *, tomorrow: date) -> Days:
     """The days of --start and --end that there can be; CommandError (2) when there are none."""
     if start and end and start > end:
         raise CommandError(f"--start {start} is after --end {end}.", returncode=2)
-    if end and end < HISTORY:
-        raise CommandError(f"--end {end} is before any ring, {HISTORY}.", returncode=2)
+    if end and end < FIRST_DAY:
+        raise CommandError(f"--end {end} is before any ring, {FIRST_DAY}.", returncode=2)
     if start and start > tomorrow:
         raise CommandError(f"--start {start} lies in the future.", returncode=2)
     last = min(end or tomorrow, tomorrow)
-    return max(start or last - RECENT, HISTORY), last
+    return Days(max(start or last - RECENT, FIRST_DAY), last)
 
 
 def require_settings() -> None:
