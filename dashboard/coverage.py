@@ -127,7 +127,7 @@ def summary(found: Ranges, known: Mapping[str, Edges], start: date, end: date) -
         first = ledger.expected_from(metric_type, firsts)
         if first is None:
             return []
-        return ledger.within(found[metric_type.name], max(start, first), end)
+        return ledger.clamp(found[metric_type.name], max(start, first), end)
 
     return {
         name: {
@@ -145,8 +145,8 @@ def counted(period: list[Range]) -> dict[str, Any]:
     for state, days in lost.items():
         fault[FAULT[state]] += days
     return {
-        "days_expected": sum(each.days for each in period),
-        "days_present": sum(each.days for each in period if each.state in PRESENT),
+        "days_expected": sum(map(len, period)),
+        "days_present": sum(len(each) for each in period if each.state in PRESENT),
         "missing": dict(lost),
         "fault": {who: fault[who] for who in WHO},
     }

@@ -101,7 +101,7 @@ def standing(
 ) -> dict[str, Any]:
     """How one type stands: first and last day held, and what is not held of the year or of all."""
     held = [each for each in ranges if each.state in ledger.PRESENT]
-    shown = ledger.within(ranges, date(year, 1, 1), date(year, 12, 31)) if year else ranges
+    shown = ledger.clamp(ranges, date(year, 1, 1), date(year, 12, 31)) if year else ranges
     counts = ledger.absent(shown)
     # The same that counts: no days before the first that Oura has.
     missing = [each for each in ledger.for_people(shown) if ledger.absent([each])]

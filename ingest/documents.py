@@ -2,9 +2,8 @@
 wrong with one.
 """
 
-import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache
 from typing import Annotated, Any, cast
 
@@ -14,8 +13,7 @@ from msgspec import UNSET, Meta, Raw
 
 from metrics import MetricType
 from metrics.columns import PERCENT, Contributors, Kind, Moment, Number, Text, Whole
-
-FIRST_DAY = date(2010, 1, 1)
+from myhealth.days import FIRST_DAY, ONE_DAY, parse_day
 
 Id = Annotated[str, Meta(min_length=1, max_length=255, description="a text of 1 to 255 characters")]
 Score = Annotated[int, Meta(ge=0, le=100, description=PERCENT.expected)]
@@ -25,7 +23,6 @@ TOO_DEEP = "It is nested too deeply; expected at most 250 levels."
 FIELDS = msgspec.json.Decoder(dict[str, Raw])
 NO_SOURCE = Raw(b"null")
 SOURCE = "an object of Oura's documents or null"
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
 class Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -93,7 +90,7 @@ def read(metric_type: MetricType, raw: bytes | Raw, *, today: date) -> Read:
     except (msgspec.DecodeError, RecursionError):
         raise Refused(errors_of(metric_type, parsed(raw)) or {"document": [NOT_JSON]}) from None
     errors: dict[str, list[str]] = {}
-    last = today + timedelta(days=1)
+    last = today + ONE_DAY
     if not FIRST_DAY <= document.day <= last:
         wanted = f"a date from {FIRST_DAY} to {last}, YYYY-MM-DD"
         errors["day"] = [message(str(document.day), wanted)]
@@ -125,14 +122,6 @@ def read_source(document: Document) -> tuple[dict[str, Any] | None, dict[str, li
         return None, {"source": [NOT_JSON]}
     except TypeError:  # orjson reads deeper than it writes
         return None, {"source": [TOO_DEEP]}
-
-
-def as_day(value: Any) -> date | None:
-    """The date that a text of ten characters tells; None for anything else."""
-    try:
-        return date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
-    except ValueError:
-        return None
 
 
 def parsed(raw: bytes | Raw) -> Any:
@@ -195,7 +184,7 @@ def errors_of(metric_type: MetricType, raw: Any) -> dict[str, list[str]]:
                 msgspec.convert(value, dict[str, Any] | None)
             else:
                 msgspec.convert(value, field.type)
-            if name == "day" and not DAY.match(value):
+            if name == "day" and parse_day(value) is None:
                 raise msgspec.ValidationError
         except msgspec.ValidationError:
             errors |= _inner(name, value) or {name: [message(value, expected(schema, name))]}

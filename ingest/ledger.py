@@ -6,22 +6,21 @@ documents, time without the ring); the states are derived from that as ranges of
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections
 from django.db.models import Min
 
-from ingest.documents import FIRST_DAY, as_day
 from ingest.models import METRIC_MODELS, Metric, Reading, RejectedDocument
 from ingest.readings import REJECTED, over_at
 from metrics import TYPES, MetricType
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, parse_day, subtract
 
-ONE_DAY = timedelta(days=1)
 # Kinds of failure that trying again does not mend.
 REFUSALS = ("unauthorized", "forbidden", "disconnected")
 # How long the ring must have been off, over two days, to be the reason that a night is missing:
@@ -85,8 +84,8 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Range:
-    """Days of one type in one state, both ends included.
+class Range(Days):
+    """Days of one type in one state.
 
     `why` tells apart what a state may come from, `minutes` for how long the ring was off,
     `asked_at` when Oura was last read whole for them, `rejected` the document's key, `times` how
@@ -94,8 +93,6 @@ class Range:
     """
 
     type: str
-    start: date
-    end: date
     state: str
     why: str = ""
     minutes: int | None = None
@@ -103,10 +100,6 @@ class Range:
     failure: Failure | None = None
     rejected: int | None = None
     times: int = 0
-
-    @property
-    def days(self) -> int:
-        return (self.end - self.start).days + 1
 
     @property
     def reason(self) -> str | None:
@@ -167,20 +160,25 @@ def ledger(
     user_id: int, start: date, end: date, *, today: date, using: str = "default"
 ) -> dict[str, list[Range]]:
     """Per type the ranges from start to end, oldest first: each day of them exactly once."""
-    begin, last = max(start, FIRST_DAY), min(end, today + ONE_DAY)
-    facts = facts_of(user_id, begin, using) if begin <= last else Facts()
+    if start > end:
+        return {name: [] for name in TYPES}
+    asked = Days(start, end)
+    ancient = asked.clamped(last=FIRST_DAY - ONE_DAY)
+    known = asked.clamped(FIRST_DAY, today + ONE_DAY)
+    future = asked.clamped(first=today + 2 * ONE_DAY)
+    facts = facts_of(user_id, known.start, using) if known else Facts()
     return {
         name: [
-            *_beyond(name, start, min(end, FIRST_DAY - ONE_DAY), "ancient"),
-            *(derive(facts, name, begin, last) if begin <= last else ()),
-            *_beyond(name, max(start, today + 2 * ONE_DAY), end, "future"),
+            *_not_asked(name, ancient, "ancient"),
+            *(derive(facts, name, known) if known else ()),
+            *_not_asked(name, future, "future"),
         ]
         for name in TYPES
     }
 
 
-def _beyond(name: str, start: date, end: date, why: str) -> list[Range]:
-    return [Range(name, start, end, "not_asked", why)] if start <= end else []
+def _not_asked(name: str, days: Days | None, why: str) -> list[Range]:
+    return [Range(days.start, days.end, name, "not_asked", why)] if days else []
 
 
 def for_people(ranges: Iterable[Range]) -> list[Range]:
@@ -207,7 +205,7 @@ def missing(user_id: int, now: datetime, using: str = "default") -> dict[str, di
         return {}
     found = ledger(user_id, min(firsts.values()), today, today=today, using=using)
     counts = {
-        name: absent(within(ranges, since, today))
+        name: absent(clamp(ranges, since, today))
         for name, ranges in found.items()
         if (since := expected_from(TYPES[name], firsts))
     }
@@ -219,7 +217,7 @@ def absent(ranges: Iterable[Range]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for each in ranges:
         if each.state != "held" and each.why != "before":
-            counts[each.state] += each.days
+            counts[each.state] += len(each)
     return counts
 
 
@@ -242,13 +240,9 @@ def expected_from(metric_type: MetricType, firsts: Mapping[str, date]) -> date |
     return min(known, default=None)
 
 
-def within(ranges: Iterable[Range], start: date, end: date) -> list[Range]:
-    """The parts of the ranges from start to end, both included."""
-    return [
-        replace(each, start=max(each.start, start), end=min(each.end, end))
-        for each in ranges
-        if max(each.start, start) <= min(each.end, end)
-    ]
+def clamp(ranges: Iterable[Range], first: date, last: date) -> list[Range]:
+    """The parts of the ranges from first to last, both included."""
+    return [part for each in ranges if (part := each.clamped(first, last))]
 
 
 def whole(user_id: int, *, now: datetime) -> dict[str, list[Range]]:
@@ -274,7 +268,7 @@ def _summed(ranges: list[Range]) -> dict[str, Any]:
     return {
         "first": first,
         "last": last,
-        "days": sum(each.days for each in held),
+        "days": sum(map(len, held)),
         "missing": [[gap[0].start, gap[-1].end] for gap in gaps],
     }
 
@@ -293,21 +287,17 @@ def for_programs(each: Range) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Stretch(Days):
     """Days held one after another; `created_at` is the first one's."""
 
-    first: date
-    last: date
     missing_collection: str
     created_at: datetime
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Days):
     """A reading, so many `times` in a row; `failure` is None for a complete one."""
 
-    start: date
-    end: date
     at: datetime
     failure: Failure | None
     times: int
@@ -328,24 +318,24 @@ class Facts:
     off: dict[date, int] = field(default_factory=dict)
 
 
-def derive(facts: Facts, name: str, start: date, end: date) -> list[Range]:
-    """The ranges of one type. A pure function: every day of start to end is in one of them."""
+def derive(facts: Facts, name: str, days: Days) -> list[Range]:
+    """The ranges of one type. A pure function: each of the days is in one of them."""
     one = _Type(facts, name)
-    begins = sorted(one.begins(start, end))
+    begins = sorted(one.begins(days))
     judged = [(begin, one.judge(begin)) for begin in begins]
     firsts = [
         (begin, verdict)
         for index, (begin, verdict) in enumerate(judged)
         if index == 0 or verdict != judged[index - 1][1]
     ]
-    lasts = [*(begin - ONE_DAY for begin, _ in firsts[1:]), end]
+    lasts = [*(begin - ONE_DAY for begin, _ in firsts[1:]), days.end]
     return [
-        Range(name, begin, last, *verdict)
+        Range(begin, last, name, *verdict)
         for (begin, verdict), last in zip(firsts, lasts, strict=True)
     ]
 
 
-# The fields of a Range after its days.
+# The fields of a Range after its days and type.
 Verdict = tuple[str, str, int | None, datetime | None, Failure | None, int | None, int]
 
 
@@ -359,35 +349,24 @@ class _Type:
         self.first = facts.first.get(name)
         self.first_of_any = min(facts.first.values(), default=None)
 
-    def begins(self, start: date, end: date) -> set[date]:
+    def begins(self, days: Days) -> set[date]:
         """Days at which the state may change: between two of them it is one."""
-        found = {start, *self.rejected, *(day + ONE_DAY for day in self.rejected)}
+        found = {days.start, *self.rejected, *(day + ONE_DAY for day in self.rejected)}
         for stretch in self.held:
-            found |= {stretch.first, stretch.last + ONE_DAY}
+            found |= {stretch.start, stretch.end + ONE_DAY}
         for asked in (*self.facts.complete[self.name], *self.facts.failed[self.name]):
             over = over_until(asked.at) + ONE_DAY
             found |= {asked.start, asked.end + ONE_DAY, over, over - PATIENCE}
-        for gap_start, gap_end in self.gaps(start, end):
-            found |= {gap_start + n * ONE_DAY for n in range((gap_end - gap_start).days + 1)}
-        return {day for day in found if start <= day <= end}
-
-    def gaps(self, start: date, end: date) -> Iterator[tuple[date, date]]:
-        """The days without a row that each need a judgement: not those before any other."""
-        if self.first_of_any is None:
-            return
-        reached = max(start, self.first_of_any)
-        for stretch in self.held:
-            if reached < stretch.first:
-                yield reached, min(stretch.first - ONE_DAY, end)
-            reached = max(reached, stretch.last + ONE_DAY)
-        if reached <= end:
-            yield reached, end
+        # Days without a row each need a judgement, but not those before any other.
+        if self.first_of_any and (since := days.clamped(first=self.first_of_any)):
+            found.update(*subtract([since], self.held))
+        return {day for day in found if day in days}
 
     def judge(self, day: date) -> Verdict:
         complete = at(self.facts.complete[self.name], day)
         asked_at, times = (complete.at, complete.times) if complete else (None, 0)
         rejected = self.rejected.get(day)
-        if stretch := holding(self.held, day):
+        if stretch := at(self.held, day):
             if stretch.missing_collection:
                 return "partial", stretch.missing_collection, None, asked_at, None, None, 0
             return "held", "rejected" if rejected else "", None, asked_at, None, rejected, 0
@@ -452,7 +431,7 @@ class _Type:
         return True
 
     def is_held(self, metric_type: MetricType, day: date) -> bool:
-        return holding(self.facts.held[metric_type.name], day) is not None
+        return at(self.facts.held[metric_type.name], day) is not None
 
 
 def state_of(failure: Failure) -> str:
@@ -467,19 +446,18 @@ def over_until(moment: datetime) -> date:
     return day - ONE_DAY if over_at(day - ONE_DAY) <= moment else day - 2 * ONE_DAY
 
 
-def at(asked: list[Asked], day: date) -> Asked | None:
-    index = bisect_right(asked, day, key=lambda each: each.start) - 1
-    return asked[index] if index >= 0 and day <= asked[index].end else None
+R = TypeVar("R", bound=Days)
 
 
-def holding(held: list[Stretch], day: date) -> Stretch | None:
-    index = bisect_right(held, day, key=lambda each: each.first) - 1
-    return held[index] if index >= 0 and day <= held[index].last else None
+def at(ranges: list[R], day: date) -> R | None:
+    """The one of the ranges, oldest first and apart, that has the day."""
+    index = bisect_right(ranges, day, key=lambda each: each.start) - 1
+    return ranges[index] if index >= 0 and day in ranges[index] else None
 
 
 def after(held: list[Stretch], day: date) -> Stretch | None:
     """The first stretch that begins after the day."""
-    index = bisect_right(held, day, key=lambda each: each.first)
+    index = bisect_right(held, day, key=lambda each: each.start)
     return held[index] if index < len(held) else None
 
 
@@ -507,7 +485,7 @@ def facts_of(user_id: int, since: date, using: str) -> Facts:
 
 def rejected_day(text: str) -> date | None:
     """A rejected document's day as far as it is one that a ledger can have."""
-    day = as_day(text)
+    day = parse_day(text)
     return day if day and FIRST_DAY <= day < date.max - PATIENCE else None
 
 

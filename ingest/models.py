@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from metrics import ACTIVITY, READINESS, SLEEP, MetricType
 from metrics.columns import INT32, Column, Contributors, Number, Text, Whole
+from myhealth.days import FIRST_DAY, Days
 
 
 class MetricQuerySet(models.QuerySet["Metric"]):
@@ -66,7 +67,7 @@ class Metric(models.Model):
             ),
             models.CheckConstraint(condition=~Q(oura_id=""), name="%(class)s_oura_id_not_empty"),
             models.CheckConstraint(
-                condition=Q(day__gte=date(2010, 1, 1)), name="%(class)s_day_not_before_2010"
+                condition=Q(day__gte=FIRST_DAY), name="%(class)s_day_not_before_2010"
             ),
         ]
         # For the newest day over all people, and the admin's list and date hierarchy.
@@ -227,7 +228,11 @@ class Reading(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.start} to {self.end}"
+        return f"{self.type} {self.days}"
+
+    @property
+    def days(self) -> Days:
+        return Days(self.start, self.end)
 
 
 class Run(models.Model):

@@ -6,12 +6,14 @@ the rest goes on telling of the whole that was read. The writer's lock on the pe
 held.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
+from typing import Any
 
 from ingest.models import Reading
+from myhealth.days import ONE_DAY, Days, from_days, merge, subtract
 
-ONE_DAY = timedelta(days=1)
 # What a reading tells besides its days.
 CONTENT: tuple[str, ...] = ("complete", "asked_at", "run", "pages", "documents", "attempts")
 CONTENT += ("kind", "status", "collection", "page")
@@ -40,7 +42,7 @@ def record(*reports: Reading) -> None:
 def unask(user_id: int, type_: str, days: Iterable[date]) -> None:
     """Forget that the days were read: what was known of them has moved elsewhere."""
     held = list(Reading.objects.filter(user_id=user_id, type=type_, complete=True))
-    replace(held, outside(held, [Reading(start=day, end=day) for day in days]))
+    replace(held, outside(held, from_days(days)))
 
 
 def replace(held: Sequence[Reading], after: Sequence[Reading]) -> None:
@@ -55,35 +57,6 @@ def newer(user_id: int, type_: str, moment: datetime) -> list[Reading]:
     return list(held)
 
 
-def covers(readings: Iterable[Reading], day: date) -> bool:
-    return any(reading.start <= day <= reading.end for reading in readings)
-
-
-def runs_of(start: date, end: date, days: Iterable[date | None]) -> list[tuple[date, date]]:
-    """Those of the days that lie in the range, as ranges; all of it if one is not known."""
-    wanted = set(days)
-    if None in wanted:
-        return [(start, end)]
-    inside = sorted(day for day in wanted if day and start <= day <= end)
-    found: list[tuple[date, date]] = []
-    for day in inside:
-        if found and found[-1][1] + ONE_DAY == day:
-            found[-1] = (found[-1][0], day)
-        else:
-            found.append((day, day))
-    return found
-
-
-def apart(start: date, end: date, days: Iterable[date | None]) -> list[tuple[date, date]]:
-    """The range without the days, as ranges."""
-    found: list[tuple[date, date]] = []
-    for first, last in runs_of(start, end, days):
-        if start < first:
-            found.append((start, first - ONE_DAY))
-        start = last + ONE_DAY
-    return [*found, (start, end)] if start <= end else found
-
-
 def missed(user_id: int, type_: str, days: Iterable[date]) -> int:
     """How many of the days were asked for in vain before: after they were over, or by a failure."""
     wanted = set(days)
@@ -95,8 +68,7 @@ def missed(user_id: int, type_: str, days: Iterable[date]) -> int:
     asked = list(held)
     return sum(
         any(
-            reading.start <= day <= reading.end
-            and (not reading.complete or reading.asked_at >= over_at(day))
+            day in reading.days and (not reading.complete or reading.asked_at >= over_at(day))
             for reading in asked
         )
         for day in wanted
@@ -109,30 +81,25 @@ def known(held: Sequence[Reading], report: Reading) -> list[Reading]:
     newer = [each for each in held if each.asked_at > report.asked_at]
     if report.complete:
         complete = [each for each in held if each.complete]
-        left = outside(counted(report, complete), [each for each in newer if each.complete])
-        return [*outside(older, [report]), *newer, *left]
+        left = outside(counted(report, complete), [each.days for each in newer if each.complete])
+        return [*outside(older, [report.days]), *newer, *left]
     failed = [each for each in older if not each.complete]
-    again = [in_a_row(each, report) for each in failed if overlap(each, report)]
+    again = [in_a_row(each, report) for each in failed if each.days.overlaps(report.days)]
     report.attempts = max(again, default=1)
-    left = outside([report], newer)
+    left = outside([report], [each.days for each in newer])
     complete = [each for each in older if each.complete]
-    return [*complete, *outside(failed, [report]), *newer, *left]
+    return [*complete, *outside(failed, [report.days]), *newer, *left]
 
 
 def counted(report: Reading, complete: Iterable[Reading]) -> list[Reading]:
     """The report in parts by how often in a row their days have been asked for."""
-    asked = [each for each in complete if overlap(each, report)]
-    again = [
-        part(
-            report,
-            max(each.start, report.start),
-            min(each.end, report.end),
-            min(in_a_row(each, report), MOST_ATTEMPTS),
-        )
-        for each in asked
+    asked = [
+        (days, min(in_a_row(each, report), MOST_ATTEMPTS))
+        for each in complete
+        if (days := each.days.clamped(report.start, report.end))
     ]
-    first = [part(each, each.start, each.end, 1) for each in outside([report], asked)]
-    return [*again, *first]
+    first = [(days, 1) for days in subtract([report.days], [days for days, _ in asked])]
+    return [part(report, *each) for each in (*asked, *first)]
 
 
 def in_a_row(before: Reading, report: Reading) -> int:
@@ -140,44 +107,35 @@ def in_a_row(before: Reading, report: Reading) -> int:
     return before.attempts + (before.asked_at != report.asked_at)
 
 
-def overlap(one: Reading, other: Reading) -> bool:
-    return one.start <= other.end and other.start <= one.end
-
-
-def outside(readings: Iterable[Reading], covers: Iterable[Reading]) -> list[Reading]:
+def outside(readings: Iterable[Reading], covers: Iterable[Days]) -> list[Reading]:
     """The parts of the readings that none of the covers has."""
-    left = list(readings)
-    for cover in covers:
-        left = [part for reading in left for part in without(reading, cover)]
-    return left
+    covers = merge(covers)
+    return [
+        reading if days == reading.days else part(reading, days)
+        for reading in readings
+        for days in subtract([reading.days], covers)
+    ]
 
 
-def without(reading: Reading, cover: Reading) -> list[Reading]:
-    if not overlap(reading, cover):
-        return [reading]
-    before = (reading.start, min(reading.end, cover.start - ONE_DAY))
-    after = (max(reading.start, cover.end + ONE_DAY), reading.end)
-    return [part(reading, *span) for span in (before, after) if span[0] <= span[1]]
+def part(reading: Reading, days: Days, attempts: int | None = None) -> Reading:
+    told = content(reading) | ({} if attempts is None else {"attempts": attempts})
+    return Reading(
+        user_id=reading.user_id, type=reading.type, start=days.start, end=days.end, **told
+    )
 
 
-def part(reading: Reading, start: date, end: date, attempts: int | None = None) -> Reading:
-    content = {name: getattr(reading, name) for name in CONTENT}
-    if attempts is not None:
-        content["attempts"] = attempts
-    return Reading(user_id=reading.user_id, type=reading.type, start=start, end=end, **content)
+def content(reading: Reading) -> dict[str, Any]:
+    return {name: getattr(reading, name) for name in CONTENT}
 
 
 def joined(readings: Iterable[Reading]) -> list[Reading]:
     """The same with neighbours joined that tell the same."""
-    result: list[Reading] = []
-    for reading in sorted(readings, key=lambda each: (each.complete, each.start)):
-        if result and joinable(result[-1], reading):
-            result[-1] = part(reading, result[-1].start, reading.end)
-        else:
-            result.append(reading)
-    return result
-
-
-def joinable(one: Reading, following: Reading) -> bool:
-    same = all(getattr(one, name) == getattr(following, name) for name in CONTENT)
-    return same and one.end + ONE_DAY == following.start
+    alike: dict[tuple[Any, ...], dict[Days, Reading]] = defaultdict(dict)
+    for reading in readings:
+        alike[tuple(content(reading).values())][reading.days] = reading
+    found = [
+        held.get(days) or part(next(iter(held.values())), days)
+        for held in alike.values()
+        for days in merge(held)
+    ]
+    return sorted(found, key=lambda each: (each.complete, each.start))

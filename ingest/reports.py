@@ -1,18 +1,18 @@
 """What could not be read: ranges of days, and why. What was read whole comes with its documents."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from ingest import readings, runs
-from ingest.documents import FIRST_DAY
 from ingest.models import METRIC_MODELS, Reading
 from ingest.people import known_person
 from ingest.prometheus import READ_FAILURES
 from ingest.upsert import Writer
+from myhealth.days import FIRST_DAY, ONE_DAY, Days
 from myhealth.errors import Invalid
 
 FIELDS = ("type", "user", "asked_at", "ranges", "kind", "status", "collection", "page")
@@ -27,13 +27,12 @@ KINDS = (
     "error",
 )
 MOST_RANGES = 1_000
-Span = tuple[date, date]
 
 
 def record_failure(
     user_id: int,
     type_: str,
-    ranges: Iterable[Span],
+    ranges: Iterable[Days],
     failure: dict[str, Any],
     *,
     asked_at: datetime,
@@ -49,14 +48,14 @@ def record_failure(
                 Reading(
                     user_id=user_id,
                     type=type_,
-                    start=start,
-                    end=end,
+                    start=days.start,
+                    end=days.end,
                     complete=False,
                     asked_at=asked_at,
                     run=run,
                     **failure,
                 )
-                for start, end in ranges
+                for days in ranges
             )
         )
         runs.count(user_id, run, now, failures=1)
@@ -64,28 +63,31 @@ def record_failure(
     READ_FAILURES.labels(type_, failure["kind"]).inc()
 
 
-def ranges_of(value: Any, day_of: Callable[[str, Any], date]) -> list[Span]:
+def ranges_of(value: Any, day_of: Callable[[str, Any], date]) -> list[Days]:
     """Raises Invalid."""
     if not isinstance(value, list) or not 1 <= len(value) <= MOST_RANGES:
         raise Invalid({"ranges": [f"It must be a list of 1 to {MOST_RANGES} ranges."]})
     found = [range_of(f"ranges.{index}", each, day_of) for index, each in enumerate(value)]
-    return [span for start, end in found if (span := known(start, end))]
+    return [days for each in found if (days := clamp(each))]
 
 
-def known(start: date, end: date) -> Span | None:
+def clamp(days: Days) -> Days | None:
     """The part of a range that can hold a day: from the first ring to tomorrow, in any zone."""
-    last = timezone.now().astimezone(UTC).date() + timedelta(days=2)
-    start, end = max(start, FIRST_DAY), min(end, last)
-    return (start, end) if start <= end else None
+    return days.clamped(FIRST_DAY, timezone.now().astimezone(UTC).date() + 2 * ONE_DAY)
 
 
-def range_of(name: str, value: Any, day_of: Callable[[str, Any], date]) -> Span:
+def range_of(name: str, value: Any, day_of: Callable[[str, Any], date]) -> Days:
     if not isinstance(value, dict) or value.keys() != {"start", "end"}:
         raise Invalid({name: ["It must be an object with start and end."]})
+    return days_of(name, value, day_of)
+
+
+def days_of(name: str, value: Any, day_of: Callable[[str, Any], date]) -> Days:
+    """The range from `start` to `end` of an object that has both. Raises Invalid."""
     start, end = (day_of(f"{name}.{key}", value[key]) for key in ("start", "end"))
     if start > end:
         raise Invalid({name: [f"It starts on {start}, after its end, {end}."]})
-    return start, end
+    return Days(start, end)
 
 
 def failure_of(body: dict[str, Any]) -> dict[str, Any]:

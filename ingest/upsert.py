@@ -17,7 +17,7 @@ from django.utils import timezone
 from msgspec import Raw
 
 from ingest import quarantine, readings, revisions, runs
-from ingest.documents import NO_SOURCE, Document, Read, Refused, as_day, parsed, read
+from ingest.documents import NO_SOURCE, Document, Read, Refused, parsed, read
 from ingest.models import (
     METRIC_MODELS,
     Metric,
@@ -31,6 +31,7 @@ from ingest.models import (
 )
 from ingest.people import known_person, lock_person, sqlstate
 from ingest.revisions import Successor
+from myhealth.days import Days, from_days, intersect, parse_day, subtract
 from myhealth.errors import Invalid
 
 ATTEMPTS = 5
@@ -73,11 +74,9 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Whole:
-    """A range of days that was read to its last page, by which run, in how many pages."""
+class Whole(Days):
+    """Days that were read to the last page, by which run, in how many pages."""
 
-    start: date
-    end: date
     run: str = ""
     pages: int | None = None
     documents: int | None = None
@@ -177,7 +176,7 @@ def successor_of(model: type[Metric], item: Item) -> Successor:
 def day_of(raw: bytes | Raw) -> date | None:
     """The day that a document tells, good or not."""
     document = parsed(raw)
-    return as_day(document.get("day")) if isinstance(document, dict) else None
+    return parse_day(document.get("day")) if isinstance(document, dict) else None
 
 
 def last_wins(items: Iterable[Item]) -> list[Item]:
@@ -265,12 +264,13 @@ class Writer:
 
         Days whose document was rejected were not: that must not be forgotten with the document.
         """
-        span = (whole.start, whole.end)
+        # One without a day may be of any.
+        lost = from_days(day for day in rejected if day) if None not in rejected else [whole]
         readings.record(
-            *(self.reading(whole, *each) for each in readings.apart(*span, rejected)),
+            *(self.reading(whole, days) for days in subtract([whole], lost)),
             *(
-                self.reading(whole, *each, kind=readings.REJECTED)
-                for each in readings.runs_of(*span, rejected)
+                self.reading(whole, days, kind=readings.REJECTED)
+                for days in intersect([whole], lost)
             ),
         )
         runs.count(
@@ -284,12 +284,12 @@ class Writer:
         )
         self.raise_version("ledger_version")
 
-    def reading(self, whole: Whole, start: date, end: date, kind: str = "") -> Reading:
+    def reading(self, whole: Whole, days: Days, kind: str = "") -> Reading:
         return Reading(
             user_id=self.user_id,
             type=self.type,
-            start=start,
-            end=end,
+            start=days.start,
+            end=days.end,
             complete=not kind,
             kind=kind,
             asked_at=self.fetched_at,
@@ -381,7 +381,7 @@ class Writer:
         if not days:
             return set()
         held = readings.newer(self.user_id, self.type, self.fetched_at)
-        return {day for day in days if readings.covers(held, day)}
+        return {day for day in days if any(day in each.days for each in held)}
 
     def stale(
         self, item: Item, by_id: dict[str, dict[str, Any]], by_day: dict[date, dict[str, Any]]

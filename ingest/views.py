@@ -15,13 +15,13 @@ from rest_framework.views import APIView
 
 from ingest import ledger, reports, runs, schemas
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
-from ingest.documents import as_day
 from ingest.models import METRIC_MODELS, Metric, RejectedDocument
 from ingest.parsers import EnvelopeParser
 from ingest.people import user_id_of
 from ingest.prometheus import observe
 from ingest.upsert import Outcome, Whole, forget, store
 from metrics import TYPES
+from myhealth.days import parse_day, shift
 from myhealth.errors import Invalid
 from myhealth.parsers import LengthRequired
 from myhealth.renderers import OrjsonRenderer
@@ -101,9 +101,7 @@ class MetricsView(ProgramView):
             raise NotFound(f"There is no metric of this type; expected {', '.join(TYPES)}.")
         known_parameters(request, "user", "start", "end")
         end = day_parameter(request, "end") or timezone.now().astimezone(UTC).date()
-        start = day_parameter(request, "start") or end - timedelta(
-            days=min(6, (end - date.min).days)
-        )
+        start = day_parameter(request, "start") or shift(end, -6)
         if start > end:
             raise Invalid({"start": [f"{start} is after the end, {end}."]})
         user_id = user_id_of(request.query_params.get("user"))
@@ -276,16 +274,13 @@ def read_range(value: Any, run: str) -> Whole | None:
         return None
     if not isinstance(value, dict) or not READ <= value.keys() <= READ | READ_COUNTS:
         raise Invalid({"read": ["It must be an object with start and end, pages and documents."]})
-    start, end = (day_of(f"read.{name}", value[name]) for name in ("start", "end"))
-    if start > end:
-        raise Invalid({"read": [f"It starts on {start}, after its end, {end}."]})
-    known = reports.known(start, end)
-    if known is None:
+    days = reports.clamp(reports.days_of("read", value, day_of))
+    if days is None:
         return None
     pages, documents = (
         count_of(f"read.{name}", value.get(name)) for name in ("pages", "documents")
     )
-    return Whole(*known, run, pages, documents)
+    return Whole(days.start, days.end, run, pages, documents)
 
 
 def count_of(name: str, value: Any) -> int | None:
@@ -303,7 +298,7 @@ def origin_of(value: Any) -> str | None:
 
 
 def day_of(name: str, value: Any) -> date:
-    if day := as_day(value):
+    if day := parse_day(value):
         return day
     shown = f"'{value[:40]}'" if isinstance(value, str) else "This"
     raise Invalid({name: [f"{shown} is not a date; expected YYYY-MM-DD."]})

@@ -204,6 +204,7 @@ def measure_ledger():
 
     from ingest import ledger
     from ingest.models import METRIC_MODELS, Reading
+    from myhealth.days import FIRST_DAY
 
     ana = get_user_model().objects.get(username="ana")
 
@@ -217,7 +218,7 @@ def measure_ledger():
 
     def queried():
         with connection.cursor() as cursor:
-            since = ledger.FIRST_DAY
+            since = FIRST_DAY
             cursor.execute(
                 ledger.statement(), {"user": ana.pk, "since": since, "off": ledger.OFF_AT_LEAST}
             )

@@ -18,6 +18,7 @@ import time_machine
 from ingest import ledger
 from ingest.models import METRIC_MODELS, Reading
 from metrics import TYPES
+from myhealth.days import ONE_DAY, Days
 from oura.accounts import KeyAccount
 from oura.client import OuraClient
 from oura.collector import Collector
@@ -31,7 +32,6 @@ from sandbox.faults import Fault, faults, requests
 from sandbox.people import people
 from tests.processes import TOKEN
 
-ONE_DAY = timedelta(days=1)
 SEED, NAME = "a-life", "femi"
 MORNING = time(9, tzinfo=UTC)
 COLLECTIONS = [name for each in TYPES.values() for name in each.collections]
@@ -220,7 +220,7 @@ class Life:
 
     def ledger(self):
         return {
-            type_: {each.start + n * ONE_DAY: each for each in ranges for n in range(each.days)}
+            type_: {day: each for each in ranges for day in each}
             for type_, ranges in ledger.ledger(
                 self.user.pk, self.born, self.today, today=self.today
             ).items()
@@ -236,13 +236,12 @@ class Life:
         told = self.ledger()
         rows = {type_: self.rows(type_) for type_ in TYPES}
         asked = {
-            (each.type, each.start + n * ONE_DAY): each.asked_at
+            (each.type, day): each.asked_at
             for each in Reading.objects.filter(user=self.user, complete=True)
-            for n in range((min(each.end, self.today) - each.start).days + 1)
-            if each.end >= self.born
+            for day in each.days.clamped(self.born, self.today) or ()
         }
         self.failed = list(Reading.objects.filter(user=self.user, complete=False))
-        days = [self.born + n * ONE_DAY for n in range((self.today - self.born).days + 1)]
+        days = list(Days(self.born, self.today))
         for type_ in TYPES:
             assert list(told[type_]) == days
             for day in days:

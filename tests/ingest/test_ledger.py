@@ -31,12 +31,12 @@ from ingest.ledger import (
 from ingest.models import METRIC_MODELS, Reading, RejectedDocument, Stream
 from ingest.readings import over_at
 from ingest.upsert import Whole, store
+from myhealth.days import FIRST_DAY, ONE_DAY, Days
 from tests.conftest import person
 from tests.ingest.conftest import night
 
 FIRST = date(2026, 3, 1)
 HOUR = timedelta(hours=1)
-ONE_DAY = timedelta(days=1)
 # Long before anything was asked.
 CREATED = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -58,8 +58,8 @@ class Known:
 
     def held(self, start, end, type="sleep", *, missing="", created_at=CREATED):
         self.facts.held[type].append(Stretch(day(start), day(end), missing, created_at))
-        self.facts.held[type].sort(key=lambda each: each.first)
-        self.facts.first[type] = self.facts.held[type][0].first
+        self.facts.held[type].sort(key=lambda each: each.start)
+        self.facts.first[type] = self.facts.held[type][0].start
         return self
 
     def asked(self, at=SETTLED, start=0, end=40, *types, times=1):
@@ -82,7 +82,7 @@ class Known:
         return self
 
     def of(self, when=DAY, type="sleep"):
-        [found] = derive(self.facts, type, when, when)
+        [found] = derive(self.facts, type, Days(when, when))
         return found
 
     def state(self, **which):
@@ -341,7 +341,7 @@ FAILURE = Failure("bad_answer", 502, "daily_sleep", 3, 4, AT)
 
 
 def told(**changes):
-    return Range("sleep", DAY, DAY, "failed", failure=replace(FAILURE, **changes)).reason
+    return Range(DAY, DAY, "sleep", "failed", failure=replace(FAILURE, **changes)).reason
 
 
 def test_a_failure_names_collection_page_status_times_and_the_next_attempt():
@@ -374,7 +374,7 @@ def test_trying_again_waits_longer_each_time_up_to_a_day(attempts, minutes):
 
 
 def test_programs_are_told_all_they_need():
-    failed = Range("sleep", FIRST, DAY, "failed", asked_at=AT, failure=FAILURE, times=1)
+    failed = Range(FIRST, DAY, "sleep", "failed", asked_at=AT, failure=FAILURE, times=1)
     assert for_programs(failed) == {
         "from": FIRST,
         "to": DAY,
@@ -388,7 +388,7 @@ def test_programs_are_told_all_they_need():
 
 
 def test_of_what_did_not_fail_programs_are_told_no_next_attempt():
-    assert for_programs(Range("sleep", FIRST, DAY, "none"))["next_at"] is None
+    assert for_programs(Range(FIRST, DAY, "sleep", "none"))["next_at"] is None
 
 
 # Ranges -------------------------------------------------------------------------------------------
@@ -444,43 +444,38 @@ def all_facts(draw):
 
 
 def held_days(facts, type_):
-    return {
-        one
-        for each in facts.held[type_]
-        for one in days_of([Range(type_, each.first, each.last, "held")])
-    }
+    return set(days_of(facts.held[type_]))
 
 
 span_of_days = st.tuples(st.integers(-5, 60), st.integers(0, 70)).map(
-    lambda pair: (day(pair[0]), day(pair[0] + pair[1]))
+    lambda pair: Days(day(pair[0]), day(pair[0] + pair[1]))
 )
 
 
 def days_of(ranges):
-    return [each.start + timedelta(days=n) for each in ranges for n in range(each.days)]
+    return [one for each in ranges for one in each]
 
 
 @settings(deadline=None)
 @given(all_facts(), st.sampled_from(list(METRIC_MODELS)), span_of_days)
 def test_each_day_of_any_range_is_told_exactly_once_and_in_order(facts, type_, span):
-    start, end = span
-    found = derive(facts, type_, start, end)
-    assert days_of(found) == [start + timedelta(days=n) for n in range((end - start).days + 1)]
+    found = derive(facts, type_, span)
+    assert days_of(found) == list(span)
     assert all(each.state in STATES for each in found)
 
 
 @settings(deadline=None)
 @given(all_facts(), st.sampled_from(list(METRIC_MODELS)), span_of_days)
 def test_each_day_of_a_range_is_told_what_it_is_told_alone(facts, type_, span):
-    for each in derive(facts, type_, *span):
-        for one in days_of([each]):
-            assert derive(facts, type_, one, one) == [replace(each, start=one, end=one)]
+    for each in derive(facts, type_, span):
+        for one in each:
+            assert derive(facts, type_, Days(one, one)) == [replace(each, start=one, end=one)]
 
 
 def test_one_reading_tells_apart_the_days_that_were_settled_over_and_not_over_when_it_was_made():
     facts = Known().asked(over_at(day(20))).facts
     assert [
-        (each.end, each.state, each.why) for each in derive(facts, "sleep", FIRST, day(40))
+        (each.end, each.state, each.why) for each in derive(facts, "sleep", Days(FIRST, day(40)))
     ] == [
         (day(6), "none", ""),
         (day(20), "not_synced", "waiting"),
@@ -491,7 +486,7 @@ def test_one_reading_tells_apart_the_days_that_were_settled_over_and_not_over_wh
 @settings(deadline=None)
 @given(all_facts(), st.sampled_from(list(METRIC_MODELS)), span_of_days)
 def test_no_two_neighbours_tell_the_same(facts, type_, span):
-    found = derive(facts, type_, *span)
+    found = derive(facts, type_, span)
     alike = [replace(each, start=FIRST, end=FIRST) for each in found]
     assert all(one != other for one, other in zip(alike, alike[1:], strict=False))
 
@@ -500,8 +495,8 @@ def test_no_two_neighbours_tell_the_same(facts, type_, span):
 @given(all_facts(), span_of_days)
 def test_no_day_that_is_held_is_ever_missing_and_no_other_day_held(facts, span):
     held = held_days(facts, "sleep")
-    told = days_of(each for each in derive(facts, "sleep", *span) if each.state in module.PRESENT)
-    assert set(told) == {one for one in held if span[0] <= one <= span[1]}
+    told = days_of(each for each in derive(facts, "sleep", span) if each.state in module.PRESENT)
+    assert set(told) == held & set(span)
 
 
 def ranges(*parts):
@@ -509,7 +504,7 @@ def ranges(*parts):
     start, found = 0, []
     for days, state, *more in parts:
         fields = more[0] if more else {}
-        found.append(Range("sleep", day(start), day(start + days - 1), state, **fields))
+        found.append(Range(day(start), day(start + days - 1), "sleep", state, **fields))
         start += days
     return found
 
@@ -594,7 +589,7 @@ def fail(user, start, end, at=AFTER):
 def states(user, start=0, end=40, type="sleep"):
     """By day, counted from FIRST."""
     found = ledger(user.pk, day(start), day(end), today=TODAY)[type]
-    return {(one - FIRST).days: each for each in found for one in days_of([each])}
+    return {(one - FIRST).days: each for each in found for one in each}
 
 
 def told_of(user, number=10, type="sleep"):
@@ -701,7 +696,7 @@ def test_days_after_tomorrow_lie_in_the_future(ana):
 @pytest.mark.django_db
 def test_days_before_2010_lie_before_there_was_any_ring(ana):
     found = ledger(ana.pk, date(2009, 12, 30), date(2010, 1, 1), today=TODAY)["sleep"]
-    assert [(each.days, each.state, each.why) for each in found] == [
+    assert [(len(each), each.state, each.why) for each in found] == [
         (2, "not_asked", "ancient"),
         (1, "not_asked", ""),
     ]
@@ -746,7 +741,7 @@ def test_part_of_the_days_are_told_what_they_are_told_among_all(eventful):
     for start in range(-5, 43):
         for type_ in METRIC_MODELS:
             part = states(eventful, start, start + 3, type_)
-            among = {(one - FIRST).days: each for each in whole[type_] for one in days_of([each])}
+            among = {(one - FIRST).days: each for each in whole[type_] for one in each}
             for number, each in part.items():
                 assert replace(each, start=FIRST, end=FIRST) == replace(
                     among[number], start=FIRST, end=FIRST
@@ -756,7 +751,7 @@ def test_part_of_the_days_are_told_what_they_are_told_among_all(eventful):
 @pytest.mark.django_db
 def test_another_persons_facts_never_show(eventful, ben):
     for found in ledger(ben.pk, day(-5), day(41), today=TODAY).values():
-        assert found == [Range(found[0].type, day(-5), day(41), "not_asked")]
+        assert found == [Range(day(-5), day(41), found[0].type, "not_asked")]
 
 
 @pytest.mark.django_db
@@ -928,7 +923,7 @@ def test_programs_get_each_day_from_the_first_ring_to_tomorrow_of_every_type(pro
         spans = [
             (date.fromisoformat(each["from"]), date.fromisoformat(each["to"])) for each in found
         ]
-        assert spans[0][0] == module.FIRST_DAY
+        assert spans[0][0] == FIRST_DAY
         assert spans[-1][1] == datetime.now(UTC).date() + ONE_DAY
         for one, other in zip(spans, spans[1:], strict=False):
             assert one[1] + ONE_DAY == other[0]

@@ -55,7 +55,7 @@ def whole(*reports):
 
 
 def days_of(found):
-    return [found.start + timedelta(days=n) for n in range((found.end - found.start).days + 1)]
+    return list(found.days)
 
 
 def by_day(readings, *, complete):

@@ -176,6 +176,7 @@ def test_a_field_that_is_needed_is_named_when_it_is_missing(processor, ana, fiel
         (MARCH | {"end": "2026-02-30"}, "ranges.1.end"),
         (MARCH | {"end": None}, "ranges.1.end"),
         (MARCH | {"start": "20260301"}, "ranges.1.start"),
+        (MARCH | {"start": "2026-W09-7"}, "ranges.1.start"),
     ],
 )
 def test_a_bad_range_is_named_by_its_place_and_none_is_taken_down(processor, ana, bad, field):

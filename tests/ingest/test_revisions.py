@@ -12,13 +12,13 @@ from ingest.readings import over_at
 from ingest.revisions import changes
 from ingest.upsert import Whole, forget, store
 from metrics import SLEEP
+from myhealth.days import ONE_DAY
 from tests.ingest.conftest import CONTROL, night
 
 pytestmark = pytest.mark.django_db
 
 DAY = date(2026, 3, 1)
 HOUR = timedelta(hours=1)
-ONE_DAY = timedelta(days=1)
 OVER = over_at(DAY)
 
 

@@ -15,13 +15,13 @@ from ingest.models import METRIC_MODELS, Run
 from ingest.readings import over_at
 from ingest.runs import KEPT_PER_PERSON, finish
 from ingest.upsert import Whole, store
+from myhealth.days import ONE_DAY, Days
 from tests.ingest.conftest import night
 
 pytestmark = pytest.mark.django_db
 
 PATH = "/api/v1/runs"
 FIRST = date(2026, 3, 1)
-ONE_DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 # After the first ten days were over.
 NOW = datetime(2026, 3, 12, 6, tzinfo=UTC)
@@ -43,7 +43,7 @@ def collect(user, numbers, type="sleep", *, run="run-1", at=NOW, span=(0, 9), **
 
 def fail(user, *, run="run-1", at=NOW, span=(0, 9), kind="unavailable"):
     failure = {"kind": kind, "collection": "sleep", "status": 503, "page": 1}
-    days = [(day(span[0]), day(span[1]))]
+    days = [Days(day(span[0]), day(span[1]))]
     reports.record_failure(user.pk, "sleep", days, failure, asked_at=at, now=at, run=run)
 
 
