@@ -1,22 +1,14 @@
 """What a query asks for. Every mistake becomes an Invalid that names the parameter."""
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from rest_framework.request import Request
 
+from myhealth.days import Days, parse_day, shift
 from myhealth.errors import Invalid
 
 DAYS = 30
 FORMAT = "format"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Days, both ends included."""
-
-    start: date
-    end: date
 
 
 def known(request: Request, *names: str) -> dict[str, str]:
@@ -32,28 +24,23 @@ def known(request: Request, *names: str) -> dict[str, str]:
     return {name: str(value) for name, value in request.query_params.items()}
 
 
-def span(given: dict[str, str], today: date) -> Span:
+def span(given: dict[str, str], today: date) -> Days:
     """`start` and `end`: without an end up to today, without a start 30 days in all."""
     days = days_of(given, "start", "end")
     end = days.get("end") or today
-    return ordered(days.get("start") or days_before(end, DAYS - 1), end)
+    return ordered(days.get("start") or shift(end, 1 - DAYS), end)
 
 
-def any_span(given: dict[str, str]) -> Span:
+def any_span(given: dict[str, str]) -> Days:
     """`start` and `end`: what is left out has no bound."""
     days = days_of(given, "start", "end")
     return ordered(days.get("start") or date.min, days.get("end") or date.max)
 
 
-def ordered(start: date, end: date) -> Span:
+def ordered(start: date, end: date) -> Days:
     if start > end:
         raise Invalid({"start": [f"{start} is after the end, {end}; expected a day up to it."]})
-    return Span(start, end)
-
-
-def days_before(end: date, count: int) -> date:
-    """So many days before the end, or the first day that Python knows."""
-    return end - timedelta(days=min(count, (end - date.min).days))
+    return Days(start, end)
 
 
 def days_of(given: dict[str, str], *names: str) -> dict[str, date | None]:
@@ -73,14 +60,10 @@ def one_day(name: str, text: str) -> date:
 
 
 def day(name: str, text: str, errors: dict[str, list[str]]) -> date | None:
-    try:
-        # Python reads 20260301 and 2026-W09-7 as well.
-        if len(text) == 10 and text[4] == "-" and text[7] == "-":
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    errors[name] = [f"'{shown(text)}' is not a date; expected YYYY-MM-DD."]
-    return None
+    found = parse_day(text)
+    if found is None:
+        errors[name] = [f"'{shown(text)}' is not a date; expected YYYY-MM-DD."]
+    return found
 
 
 def fields(given: dict[str, str], known_fields: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
 
+from myhealth.days import ONE_DAY
 from sandbox.chance import clamp, rng
-from sandbox.days import DAY, Document, Identify, illness, in_drawer, local, midnight, offset
+from sandbox.days import Document, Identify, illness, in_drawer, local, midnight, offset
 from sandbox.nights import night
 from sandbox.people import Person
 
@@ -72,7 +73,7 @@ def minutes(person: Person, day: date) -> bytes:
     """The class of each minute from 04:00 on, as ASCII digits."""
     chance = rng(person.seed, person.name, "minutes", day)
     morning = midnight(day) + timedelta(hours=4)
-    last, following = night(person, day), night(person, day + DAY)
+    last, following = night(person, day), night(person, day + ONE_DAY)
     wake = clamp((last.end - morning).total_seconds() / 60, 0, MINUTES)
     bed = clamp((following.start - morning).total_seconds() / 60, wake, MINUTES)
     spent = exertion(person, day)
@@ -193,8 +194,8 @@ def resting_calories(person: Person) -> float:
 def contributors(
     person: Person, day: date, spent: dict[int, int], reached: float, alerts: int, chance: Random
 ) -> dict[str, int | None]:
-    loads = [load(person, day - n * DAY) for n in range(7)]
-    sessions = sum(exertion(person, day - n * DAY).exercise is not None for n in range(7))
+    loads = [load(person, day - n * ONE_DAY) for n in range(7)]
+    sessions = sum(exertion(person, day - n * ONE_DAY).exercise is not None for n in range(7))
     scores = {
         "meet_daily_targets": 20 + 66 * min(1.2, reached),
         "move_every_hour": 96 - 15 * alerts,

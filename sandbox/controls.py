@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from myhealth.days import parse_day
 from sandbox import answers, grants, store
 from sandbox.answers import Refused
 from sandbox.days import Document
@@ -112,10 +113,9 @@ def day_of(given: Body) -> tuple[str, str, date]:
     for name in ("name", "type", "day"):
         if not isinstance(given.get(name), str):
             raise ValueError(f"{name} must be a text.")
-    try:
-        day = date.fromisoformat(given["day"])
-    except ValueError:
-        raise ValueError(f"day: {given['day']!r} is not a date; expected YYYY-MM-DD.") from None
+    day = parse_day(given["day"])
+    if day is None:
+        raise ValueError(f"day: {given['day']!r} is not a date; expected YYYY-MM-DD.")
     return given["name"], given["type"], day
 
 

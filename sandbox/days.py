@@ -12,7 +12,6 @@ from typing import Any
 from sandbox.chance import rng
 from sandbox.people import Person
 
-DAY = timedelta(days=1)
 Episode = tuple[int, int]
 Document = dict[str, Any]
 # Gives the id of the n-th document of the day.

@@ -10,6 +10,7 @@ import orjson
 from django.conf import settings
 from django.http import QueryDict
 
+from myhealth.days import shift
 from sandbox import store
 from sandbox.answers import Refused
 from sandbox.days import Document
@@ -80,7 +81,7 @@ def documents(person: Person, collection: str, query: QueryDict) -> bytes:
     last = store.today()
     end = query.get("end_date")
     until = moment("end_date", end).naive.date() if end is not None else last
-    start = until - timedelta(days=1) if until > date.min else until
+    start = shift(until, -1)
     default = Cursor(person.user_id, collection, str(start), str(last), "", 0)
     cursor = cursor_for(person, collection, query, ("start_date", "end_date"), default)
     span = of_days(COLLECTIONS[collection], cursor.start, cursor.end)

@@ -5,8 +5,9 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from random import Random
 
+from myhealth.days import ONE_DAY
 from sandbox.chance import rng
-from sandbox.days import DAY, illness, in_drawer, midnight, travelling
+from sandbox.days import illness, in_drawer, midnight, travelling
 from sandbox.people import Person
 
 # As Oura writes them in its strings of phases.
@@ -65,7 +66,7 @@ def night(person: Person, day: date) -> Night:
     chance = rng(person.seed, person.name, "night", day)
     traits, ill, free = person.traits, illness(person, day), day.weekday() in (5, 6)
     # A short night is partly caught up on in the next one.
-    hours = traits.need + luck(person, day) - 0.3 * luck(person, day - DAY)
+    hours = traits.need + luck(person, day) - 0.3 * luck(person, day - ONE_DAY)
     hours = max(1.8, hours + 0.6 * free + 0.5 * ill)
     jet_lag = 40 if travelling(person, day) else 0
     minutes = traits.bedtime + 45 * free + chance.gauss(0, 25 + jet_lag)

@@ -2,10 +2,10 @@
 
 from datetime import date, datetime, timedelta
 
+from myhealth.days import ONE_DAY
 from sandbox.activity import exertion
 from sandbox.chance import clamp, identifier, rng
 from sandbox.days import (
-    DAY,
     Document,
     Identify,
     illness,
@@ -63,7 +63,7 @@ def daily_resilience(
 ) -> list[Document]:
     if not night(person, day).worn:
         return []
-    nights = [night(person, day - n * DAY).asleep for n in range(10)]
+    nights = [night(person, day - n * ONE_DAY).asleep for n in range(10)]
     recovery = max(
         0.0, min(100.0, 130 * sum(nights) / len(nights) / 3600 / person.traits.need - 60)
     )

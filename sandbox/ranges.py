@@ -5,17 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from myhealth.days import parse_day, shift
 from sandbox.answers import Refused
 from sandbox.registry import Collection, End
 
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt _]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?([Zz]|[+-]\d{2}:?\d{2})?\Z"
 )
 NUMBER = re.compile(r"[+-]?\d{1,18}\Z")
 # Numbers beyond it are taken as milliseconds.
 MOST_SECONDS = 20_000_000_000
-ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,8 @@ class Moment:
 def parsed(text: str) -> Moment | None:
     """Read a date, an ISO 8601 instant, or seconds since 1970, as pydantic does."""
     try:
-        if DATE.match(text):
-            return Moment(datetime.combine(date.fromisoformat(text), time.min), True)
+        if day := parse_day(text):
+            return Moment(datetime.combine(day, time.min), True)
         if MOMENT.match(text):
             text = text.replace("_", "T").replace("z", "Z").upper()
             return Moment(
@@ -92,14 +91,14 @@ def of_days(collection: Collection, start: str, end: str) -> Range:
         low, high = begin.utc, until.utc
         # A local day may lie a day off the UTC one.
         return Range(
-            shifted(low.date(), -ONE_DAY),
-            shifted(high.date(), ONE_DAY),
+            shift(low.date(), -1),
+            shift(high.date(), 1),
             lambda at: low <= at < high,
         )
     last = until.naive.date()
     day_begins = datetime.combine(last, time.min) + collection.hour
     if collection.end is End.EXCLUSIVE and until.naive <= day_begins:
-        last = shifted(last, -ONE_DAY)
+        last = shift(last, -1)
     return Range(begin.naive.date(), last)
 
 
@@ -113,11 +112,3 @@ def of_instants(start: str, end: str) -> tuple[datetime, datetime]:
 def refuse_inversion(begin: Moment, until: Moment) -> None:
     if begin.utc > until.utc:
         raise Refused(400, "Start time is greater than end time")
-
-
-def shifted(day: date, by: timedelta) -> date:
-    """The day moved, and stopped at the ends of the calendar."""
-    try:
-        return day + by
-    except OverflowError:
-        return day

@@ -3,9 +3,10 @@
 from datetime import date
 from typing import Any
 
+from myhealth.days import ONE_DAY
 from sandbox.activity import load
 from sandbox.chance import clamp, rng
-from sandbox.days import DAY, Document, Identify, in_drawer, summary_timestamp
+from sandbox.days import Document, Identify, in_drawer, summary_timestamp
 from sandbox.nights import Night, is_blind, night
 from sandbox.people import Person
 
@@ -44,7 +45,7 @@ def figures(person: Person, day: date) -> Document:
     slept = night(person, day)
     parts = contributors(person, day)
     score = score_of(parts) if chance.random() > 0.008 else None
-    trend = sum(night(person, day - n * DAY).temperature for n in range(3)) / 3
+    trend = sum(night(person, day - n * ONE_DAY).temperature for n in range(3)) / 3
     if is_blind(person, day):
         parts |= {"body_temperature": 0, "recovery_index": 0, "resting_heart_rate": 0}
     if score is None:
@@ -77,11 +78,11 @@ def score_of(parts: dict[str, int | None]) -> int:
 def contributors(person: Person, day: date) -> dict[str, int | None]:
     chance = rng(person.seed, person.name, "recovery", day)
     slept, traits = night(person, day), person.traits
-    recent = [night(person, day - n * DAY) for n in range(LOOK_BACK)]
+    recent = [night(person, day - n * ONE_DAY) for n in range(LOOK_BACK)]
     share = slept.asleep / (traits.need * 3600)
     balance = sum(each.asleep for each in recent) / (LOOK_BACK * traits.need * 3600)
     hrv = sum(each.hrv for each in recent[:5]) / 5 / traits.hrv
-    loads = [load(person, day - n * DAY) for n in range(1, 8)]
+    loads = [load(person, day - n * ONE_DAY) for n in range(1, 8)]
     beyond = slept.heart_rate - traits.resting_heart_rate
     fever = max(0.0, abs(slept.temperature) - 0.3)
     scores: dict[str, float] = {
@@ -96,7 +97,7 @@ def contributors(person: Person, day: date) -> dict[str, int | None]:
         "sleep_regularity": 100 - 0.9 * spread(recent[:7]),
     }
     parts: dict[str, int | None] = {name: clamp(score, 1, 100) for name, score in scores.items()}
-    if in_drawer(person, day - DAY):
+    if in_drawer(person, day - ONE_DAY):
         parts["previous_day_activity"] = None
     if sum(each.worn for each in recent) < 8:
         parts["hrv_balance"] = None

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
+from myhealth.days import ONE_DAY
 from sandbox.activity import HIGH, LOW, MEDIUM, MINUTES, OFF, REST, minutes
 from sandbox.chance import rng
-from sandbox.days import DAY, Document, in_drawer, midnight, offset
+from sandbox.days import Document, in_drawer, midnight, offset
 from sandbox.nights import night
 from sandbox.people import Person
 
@@ -34,7 +35,7 @@ def heartrate(person: Person, day: date) -> list[Row]:
         return []
     chance = rng(person.seed, person.name, "heart rate", day)
     rest = night(person, day).heart_rate
-    start, end = beginning(person, day), beginning(person, day + DAY)
+    start, end = beginning(person, day), beginning(person, day + ONE_DAY)
     classes = minutes(person, day)
     return [
         found
@@ -63,9 +64,10 @@ def ring_battery_level(person: Person, day: date) -> list[Row]:
     if in_drawer(person, day):
         return []
     first, last = (
-        rng(person.seed, person.name, "battery", each).randint(55, 90) for each in (day, day + DAY)
+        rng(person.seed, person.name, "battery", each).randint(55, 90)
+        for each in (day, day + ONE_DAY)
     )
-    start, end = beginning(person, day), beginning(person, day + DAY)
+    start, end = beginning(person, day), beginning(person, day + ONE_DAY)
     classes = minutes(person, day)
     found = []
     for minute in range(0, MINUTES, 30):

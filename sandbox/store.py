@@ -10,6 +10,7 @@ from typing import NamedTuple
 import orjson
 from django.conf import settings
 
+from myhealth.days import shift
 from sandbox.chance import identifier, rng
 from sandbox.days import Document
 from sandbox.others import rings
@@ -163,8 +164,7 @@ def series(
     `first` skips the days before it unread: where a page begins.
     """
     # A local day may begin up to a day off the UTC one.
-    begin = start.date() - timedelta(days=2) if start.date() > date(1, 1, 3) else date.min
-    last = end.date() + timedelta(days=1) if end.date() < date.max else date.max
+    begin, last = shift(start.date(), -2), shift(end.date(), 1)
     for ordinal in clipped(max(begin, first or date.min), last):
         day = date.fromordinal(ordinal)
         for place, found in enumerate(SERIES[name](person, day)):

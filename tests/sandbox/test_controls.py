@@ -287,6 +287,7 @@ def test_another_person_keeps_the_day(demo):
         ({"type": "mood"}, 404, "There is no type 'mood'"),
         ({"day": "2020-01-01"}, 404, "2020-01-01 lies outside the history"),
         ({"day": "yesterday"}, 400, "day: 'yesterday' is not a date; expected YYYY-MM-DD."),
+        ({"day": "20261120"}, 400, "day: '20261120' is not a date; expected YYYY-MM-DD."),
         ({"day": 20261101}, 400, "day must be a text."),
         ({"when": "now"}, 400, "Unknown: when; expected name, type, day"),
     ],
