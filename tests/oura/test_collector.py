@@ -11,7 +11,6 @@ from myhealth.days import Days
 from oura.accounts import KeyAccount
 from oura.client import OuraClient
 from oura.collector import Collector
-from oura.errors import OuraForbidden
 from oura.plan import Wish
 from oura.processor import Processor
 from oura.report import Problem, Report, Tally
@@ -258,13 +257,20 @@ def test_a_refusal_of_a_range_is_reported_for_those_before_it(collection):
     assert told == [("2019-05-01", "2019-05-01"), ("2026-10-14", "2026-10-28")]
 
 
-def test_whoever_cant_be_asked_for_at_all_is_reported_for_each_type(collection):
-    run = collection(oura(), recently)
-    run.collector.refuse(TYPES, OuraForbidden("No."))
+def test_ungranted_scope_is_reported_without_a_request(collection):
+    run = collection(oura(), recently, without=["daily"])
+    run.run()
     assert [(each["type"], each["kind"]) for each in reports(run)] == [
-        (type_, "forbidden") for type_ in TYPES
+        (type_, "forbidden") for type_ in TYPES if TYPES[type_].scope == "daily"
     ]
     assert run.oura.asked == []
+    assert run.report.status == "failed"
+
+
+def test_ungranted_scope_that_the_ledger_knows_is_no_news(collection):
+    known = ledger(stretch("2010-01-01", "2026-10-28", "no_permission"))
+    run = collection(oura(), lambda asked: taken(asked, known), without=["daily"])
+    assert run.run("sleep").new_problems == []
 
 
 def test_a_range_with_an_undated_document_is_not_told_as_read(collection):

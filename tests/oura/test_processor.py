@@ -47,10 +47,6 @@ def ingest(client, *documents, span=SPAN):
     )
 
 
-def held(first=None, last=None, missing=()):
-    return {"first": first, "last": last, "days": 3, "missing": list(missing)}
-
-
 # The ledger ---------------------------------------------------------------------------------------
 
 WHOLE = {
@@ -93,21 +89,6 @@ def test_the_ledger_tells_the_state_of_every_day(serve, client_of):
 def test_a_ledger_that_cant_be_understood_is_told(serve, client_of, body):
     with pytest.raises(ProcessorError, match="PROCESSOR_URL"):
         client_of(serve(Reply(body))).ledger()
-
-
-def test_without_a_ledger_the_days_held_are_told_by_the_coverage(serve, client_of):
-    gap = ["2026-03-03", "2026-03-04"]
-    told = each_type(held("2026-03-01", "2026-03-05", [gap]))
-
-    def older(asked):
-        return Reply({}, 404) if asked.path.endswith("/ledger") else Reply(told)
-
-    known = client_of(serve(older)).ledger()["sleep"]
-    states = {each.start: (each.end, each.state) for each in known}
-    assert states[date(2026, 3, 1)] == (date(2026, 3, 2), "held")
-    assert states[date(2026, 3, 3)] == (date(2026, 3, 4), "not_asked")
-    assert states[date(2026, 3, 5)] == (date(2026, 3, 5), "held")
-    assert states[date(2010, 1, 1)] == (date(2026, 2, 28), "not_asked")
 
 
 def test_a_failure_is_reported_with_what_is_known_of_it(serve, client_of):
