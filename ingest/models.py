@@ -74,7 +74,9 @@ class Metric(models.Model):
         indexes = [models.Index(fields=["day"], name="%(class)s_day")]
 
     def __str__(self) -> str:
-        return str(self.day)
+        if not hasattr(self, "score"):
+            return str(self.day)
+        return f"{self.day}: {'no score' if self.score is None else self.score}"
 
 
 # The model of each type, in the order of `metrics.TYPES`.
