@@ -43,12 +43,16 @@ class Today(LoginRequiredMixin, TemplateView):
             cards=[card(model, row) for model, row in newest.items()],
             empty=not any(newest.values()),
             week=[
-                (figure.label, week[figure.name], each.column(figure.column).unit)
+                (figure.label, week[figure.name], each.column(figure.column))
                 for each in TYPES.values()
                 for figure in each.figures
                 if figure.label
             ],
-            days_held=[(each.title, week[f"{name}_days"]) for name, each in TYPES.items()],
+            days_held=[
+                (each.title.lower(), week[f"{name}_days"])
+                for name, each in TYPES.items()
+                if each.figures
+            ],
             **lately(user.pk, today),
             **kwargs,
         )
@@ -62,7 +66,7 @@ def card(model: type[Metric], row: Metric | None) -> dict[str, Any]:
         "type": metric_type,
         "row": row,
         "scored": "score" in metric_type.column_names,
-        "figures": [(each.label, getattr(row, each.name, None), each.unit) for each in columns],
+        "figures": [(each.label, getattr(row, each.name, None), each) for each in columns],
     }
 
 
@@ -72,7 +76,7 @@ def lately(user_id: int, today: date) -> dict[str, Any]:
     found = coverage.ranges(user_id, first, today, utc=coverage.utc_today())
     return {
         "days": DAYS,
-        "missing": coverage.missing(found),
+        "missing": [(TYPES[name], gaps) for name, gaps in coverage.missing(found).items()],
         "marks": [marks.sentence(each) for each in marks.between(user_id, first, today)],
         "read_at": coverage.last_read(user_id),
     }

@@ -10,7 +10,7 @@ from dashboard.reading import columns
 from ingest.ledger import STATES
 from ingest.models import Revision
 from metrics import TYPES, MetricType
-from metrics.columns import Contributors, Kind, Number, Text, Whole, mean
+from metrics.columns import Contributors, Integer, Kind, Number, Text, mean
 from myhealth.schemas import COUNT, DATE, Schema, errors
 
 TIME: Schema = {"type": "string", "format": "date-time"}
@@ -31,20 +31,19 @@ def column(metric_type: MetricType, name: str) -> Schema:
         case "updated_at":
             return {**TIME, "description": "When the content last changed."}
     declared = metric_type.column(name)
-    return {**_value(declared.kind), "description": declared.meaning}
+    return {**_value(declared.kind), "description": declared.description}
 
 
 def _value(kind: Kind) -> Schema:
     match kind:
-        case Whole():
-            return {"type": ["integer", "null"]}
-        case Number():
-            return {"type": ["number", "null"]}
-        case Text():
-            return {"type": ["string", "null"]}
-        case Contributors():
-            values = {"type": ["integer", "null"], "minimum": 0, "maximum": 100}
-            return {"type": "object", "additionalProperties": values}
+        case Integer(lowest, highest):
+            return {"type": ["integer", "null"], "minimum": lowest, "maximum": highest}
+        case Number(lowest, highest):
+            return {"type": ["number", "null"], "minimum": lowest, "maximum": highest}
+        case Text(longest):
+            return {"type": ["string", "null"], "maxLength": longest}
+        case Contributors(value=value):
+            return {"type": "object", "additionalProperties": _value(value)}
 
 
 def row(metric_type: MetricType) -> Schema:
@@ -117,7 +116,7 @@ COVERAGE_SUMMARY: Schema = {
             {
                 "days_expected": {
                     **COUNT,
-                    "description": "From the person's first day held, of any type, on.",
+                    "description": "From the first day with the ring, or the type's own first, on.",
                 },
                 "days_present": {**COUNT, "description": "Days with a row, partial ones, too."},
                 "newest_day": {**nullable(DATE), "description": "Up to the period's end."},

@@ -84,7 +84,7 @@ def rows_view(model: type[Metric]) -> type[RowsView]:
     """The view of one metric type."""
     metric_type = model.metric_type
     name = metric_type.name
-    view = type(f"{name.capitalize()}View", (RowsView,), {"model": model})
+    view = type(f"{metric_type.class_name}View", (RowsView,), {"model": model})
     described = extend_schema(
         operation_id=f"{name}_list",
         description="The caller's days, newest first.",

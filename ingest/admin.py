@@ -70,7 +70,7 @@ class DaysAdmin(ReadOnlyAdmin):
 
     @admin.display(description="type", ordering="type")
     def type_title(self, obj: Any) -> str:
-        return TYPES[obj.type].title
+        return TYPES[obj.type].title if obj.type in TYPES else obj.type
 
     def links(self, obj: Any) -> list[Link]:
         return [coverage_link(obj.user)]

@@ -16,6 +16,7 @@ from django.utils import timezone
 from ingest import ledger
 from ingest.admin_links import BETWEEN, Link, counts_told, list_of, missing_told, page_of, worded
 from ingest.models import Reading, RejectedDocument, Revision, Run
+from metrics import TYPES
 
 PEOPLE_PER_PAGE = 100
 
@@ -107,6 +108,7 @@ def standing(
     missing = [each for each in ledger.for_people(shown) if ledger.absent([each])]
     return {
         "name": name,
+        "title": TYPES[name].title,
         "first": held[0].start if held else None,
         "last": held[-1].end if held else None,
         "days": counts.total(),

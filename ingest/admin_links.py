@@ -53,7 +53,11 @@ def counts_told(counts: Mapping[str, int]) -> str:
 
 def missing_told(missing: Mapping[str, Mapping[str, int]]) -> str:
     """A run's `missing` in words: `sleep: 3 not worn, 1 failed`, a line for each type."""
-    told = (f"{name}: {counts_told(missing[name])}" for name in TYPES if missing.get(name))
+    told = (
+        f"{each.title.lower()}: {counts_told(missing[name])}"
+        for name, each in TYPES.items()
+        if missing.get(name)
+    )
     return lines(told) or "nothing"
 
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core import checks
 
 
 class IngestConfig(AppConfig):
@@ -6,7 +7,9 @@ class IngestConfig(AppConfig):
     verbose_name = "Metrics"
 
     def ready(self) -> None:
+        from ingest.checks import check_metric_types
         from ingest.prometheus import MissingDays, NewestDay
         from myhealth.prometheus import at_scrape
 
+        checks.register(check_metric_types)
         at_scrape += [NewestDay(), MissingDays()]

@@ -12,11 +12,10 @@ import orjson
 from msgspec import UNSET, Meta, Raw
 
 from metrics import MetricType
-from metrics.columns import PERCENT, Contributors, Kind, Moment, Number, Text, Whole
+from metrics.columns import Contributors, Integer, Kind, Moment, Number, Text
 from myhealth.days import FIRST_DAY, ONE_DAY, parse_day
 
 Id = Annotated[str, Meta(min_length=1, max_length=255, description="a text of 1 to 255 characters")]
-Score = Annotated[int, Meta(ge=0, le=100, description=PERCENT.expected)]
 Day = Annotated[date, Meta(description="a date, YYYY-MM-DD")]
 NOT_JSON = "It is not valid JSON."
 TOO_DEEP = "It is nested too deeply; expected at most 250 levels."
@@ -41,7 +40,7 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 def schema_of(metric_type: MetricType) -> type[Document]:
     """The schema of a type's documents: every column may be left out or null."""
     columns = [(column.name, _schema(column.kind) | None, None) for column in metric_type.columns]
-    name = f"{metric_type.title.title().replace(' ', '')}Document"
+    name = f"{metric_type.class_name}Document"
     schema = msgspec.defstruct(
         name, columns, bases=(Document,), kw_only=True, forbid_unknown_fields=True
     )
@@ -50,17 +49,16 @@ def schema_of(metric_type: MetricType) -> type[Document]:
 
 def _schema(kind: Kind) -> Any:
     match kind:
-        case Whole(lowest, highest):
+        case Integer(lowest, highest):
             return Annotated[int, Meta(ge=lowest, le=highest, description=kind.expected)]
         case Number(lowest, highest):
             return Annotated[float, Meta(ge=lowest, le=highest, description=kind.expected)]
         case Text(longest):
             return Annotated[str, Meta(max_length=longest, description=kind.expected)]
-        case Contributors():
-            return Annotated[
-                dict[Annotated[str, Meta(min_length=1, max_length=64)], Score | None],
-                Meta(max_length=64, description=kind.expected),
-            ]
+        case Contributors(value=value):
+            name = Annotated[str, Meta(min_length=1, max_length=64)]
+            scores = dict.__class_getitem__((name, _schema(value) | None))
+            return Annotated[scores, Meta(max_length=64, description=kind.expected)]
 
 
 class Refused(Exception):
@@ -187,20 +185,25 @@ def errors_of(metric_type: MetricType, raw: Any) -> dict[str, list[str]]:
             if name == "day" and parse_day(value) is None:
                 raise msgspec.ValidationError
         except msgspec.ValidationError:
-            errors |= _inner(name, value) or {name: [message(value, expected(schema, name))]}
+            errors |= _inner(metric_type, name, value) or {
+                name: [message(value, expected(schema, name))]
+            }
     return errors
 
 
-def _inner(name: str, value: Any) -> dict[str, list[str]]:
-    if name != "contributors" or not isinstance(value, dict) or len(value) > 64:
+def _inner(metric_type: MetricType, name: str, value: Any) -> dict[str, list[str]]:
+    """The errors of single contributors."""
+    kinds = {column.name: column.kind for column in metric_type.columns}
+    kind = kinds.get(name)
+    if not isinstance(kind, Contributors) or not isinstance(value, dict) or len(value) > 64:
         return {}
-    schema, wanted = _schema(Contributors(())), f"{PERCENT.expected} or null"
+    schema, wanted = _schema(kind), f"{kind.value.expected} or null"
     errors = {}
     for key, inner in value.items():
         try:
             msgspec.convert({key: inner}, schema)
         except msgspec.ValidationError:
-            errors[f"contributors.{shown(key)}"] = [message(inner, wanted)]
+            errors[f"{name}.{shown(key)}"] = [message(inner, wanted)]
     return errors
 
 

@@ -418,8 +418,6 @@ class _Type:
 
     def nothing(self, day: date) -> bool:
         """Whether Oura has nothing of the day, of all types that every worn day has."""
-        if not self.metric_type.on_every_worn_day:
-            return False
         for each in TYPES.values():
             if not each.on_every_worn_day:
                 continue

@@ -12,7 +12,7 @@ from django.db.models import Deferrable, F, Q, Value
 from django.utils import timezone
 
 from metrics import ACTIVITY, READINESS, SLEEP, MetricType
-from metrics.columns import INT32, Column, Contributors, Number, Text, Whole
+from metrics.columns import INT32, Column, Contributors, Integer, Number, Text
 from myhealth.days import FIRST_DAY, Days
 
 
@@ -98,12 +98,14 @@ def stores(metric_type: MetricType) -> Callable[[type[Metric]], type[Metric]]:
 
 
 def _field(column: Column) -> "models.Field[Any, Any]":
-    options: dict[str, Any] = {"help_text": column.meaning, "blank": True}
+    options: dict[str, Any] = {"help_text": column.description, "blank": True}
     match column.kind:
         case Contributors():
             return models.JSONField(default=dict, **options)
-        case Whole():
-            return models.PositiveIntegerField(null=True, **options)
+        case Integer(lowest):
+            signed = lowest < 0
+            kind = models.IntegerField if signed else models.PositiveIntegerField
+            return kind(null=True, **options)
         case Number():
             return models.FloatField(null=True, **options)
         case Text(longest):
@@ -113,7 +115,7 @@ def _field(column: Column) -> "models.Field[Any, Any]":
 def _checks(metric_type: MetricType, column: Column) -> list[models.CheckConstraint]:
     """The bounds of a number, as far as its field does not check them by itself."""
     match column.kind:
-        case Whole(lowest, highest) | Number(lowest, highest) if (lowest, highest) != (0, INT32):
+        case Integer(lowest, highest) | Number(lowest, highest) if (lowest, highest) != (0, INT32):
             within = Q(**{f"{column.name}__range": (lowest, highest)})
             name = f"{metric_type.name}_{column.name}"
             return [models.CheckConstraint(condition=within, name=name)]

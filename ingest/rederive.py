@@ -5,6 +5,7 @@ next one can be made from the same. Rows without documents of Oura's are left al
 """
 
 import hashlib
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,13 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
-import metrics
+import metrics.base
+import metrics.columns
+import metrics.numbers
 from ingest.documents import Refused, read
 from ingest.models import Metric, MetricSource, Rederivation, Revision
 from ingest.upsert import Item, Writer, item_of
+from metrics import MetricType
 
 # Days of one person in a transaction: a few megabytes, and ingest waits a fraction of a second.
 BATCH = 500
@@ -92,15 +96,16 @@ def begin(model: type[Metric], *, restart: bool) -> Rederivation:
     """Where to begin: after the last batch of the same mapping, or before everybody."""
     if restart:
         Rederivation.objects.filter(pk=model.metric_type.name).delete()
-    name, mapping = model.metric_type.name, fingerprint()
+    name, mapping = model.metric_type.name, fingerprint(model.metric_type)
     held = Rederivation.objects.filter(pk=name, mapping=mapping).first()
     return held or Rederivation(type=name, mapping=mapping, user_id=0, day=date.min)
 
 
-def fingerprint() -> str:
-    """A hash of the code that decides what rows Oura's documents make: all of `metrics/`."""
-    folder = Path(metrics.__file__).parent
-    code = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+def fingerprint(metric_type: MetricType) -> str:
+    """A hash of the code that decides what rows a type's documents make."""
+    own = inspect.getfile(type(metric_type))
+    shared = [module.__file__ for module in (metrics.base, metrics.columns, metrics.numbers)]
+    code = b"".join(Path(str(name)).read_bytes() for name in (own, *shared))
     return hashlib.blake2b(code, digest_size=16).hexdigest()
 
 
@@ -243,7 +248,7 @@ class Rederiver:
         return [day for day, id_ in ids.items() if id_ in taken or wanted[id_] > 1]
 
     def compare(self, row: Row, source: MetricSource, item: Item, derived: Derived) -> None:
-        """Take down what differs between a row with its source, and what they are to be."""
+        """Record what differs between a row with its source, and what they are to be."""
         after = orjson.loads(item.content)
         names = ("oura_id", *self.metric_type.column_names)
         columns = [name for name in names if row[name] != after[name]]

@@ -37,7 +37,7 @@ def count(user_id: int, request_id: str, now: datetime, **figures: int) -> None:
 
 
 def finish(user_id: int, request_id: str, now: datetime) -> Run:
-    """Take down how the person's days stand, and say so in the log if there is anything to say."""
+    """Record how the person's days stand, and say so in the log if there is anything to say."""
     with known_person(), transaction.atomic():
         lock_person("runs", user_id)
         count(user_id, request_id, now)

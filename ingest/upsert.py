@@ -153,7 +153,7 @@ def sift(
 def item_of(model: type[Metric], index: int, valid: Read) -> Item:
     metric_type, document = model.metric_type, valid.document
     row = {name: getattr(document, name) for name in metric_type.column_names}
-    if metric_type.contributors:
+    if "contributors" in row:
         row["contributors"] = row["contributors"] or {}
     content = orjson.dumps(
         {"oura_id": document.id, "day": document.day, **row}, option=orjson.OPT_SORT_KEYS
@@ -260,7 +260,7 @@ class Writer:
         ).delete()
 
     def remember(self, whole: Whole, rejected: set[date | None], outcome: Outcome) -> None:
-        """Take down that the range was read, and what that brought.
+        """Record that the range was read, and what that brought.
 
         Days whose document was rejected were not: that must not be forgotten with the document.
         """

@@ -1,7 +1,8 @@
 """What is collected: the one registry of metric types.
 
 A new type is a file beside this one and an entry in `TYPES`, a model in `ingest.models` with its
-migration, and an entry in the sandbox's registry; all else follows from what the file declares.
+migration, and an entry in the sandbox's registry where the sandbox has not the collection yet; all
+else follows from what the file declares.
 """
 
 from metrics.activity import ACTIVITY

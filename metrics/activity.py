@@ -3,18 +3,18 @@
 from typing import Any
 
 from metrics.base import SCORE, MetricType, OuraDay, contributors, field
-from metrics.columns import Column, Figure, Whole, mean, total
+from metrics.columns import Column, Figure, Integer, mean, total
 from metrics.numbers import is_number
 
 
-def _minutes(name: str, oura_name: str, label: str = "") -> Column:
+def _minutes(name: str, source: str, what: str, label: str = "") -> Column:
     """A column with a time that Oura has in seconds: the nearest whole minute, halves up."""
 
     def read(day: OuraDay) -> Any:
-        seconds = day.summary.get(oura_name)
+        seconds = day.summary.get(source)
         return int((seconds + 30) // 60) if is_number(seconds) else seconds
 
-    return Column(name, Whole(), read, "Minutes.", "min", label)
+    return Column(name, Integer(), read, what, "min", label)
 
 
 class Activity(MetricType):
@@ -22,15 +22,21 @@ class Activity(MetricType):
     collections = ("daily_activity",)
     columns = (
         SCORE,
-        field("active_calories", Whole(), "Kilocalories.", "kcal", "Active calories"),
-        field("total_calories", Whole(), "Kilocalories.", "kcal"),
-        field("steps", Whole(), "Steps.", label="Steps"),
-        field("equivalent_walking_distance", Whole(), "Metres.", "m", "Walking equivalent"),
-        _minutes("high_activity_minutes", "high_activity_time"),
-        _minutes("medium_activity_minutes", "medium_activity_time"),
-        _minutes("low_activity_minutes", "low_activity_time"),
-        _minutes("sedentary_minutes", "sedentary_time", "Sedentary"),
-        _minutes("resting_minutes", "resting_time"),
+        field("active_calories", Integer(), "Energy of activity", "kcal", label="Active calories"),
+        field("total_calories", Integer(), "Energy of the whole day", "kcal"),
+        field("steps", Integer(), "Steps", label="Steps"),
+        field(
+            "equivalent_walking_distance",
+            Integer(),
+            "Distance on foot that takes as much energy",
+            "m",
+            label="Walking equivalent",
+        ),
+        _minutes("high_activity_minutes", "high_activity_time", "High activity"),
+        _minutes("medium_activity_minutes", "medium_activity_time", "Medium activity"),
+        _minutes("low_activity_minutes", "low_activity_time", "Low activity"),
+        _minutes("sedentary_minutes", "sedentary_time", "Sedentary time", "Sedentary"),
+        _minutes("resting_minutes", "resting_time", "Rest"),
         contributors(
             "meet_daily_targets",
             "move_every_hour",

@@ -6,7 +6,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from metrics.columns import PERCENT, Column, Contributors, Figure, Kind
+from metrics.columns import PERCENT, Column, Contributors, Figure, Integer, Kind, Number
 
 OuraDocument = dict[str, Any]
 # One day's documents, by Oura's collection.
@@ -59,6 +59,11 @@ class MetricType:
         return self.name.replace("_", " ").capitalize()
 
     @cached_property
+    def class_name(self) -> str:
+        """What classes are named after that are made for the type."""
+        return self.name.title().replace("_", "")
+
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
@@ -79,16 +84,20 @@ class MetricType:
         found = self.read(documents)
         if found is None:
             return None
-        values = {column.name: column.read(found) for column in self.columns}
+        values = {column.name: column.value(found) for column in self.columns}
         return {"id": found.id, "day": day, **values, "source": found.source}
 
     def read(self, documents: Documents) -> OuraDay | None:
-        """Return the day that the columns are read from: here, the last summary of it."""
-        collection = self.collections[0]
-        summary = last(documents.get(collection, ()))
+        """Return the day that the columns are read from; None when nothing makes a row of it.
+
+        Here, the last document of the first collection; those of the others are only kept.
+        """
+        first, *others = self.collections
+        summary = last(documents.get(first, ()))
         if summary is None:
             return None
-        return OuraDay(summary.get("id"), summary, {collection: summary})
+        kept = {name: list(documents.get(name, ())) for name in others}
+        return OuraDay(summary.get("id"), summary, {first: summary, **kept})
 
     def missing_collection(self, values: Mapping[str, Any], source: Source) -> str:
         """Return the collection that has nothing of the day yet, so that the row is partial."""
@@ -107,13 +116,19 @@ def last(documents: Sequence[OuraDocument]) -> OuraDocument | None:
     return documents[-1] if documents else None
 
 
-def field(name: str, kind: Kind, meaning: str, unit: str = "", label: str = "") -> Column:
-    """A column with a field of the day's summary, under Oura's own name."""
+def field(
+    name: str, kind: Kind, meaning: str, unit: str = "", *, source: str = "", **more: Any
+) -> Column:
+    """A column with a field of the day's summary: `source` is its path, `a.b`, if not its name."""
+    path = (source or name).split(".")
 
     def read(day: OuraDay) -> Any:
-        return day.summary.get(name)
+        value: Any = day.summary
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
-    return Column(name, kind, read, meaning, unit, label)
+    return Column(name, kind, read, meaning, unit, **more)
 
 
 def _contributors(day: OuraDay) -> Any:
@@ -124,9 +139,9 @@ def _contributors(day: OuraDay) -> Any:
     return {name: None if value == 0 else value for name, value in values.items()}
 
 
-SCORE = field("score", PERCENT, "0 to 100; null when Oura has none.")
+SCORE = field("score", PERCENT, "Oura's score, 0 to 100; null when there is none")
 
 
-def contributors(*names: str) -> Column:
-    kind = Contributors(names)
-    return Column("contributors", kind, _contributors, "Oura's names, each 0 to 100 or null.")
+def contributors(*names: str, value: Integer | Number = PERCENT) -> Column:
+    meaning = "Oura's contributors to the day, each a number or null"
+    return Column("contributors", Contributors(names, value), _contributors, meaning)

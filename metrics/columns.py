@@ -14,15 +14,19 @@ INT32 = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Whole:
-    """A whole number from `lowest`, which is 0 or more, to `highest`."""
+class Integer:
+    """A whole number."""
 
     lowest: int = 0
     highest: int = INT32
 
     @property
+    def range(self) -> str:
+        return f"from {self.lowest} to {self.highest}"
+
+    @property
     def expected(self) -> str:
-        return f"a whole number from {self.lowest} to {self.highest}"
+        return f"a whole number {self.range}"
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,12 @@ class Number:
     highest: float = 1e6
 
     @property
+    def range(self) -> str:
+        return f"from {self.lowest:.0f} to {self.highest:.0f}"
+
+    @property
     def expected(self) -> str:
-        return f"a number from {self.lowest:.0f} to {self.highest:.0f}"
+        return f"a number {self.range}"
 
 
 @dataclass(frozen=True)
@@ -57,38 +65,55 @@ class Moment(Text):
         return "a date-time with an offset, such as 2026-03-01T23:10:00+01:00"
 
 
+PERCENT = Integer(highest=100)
+
+
 @dataclass(frozen=True)
 class Contributors:
-    """An object of Oura's names, each with a whole number from 0 to 100 or null.
+    """An object of Oura's names, each with a `value` or null.
 
     `names` are those that Oura is known to send, and so the columns of a CSV; the table takes any.
     """
 
     names: tuple[str, ...]
+    value: Integer | Number = PERCENT
 
     @property
     def expected(self) -> str:
-        return "an object of whole numbers from 0 to 100 or null"
+        kind = "whole numbers" if isinstance(self.value, Integer) else "numbers"
+        return f"an object of {kind} {self.value.range} or null"
 
 
-Kind = Whole | Number | Text | Contributors
-PERCENT = Whole(highest=100)
-# How a column's value is taken from the day that `MetricType.read` returns.
-Read = Callable[[Any], Any]
+Kind = Integer | Number | Text | Contributors
 
 
 @dataclass(frozen=True)
 class Column:
-    """`unit` as people write it (s, min, %, bpm, °C …), empty for a count; `label` names it on a
-    page.
+    """One column.
+
+    `read` takes its value from the day that `MetricType.read` returns; `sentinels` are values that
+    stand for none at Oura. `unit` is as people write it (s, min, %, bpm, °C …), empty for a count.
+    A page names it by its `label` and shows so many `decimals`, and a sign if it is `signed`.
     """
 
     name: str
     kind: Kind
-    read: Read
+    read: Callable[[Any], Any]
     meaning: str
     unit: str = ""
     label: str = ""
+    sentinels: tuple[float, ...] = ()
+    decimals: int = 0
+    signed: bool = False
+
+    @property
+    def description(self) -> str:
+        return f"{self.meaning} ({self.unit})." if self.unit else f"{self.meaning}."
+
+    def value(self, day: Any) -> Any:
+        """Return the column's value of a day, as Oura has it; null for a sentinel."""
+        found = self.read(day)
+        return None if found in self.sentinels else found
 
 
 def mean(values: list[float]) -> float | None:

@@ -1,9 +1,12 @@
 """Readiness: Oura's `daily_readiness`, made after the night that ends on the day."""
 
 from metrics.base import SCORE, MetricType, contributors, field
-from metrics.columns import Figure, Number, mean
+from metrics.columns import Column, Figure, Number, mean
 
-DEGREES = Number(-100, 100)
+
+def _deviation(name: str, what: str, label: str) -> Column:
+    kind = Number(-100, 100)
+    return field(name, kind, what, "°C", label=label, decimals=2, signed=True)
 
 
 class Readiness(MetricType):
@@ -11,20 +14,8 @@ class Readiness(MetricType):
     collections = ("daily_readiness",)
     columns = (
         SCORE,
-        field(
-            "temperature_deviation",
-            DEGREES,
-            "Degrees Celsius from the person's usual.",
-            "°C",
-            "Temperature",
-        ),
-        field(
-            "temperature_trend_deviation",
-            DEGREES,
-            "Degrees Celsius, over some days.",
-            "°C",
-            "Trend",
-        ),
+        _deviation("temperature_deviation", "Temperature's deviation from usual", "Temperature"),
+        _deviation("temperature_trend_deviation", "The same, over some days", "Trend"),
         contributors(
             "activity_balance",
             "body_temperature",

@@ -19,7 +19,7 @@ from metrics.base import (
     contributors,
     last,
 )
-from metrics.columns import PERCENT, Column, Figure, Kind, Moment, Number, Whole, mean
+from metrics.columns import PERCENT, Column, Figure, Integer, Kind, Moment, Number, mean
 from metrics.numbers import is_number
 
 # The types of periods that count, in the order in which they can be the main one.
@@ -42,35 +42,27 @@ class Night(OuraDay):
     main: Period
 
 
-def _sum(
-    name: str,
-    meaning: str = "Seconds, over all counting periods.",
-    label: str = "",
-    field: str = "",
-) -> Column:
+def _sum(name: str, what: str, label: str = "", source: str = "") -> Column:
     """A column with the sum of a time, in seconds, over the counting periods."""
 
     def read(night: Night) -> Any:
-        every = (period.get(field or name) for period in night.counting)
+        every = (period.get(source or name) for period in night.counting)
         values = [value for value in every if value is not None]
         strange = [value for value in values if not is_number(value)]
         if strange:
             return strange[0]
         return sum(values) if values else None
 
-    return Column(name, Whole(), read, meaning, "s", label)
+    return Column(name, Integer(), read, f"{what}, over all counting periods", "s", label)
 
 
-def _main(
-    name: str, kind: Kind, meaning: str, unit: str = "", label: str = "", sentinel: Any = None
-) -> Column:
-    """A column with a field of the main period; its `sentinel` is null."""
+def _main(name: str, kind: Kind, what: str, unit: str = "", **more: Any) -> Column:
+    """A column with a field of the main period."""
 
     def read(night: Night) -> Any:
-        value = night.main.get(name)
-        return None if value == sentinel else value
+        return night.main.get(name)
 
-    return Column(name, kind, read, meaning, unit, label)
+    return Column(name, kind, read, f"{what}, main period", unit, **more)
 
 
 class Sleep(MetricType):
@@ -78,27 +70,27 @@ class Sleep(MetricType):
     collections = ("daily_sleep", "sleep")
     columns = (
         SCORE,
-        _sum("duration", "Seconds asleep, over all counting periods.", "Asleep", ASLEEP),
-        _sum("time_in_bed"),
-        _sum("deep_sleep_duration"),
-        _sum("light_sleep_duration"),
-        _sum("rem_sleep_duration"),
-        _sum("awake_time"),
-        _main("latency", Whole(), "Seconds until asleep, main period.", "s"),
-        _main("efficiency", PERCENT, "Percent of the time in bed, main period.", "%", "Efficiency"),
-        _main("average_heart_rate", Number(), "Beats per minute, main period.", "bpm"),
+        _sum("duration", "Time asleep", "Asleep", ASLEEP),
+        _sum("time_in_bed", "Time in bed"),
+        _sum("deep_sleep_duration", "Deep sleep"),
+        _sum("light_sleep_duration", "Light sleep"),
+        _sum("rem_sleep_duration", "REM sleep"),
+        _sum("awake_time", "Time awake in bed"),
+        _main("latency", Integer(), "Time until asleep", "s"),
+        _main("efficiency", PERCENT, "Part of the time in bed asleep", "%", label="Efficiency"),
+        _main("average_heart_rate", Number(), "Average heart rate", "bpm"),
         _main(
             "lowest_heart_rate",
-            Whole(),
-            "Beats per minute, main period.",
-            "bpm",
+            Integer(),
             "Lowest heart rate",
-            sentinel=NO_HEART_RATE,
+            "bpm",
+            label="Lowest heart rate",
+            sentinels=(NO_HEART_RATE,),
         ),
-        _main("average_hrv", Whole(), "Milliseconds (rMSSD), main period.", "ms", "Average HRV"),
-        _main("average_breath", Number(), "Breaths per minute, main period.", "breaths/min"),
-        _main("bedtime_start", Moment(), "ISO 8601 with Oura's offset, main period."),
-        _main("bedtime_end", Moment(), "ISO 8601 with Oura's offset, main period."),
+        _main("average_hrv", Integer(), "Average HRV (rMSSD)", "ms", label="Average HRV"),
+        _main("average_breath", Number(), "Average breathing rate", "breaths/min"),
+        _main("bedtime_start", Moment(), "Beginning, with Oura's offset"),
+        _main("bedtime_end", Moment(), "End, with Oura's offset"),
         contributors(
             "deep_sleep",
             "efficiency",

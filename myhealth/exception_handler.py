@@ -13,7 +13,7 @@ from rest_framework.views import set_rollback
 from myhealth.errors import Invalid, error_body, sentence, unavailable
 from myhealth.parsers import TooLarge
 
-log = structlog.get_logger("myhealth.errors")
+log = structlog.get_logger("myhealth.exception_handler")
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -24,7 +24,7 @@ from myhealth.logs import Role, logging_config
 BASE_DIR = Path(__file__).resolve().parent.parent
 SERVICES = ("api", "processor", "sandbox")
 # The stand-in for Oura's servers is part of a checkout, not of an image.
-HAS_SANDBOX = (BASE_DIR / "sandbox").is_dir()
+HAS_SANDBOX = (BASE_DIR / "sandbox" / "__init__.py").exists()
 
 problems: list[str] = []
 
@@ -44,7 +44,8 @@ env = environ.FileAwareEnv()
 def text(name: str, default: str = "") -> str:
     """The setting, or what is in the file that `NAME_FILE` names: so platforms hand out secrets."""
     try:
-        return (os.environ.get(name) or str(env.str(name, default=""))).strip() or default
+        # Not by env.str, which takes a value that begins with $ for another setting's name.
+        return (os.environ.get(name) or env.ENVIRON.get(name, "")).strip() or default
     except (OSError, ValueError) as error:
         problems.append(f"{name}_FILE: the file can't be read ({type(error).__name__}).")
         return default

@@ -126,12 +126,13 @@ class ConnectedAccount:
         if self.connection.ended:
             return
         changes: dict[str, Any] = {"problem": ""}
-        if report.new_problems:
-            first = report.new_problems[0]
+        refused = [each for each in report.problems if each.kind == "forbidden"]
+        if shown := report.new_problems or refused:
+            first = shown[0]
             # Of a scope that was not granted, nothing was asked.
             lapsed = first.kind == "forbidden" and self.covers(TYPES[first.type].scope)
             changes["problem"] = LAPSED if lapsed else first.error
-        elif not report.dry_run and any(not each.failed for each in report.tallies.values()):
+        if not report.new_problems and not report.dry_run:
             changes["collected_at"] = timezone.now()
         self._update(**changes)
 

@@ -67,20 +67,24 @@ class Collector:
 
     def collect(self, types: Sequence[str], waiting: Waiting) -> None:
         """Collect the types; what fails is in the report, never raised."""
+        ended = "" if self.wish.plan_only else self.account.ended
+        if ended:
+            self.problem("all", ended, "disconnected", known=True)
         try:
             ledger = self.processor.ledger()
         except ProcessorError as error:
-            self.all_failed(types, error)
+            if self.wish.plan_only:
+                self.problem("all", str(error), error.kind)
+            elif not ended:
+                self.all_failed(types, error)
             return
         if self.wish.plan_only:
             plans = {type_: plan(ledger[type_], self.wish, self.clock()) for type_ in types}
             self.report.plans.append((self.account.user, plans))
             return
-        if sentence := self.account.ended:
-            problem = Problem(self.account.user, "all", sentence, "disconnected", known=True)
-            self.report.problems.append(problem)
+        if ended:
             for type_ in types:
-                self.report_unasked(type_, ledger[type_], Disconnected(sentence))
+                self.report_unasked(type_, ledger[type_], Disconnected(ended))
         else:
             self.collect_types(types, ledger, waiting)
         self.finish()
@@ -126,10 +130,10 @@ class Collector:
         self.report.tallies.setdefault(type_, Tally())
         scope = TYPES[type_].scope
         if not self.account.covers(scope):
-            # An earlier run has reported it where the ledger has it already.
-            known = any(each.state == "no_permission" for each in ledger)
+            # A scope that somebody left out is their choice; without any, nothing can be collected.
+            chosen = any(self.account.covers(each.scope) for each in TYPES.values())
             refusal = OuraForbidden(NOT_GRANTED.format(scope=scope))
-            self.failed(type_, refusal, known=known)
+            self.failed(type_, refusal, known=chosen)
             self.report_unasked(type_, ledger, refusal)
             return
         planned = plan(ledger, self.wish, self.clock())
@@ -287,6 +291,9 @@ class Collector:
                 Problem(self.account.user, type_, sentence, "rejected", known)
             )
 
+    def problem(self, type_: str, error: str, kind: str, *, known: bool = False) -> None:
+        self.report.problems.append(Problem(self.account.user, type_, error, kind, known))
+
     def all_failed(self, types: Iterable[str], error: Exception) -> None:
         for type_ in types:
             self.failed(type_, error)
@@ -302,8 +309,7 @@ class Collector:
         kind = getattr(error, "kind", "error")
         self.report.tallies.setdefault(type_, Tally()).failed += 1
         span = f"{days}: " if days else ""
-        problem = Problem(self.account.user, type_, f"{span}{error}", kind, known)
-        self.report.problems.append(problem)
+        self.problem(type_, f"{span}{error}", kind, known=known)
         log.error("collection failed", type=type_, error_type=kind, error=str(error))
 
 

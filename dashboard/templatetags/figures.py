@@ -3,25 +3,25 @@
 from typing import Any
 
 from django import template
-from django.contrib.humanize.templatetags.humanize import intcomma
+
+from metrics.columns import Column
 
 register = template.Library()
 UNKNOWN = "–"
 
 
 @register.filter
-def measured(value: Any, unit: str) -> str:
-    """A value with its unit: times as hours and minutes, temperatures as differences."""
+def measured(value: Any, column: Column) -> str:
+    """A column's value, or a mean of such, with its unit: times as hours and minutes."""
     if value is None:
         return UNKNOWN
-    match unit:
-        case "s":
-            return _hours(value / 60)
-        case "min":
-            return _hours(value)
-        case "°C":
-            return f"{value:+.2f} {unit}".replace("-", "−")
-    return f"{value if isinstance(value, str) else intcomma(round(value))} {unit}".strip()
+    if isinstance(value, str):
+        return value
+    if column.unit in ("s", "min"):
+        return _hours(value / 60 if column.unit == "s" else value)
+    sign = "+" if column.signed else ""
+    text = f"{value:{sign},.{column.decimals}f}".replace("-", "−")
+    return f"{text} {column.unit}".strip()
 
 
 def _hours(minutes: float) -> str:

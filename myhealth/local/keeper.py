@@ -39,7 +39,7 @@ OPTIONS = {
     "log_error_verbosity": "terse",
 }
 
-log = logging.getLogger("myhealth.embedded")
+log = logging.getLogger("myhealth.local")
 
 
 class Keeper:

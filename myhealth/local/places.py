@@ -13,7 +13,7 @@ from pathlib import Path
 from myhealth.local.processes import environment
 from myhealth.local.server import MAJOR, EmbeddedError, Owner, Server
 
-log = logging.getLogger("myhealth.embedded")
+log = logging.getLogger("myhealth.local")
 
 
 def locate(var: Path) -> Server:

@@ -31,6 +31,8 @@ def embedded_server() -> dict[str, Any]:
         from myhealth.local import embedded
         from myhealth.local.server import EmbeddedError
     except ModuleNotFoundError as error:
+        if error.name not in ("myhealth.local", "myhealth.local.embedded"):
+            raise
         # As in the production image, which has no server of its own.
         raise ServerMissing("DB_HOST must name the PostgreSQL server.") from error
     try:

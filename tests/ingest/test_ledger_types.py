@@ -79,8 +79,8 @@ def both_lives(draw):
 def test_new_types_change_no_state_of_ours(facts, span):
     ours, others = facts
     with registered(*INVENTED.values()):
-        states = [derive(together(ours, others), name, *span) for name in OURS]
-    assert states == [derive(ours, name, *span) for name in OURS]
+        states = [derive(together(ours, others), name, span) for name in OURS]
+    assert states == [derive(ours, name, span) for name in OURS]
 
 
 @pytest.fixture
@@ -122,8 +122,15 @@ def test_only_types_of_every_worn_day_show_no_wear(nothing, counts, state):
         assert nothing.state(when=DAY) == state
 
 
-def test_new_type_is_not_judged_by_ours(nothing):
+def test_ring_that_was_off_explains_every_type(nothing):
     nothing.held(0, 9, "caffeine").held(11, 40, "caffeine").asked(SETTLED, 0, 40, "caffeine")
+    with registered(CAFFEINE):
+        assert nothing.state(type="caffeine") == ("not_worn", "nothing")
+
+
+def test_ring_that_was_on_explains_no_type(nothing):
+    nothing.held(0, 9, "caffeine").held(11, 40, "caffeine").asked(SETTLED, 0, 40, "caffeine")
+    nothing.rejected(10, "sleep")
     with registered(CAFFEINE):
         assert nothing.state(type="caffeine") == "none"
 

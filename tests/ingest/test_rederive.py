@@ -1,16 +1,15 @@
 """Rows derived anew after the mapping has changed."""
 
-import shutil
 import threading
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import orjson
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-import metrics
+import metrics.base
+import metrics.sleep
 from ingest import rederive
 from ingest.models import (
     METRIC_MODELS,
@@ -379,12 +378,13 @@ def test_a_run_of_one_person_or_without_writing_uses_no_position(ana, monkeypatc
     assert (len(counting.days), list(Rederivation.objects.values())) == (3, before)
 
 
-def test_the_fingerprint_changes_with_the_declarations(monkeypatch, tmp_path):
-    before = rederive.fingerprint()
-    shutil.copytree(Path(metrics.__file__).parent, tmp_path / "metrics")
-    (tmp_path / "metrics" / "sleep.py").write_text("another mapping")
-    monkeypatch.setattr(metrics, "__file__", str(tmp_path / "metrics" / "__init__.py"))
-    assert rederive.fingerprint() != before
+@pytest.mark.parametrize("changed", [metrics.sleep, metrics.base])
+def test_fingerprint_changes_with_the_code_of_a_type(monkeypatch, tmp_path, changed):
+    sleep, readiness = (rederive.fingerprint(each) for each in (SLEEP_TYPE, READINESS))
+    (tmp_path / "changed.py").write_text("another mapping")
+    monkeypatch.setattr(changed, "__file__", str(tmp_path / "changed.py"))
+    assert rederive.fingerprint(SLEEP_TYPE) != sleep
+    assert (rederive.fingerprint(READINESS) != readiness) == (changed is metrics.base)
 
 
 def test_what_a_mapping_raises_says_at_which_day(ana, monkeypatch):

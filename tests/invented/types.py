@@ -1,7 +1,7 @@
 """Two types that Oura does not have, for the proof that a new type changes no other."""
 
 from metrics.base import SCORE, MetricType, contributors, field
-from metrics.columns import Figure, Moment, Number, Text, Whole, total
+from metrics.columns import Figure, Integer, Moment, Number, Text, total
 
 
 class Caffeine(MetricType):
@@ -10,9 +10,9 @@ class Caffeine(MetricType):
     name = "caffeine"
     collections = ("daily_caffeine",)
     columns = (
-        field("milligrams", Whole(), "Milligrams.", "mg", "Caffeine"),
-        field("last_cup", Moment(), "When the last cup was drunk, with Oura's offset."),
-        field("summary", Text(16), "Oura's word for the day.", label="In a word"),
+        field("milligrams", Integer(), "Caffeine", "mg", label="Caffeine"),
+        field("last_cup", Moment(), "When the last cup was drunk, with Oura's offset"),
+        field("summary", Text(16), "Oura's word for the day", label="In a word"),
     )
     figures = (Figure("total_caffeine", "milligrams", total, "Caffeine in all"),)
     card = ("milligrams", "summary")
@@ -26,7 +26,7 @@ class Snoring(MetricType):
     scope = "spo2"
     columns = (
         SCORE,
-        field("loudness", Number(0, 200), "Decibels.", "dB", "Loudness"),
+        field("loudness", Number(0, 200), "Loudness", "dB", label="Loudness", decimals=1),
         contributors("back", "side"),
     )
     card = ("loudness",)

@@ -132,6 +132,15 @@ def test_a_setting_can_come_from_a_file(tmp_path):
     assert told == str(["x" * 40])
 
 
+def test_dollar_in_a_secret_file_is_kept(tmp_path):
+    secret = "$SECRET_KEY" + "x" * 40
+    (tmp_path / "jwt").write_text(secret)
+    file = str(tmp_path / "jwt")
+    assert shown(tmp_path, "settings.JWT_SECRETS", JWT_SECRET=None, JWT_SECRET_FILE=file) == str(
+        [secret]
+    )
+
+
 def test_the_environment_is_stronger_than_a_file(tmp_path):
     (tmp_path / "jwt").write_text("x" * 40)
     told = shown(tmp_path, "settings.JWT_SECRETS", JWT_SECRET_FILE=str(tmp_path / "jwt"))

@@ -267,10 +267,33 @@ def test_ungranted_scope_is_reported_without_a_request(collection):
     assert run.report.status == "failed"
 
 
-def test_ungranted_scope_that_the_ledger_knows_is_no_news(collection):
-    known = ledger(stretch("2010-01-01", "2026-10-28", "no_permission"))
-    run = collection(oura(), lambda asked: taken(asked, known), without=["daily"])
-    assert run.run("sleep").new_problems == []
+def test_scope_left_out_beside_others_fails_no_run(collection, monkeypatch):
+    monkeypatch.setattr(TYPES["sleep"], "scope", "another")
+    run = collection(oura(daily_activity=[document()]), recently, without=["another"])
+    report = run.run("sleep", "activity")
+    assert [(each.type, each.known) for each in report.problems] == [("sleep", True)]
+    assert report.status == "ok"
+
+
+def test_ended_connection_is_named_without_the_processor(collection, monkeypatch):
+    monkeypatch.setattr(Account, "ended", "It is over.")
+    run = collection(oura(), lambda asked: Reply({}, 401))
+    report = run.run()
+    assert [(each.type, each.known) for each in report.problems] == [("all", True)]
+    assert report.tallies == {}
+
+
+def test_plan_without_the_processor_is_one_problem(collection):
+    run = collection(oura(), lambda asked: Reply({}, 401), plan_only=True)
+    [problem] = run.run().problems
+    assert (problem.type, run.report.plans) == ("all", [])
+
+
+def test_plan_reads_nothing(collection):
+    run = collection(oura(), recently, plan_only=True)
+    [(user, plans)] = run.run("sleep").plans
+    assert (user, list(plans), run.oura.asked) == ("ana", ["sleep"], [])
+    assert [asked.method for asked in run.processor.asked] == ["GET"]
 
 
 def test_a_range_with_an_undated_document_is_not_told_as_read(collection):

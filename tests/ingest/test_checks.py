@@ -1,0 +1,73 @@
+"""Mistakes in a declaration are found before the first request."""
+
+import pytest
+
+from ingest.checks import check_metric_types
+from metrics import TYPES
+from metrics.base import MetricType, contributors, field
+from metrics.columns import Column, Contributors, Figure, Integer, Text, mean
+from tests.ingest.test_ledger_types import declaring, registered
+from tests.invented.types import CAFFEINE
+
+STEPS = field("steps", Integer(), "Steps")
+
+
+class Mood(MetricType):
+    name = "mood"
+    collections = ("daily_mood",)
+    columns = (STEPS, field("word", Text(), "A word"))
+
+
+def errors(metric_type):
+    with registered(metric_type):
+        return [each.msg for each in check_metric_types(None)]
+
+
+def test_our_declarations_have_no_mistake():
+    assert check_metric_types(None) == []
+
+
+def test_type_without_model_is_found():
+    assert errors(Mood()) == [
+        "The models store sleep, activity, readiness; expected sleep, activity, readiness, mood, "
+        "in the order of metrics.TYPES."
+    ] or [*TYPES] != ["sleep", "activity", "readiness"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "mistake"),
+    [
+        ({"card": ("mood",)}, "mood: mood is not a column; expected some of steps, word."),
+        ({"worn_minutes": ("x",)}, "mood: x is not a column; expected some of steps, word."),
+        (
+            {"figures": (Figure("avg_word", "word", mean),)},
+            "mood: avg_word needs a column of numbers, not word.",
+        ),
+        (
+            {"figures": (Figure("avg_steps", "steps", mean),)},
+            "avg_steps is declared 2 times; expected another name for each.",
+        ),
+        (
+            {"provenance": {"ring": "the ring changed"}},
+            "ring is declared 2 times; expected another name for each.",
+        ),
+        (
+            {"worn_minutes": ("steps",)},
+            "Several types declare worn_minutes; expected one that has the ring's word.",
+        ),
+        ({"name": "a mood"}, "a mood: its name must be an identifier of up to 32 characters."),
+        ({"name": "m" * 33}, "its name must be an identifier of up to 32 characters."),
+        ({"columns": (STEPS, STEPS)}, "mood: it has two columns of one name."),
+        (
+            {"columns": (Column("parts", Contributors(()), str, "Parts"),)},
+            "mood: parts: a column of contributors is named contributors, and no other is.",
+        ),
+    ],
+)
+def test_mistake_is_named(changed, mistake):
+    assert any(mistake in each for each in errors(declaring(Mood(), **changed)))
+
+
+@pytest.mark.parametrize("metric_type", [CAFFEINE, declaring(Mood(), columns=(contributors(),))])
+def test_declaration_without_mistake_lacks_only_a_model(metric_type):
+    assert len(errors(metric_type)) == 1

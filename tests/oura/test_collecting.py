@@ -1,0 +1,91 @@
+"""Several accounts in one run: what happens to one is nobody else's."""
+
+import threading
+from dataclasses import dataclass
+
+import pytest
+import structlog
+
+from metrics import TYPES
+from oura.accounts import KeyAccount
+from oura.client import OuraClient
+from oura.collecting import collect
+from oura.plan import Wish
+from tests.oura.answering import Reply
+
+HELD = {
+    "from": "2010-01-01",
+    "to": "2030-01-01",
+    "state": "held",
+    "why": "",
+    "reason": None,
+    "asked_at": "2026-10-27T00:00:00Z",
+    "next_at": None,
+    "times": 0,
+}
+
+
+@dataclass(frozen=True)
+class Account(KeyAccount):
+    """Takes down in `seen` how it was asked; `broken` is a mistake of ours."""
+
+    url: str
+    seen: list[object]
+    broken: bool = False
+
+    def client(self, waiting):
+        fields = structlog.contextvars.get_contextvars()
+        self.seen.append((self.user, fields.get("request_id"), threading.current_thread()))
+        if self.broken:
+            raise ZeroDivisionError
+        return OuraClient(self.url, self.key, waiting=waiting)
+
+
+@pytest.fixture
+def run(serve, settings):
+    """Collect accounts by their names; `broken` is one of them."""
+    oura = serve(lambda asked: Reply({"data": [], "next_token": None}))
+    processor = serve(
+        lambda asked: (
+            Reply(dict.fromkeys(TYPES, [HELD]))
+            if asked.method == "GET"
+            else Reply({"created": 0, "updated": 0, "unchanged": 0, "rejected": []}, 201)
+        )
+    )
+    settings.PROCESSOR_URL = processor.url
+
+    def run(*names, broken=None):
+        seen = []
+        accounts = [Account(name, "key", oura.url, seen, name == broken) for name in names]
+        return collect(accounts, list(TYPES), Wish(), "a-run", lambda *_: None), seen
+
+    return run
+
+
+def test_nobody_to_collect_is_no_failure(run):
+    assert run()[0].status == "ok"
+
+
+def test_one_account_is_collected_in_the_main_thread(run):
+    _, [(_, _, thread)] = run("ana")
+    assert thread is threading.main_thread()
+
+
+def test_several_accounts_are_collected_in_threads(run):
+    _, seen = run("ana", "ben")
+    assert {name for name, *_ in seen} == {"ana", "ben"}
+    assert threading.main_thread() not in {thread for *_, thread in seen}
+
+
+@pytest.mark.parametrize("names", [["ana"], ["ana", "ben"]])
+def test_every_thread_logs_the_runs_request_id(run, names):
+    assert {request_id for _, request_id, _ in run(*names)[1]} == {"a-run"}
+
+
+@pytest.mark.parametrize("names", [["ana"], ["ana", "ben", "cem"]])
+def test_mistake_with_one_account_costs_no_other(run, names):
+    report, _ = run(*names, broken="ana")
+    [problem] = report.problems
+    assert (problem.user, problem.type, problem.kind) == ("ana", "all", "error")
+    assert "Unexpected ZeroDivisionError" in problem.error
+    assert len(report.tallies) == (len(TYPES) if len(names) > 1 else 0)
