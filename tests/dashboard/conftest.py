@@ -25,10 +25,8 @@ def read_whole(user, start, end, types=METRIC_MODELS, *, at=None):
     for type_ in types:
         model = METRIC_MODELS[type_]
         held = model.objects.filter(user=user, day__range=(start, end))
-        raw = [
-            orjson.dumps({"id": row["oura_id"], "day": str(row["day"]), "score": row["score"]})
-            for row in held.values("oura_id", "day", "score")
-        ]
+        rows = held.values("oura_id", "day", *model.metric_type.column_names)
+        raw = [orjson.dumps({"id": row.pop("oura_id"), **row}) for row in rows]
         whole = Whole(datetime.date.fromisoformat(start), datetime.date.fromisoformat(end))
         outcome = store(model, user.pk, raw, fetched_at=at, now=at, whole=whole)
         assert outcome.rejected == []

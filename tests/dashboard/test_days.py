@@ -42,10 +42,11 @@ def test_a_day_says_how_each_type_stands(ana, api):
     hold(ana, a=(DAY, {}))
     read_whole(ana, DAY, DAY, ["activity"], at=OVER - datetime.timedelta(days=2))
     body = api.get(f"days/{DAY}").json()
+    not_asked = {"state": "not_asked", "reason": "Oura has not been asked for it yet."}
     assert body["coverage"] == {
+        **dict.fromkeys(METRIC_MODELS, not_asked),
         "sleep": {"state": "held", "reason": None},
         "activity": {"state": "not_synced", "reason": "It was asked for before it was over."},
-        "readiness": {"state": "not_asked", "reason": "Oura has not been asked for it yet."},
     }
 
 

@@ -294,9 +294,7 @@ def test_listed_origins_may_ask_and_others_may_not(api, settings):
 def test_the_openapi_document_tells_every_route(api):
     document = api.client.get("/api/schema/", headers={"Accept": "application/json"}).json()
     assert set(document["paths"]) == {
-        "/api/v1/sleep",
-        "/api/v1/activity",
-        "/api/v1/readiness",
+        *(f"/api/v1/{name}" for name in METRIC_MODELS),
         "/api/v1/dashboard",
         "/api/v1/coverage",
         "/api/v1/days/{day}",
