@@ -5,6 +5,7 @@ from django.test import Client
 
 from oura import vault
 from oura.models import Connection
+from oura.provider import SCOPES
 from tests.sandbox.consent import agree
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +48,7 @@ def test_connecting_leads_back_to_the_account_page(visitor, ana):
     assert answer.redirect_chain == [("/account/", 302)]
     assert "Your history is on its way" in answer.content.decode()
     held = Connection.objects.get()
-    assert (held.user, held.scopes) == (ana, ["personal", "daily"])
+    assert (held.user, held.scopes) == (ana, list(SCOPES))
     assert "Connected since" in visitor.page()
 
 
@@ -59,8 +60,9 @@ def test_denied_consent_changes_nothing_and_is_told(visitor):
 
 def test_a_scope_that_was_not_granted_is_told(visitor):
     answer = visitor.connect(granted=["personal"])
-    assert "did not allow: daily" in answer.content.decode()
-    assert "Not allowed at Oura: daily" in visitor.page()
+    names = ", ".join(sorted({*SCOPES} - {"personal"}))
+    assert f"did not allow: {names}." in answer.content.decode()
+    assert f"Not allowed at Oura: {names}." in visitor.page()
 
 
 def test_an_answer_is_believed_once(visitor):

@@ -4,8 +4,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
+from oura.provider import SCOPES
 
-def agree(url, person="ana", granted=("personal", "daily"), decision="allow"):
+
+def agree(url, person="ana", granted=SCOPES, decision="allow"):
     """Answer the page at `url`; the address that it leads back to."""
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     form = {**asked, "person": person, "granted": list(granted), "decision": decision}
