@@ -13,6 +13,7 @@ from oura.client import OuraClient
 from oura.collector import Collector
 from oura.plan import Wish
 from oura.processor import Processor
+from oura.provider import SCOPES
 from oura.report import Problem, Report, Tally
 from oura.retries import LONGEST_WAIT, Waiting
 from tests.oura.answering import Reply
@@ -258,10 +259,10 @@ def test_a_refusal_of_a_range_is_reported_for_those_before_it(collection):
 
 
 def test_ungranted_scope_is_reported_without_a_request(collection):
-    run = collection(oura(), recently, without=["daily"])
+    run = collection(oura(), recently, without=SCOPES)
     run.run()
     assert [(each["type"], each["kind"]) for each in reports(run)] == [
-        (type_, "forbidden") for type_ in TYPES if TYPES[type_].scope == "daily"
+        (type_, "forbidden") for type_ in TYPES
     ]
     assert run.oura.asked == []
     assert run.report.status == "failed"
