@@ -255,9 +255,10 @@ class Life:
             then = self.was(type_, day, max(read_at, moment) if moment else read_at)
             assert then, where
             assert self.same(type_, row, then), where
-            lacking = type_ == "sleep" and (
-                then["source"]["daily_sleep"] is None or then["duration"] is None
-            )
+            lacking = TYPES[type_].missing_collection(then, then["source"])
+            if type_ == "sleep":
+                nothing = then["source"]["daily_sleep"] is None or then["duration"] is None
+                assert bool(lacking) == nothing, where
             assert found.state == ("partial" if lacking else "held"), where
             return
         if moment:
@@ -285,7 +286,7 @@ class Life:
             # Where there was never anything, or the ring's own word, two weeks are enough.
             patient = moment >= over + timedelta(days=14)
             never = {"none"} if patient and not rows[type_] else set()
-            word = {"not_worn"} if patient and type_ != "activity" else set()
+            word = {"not_worn"} if patient and TYPES[type_].of_night else set()
             return (failed or {"not_synced"}) | never | word
         if rows[type_][later]["created_at"] > moment + timedelta(minutes=15):
             return failed or {"not_synced"}
@@ -306,11 +307,14 @@ class Life:
     def settled(self, type_, day, rows, asked):
         if day < min(rows[type_]):
             return {"none"}
-        if all(day not in rows[each] for each in TYPES):
-            known = [asked.get((each, day)) for each in TYPES]
+        always = [name for name, each in TYPES.items() if each.on_every_worn_day]
+        if type_ in always and all(day not in rows[each] for each in always):
+            known = [asked.get((each, day)) for each in always]
             if all(moment and moment >= over_at(day) for moment in known):
                 return {"not_worn"}
-        if type_ != "activity" and not self.worn(day):
+        if not TYPES[type_].of_night:
+            return {"none"}
+        if not self.worn(day):
             return {"not_worn", "none"}
         if not self.worn(day - ONE_DAY) and not self.worn(day + ONE_DAY):
             # The two nights around it look like one without the ring, from what Oura tells of days.
