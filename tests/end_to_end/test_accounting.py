@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from ingest.models import Reading, Revision, Run
+from metrics import TYPES
 from tests.conftest import PASSWORDS
 from tests.processes import TOKEN
 
@@ -139,9 +140,7 @@ def test_a_run_is_taken_down_with_what_it_brought(pipeline):
     pipeline.collect()
     [run] = Run.objects.all()
     assert (run.newest, run.failures, run.healed) == (True, 0, 0)
-    assert run.created == sum(
-        len(pipeline.rows(type_)) for type_ in ("sleep", "activity", "readiness")
-    )
+    assert run.created == sum(len(pipeline.rows(type_)) for type_ in TYPES)
     assert Reading.objects.filter(run=run.request_id).exists()
 
 

@@ -9,10 +9,12 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from metrics import TYPES
+from oura.provider import SCOPES
 from tests.invented.types import CAFFEINE, INVENTED, SNORING
 from tests.invented.world import world
 
-OURS = ("sleep", "activity", "readiness")
+OURS = tuple(TYPES)
 FIRST, LAST = date(2026, 9, 22), date(2026, 11, 20)
 SPAN = {"start": str(FIRST), "end": str(LAST)}
 
@@ -299,22 +301,27 @@ def test_whatever_becomes_of_new_types_ours_stay(eventful, happenings):
 def ben(invented):
     """He has not granted what snoring needs."""
     person = invented.add_user("ben")
-    person.connect(granted=["personal", "daily"])
+    person.connect(granted=[scope for scope in SCOPES if scope != SNORING.scope])
     person.first = person.collect_connected()
     return person
 
 
 def test_ungranted_scope_costs_its_own_type_only(ben):
     states = {name: {each["state"] for each in days} for name, days in ben.held("ledger").items()}
-    assert states.pop("snoring") == {"no_permission"}
-    assert all("held" in of_type and "no_permission" not in of_type for of_type in states.values())
+    for name, each in (TYPES | INVENTED).items():
+        if each.scope == SNORING.scope:
+            assert states[name] == {"no_permission"}
+        else:
+            assert "held" in states[name]
+            assert "no_permission" not in states[name]
 
 
 def test_ungranted_scope_is_news_once(ben):
-    assert "scope 'spo2' was not granted" in ben.first.stderr
+    assert f"scope '{SNORING.scope}' was not granted" in ben.first.stderr
     assert (ben.first.returncode, ben.collect_connected().returncode) == (1, 0)
 
 
 def test_consent_asks_for_every_scope(invented):
     done = invented.manage("shell", "-c", "from oura.provider import SCOPES; print(*SCOPES)")
-    assert done.stdout.split()[-3:] == ["personal", "daily", SNORING.scope]
+    every = list(dict.fromkeys((*SCOPES, SNORING.scope)))
+    assert done.stdout.split()[-len(every) :] == every

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from metrics import TYPES
 from tests.conftest import PASSWORDS
 from tests.dashboard.conftest import hold
 from tests.processes import TOKEN
@@ -42,4 +43,4 @@ def test_the_processor_answers_as_documented(ana_with_days, processor_process, t
 
 def test_the_api_answers_as_documented(ana_with_days, api_process, tmp_path):
     access = api_process.post("/auth/login", username="ana", password=PASSWORDS["ana"])["access"]
-    assert explore(api_process, access, tmp_path) == 10
+    assert explore(api_process, access, tmp_path) == 7 + len(TYPES)
