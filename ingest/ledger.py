@@ -347,7 +347,7 @@ class _Type:
         self.held = facts.held[name]
         self.rejected = facts.rejected[name]
         self.first = facts.first.get(name)
-        self.first_of_any = min(facts.first.values(), default=None)
+        self.expected_from = expected_from(self.metric_type, facts.first)
 
     def begins(self, days: Days) -> set[date]:
         """Days at which the state may change: between two of them it is one."""
@@ -357,8 +357,8 @@ class _Type:
         for asked in (*self.facts.complete[self.name], *self.facts.failed[self.name]):
             over = over_until(asked.at) + ONE_DAY
             found |= {asked.start, asked.end + ONE_DAY, over, over - PATIENCE}
-        # Days without a row each need a judgement, but not those before any other.
-        if self.first_of_any and (since := days.clamped(first=self.first_of_any)):
+        # Days without a row each need a judgement, but not those before any is expected.
+        if self.expected_from and (since := days.clamped(first=self.expected_from)):
             found.update(*subtract([since], self.held))
         return {day for day in found if day in days}
 

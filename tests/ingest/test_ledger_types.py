@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest.ledger import Facts, derive, expected_from
 from ingest.readings import over_at
 from metrics import SLEEP, TYPES
-from tests.ingest.test_ledger import DAY, SETTLED, Known, all_facts, day, span_of_days
+from tests.ingest.facts import DAY, SETTLED, Known, all_facts, day, span_of_days
 from tests.invented.types import CAFFEINE, INVENTED, SNORING
 
 OURS = list(TYPES)
