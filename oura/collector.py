@@ -310,7 +310,8 @@ class Collector:
         self.report.tallies.setdefault(type_, Tally()).failed += 1
         span = f"{days}: " if days else ""
         self.problem(type_, f"{span}{error}", kind, known=known)
-        log.error("collection failed", type=type_, error_type=kind, error=str(error))
+        tell = log.warning if known else log.error
+        tell("collection failed", type=type_, error_type=kind, error=str(error))
 
 
 def without_a_day(collection: str, document: Document) -> Document:

@@ -308,7 +308,7 @@ class Life:
         if day < min(rows[type_]):
             return {"none"}
         always = [name for name, each in TYPES.items() if each.on_every_worn_day]
-        if type_ in always and all(day not in rows[each] for each in always):
+        if all(day not in rows[each] for each in always):
             known = [asked.get((each, day)) for each in always]
             if all(moment and moment >= over_at(day) for moment in known):
                 return {"not_worn"}
