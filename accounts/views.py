@@ -32,7 +32,7 @@ class Refresh(serializers.Serializer[Any]):
 
 
 class TokensView(APIView):
-    """Whoever comes here has no token yet, or one that is of no use."""
+    """These routes ask for no token: who comes here has none yet, or one that has expired."""
 
     authentication_classes = []
     permission_classes = []

@@ -37,8 +37,8 @@ class CsvRenderer(BaseRenderer):
         writer.writerow(column for name in names for column in columns[name])
         for row in data or []:
             scores = row.get("contributors", {})
-            told = {f"contributors.{name}": scores.get(name) for name in inner} | row
-            writer.writerow(plain(told[column]) for name in names for column in columns[name])
+            values = {f"contributors.{name}": scores.get(name) for name in inner} | row
+            writer.writerow(plain(values[column]) for name in names for column in columns[name])
         return text.getvalue()
 
 

@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error
 
 from ingest.models import METRIC_MODELS
 from metrics import TYPES, MetricType
-from metrics.columns import Contributors, Integer, Number
+from metrics.columns import Contributors, Number
 
 LONGEST_NAME = 32
 
@@ -48,7 +48,7 @@ def _type(metric_type: MetricType) -> Iterator[str]:
         if name not in kinds:
             yield f"{name} is not a column; expected some of {', '.join(kinds)}."
     for figure in metric_type.figures:
-        if not isinstance(kinds.get(figure.column), Integer | Number):
+        if not isinstance(kinds.get(figure.column), Number):
             yield f"{figure.name} needs a column of numbers, not {figure.column}."
     for name, kind in kinds.items():
         if isinstance(kind, Contributors) != (name == "contributors"):

@@ -6,7 +6,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from metrics.columns import PERCENT, Column, Contributors, Figure, Integer, Kind, Number
+from metrics.columns import PERCENT, Column, Contributors, Figure, Kind, Number
 
 OuraDocument = dict[str, Any]
 # One day's documents, by Oura's collection.
@@ -142,6 +142,6 @@ def _contributors(day: OuraDay) -> Any:
 SCORE = field("score", PERCENT, "Oura's score, 0 to 100; null when there is none")
 
 
-def contributors(*names: str, value: Integer | Number = PERCENT) -> Column:
+def contributors(*names: str, value: Number = PERCENT) -> Column:
     meaning = "Oura's contributors to the day, each a number or null"
     return Column("contributors", Contributors(names, value), _contributors, meaning)

@@ -14,27 +14,12 @@ INT32 = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Integer:
-    """A whole number."""
-
-    lowest: int = 0
-    highest: int = INT32
-
-    @property
-    def range(self) -> str:
-        return f"from {self.lowest} to {self.highest}"
-
-    @property
-    def expected(self) -> str:
-        return f"a whole number {self.range}"
-
-
-@dataclass(frozen=True)
 class Number:
     """A number, whole or not."""
 
     lowest: float = 0
     highest: float = 1e6
+    noun = "number"
 
     @property
     def range(self) -> str:
@@ -42,7 +27,16 @@ class Number:
 
     @property
     def expected(self) -> str:
-        return f"a number {self.range}"
+        return f"a {self.noun} {self.range}"
+
+
+@dataclass(frozen=True)
+class Integer(Number):
+    """A whole number."""
+
+    lowest: int = 0
+    highest: int = INT32
+    noun = "whole number"
 
 
 @dataclass(frozen=True)
@@ -76,15 +70,14 @@ class Contributors:
     """
 
     names: tuple[str, ...]
-    value: Integer | Number = PERCENT
+    value: Number = PERCENT
 
     @property
     def expected(self) -> str:
-        kind = "whole numbers" if isinstance(self.value, Integer) else "numbers"
-        return f"an object of {kind} {self.value.range} or null"
+        return f"an object of {self.value.noun}s {self.value.range} or null"
 
 
-Kind = Integer | Number | Text | Contributors
+Kind = Number | Text | Contributors
 
 
 @dataclass(frozen=True)
