@@ -89,8 +89,17 @@ def test_rows_have_the_declared_columns(ana):
     document = at_oura(ana, "daily_caffeine")[row["day"]]
     assert list(row) == ["oura_id", "day", *CAFFEINE.column_names, "updated_at"]
     assert {name: row[name] for name in CAFFEINE.column_names} == {
-        name: document[name] for name in CAFFEINE.column_names
+        "milligrams": document["milligrams"],
+        "balance": document["body"]["balance"],
+        "last_cup": document["last_cup"],
+        "summary": document["summary"],
     }
+
+
+def test_numbers_may_be_negative_or_decimals(ana):
+    assert min(row["balance"] for row in ana.get("caffeine", **SPAN)) < 0
+    sides = [row["contributors"]["side"] for row in ana.get("snoring", **SPAN)]
+    assert any(side != round(side) for side in sides)
 
 
 def test_contributors_of_zero_are_null(ana):
@@ -104,7 +113,7 @@ def test_contributors_of_zero_are_null(ana):
 @pytest.mark.parametrize(
     ("name", "columns"),
     [
-        ("caffeine", ["oura_id", "day", "milligrams", "last_cup", "summary", "updated_at"]),
+        ("caffeine", ["oura_id", "day", *CAFFEINE.column_names, "updated_at"]),
         (
             "snoring",
             ["oura_id", "day", "score", "loudness", "contributors.back", "contributors.side"]

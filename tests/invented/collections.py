@@ -16,6 +16,7 @@ def daily_caffeine(person, day, revision, identify):
             "id": identify(0),
             "day": day.isoformat(),
             "milligrams": chance.randint(0, 600),
+            "body": {"balance": chance.randint(-100, 100)},
             "last_cup": local(cup, offset(person, day)),
             "summary": chance.choice(["calm", "lively"]),
         }
@@ -32,7 +33,10 @@ def daily_snoring(person, day, revision, identify):
             "day": day.isoformat(),
             "score": chance.randint(1, 100),
             "loudness": round(chance.gauss(50, 9), 1),
-            "contributors": {"back": chance.randint(0, 100), "side": chance.randint(1, 100)},
+            "contributors": {
+                "back": chance.randint(0, 3),
+                "side": round(chance.uniform(1, 100), 1),
+            },
         }
     ]
 

@@ -11,6 +11,7 @@ class Caffeine(MetricType):
     collections = ("daily_caffeine",)
     columns = (
         field("milligrams", Integer(), "Caffeine", "mg", label="Caffeine"),
+        field("balance", Integer(-100, 100), "How much is too much", source="body.balance"),
         field("last_cup", Moment(), "When the last cup was drunk, with Oura's offset"),
         field("summary", Text(16), "Oura's word for the day", label="In a word"),
     )
@@ -27,7 +28,7 @@ class Snoring(MetricType):
     columns = (
         SCORE,
         field("loudness", Number(0, 200), "Loudness", "dB", label="Loudness", decimals=1),
-        contributors("back", "side"),
+        contributors("back", "side", value=Number(0, 100)),
     )
     card = ("loudness",)
     of_night = True
