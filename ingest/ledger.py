@@ -360,13 +360,14 @@ class _Type:
         # Days without a row each need a judgement, but not those before any is expected.
         if self.expected_from and (since := days.clamped(first=self.expected_from)):
             found.update(*subtract([since], self.held))
-        return {day for day in found if day in days}
+        return {day for day in found if days.start <= day <= days.end}
 
     def judge(self, day: date) -> Verdict:
         complete = at(self.facts.complete[self.name], day)
-        asked_at, times = (complete.at, complete.times) if complete else (None, 0)
+        asked_at, times = (complete.at, complete.times) if complete is not None else (None, 0)
         rejected = self.rejected.get(day)
-        if stretch := at(self.held, day):
+        stretch = at(self.held, day)
+        if stretch is not None:
             if stretch.missing_collection:
                 return "partial", stretch.missing_collection, None, asked_at, None, None, 0
             return "held", "rejected" if rejected else "", None, asked_at, None, rejected, 0
@@ -381,8 +382,9 @@ class _Type:
 
     def newer_failure(self, day: date, asked_at: datetime | None) -> Failure | None:
         failed = at(self.facts.failed[self.name], day)
-        is_newer = failed and (asked_at is None or asked_at < failed.at)
-        return failed.failure if failed and is_newer else None
+        if failed is None or (asked_at is not None and asked_at >= failed.at):
+            return None
+        return failed.failure
 
     def verdict(self, day: date, asked_at: datetime | None) -> tuple[str, str, int | None]:
         """State, why, and minutes without the ring, of a day that nothing is held of."""
@@ -392,14 +394,14 @@ class _Type:
             return "not_synced", "early", None
         waited = asked_at >= over_at(day) + PATIENCE
         following = after(self.held, day)
-        if following and following.created_at > asked_at + SAME_RUN:
+        if following is not None and following.created_at > asked_at + SAME_RUN:
             return "not_synced", "late", None
         if self.first and day < self.first:
             return "none", "before", None
         off = self.off(day) if self.metric_type.of_night else 0
-        if off >= OFF_MINUTES and (following or waited):
+        if off >= OFF_MINUTES and (following is not None or waited):
             return "not_worn", "", off
-        if following:
+        if following is not None:
             return ("not_worn", "nothing", None) if self.nothing(day) else ("none", "", None)
         if self.first is None and waited:
             return "none", "", None
@@ -411,25 +413,24 @@ class _Type:
         A night begins on the activity day before: one of them alone may tell of another night. A
         row of the night that shows that the ring was worn outweighs both.
         """
-        if any(self.is_held(each, day) for each in TYPES.values() if each.shows_wear):
-            return 0
+        for name, each in TYPES.items():
+            if each.shows_wear and at(self.facts.held[name], day) is not None:
+                return 0
         minutes = [self.facts.off.get(each, 0) for each in (day - ONE_DAY, day)]
         return sum(minutes) if all(minutes) else 0
 
     def nothing(self, day: date) -> bool:
         """Whether Oura has nothing of the day, of all types that every worn day has."""
-        for each in TYPES.values():
+        over = over_at(day)
+        for name, each in TYPES.items():
             if not each.on_every_worn_day:
                 continue
-            asked = at(self.facts.complete[each.name], day)
-            if asked is None or asked.at < over_at(day):
+            asked = at(self.facts.complete[name], day)
+            if asked is None or asked.at < over:
                 return False
-            if self.is_held(each, day) or day in self.facts.rejected[each.name]:
+            if at(self.facts.held[name], day) is not None or day in self.facts.rejected[name]:
                 return False
         return True
-
-    def is_held(self, metric_type: MetricType, day: date) -> bool:
-        return at(self.facts.held[metric_type.name], day) is not None
 
 
 def state_of(failure: Failure) -> str:
@@ -450,7 +451,7 @@ R = TypeVar("R", bound=Days)
 def at(ranges: list[R], day: date) -> R | None:
     """The one of the ranges, oldest first and apart, that has the day."""
     index = bisect_right(ranges, day, key=lambda each: each.start) - 1
-    return ranges[index] if index >= 0 and day in ranges[index] else None
+    return ranges[index] if index >= 0 and day <= ranges[index].end else None
 
 
 def after(held: list[Stretch], day: date) -> Stretch | None:
