@@ -382,7 +382,9 @@ class RevisionAdmin(DaysAdmin):
         return readable(obj.documents) if obj.content else "none kept"
 
     def links(self, obj: Revision) -> list[Link]:
-        model = METRIC_MODELS[obj.type]
+        model = METRIC_MODELS.get(obj.type)
+        if model is None:
+            return super().links(obj)
         now = model.objects.of(obj.user_id).filter(day=obj.day).first()
         view = f"{model._meta.app_label}.view_{model._meta.model_name}"
         row = [(view, "The row as it is now", page_of(now))] if now else []

@@ -115,7 +115,9 @@ def _field(column: Column) -> "models.Field[Any, Any]":
 def _checks(metric_type: MetricType, column: Column) -> list[models.CheckConstraint]:
     """The bounds of a number, as far as its field does not check them by itself."""
     match column.kind:
-        case Number(lowest, highest) if (lowest, highest) != (0, INT32):
+        case Integer(0, highest) if highest == INT32:
+            return []
+        case Number(lowest, highest):
             within = Q(**{f"{column.name}__range": (lowest, highest)})
             name = f"{metric_type.name}_{column.name}"
             return [models.CheckConstraint(condition=within, name=name)]

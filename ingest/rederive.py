@@ -103,9 +103,9 @@ def begin(model: type[Metric], *, restart: bool) -> Rederivation:
 
 def fingerprint(metric_type: MetricType) -> str:
     """A hash of the code that decides what rows a type's documents make."""
-    own = inspect.getfile(type(metric_type))
-    shared = [module.__file__ for module in (metrics.base, metrics.columns, metrics.numbers)]
-    code = b"".join(Path(str(name)).read_bytes() for name in (own, *shared))
+    files = {inspect.getfile(each) for each in type(metric_type).__mro__[:-1]}
+    files |= {inspect.getfile(each) for each in (metrics.columns, metrics.numbers)}
+    code = b"".join(Path(name).read_bytes() for name in sorted(files))
     return hashlib.blake2b(code, digest_size=16).hexdigest()
 
 

@@ -190,7 +190,7 @@ class RetryView(ControlView):
             raise Invalid({"document": ["It was not kept, since it belongs to another account."]})
         now = timezone.now()
         outcome = store(
-            METRIC_MODELS[entry.type],
+            model_of(entry.type),
             entry.user_id,
             [entry.content.encode()],
             fetched_at=entry.fetched_at,

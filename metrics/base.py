@@ -125,7 +125,12 @@ def field(
     def read(day: OuraDay) -> Any:
         value: Any = day.summary
         for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
+            if value is None:
+                return None
+            if not isinstance(value, dict):
+                # In a list it is of no column's kind, so that the processor names it.
+                return [value]
+            value = value.get(key)
         return value
 
     return Column(name, kind, read, meaning, unit, **more)

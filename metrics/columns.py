@@ -23,7 +23,7 @@ class Number:
 
     @property
     def range(self) -> str:
-        return f"from {self.lowest:.0f} to {self.highest:.0f}"
+        return f"from {self.lowest:.15g} to {self.highest:.15g}"
 
     @property
     def expected(self) -> str:
@@ -86,7 +86,8 @@ class Column:
 
     `read` takes its value from the day that `MetricType.read` returns; `sentinels` are values that
     stand for none at Oura. `unit` is as people write it (s, min, %, bpm, °C …), empty for a count.
-    A page names it by its `label` and shows so many `decimals`, and a sign if it is `signed`.
+    A page names it by its `label` and shows so many `decimals` (without a word on it, one of a
+    number that need not be whole), and a sign if it is `signed`.
     """
 
     name: str
@@ -96,12 +97,17 @@ class Column:
     unit: str = ""
     label: str = ""
     sentinels: tuple[float, ...] = ()
-    decimals: int = 0
+    decimals: int | None = None
     signed: bool = False
 
     @property
     def description(self) -> str:
         return f"{self.meaning} ({self.unit})." if self.unit else f"{self.meaning}."
+
+    @property
+    def shown_decimals(self) -> int:
+        whole = isinstance(self.kind, Integer)
+        return self.decimals if self.decimals is not None else 0 if whole else 1
 
     def value(self, day: Any) -> Any:
         """Return the column's value of a day, as Oura has it; null for a sentinel."""

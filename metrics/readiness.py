@@ -15,7 +15,11 @@ class Readiness(MetricType):
     columns = (
         SCORE,
         _deviation("temperature_deviation", "Temperature's deviation from usual", "Temperature"),
-        _deviation("temperature_trend_deviation", "The same, over some days", "Trend"),
+        _deviation(
+            "temperature_trend_deviation",
+            "Temperature's deviation from usual, over some days",
+            "Trend",
+        ),
         contributors(
             "activity_balance",
             "body_temperature",

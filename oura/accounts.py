@@ -17,7 +17,7 @@ from oura.retries import Waiting
 
 LAPSED = (
     "Oura does not permit it (403) though you agreed: your Oura membership has run out, or the "
-    "Oura app is too old. What is here stays; collecting goes on by itself once that is mended."
+    "Oura app is too old. What is here stays; collecting goes on by itself once that is fixed."
 )
 
 

@@ -92,20 +92,31 @@ class Collector:
     def collect_types(
         self, types: Sequence[str], ledger: Mapping[str, Sequence[Known]], waiting: Waiting
     ) -> None:
+        for type_ in types:
+            self.report.tallies.setdefault(type_, Tally())
+        granted = [type_ for type_ in types if self.account.covers(TYPES[type_].scope)]
+        for type_ in types:
+            if type_ not in granted:
+                # What somebody left out is their choice; but without any, nothing is collected.
+                refusal = OuraForbidden(NOT_GRANTED.format(scope=TYPES[type_].scope))
+                self.failed(type_, refusal, known=bool(granted))
+                self.report_unasked(type_, ledger[type_], refusal)
+        if not granted:
+            return
         try:
             client = self.account.client(waiting)
         except OuraError as error:
-            self.all_failed(types, error)
-            for type_ in types:
+            self.all_failed(granted, error)
+            for type_ in granted:
                 self.report_unasked(type_, ledger[type_], error)
             return
         with client as self.client:
-            for number, type_ in enumerate(types):
+            for number, type_ in enumerate(granted):
                 try:
                     self.collect_type(type_, ledger[type_])
                 except OuraRateLimited as error:
                     # It holds for the whole token: another request would only prolong it.
-                    self.all_failed(types[number + 1 :], error)
+                    self.all_failed(granted[number + 1 :], error)
                     break
                 except Exception as error:
                     # One type's failure must not stop the others.
@@ -127,15 +138,6 @@ class Collector:
                 log.warning("run not finished", error=str(error))
 
     def collect_type(self, type_: str, ledger: Sequence[Known]) -> None:
-        self.report.tallies.setdefault(type_, Tally())
-        scope = TYPES[type_].scope
-        if not self.account.covers(scope):
-            # A scope that somebody left out is their choice; without any, nothing can be collected.
-            chosen = any(self.account.covers(each.scope) for each in TYPES.values())
-            refusal = OuraForbidden(NOT_GRANTED.format(scope=scope))
-            self.failed(type_, refusal, known=chosen)
-            self.report_unasked(type_, ledger, refusal)
-            return
         planned = plan(ledger, self.wish, self.clock())
         try:
             wanted = self.wanted(type_, planned)

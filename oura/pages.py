@@ -110,5 +110,9 @@ def end(request: HttpRequest) -> HttpResponse:
 @require_GET
 def register(request: HttpRequest) -> HttpResponse:
     """`GET /connect/oura/register`: how to make an application at Oura, with what to paste."""
-    context = {"redirect_uri": connections.redirect_uri(), "site": settings.PUBLIC_URL}
+    context = {
+        "redirect_uri": connections.redirect_uri(),
+        "site": settings.PUBLIC_URL,
+        "scopes": provider.SCOPES,
+    }
     return render(request, "oura/register.html", context)

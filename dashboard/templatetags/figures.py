@@ -8,6 +8,7 @@ from metrics.columns import Column
 
 register = template.Library()
 UNKNOWN = "–"
+MINUS = "−"
 
 
 @register.filter
@@ -19,11 +20,12 @@ def measured(value: Any, column: Column) -> str:
         return value
     if column.unit in ("s", "min"):
         return _hours(value / 60 if column.unit == "s" else value)
+    rounded = round(value, column.shown_decimals) or 0  # No -0.
     sign = "+" if column.signed else ""
-    text = f"{value:{sign},.{column.decimals}f}".replace("-", "−")
+    text = f"{rounded:{sign},.{column.shown_decimals}f}".replace("-", MINUS)
     return f"{text} {column.unit}".strip()
 
 
 def _hours(minutes: float) -> str:
-    whole, rest = divmod(round(minutes), 60)
-    return f"{whole} h {rest:02} min"
+    whole, rest = divmod(abs(round(minutes)), 60)
+    return f"{MINUS if round(minutes) < 0 else ''}{whole} h {rest:02} min"

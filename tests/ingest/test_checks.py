@@ -37,11 +37,17 @@ def test_type_without_model_is_found():
 @pytest.mark.parametrize(
     ("changed", "mistake"),
     [
-        ({"card": ("mood",)}, "mood: mood is not a column; expected some of steps, word."),
-        ({"worn_minutes": ("x",)}, "mood: x is not a column; expected some of steps, word."),
+        ({"card": ("mood",)}, "mood can't be on the card; expected some of steps, word."),
+        ({"columns": (contributors(),), "card": ("contributors",)}, "can't be on the card"),
+        ({"collections": ()}, "mood: it has no collection of Oura's."),
+        ({"columns": (field("source", Text(), "Source"),)}, "source is no name for a column"),
+        ({"columns": (field("x", Integer(0, 2**40), "X"),)}, "x: the table has whole numbers"),
+        ({"worn_minutes": ("steps",)}, "so it must be on_every_worn_day."),
+        ({"figures": (Figure("mood_days", "steps", mean),)}, "mood_days is declared 2 times"),
+        ({"worn_minutes": ("word",)}, "word can't be computed with; expected some of steps."),
         (
             {"figures": (Figure("avg_word", "word", mean),)},
-            "mood: avg_word needs a column of numbers, not word.",
+            "mood: word can't be computed with; expected some of steps.",
         ),
         (
             {"figures": (Figure("avg_steps", "steps", mean),)},

@@ -3,8 +3,10 @@
 import pytest
 from django.utils import timezone
 
-from oura.accounts import KeyAccount, NoSuchAccount, select_accounts
+from oura.accounts import LAPSED, ConnectedAccount, KeyAccount, NoSuchAccount, select_accounts
+from oura.budget import Budget
 from oura.models import Connection
+from oura.report import Problem, Report
 from tests.conftest import person
 
 pytestmark = pytest.mark.django_db
@@ -86,3 +88,48 @@ def test_those_who_waited_longest_come_first(both, settings):
     for name, moment in asked.items():
         connect(person(name, "ben"), asked_at=moment)
     assert [user for _, user in selected()] == ["never", "late"]
+
+
+# What the account page shows of a run -------------------------------------------------------------
+
+
+REFUSED = Problem("ana", "sleep", "The scope was not granted.", "forbidden", known=True)
+AGAIN = Problem("ana", "sleep", "Rejected as before.", "rejected", known=True)
+FAILED = Problem("ana", "sleep", "It failed.", "unavailable")
+LAPSE = Problem("ana", "sleep", "Oura does not permit it (403).", "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("problems", "scopes", "shown", "complete"),
+    [
+        ([], ["daily"], "", True),
+        ([AGAIN], ["daily"], "", True),
+        ([REFUSED], [], REFUSED.error, True),
+        ([FAILED], ["daily"], FAILED.error, False),
+        ([REFUSED, FAILED], [], FAILED.error, False),
+        ([LAPSE], ["daily"], LAPSED, False),
+        ([LAPSE], [], LAPSE.error, False),
+    ],
+)
+def test_finish_records_what_is_wrong_and_when_all_came(ana, problems, scopes, shown, complete):
+    account = ConnectedAccount(connect(ana, scopes=scopes), Budget())
+    account.finish(Report(problems=problems))
+    held = Connection.objects.get()
+    assert (held.problem, held.collected_at is not None) == (shown, complete)
+
+
+def test_dry_run_collects_nothing(ana):
+    ConnectedAccount(connect(ana, scopes=["daily"]), Budget()).finish(Report(dry_run=True))
+    assert Connection.objects.get().collected_at is None
+
+
+def test_ended_connection_is_left_as_it_is(ana):
+    held = connect(ana, ended=Connection.Ended.REFUSED, problem="It is over.")
+    account = ConnectedAccount(held, Budget())
+    account.begin()
+    account.finish(Report())
+    assert Connection.objects.values("problem", "asked_at", "collected_at").get() == {
+        "problem": "It is over.",
+        "asked_at": None,
+        "collected_at": None,
+    }

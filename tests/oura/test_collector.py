@@ -276,6 +276,12 @@ def test_scope_left_out_beside_others_fails_no_run(collection, monkeypatch):
     assert report.status == "ok"
 
 
+def test_run_of_nothing_but_ungranted_types_fails(collection, monkeypatch):
+    monkeypatch.setattr(TYPES["sleep"], "scope", "another")
+    run = collection(oura(), recently, without=["another"])
+    assert run.run("sleep").status == "failed"
+
+
 def test_ended_connection_is_named_without_the_processor(collection, monkeypatch):
     monkeypatch.setattr(Account, "ended", "It is over.")
     run = collection(oura(), lambda asked: Reply({}, 401))
