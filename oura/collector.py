@@ -289,9 +289,7 @@ class Collector:
         tally.rejected += len(receipt.rejected)
         known = receipt.again == len(receipt.rejected)
         for sentence in receipt.rejected:
-            self.report.problems.append(
-                Problem(self.account.user, type_, sentence, "rejected", known)
-            )
+            self.problem(type_, sentence, "rejected", known=known)
 
     def problem(self, type_: str, error: str, kind: str, *, known: bool = False) -> None:
         self.report.problems.append(Problem(self.account.user, type_, error, kind, known))

@@ -114,20 +114,20 @@ class Command(BaseCommand):
 
     def show_plans(self, report: Report, output: str) -> None:
         """Print what would be asked of Oura, by person and type."""
-        plans = [
-            {
-                "user": user,
-                "types": {
-                    type_: [
-                        *map(told, each.read),
-                        *(told(due) | {"if": LISTED} for due in each.seek),
-                    ]
-                    for type_, each in planned.items()
-                },
-            }
-            for user, planned in report.plans
-        ]
         if output == "json":
+            plans = [
+                {
+                    "user": user,
+                    "types": {
+                        type_: [
+                            *map(told, each.read),
+                            *(told(due) | {"if": LISTED} for due in each.seek),
+                        ]
+                        for type_, each in planned.items()
+                    },
+                }
+                for user, planned in report.plans
+            ]
             self.stdout.write(orjson.dumps({"plans": plans}).decode())
             return
         for user, planned in report.plans:
