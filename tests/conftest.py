@@ -4,9 +4,22 @@ import orjson
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
+from django.db import connection
 from django.test import Client
 
 PASSWORDS = {"ana": "correct horse battery", "ben": "another good password"}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    yield
+    # A live server's thread keeps its connection as long as its client does,
+    # and PostgreSQL drops no database that somebody is connected to.
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @functools.cache
