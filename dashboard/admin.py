@@ -23,7 +23,7 @@ class JoinedPersonAdmin(PersonAdmin):
 
     @admin.display
     def coverage(self, obj: User) -> str:
-        page = reverse("admin:ingest_reading_coverage_of", args=[obj.pk])
+        page = reverse("coverage_of_person", args=[obj.pk])
         return format_html('<a href="{}">Which days are held, and why others are not</a>', page)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:

@@ -3,19 +3,20 @@
 from datetime import date
 from typing import Any
 
-from dashboard import coverage, reading
+from dashboard import reading
+from ingest.ledger import ledger
 from ingest.models import METRIC_MODELS, Metric, Revision
 from metrics import TYPES
 
 
 def day(user_id: int, asked: date, *, utc: date) -> dict[str, Any]:
     """What `GET /api/v1/days/{day}` answers."""
-    found = coverage.ranges(user_id, asked, asked, utc=utc)
+    by_type = ledger(user_id, asked, asked, today=utc, using=reading.database())
     return {
         "day": asked,
         **{name: row(model, user_id, asked) for name, model in METRIC_MODELS.items()},
         "coverage": {
-            name: {"state": each.state, "reason": each.reason} for name, [each] in found.items()
+            name: {"state": each.state, "reason": each.reason} for name, [each] in by_type.items()
         },
         "revisions": [told(each) for each in revisions(user_id, asked)],
     }

@@ -12,9 +12,12 @@ from django.views.generic import TemplateView, UpdateView
 
 from accounts.forms import Profile
 from accounts.models import User
-from dashboard import coverage, marks, reading, summaries
+from dashboard import marks, reading, summaries
+from ingest.coverage import last_complete_fetch, missing_ranges
+from ingest.ledger import ledger
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES
+from myhealth.days import utc_today
 from oura.client import origin_of
 from oura.models import Connection
 from oura.provider import SCOPES
@@ -73,12 +76,16 @@ def card(model: type[Metric], row: Metric | None) -> dict[str, Any]:
 def lately(user_id: int, today: date) -> dict[str, Any]:
     """How the last days are accounted for."""
     first = today - timedelta(days=DAYS - 1)
-    found = coverage.ranges(user_id, first, today, utc=coverage.utc_today())
+    by_type = ledger(user_id, first, today, today=utc_today(), using=reading.database())
     return {
         "days": DAYS,
-        "missing": [(TYPES[name], gaps) for name, gaps in coverage.missing(found).items()],
+        "missing": [
+            (TYPES[type_], missing)
+            for type_, ranges in by_type.items()
+            if (missing := missing_ranges(ranges))
+        ],
         "marks": [marks.sentence(each) for each in marks.between(user_id, first, today)],
-        "read_at": coverage.last_read(user_id),
+        "read_at": last_complete_fetch(user_id, reading.database()),
     }
 
 

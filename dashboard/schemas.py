@@ -4,14 +4,13 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 
-from dashboard.coverage import WHO
 from dashboard.marks import words
 from dashboard.reading import columns
-from ingest.ledger import STATES
 from ingest.models import Revision
 from metrics import TYPES, MetricType
 from metrics.columns import Contributors, Integer, Kind, Number, Text, mean
 from myhealth.schemas import COUNT, DATE, Schema, errors
+from myhealth.states import Fault, State
 
 TIME: Schema = {"type": "string", "format": "date-time"}
 
@@ -95,7 +94,8 @@ def nullable(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-STATE: Schema = {"type": "string", "enum": list(STATES)}
+_MISSING = [state.value for state in State if state != State.HELD]
+STATE: Schema = {"type": "string", "enum": State.values}
 REASON: Schema = {"type": ["string", "null"], "description": "A sentence; null for a day held."}
 MARK: Schema = {
     **closed(
@@ -124,8 +124,8 @@ COVERAGE_SUMMARY: Schema = {
                     **nullable(TIME),
                     "description": "When Oura was last read whole, for any day.",
                 },
-                "missing": closed({state: COUNT for state in STATES if state != "held"}, *STATES),
-                "fault": closed(dict.fromkeys(WHO, COUNT)),
+                "missing": closed(dict.fromkeys(_MISSING, COUNT), *_MISSING),
+                "fault": closed(dict.fromkeys(Fault.values, COUNT)),
             }
         )
     ),

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
-from dashboard import coverage, marks
-from dashboard.reading import latest, rows_of
+from dashboard import marks
+from dashboard.reading import database, latest, rows_of
+from ingest.coverage import api_summary, edges
+from ingest.ledger import ledger
 from ingest.models import METRIC_MODELS
 from metrics import TYPES
 
@@ -53,17 +55,17 @@ def dashboard(user_id: int, today: date, weeks: int, *, utc: date) -> dict[str, 
     found = weekly(user_id, today, weeks)
     first = found[-1]["start"]
     changes = marks.between(user_id, first, today)
-    held = coverage.ranges(user_id, first, today, utc=utc)
-    edges = coverage.edges(user_id, first)
+    by_type = ledger(user_id, first, today, today=utc, using=database())
+    edges_by_type = edges(user_id, first, database())
     for week in found:
         period = (week["start"], week["end"])
-        week["coverage"] = coverage.summary(held, edges, *period)
+        week["coverage"] = api_summary(by_type, edges_by_type, *period)
         week["marks"] = marks.within(changes, *period)
     return {
         "today": today,
         **{f"latest_{name}": latest(model, user_id) for name, model in METRIC_MODELS.items()},
         "weekly_summary": found[0],
         "weekly_summaries": found,
-        "coverage": coverage.summary(held, edges, first, today),
+        "coverage": api_summary(by_type, edges_by_type, first, today),
         "marks": changes,
     }

@@ -1,6 +1,6 @@
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -20,6 +20,7 @@ urlpatterns = [
     ),
     path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(authentication_classes=[]), name="docs"),
+    path("admin/coverage/", include("ingest.admin_coverage")),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("myhealth/icon.svg"))),
 ]

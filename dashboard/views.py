@@ -10,9 +10,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
-from dashboard import coverage, days, marks, parameters, reading, schemas, summaries
+from dashboard import days, marks, parameters, reading, schemas, summaries
 from dashboard.renderers import CsvRenderer, Negotiation, PageRenderer
+from ingest import coverage
+from ingest.ledger import ledger
 from ingest.models import Metric
+from myhealth.days import utc_today
 from myhealth.renderers import OrjsonRenderer
 
 MOST_WEEKS = 53
@@ -120,7 +123,7 @@ class DashboardView(ReadView):
         assert isinstance(user, User)
         given = parameters.known(request, "weeks")
         weeks = parameters.whole(given, "weeks", 4, MOST_WEEKS)
-        today, utc = user.today(), coverage.utc_today()
+        today, utc = user.today(), utc_today()
         versions = reading.versions(user.pk)
         etag = reading.etag("dashboard", user.pk, versions, today, utc, weeks)
         return self.conditional(
@@ -143,15 +146,15 @@ class CoverageView(ReadView):
         """Each day of the range accounted for: held, or why not. Oldest first."""
         user = request.user
         assert isinstance(user, User)
-        today, utc = user.today(), coverage.utc_today()
+        today, utc = user.today(), utc_today()
         span = parameters.span(parameters.known(request, "start", "end"), today)
         versions = reading.versions(user.pk)
         asked = (span.start, span.end, today, utc)
         etag = reading.etag("coverage", user.pk, user.is_staff, versions, *asked)
 
         def read() -> dict[str, Any]:
-            found = coverage.ranges(user.pk, span.start, span.end, utc=utc)
-            return coverage.answer(found, links=user.is_staff)
+            by_type = ledger(user.pk, span.start, span.end, today=utc, using=reading.database())
+            return coverage.api_coverage(by_type, links=user.is_staff)
 
         return self.conditional(request, etag, read)
 
@@ -171,7 +174,7 @@ class DayView(ReadView):
         user = request.user
         assert isinstance(user, User)
         parameters.known(request)
-        asked, utc = parameters.one_day("day", day), coverage.utc_today()
+        asked, utc = parameters.one_day("day", day), utc_today()
         versions = reading.versions(user.pk)
         etag = reading.etag("day", user.pk, versions, asked, utc)
         return self.conditional(request, etag, lambda: days.day(user.pk, asked, utc=utc))

@@ -4,19 +4,16 @@ Only the processor writes any of it, so here nobody does.
 """
 
 import json
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 
-from ingest import admin_coverage, control
+from ingest import control
 from ingest.admin_filters import (
     CheckedChangeList,
     DayFilter,
@@ -32,27 +29,27 @@ from ingest.admin_links import (
     Link,
     coverage_link,
     coverage_of,
+    describe_missing,
     lines,
     list_of,
     minute,
-    missing_told,
     page_of,
     run_page,
-    worded,
 )
 from ingest.documents import parsed
 from ingest.models import (
     METRIC_MODELS,
+    Fetch,
     Metric,
     MetricSource,
     Origin,
-    Reading,
     RejectedDocument,
     Revision,
     Run,
 )
 from metrics import TYPES
 from myhealth.admin import ReadOnlyAdmin
+from myhealth.states import FailureKind
 
 
 def readable(value: Any) -> str:
@@ -222,20 +219,20 @@ class RunAdmin(DaysAdmin):
 
     @admin.display(description="missing", empty_value="not finished")
     def not_held(self, obj: Run) -> str | None:
-        return missing_told(obj.missing) if obj.finished_at else None
+        return describe_missing(obj.missing) if obj.finished_at else None
 
     def links(self, obj: Run) -> list[Link]:
         person = {"user__id__exact": obj.user_id}
-        readings = list_of(Reading, run=obj.request_id, **person)
+        fetches = list_of(Fetch, run=obj.request_id, **person)
         return [
-            ("ingest.view_reading", "Readings of this run", readings),
+            ("ingest.view_fetch", "Fetches of this run", fetches),
             *super().links(obj),
             ("ingest.view_revision", f"Revisions of {obj.user}", list_of(Revision, **person)),
         ]
 
 
-@admin.register(Reading)
-class ReadingAdmin(DaysAdmin):
+@admin.register(Fetch)
+class FetchAdmin(DaysAdmin):
     change_list_template = "admin/ingest/covered_change_list.html"
     list_display = [
         "type_title",
@@ -277,18 +274,18 @@ class ReadingAdmin(DaysAdmin):
     fields = readonly_fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # Runs are kept for a time only, and not every reading was part of one.
+        # Old runs are deleted, and not every fetch was part of a run.
         runs = Run.objects.filter(user_id=OuterRef("user_id"), request_id=OuterRef("run"))
         run_pk = Subquery(runs.values("pk")[:1])
         found: QuerySet[Any] = super().get_queryset(request).annotate(run_pk=run_pk)
         return found
 
     @admin.display
-    def outcome(self, obj: Reading) -> str:
-        return "complete" if obj.complete else failure_told(obj)
+    def outcome(self, obj: Fetch) -> str:
+        return "complete" if obj.complete else _describe_failure(obj)
 
     @admin.display(ordering="asked_at")
-    def asked(self, obj: Reading) -> str | None:
+    def asked(self, obj: Fetch) -> str | None:
         return minute(obj.asked_at)
 
     @admin.display
@@ -301,33 +298,15 @@ class ReadingAdmin(DaysAdmin):
         run = [("ingest.view_run", "Its run", run_page(obj.run_pk))] if obj.run_pk else []
         return [*run, *super().links(obj)]
 
-    def get_urls(self) -> list[URLPattern]:
-        everyone = self.guarded(admin_coverage.everyone)
-        person = self.guarded(admin_coverage.person)
-        return [
-            path("coverage/", everyone, name="ingest_reading_coverage"),
-            path("coverage/<int:pk>/", person, name="ingest_reading_coverage_of"),
-            *super().get_urls(),
-        ]
 
-    def guarded(self, view: Callable[..., HttpResponse]) -> Any:
-        """The view for those who may look at readings."""
-
-        def seen(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-            if not self.has_view_permission(request):
-                raise PermissionDenied
-            return view(request, site=self.admin_site, **kwargs)
-
-        return self.admin_site.admin_view(seen)
-
-
-def failure_told(reading: Reading) -> str:
-    """What kind of failure, `rate limited (HTTP 429)`; where, `daily_sleep page 2, 3 attempts`."""
-    status = f" (HTTP {reading.status})" if reading.status else ""
-    page = f" page {reading.page}" if reading.page else ""
-    attempts = "1 attempt" if reading.attempts == 1 else f"{reading.attempts} attempts"
-    where = f"{reading.collection}{page}".strip()
-    return lines([worded(reading.kind) + status, f"{where}, {attempts}" if where else attempts])
+def _describe_failure(fetch: Fetch) -> str:
+    """Return two lines: `rate limit reached (HTTP 429)`, `daily_sleep page 2, 3 attempts`."""
+    status = f" (HTTP {fetch.status})" if fetch.status else ""
+    page = f" page {fetch.page}" if fetch.page else ""
+    attempts = "1 attempt" if fetch.attempts == 1 else f"{fetch.attempts} attempts"
+    where = f"{fetch.collection}{page}".strip()
+    kind = FailureKind(fetch.kind).label
+    return lines([kind + status, f"{where}, {attempts}" if where else attempts])
 
 
 @admin.register(Revision)

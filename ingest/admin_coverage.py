@@ -1,59 +1,68 @@
-"""The admin's pages on coverage: how everybody's days stand, and which of one's are missing."""
+"""Pages of the admin about coverage: of all accounts, and of one person."""
 
 from collections.abc import Iterable
-from datetime import UTC, date
+from datetime import date
 from typing import Any
 
-from django.contrib.admin import AdminSite
+from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
 from django.db.models import F, FilteredRelation, Min, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.utils import timezone
+from django.urls import path
 
-from ingest import ledger
-from ingest.admin_links import BETWEEN, Link, counts_told, list_of, missing_told, page_of, worded
-from ingest.models import Reading, RejectedDocument, Revision, Run
+from ingest import coverage
+from ingest.admin_links import BETWEEN, Link, describe_missing, list_of, page_of
+from ingest.ledger import Range, clamp, ledger
+from ingest.models import Fetch, RejectedDocument, Revision, Run
 from metrics import TYPES
+from myhealth.days import utc_today
 
-PEOPLE_PER_PAGE = 100
-
-
-def everyone(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """Every account, as its newest run left it."""
-    people = Paginator(standings(), PEOPLE_PER_PAGE).get_page(request.GET.get("page"))
-    for person in people.object_list:
-        person["days"] = sum(sum(each.values()) for each in (person["missing"] or {}).values())
-        person["told"] = missing_told(person["missing"] or {})
-    context = {"title": "Coverage of everyone", "people": people}
-    return _page(request, site, "admin/ingest/reading/coverage.html", context)
+_ACCOUNTS_PER_PAGE = 100
+_may_view = permission_required("ingest.view_fetch", raise_exception=True)
 
 
-def person(request: HttpRequest, site: AdminSite, pk: int) -> HttpResponse:
-    """Which of a person's days are not held, and why."""
+def _all_accounts(request: HttpRequest) -> HttpResponse:
+    """Show every account as its newest run left it."""
+    accounts = Paginator(_newest_runs(), _ACCOUNTS_PER_PAGE).get_page(request.GET.get("page"))
+    for account in accounts.object_list:
+        missing = account["missing"] or {}
+        account["days"] = sum(sum(counts.values()) for counts in missing.values())
+        account["described"] = describe_missing(missing)
+    context = {"title": "Coverage of all accounts", "accounts": accounts}
+    return _page(request, "admin/ingest/coverage.html", context)
+
+
+def _one_person(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show which of a person's days are missing, and why."""
     user = get_object_or_404(get_user_model(), pk=pk)
-    today = timezone.now().astimezone(UTC).date()
-    first = first_known(user.pk) or today
+    today = utc_today()
+    first = _first_known_day(user.pk) or today
     years = range(today.year, first.year - 1, -1)
-    year = chosen(request.GET.get("year"), years)
-    found = ledger.ledger(user.pk, first, today, today=today)
-    types = [standing(user.pk, name, ranges, year) for name, ranges in found.items()]
-    context = {"title": f"Coverage of {user}", "links": links_of(user), "types": types}
-    span = {"first": first, "today": today, "years": years, "year": year}
-    return _page(request, site, "admin/ingest/reading/coverage_of.html", context | span)
+    year = _chosen_year(request.GET.get("year"), years)
+    by_type = ledger(user.pk, first, today, today=today)
+    context = {
+        "title": f"Coverage of {user}",
+        "links": _links(user),
+        "types": [_type_coverage(user.pk, type_, by_type[type_], year) for type_ in by_type],
+        "first": first,
+        "today": today,
+        "years": years,
+        "year": year,
+    }
+    return _page(request, "admin/ingest/coverage_of_person.html", context)
 
 
-def _page(
-    request: HttpRequest, site: AdminSite, template: str, context: dict[str, Any]
-) -> HttpResponse:
-    shared = {**site.each_context(request), "opts": Reading._meta}
+def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    shared = {**admin.site.each_context(request), "opts": Fetch._meta}
     return TemplateResponse(request, template, shared | context)
 
 
-def standings() -> QuerySet[Any, Any]:
-    """Every account with its newest run, if there is one, in one query."""
+def _newest_runs() -> QuerySet[Any, Any]:
+    """Return every account with its newest finished run, if it has one, in one query."""
     newest = FilteredRelation("runs", condition=Q(runs__newest=True))
     return (
         get_user_model()
@@ -69,26 +78,26 @@ def standings() -> QuerySet[Any, Any]:
     )
 
 
-def links_of(person: Any) -> list[Link]:
-    lookups = {"user__id__exact": person.pk}
-    account = f"{person._meta.app_label}.view_{person._meta.model_name}"
+def _links(user: Any) -> list[Link]:
+    lookups = {"user__id__exact": user.pk}
+    view_account = f"{user._meta.app_label}.view_{user._meta.model_name}"
     return [
         ("ingest.view_run", "Runs", list_of(Run, **lookups)),
-        ("ingest.view_reading", "Readings", list_of(Reading, **lookups)),
+        ("ingest.view_fetch", "Fetches", list_of(Fetch, **lookups)),
         ("ingest.view_revision", "Revisions", list_of(Revision, **lookups)),
-        (account, "Account", page_of(person)),
+        (view_account, "Account", page_of(user)),
     ]
 
 
-def first_known(user_id: int) -> date | None:
-    """The first day held of any type; without one, the first that Oura was asked for."""
-    asked = Reading.objects.filter(user_id=user_id)
-    held = ledger.first_days(user_id).values()
-    return min(held, default=None) or asked.aggregate(first=Min("start"))["first"]
+def _first_known_day(user_id: int) -> date | None:
+    """Return the first day stored of any type; without one, the first that was fetched."""
+    first = min(coverage.first_stored_days(user_id).values(), default=None)
+    fetches = Fetch.objects.filter(user_id=user_id)
+    return first or fetches.aggregate(first=Min("start"))["first"]
 
 
-def chosen(text: str | None, years: Iterable[int]) -> int | None:
-    """The year asked for, None for all; Http404 for any other than these."""
+def _chosen_year(text: str | None, years: Iterable[int]) -> int | None:
+    """Return the year, or None for all years. Raises Http404 for any other text."""
     if text is None:
         return None
     for year in years:
@@ -97,33 +106,37 @@ def chosen(text: str | None, years: Iterable[int]) -> int | None:
     raise Http404
 
 
-def standing(
-    user_id: int, name: str, ranges: list[ledger.Range], year: int | None
+def _type_coverage(
+    user_id: int, type_: str, ranges: list[Range], year: int | None
 ) -> dict[str, Any]:
-    """How one type stands: first and last day held, and what is not held of the year or of all."""
-    held = [each for each in ranges if each.state in ledger.PRESENT]
-    shown = ledger.clamp(ranges, date(year, 1, 1), date(year, 12, 31)) if year else ranges
-    counts = ledger.absent(shown)
-    # The same that counts: no days before the first that Oura has.
-    missing = [each for each in ledger.for_people(shown) if ledger.absent([each])]
+    """Return one type's first and last day stored, and what is missing of the year or of all."""
+    first, last, _ = coverage.stored_days(ranges)
+    shown = clamp(ranges, date(year, 1, 1), date(year, 12, 31)) if year else ranges
+    counts = coverage.count_missing(shown)
     return {
-        "name": name,
-        "title": TYPES[name].title,
-        "first": held[0].start if held else None,
-        "last": held[-1].end if held else None,
+        "name": type_,
+        "title": TYPES[type_].title,
+        "first": first,
+        "last": last,
         "days": counts.total(),
-        "counts": counts_told(counts),
-        "rows": [absence(user_id, each) for each in reversed(missing)],
+        "counts": coverage.describe_counts(counts),
+        "rows": [_row(user_id, each) for each in coverage.missing_ranges(shown)],
     }
 
 
-def absence(user_id: int, each: ledger.Range) -> dict[str, Any]:
+def _row(user_id: int, each: Range) -> dict[str, Any]:
     days = f"{each.start}{BETWEEN}{each.end}"
     lookups = {"user__id__exact": user_id, "type__exact": each.type, "days": days}
-    document = page_of(RejectedDocument(pk=each.rejected)) if each.rejected else None
+    rejected = each.verdict.rejected
     return {
         "range": each,
-        "state": worded(each.state),
-        "readings": list_of(Reading, **lookups),
-        "rejected": document,
+        "fetches": list_of(Fetch, **lookups),
+        "rejected": page_of(RejectedDocument(pk=rejected)) if rejected else None,
     }
+
+
+# Included under the admin's address.
+urlpatterns = [
+    path("", admin.site.admin_view(_may_view(_all_accounts)), name="coverage_of_all"),
+    path("<int:pk>/", admin.site.admin_view(_may_view(_one_person)), name="coverage_of_person"),
+]

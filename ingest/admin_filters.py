@@ -14,9 +14,9 @@ from django.db import DataError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ingest.admin_links import BETWEEN, worded
-from ingest.reports import KINDS
+from ingest.admin_links import BETWEEN
 from metrics import TYPES
+from myhealth.states import FailureKind
 
 MOST_PEOPLE = 50
 
@@ -122,7 +122,7 @@ class RunFilter(LinkedFilter):
 
 
 class DaysFilter(LinkedFilter):
-    """Readings of any of the days from one to another, both included."""
+    """Fetches of any of the days from one to another, both included."""
 
     title = "days"
     parameter_name = "days"
@@ -149,7 +149,7 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind, worded(kind)) for kind in KINDS]
+        return FailureKind.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(kind=self.value()) if self.value() else queryset

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
+from ingest.coverage import describe_counts
 from metrics import TYPES
 
 # The permission to look at the page behind a link, the link's words, its address.
@@ -30,7 +31,7 @@ def page_of(row: Model) -> str:
 
 
 def coverage_of(user: Any) -> str:
-    return reverse("admin:ingest_reading_coverage_of", args=[user.pk])
+    return reverse("coverage_of_person", args=[user.pk])
 
 
 def run_page(pk: int) -> str:
@@ -38,27 +39,17 @@ def run_page(pk: int) -> str:
 
 
 def coverage_link(user: Any) -> Link:
-    return "ingest.view_reading", f"Coverage of {user}", coverage_of(user)
+    return "ingest.view_fetch", f"Coverage of {user}", coverage_of(user)
 
 
-def worded(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def counts_told(counts: Mapping[str, int]) -> str:
-    """Numbers of days by state, most first: `3 not worn, 1 failed`."""
-    most_first = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    return ", ".join(f"{days} {worded(state)}" for state, days in most_first)
-
-
-def missing_told(missing: Mapping[str, Mapping[str, int]]) -> str:
-    """A run's `missing` in words: `sleep: 3 not worn, 1 failed`, a line for each type."""
-    told = (
-        f"{each.title.lower()}: {counts_told(missing[name])}"
+def describe_missing(missing: Mapping[str, Mapping[str, int]]) -> str:
+    """Return a run's `missing` in words, `sleep: 3 ring not worn`, a line for each type."""
+    described = (
+        f"{each.title.lower()}: {describe_counts(missing[name])}"
         for name, each in TYPES.items()
         if missing.get(name)
     )
-    return lines(told) or "nothing"
+    return lines(described) or "nothing"
 
 
 def minute(moment: datetime | None) -> str | None:

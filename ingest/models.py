@@ -194,43 +194,55 @@ class Stream(models.Model):
         return f"{self.type} at {self.version}"
 
 
-class Reading(models.Model):
-    """The newest word on each day of a range, of one person and type: what asking Oura came to.
+class FetchQuerySet(models.QuerySet["Fetch"]):
+    def of(self, user_id: int, type_: str) -> Self:
+        return self.filter(user_id=user_id, type=type_)
 
-    Complete readings never overlap each other, failed ones neither (`ingest.readings`); together
-    with the rows and the rejected documents they are what the ledger is derived from.
+
+class Fetch(models.Model):
+    """A range of days with the result of their last fetch from Oura, of one person and type.
+
+    Complete fetches never overlap each other, failed ones neither (`ingest.fetches`). The ledger is
+    derived from them, the rows and the rejected documents.
     """
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="readings")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="fetches")
     type = models.CharField(max_length=32)
     start = models.DateField()
     end = models.DateField(help_text="Included.")
     complete = models.BooleanField(
-        help_text="Read to the last page, and every document acknowledged; else it failed."
+        help_text="Fetched to the last page and every document acknowledged; otherwise it failed."
     )
     asked_at = models.DateTimeField(help_text="When Oura was asked.")
     run = models.CharField(max_length=64, blank=True, help_text="The run's request id.")
-    pages = models.PositiveIntegerField(null=True, help_text="Of the whole that was read.")
+    pages = models.PositiveIntegerField(
+        null=True, help_text="Pages of the whole fetch, which may have covered more days."
+    )
     documents = models.PositiveIntegerField(
-        null=True, help_text="Of Oura's, in the whole that was read."
+        null=True, help_text="Documents of the whole fetch, which may have covered more days."
     )
     attempts = models.PositiveIntegerField(
-        default=0, help_text="How often in a row it came to this: whole, or failed."
+        default=0, help_text="Fetches in a row with this result."
     )
-    kind = models.CharField(max_length=32, blank=True, help_text="What kind of failure.")
-    status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status, if any came.")
-    collection = models.CharField(max_length=64, blank=True, help_text="Oura's, that failed.")
+    kind = models.CharField(max_length=32, blank=True, help_text="Kind of failure.")
+    status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status, if there was one.")
+    collection = models.CharField(
+        max_length=64, blank=True, help_text="Oura's collection that failed."
+    )
     page = models.PositiveIntegerField(null=True, help_text="The page that failed, from 1.")
 
+    objects = FetchQuerySet.as_manager()
+
     class Meta:
-        db_table = "readings"
+        db_table = "fetches"
+        verbose_name_plural = "fetches"
         ordering = ["-pk"]
         constraints = [
-            models.CheckConstraint(condition=Q(end__gte=F("start")), name="reading_start_to_end"),
+            models.CheckConstraint(condition=Q(end__gte=F("start")), name="fetch_start_to_end"),
         ]
         indexes = [
-            models.Index(fields=["user", "type", "start"], name="reading_by_person"),
-            models.Index(fields=["run"], name="reading_by_run"),
+            models.Index(fields=["user", "type", "start"], name="fetch_by_person"),
+            models.Index(fields=["run"], name="fetch_by_run"),
         ]
 
     def __str__(self) -> str:

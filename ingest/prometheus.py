@@ -10,10 +10,10 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ingest.ledger import STATES
 from ingest.models import METRIC_MODELS
 from ingest.upsert import Outcome
 from metrics import TYPES
+from myhealth.states import State
 
 PROCESSED = Counter(
     "processed_records_total", "Documents by what became of them.", ["type", "outcome"]
@@ -93,7 +93,7 @@ class MissingDays(Collector):
         except (DatabaseError, InterfaceError):
             return []
         for name in TYPES:
-            for state in STATES:
-                if state != "held":
+            for state in State.values:
+                if state != State.HELD:
                     family.add_metric([name, state], sums.get((name, state), 0))
         return [family]

@@ -1,31 +1,22 @@
 """What could not be read: ranges of days, and why. What was read whole comes with its documents."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
-from ingest import readings, runs
-from ingest.models import METRIC_MODELS, Reading
+from ingest import fetches, runs
+from ingest.models import METRIC_MODELS, Fetch
 from ingest.people import known_person
 from ingest.prometheus import READ_FAILURES
 from ingest.upsert import Writer
-from myhealth.days import FIRST_DAY, ONE_DAY, Days
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, utc_today
 from myhealth.errors import Invalid
+from myhealth.states import FailureKind
 
 FIELDS = ("type", "user", "asked_at", "ranges", "kind", "status", "collection", "page")
-KINDS = (
-    "unavailable",
-    "rate_limited",
-    "unauthorized",
-    "disconnected",
-    "forbidden",
-    "bad_answer",
-    "processor",
-    "error",
-)
+KINDS = tuple(kind.value for kind in FailureKind if kind != FailureKind.REJECTED)
 MOST_RANGES = 1_000
 
 
@@ -43,9 +34,9 @@ def record_failure(
     with known_person(), transaction.atomic():
         writer = Writer(METRIC_MODELS[type_], user_id, asked_at, now)
         writer.lock()
-        readings.record(
+        fetches.record(
             *(
-                Reading(
+                Fetch(
                     user_id=user_id,
                     type=type_,
                     start=days.start,
@@ -73,7 +64,7 @@ def ranges_of(value: Any, day_of: Callable[[str, Any], date]) -> list[Days]:
 
 def clamp(days: Days) -> Days | None:
     """The part of a range that can hold a day: from the first ring to tomorrow, in any zone."""
-    return days.clamped(FIRST_DAY, timezone.now().astimezone(UTC).date() + 2 * ONE_DAY)
+    return days.clamped(FIRST_DAY, utc_today() + 2 * ONE_DAY)
 
 
 def range_of(name: str, value: Any, day_of: Callable[[str, Any], date]) -> Days:

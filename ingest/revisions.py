@@ -10,7 +10,7 @@ import orjson
 from django.db import connection
 
 from ingest.models import Metric, MetricSource, Revision
-from ingest.readings import over_at
+from myhealth.days import over_at
 
 Row = dict[str, Any]
 KIND = Revision.Kind

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 
-from ingest import ledger
+from ingest import coverage
 from ingest.models import Run
 from ingest.people import known_person, lock_person
 
@@ -45,7 +45,7 @@ def finish(user_id: int, request_id: str, now: datetime) -> Run:
         Run.objects.filter(user_id=user_id, newest=True).update(newest=False)
         run = Run.objects.select_for_update().get(user_id=user_id, request_id=request_id)
         run.finished_at, run.newest = now, True
-        run.missing = ledger.missing(user_id, now)
+        run.missing = coverage.missing_today(user_id, now)
         run.save(update_fields=["finished_at", "newest", "missing"])
     if run.healed or run.revised or is_first_of_day(before, now):
         tell(run)

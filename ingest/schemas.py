@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 
 from ingest.documents import schema_of
-from ingest.ledger import STATES
 from ingest.reports import KINDS, MOST_RANGES
 from ingest.runs import COUNTED
 from metrics import TYPES
 from myhealth.schemas import COUNT, DATE, ERROR, MESSAGES
+from myhealth.states import State
 
 
 def _documents() -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ RANGE: dict[str, Any] = {
     "properties": {
         "from": DATE,
         "to": DATE,
-        "state": {"type": "string", "enum": list(STATES)},
+        "state": {"type": "string", "enum": list(State.values)},
         "why": {"type": "string"},
         "reason": {"type": ["string", "null"]},
         "asked_at": MOMENT,

@@ -16,14 +16,14 @@ from django.db.models import Q
 from django.utils import timezone
 from msgspec import Raw
 
-from ingest import quarantine, readings, revisions, runs
+from ingest import fetches, quarantine, revisions, runs
 from ingest.documents import NO_SOURCE, Document, Read, Refused, parsed, read
 from ingest.models import (
     METRIC_MODELS,
+    Fetch,
     Metric,
     MetricSource,
     Origin,
-    Reading,
     RejectedDocument,
     Revision,
     Run,
@@ -33,6 +33,7 @@ from ingest.people import known_person, lock_person, sqlstate
 from ingest.revisions import Successor
 from myhealth.days import Days, from_days, intersect, parse_day, subtract
 from myhealth.errors import Invalid
+from myhealth.states import FailureKind
 
 ATTEMPTS = 5
 # Stronger compression takes three times as long for a sixth less.
@@ -133,7 +134,7 @@ def forget(user_id: int) -> None:
             model.objects.of(user_id).delete()
             writer.raise_version()
             writer.raise_version("ledger_version")
-        for other in (MetricSource, RejectedDocument, Origin, Reading, Revision, Run):
+        for other in (MetricSource, RejectedDocument, Origin, Fetch, Revision, Run):
             other._default_manager.filter(user_id=user_id).delete()
 
 
@@ -266,10 +267,10 @@ class Writer:
         """
         # One without a day may be of any.
         lost = from_days(day for day in rejected if day) if None not in rejected else [whole]
-        readings.record(
-            *(self.reading(whole, days) for days in subtract([whole], lost)),
+        fetches.record(
+            *(self.fetch(whole, days) for days in subtract([whole], lost)),
             *(
-                self.reading(whole, days, kind=readings.REJECTED)
+                self.fetch(whole, days, kind=FailureKind.REJECTED)
                 for days in intersect([whole], lost)
             ),
         )
@@ -284,8 +285,8 @@ class Writer:
         )
         self.raise_version("ledger_version")
 
-    def reading(self, whole: Whole, days: Days, kind: str = "") -> Reading:
-        return Reading(
+    def fetch(self, whole: Whole, days: Days, kind: str = "") -> Fetch:
+        return Fetch(
             user_id=self.user_id,
             type=self.type,
             start=days.start,
@@ -349,10 +350,10 @@ class Writer:
         }
         known = {item.document.day for item in changed if item.document.day in by_day}
         created = {item.document.day for item in changed} - known
-        outcome.healed += readings.missed(self.user_id, self.type, created)
+        outcome.healed += fetches.count_missed(self.user_id, self.type, created)
         if moved_from:
             outcome.revised += self.remove(moved_from)
-            readings.unask(self.user_id, self.type, moved_from)
+            fetches.forget_days(self.user_id, self.type, moved_from)
         outcome.revised += self.keep([item for item in changed if item.document.day in known])
         self.upsert(changed)
         self.keep_sources(changed)
@@ -380,7 +381,7 @@ class Writer:
         """Those of the days, which have no row, that were read whole since."""
         if not days:
             return set()
-        held = readings.newer(self.user_id, self.type, self.fetched_at)
+        held = fetches.complete_after(self.user_id, self.type, self.fetched_at)
         return {day for day in days if any(day in each.days for each in held)}
 
     def stale(

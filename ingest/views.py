@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ingest import ledger, reports, runs, schemas
+from ingest import coverage, reports, runs, schemas
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.models import METRIC_MODELS, Metric, RejectedDocument
 from ingest.parsers import EnvelopeParser
@@ -120,7 +120,7 @@ class CoverageView(ProgramView):
         """Per type the days held and the gaps between them."""
         known_parameters(request, "user")
         user_id = user_id_of(request.query_params.get("user"))
-        return Response(ledger.coverage(user_id, now=timezone.now()))
+        return Response(coverage.program_coverage(user_id, now=timezone.now()))
 
 
 class LedgerView(ProgramView):
@@ -133,10 +133,7 @@ class LedgerView(ProgramView):
         """Per type the state of every day, as ranges: the collector's only memory."""
         known_parameters(request, "user")
         user_id = user_id_of(request.query_params.get("user"))
-        found = ledger.whole(user_id, now=timezone.now())
-        return Response(
-            {name: [ledger.for_programs(each) for each in ranges] for name, ranges in found.items()}
-        )
+        return Response(coverage.program_ledger(user_id, now=timezone.now()))
 
 
 class ReportsView(ProgramView):

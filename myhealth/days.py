@@ -1,20 +1,22 @@
-"""Ranges of days, and the text of a day: all arithmetic on them is done here."""
+"""Days and ranges of days: parsing, arithmetic, and when a day is over."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Self
 
-# No ring is older: no earlier day is asked for, or stored.
+from django.utils import timezone
+
+# No ring is older: no earlier day is fetched or stored.
 FIRST_DAY = date(2010, 1, 1)
 ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Days:
-    """The days from `start` to `end`, both included: one at least.
+    """The days from `start` to `end`, both included: at least one.
 
-    What tells more of such days, why they are asked for or how they stand, is a subclass.
+    Subclasses add what else is known of such days, for example their state.
     """
 
     start: date
@@ -40,13 +42,15 @@ class Days:
         return self.start <= other.end and other.start <= self.end
 
     def clamped(self, first: date = date.min, last: date = date.max) -> Self | None:
-        """The part from first to last; None if there is none."""
+        """Return the part from first to last; None if it is empty."""
         start, end = max(self.start, first), min(self.end, last)
+        if (start, end) == (self.start, self.end):
+            return self
         return replace(self, start=start, end=end) if start <= end else None
 
 
 def merge(ranges: Iterable[Days]) -> list[Days]:
-    """All days of the ranges, as ranges that neither overlap nor touch, oldest first."""
+    """Return all days of the ranges, as ranges that neither overlap nor touch, oldest first."""
     merged: list[Days] = []
     for days in sorted(ranges, key=lambda each: each.start):
         if merged and days.start - merged[-1].end <= ONE_DAY:
@@ -57,12 +61,12 @@ def merge(ranges: Iterable[Days]) -> list[Days]:
 
 
 def from_days(days: Iterable[date]) -> list[Days]:
-    """Single days, merged."""
+    """Return single days as merged ranges."""
     return merge(Days(day, day) for day in days)
 
 
 def intersect(ranges: Iterable[Days], others: Iterable[Days]) -> list[Days]:
-    """The days of the ranges that the others have too, merged."""
+    """Return the days that are in both, merged."""
     others = merge(others)
     pairs = ((days, other) for days in ranges for other in others if days.overlaps(other))
     return merge(
@@ -71,31 +75,54 @@ def intersect(ranges: Iterable[Days], others: Iterable[Days]) -> list[Days]:
 
 
 def subtract(ranges: Iterable[Days], covers: Iterable[Days]) -> list[Days]:
-    """The days of the ranges that none of the covers has, merged."""
-    covers, left = merge(covers), []
+    """Return the days of the ranges that are in none of the covers, merged."""
+    covers, rest = merge(covers), []
     for days in merge(ranges):
         start = days.start
         for cover in covers:
             if not cover.overlaps(days):
                 continue
             if start < cover.start:
-                left.append(Days(start, cover.start - ONE_DAY))
+                rest.append(Days(start, cover.start - ONE_DAY))
             if cover.end >= days.end:
                 break
             start = cover.end + ONE_DAY
         else:
-            left.append(Days(start, days.end))
-    return left
+            rest.append(Days(start, days.end))
+    return rest
+
+
+def over_at(day: date) -> datetime:
+    """Return when a day is over everywhere.
+
+    Oura's days end at 04:00 local time, the last of them (UTC-12) at 16:00 UTC.
+    """
+    return datetime.combine(day + ONE_DAY, time(16), UTC)
+
+
+def last_day_over(moment: datetime) -> date:
+    """Return the last day that was over everywhere at that moment."""
+    yesterday = utc_date(moment) - ONE_DAY
+    return yesterday if over_at(yesterday) <= moment else yesterday - ONE_DAY
+
+
+def utc_date(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+def utc_today() -> date:
+    """Return the ledger's today, which is the same for everybody."""
+    return utc_date(timezone.now())
 
 
 def shift(day: date, count: int) -> date:
-    """The day so many days later, or earlier if negative; at most the ends of the calendar."""
+    """Return the day `count` days later (earlier if negative), limited to date.min and date.max."""
     return date.fromordinal(min(max(day.toordinal() + count, 1), date.max.toordinal()))
 
 
 def parse_day(text: object) -> date | None:
-    """The day that a text of the form YYYY-MM-DD tells; None for anything else."""
-    # Python reads 20260301 and 2026-W09-7 as well.
+    """Return the date that a text of the form YYYY-MM-DD names; None for anything else."""
+    # Python parses 20260301 and 2026-W09-7 as well.
     if not isinstance(text, str) or len(text) != 10 or (text[4], text[7]) != ("-", "-"):
         return None
     try:

@@ -127,8 +127,8 @@ def main():
     django.setup()
     from django.test.utils import setup_databases, teardown_databases
 
-    from tests.conftest import person
     from tests.processes import Service, database_environment
+    from tests.worlds import person
 
     arguments = sys.argv[1:]
     if arguments[:1] == ["everyone"]:
@@ -174,8 +174,8 @@ def measure_ingest(processor, days):
 
 def measure_pipeline(processor, api, sandbox, base):
     """The whole way, once each: from the sandbox through collector and processor, and read back."""
-    from tests.conftest import PASSWORDS
     from tests.processes import Pipeline
+    from tests.worlds import PASSWORDS
 
     pipeline = Pipeline(sandbox, processor)
     for name in ("collect the history, new", "collect it all again (--all)"):
@@ -197,13 +197,14 @@ def measure_pipeline(processor, api, sandbox, base):
 
 
 def measure_ledger():
-    """The state of every day since 2010, of all types, beside a bare read of the days held."""
+    """Measure the state of every day since 2010, beside a bare read of the days stored."""
     from django.contrib.auth import get_user_model
     from django.db import connection
     from django.utils import timezone
 
-    from ingest import ledger
-    from ingest.models import METRIC_MODELS, Reading
+    from ingest.facts import facts_parameters, facts_query
+    from ingest.ledger import full_ledger
+    from ingest.models import METRIC_MODELS, Fetch
     from myhealth.days import FIRST_DAY
 
     ana = get_user_model().objects.get(username="ana")
@@ -213,29 +214,26 @@ def measure_ledger():
             days = model.objects.filter(user_id=ana.pk).order_by("day")
             list(days.values_list("day", "missing_collection", "created_at"))
 
-    def whole():
-        ledger.whole(ana.pk, now=timezone.now())
+    def full():
+        full_ledger(ana.pk, now=timezone.now())
 
-    def queried():
+    def query():
         with connection.cursor() as cursor:
-            since = FIRST_DAY
-            cursor.execute(
-                ledger.statement(), {"user": ana.pk, "since": since, "off": ledger.OFF_AT_LEAST}
-            )
+            cursor.execute(facts_query(), facts_parameters(ana.pk, FIRST_DAY))
             cursor.fetchall()
 
     times = {
         name: milliseconds(work)
         for name, work in (
-            ("the days held, bare", bare),
-            ("ledger, its query", queried),
-            ("ledger, whole", whole),
+            ("days stored, bare", bare),
+            ("ledger, its query", query),
+            ("ledger, in full", full),
         )
     }
     for name, each in times.items():
-        base = times["the days held, bare"]
+        base = times["days stored, bare"]
         sys.stdout.write(f"{name:<34}{each:>8.1f} ms  {each / base:>6.2f} x bare\n")
-    sys.stdout.write(f"readings kept: {Reading.objects.filter(user=ana).count()}\n")
+    sys.stdout.write(f"fetches kept: {Fetch.objects.filter(user=ana).count()}\n")
 
 
 def milliseconds(work):
@@ -266,9 +264,9 @@ def measure_everyone(days, count=50):
 
     from ingest.models import ReadinessMetric, SleepMetric
     from oura import connections
-    from tests.conftest import person
     from tests.oura.conftest import Provider
     from tests.processes import ROOT, TOKEN, Service, database_environment
+    from tests.worlds import person
 
     held = setup_databases(verbosity=0, interactive=False)
     where = database_environment()

@@ -1,13 +1,9 @@
-import functools
-
 import orjson
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.test import Client
 
-PASSWORDS = {"ana": "correct horse battery", "ben": "another good password"}
+from tests.worlds import PASSWORDS, person
 
 
 @pytest.fixture(scope="session")
@@ -20,17 +16,6 @@ def django_db_setup(django_db_setup, django_db_blocker):
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-
-
-@functools.cache
-def hashed(name):
-    """Hashing is slow on purpose, so once for all tests."""
-    return make_password(PASSWORDS[name])
-
-
-def person(name, password_of=None):
-    password = hashed(password_of or name)
-    return get_user_model().objects.create(username=name, password=password)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from accounts.models import User
-from tests.conftest import PASSWORDS, Api, person
+from tests.conftest import Api
+from tests.worlds import PASSWORDS, person
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from tests.conftest import PASSWORDS
+from tests.worlds import PASSWORDS
 
 pytestmark = pytest.mark.django_db
 

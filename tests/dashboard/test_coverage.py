@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from django.utils import timezone
 
-from ingest import readings
-from ingest.models import METRIC_MODELS, Reading
+from ingest import fetches
+from ingest.models import METRIC_MODELS, Fetch
 from tests.conftest import Api
 from tests.dashboard.conftest import days_ago, hold, read_whole, reject
 
@@ -21,8 +21,8 @@ def ranges(api, type_="sleep", **query):
 
 
 def fail(user, start, end, **columns):
-    readings.record(
-        Reading(
+    fetches.record(
+        Fetch(
             user=user,
             type="sleep",
             start=start,
@@ -48,7 +48,7 @@ def test_each_type_has_ranges_oldest_first(ana, api):
 def test_a_day_held_needs_no_reason_and_another_has_one(ana, api):
     hold(ana, a=("2026-03-01", {}))
     held, other = ranges(api)
-    assert (held["reason"], other["reason"]) == (None, "Oura has not been asked for it yet.")
+    assert (held["reason"], other["reason"]) == (None, "The next collection will fetch it.")
 
 
 def test_each_day_of_any_range_comes_exactly_once(ana, api):
@@ -77,7 +77,7 @@ def test_a_failure_is_told(ana, api):
     fail(ana, "2026-03-01", "2026-03-10", kind="forbidden", status=403, collection="sleep")
     [only] = ranges(api)
     assert only["state"] == "no_permission"
-    assert only["reason"].startswith("Oura refuses sleep with status 403")
+    assert only["reason"].startswith("Oura denied access to sleep (HTTP status 403)")
 
 
 def test_nobody_sees_how_anothers_days_stand(ana, ben, api):
@@ -152,7 +152,7 @@ def test_an_etag_ends_with_the_day_in_utc(api, monkeypatch, path):
     query = MARCH if path == "coverage" else {}
     etag = api.get(path, **query).headers["ETag"]
     tomorrow = timezone.now().date() + datetime.timedelta(days=1)
-    monkeypatch.setattr("dashboard.coverage.utc_today", lambda: tomorrow)
+    monkeypatch.setattr("dashboard.views.utc_today", lambda: tomorrow)
     assert api.get(path, headers={"If-None-Match": etag}, **query).status_code == 200
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from ingest.models import METRIC_MODELS, Revision
 from ingest.upsert import store
+from myhealth.states import Cause
 from tests.dashboard.conftest import hold, read_whole
 
 pytestmark = pytest.mark.django_db
@@ -42,11 +43,11 @@ def test_a_day_says_how_each_type_stands(ana, api):
     hold(ana, a=(DAY, {}))
     read_whole(ana, DAY, DAY, ["activity"], at=OVER - datetime.timedelta(days=2))
     body = api.get(f"days/{DAY}").json()
-    not_asked = {"state": "not_asked", "reason": "Oura has not been asked for it yet."}
+    not_asked = {"state": "not_asked", "reason": "The next collection will fetch it."}
     assert body["coverage"] == {
         **dict.fromkeys(METRIC_MODELS, not_asked),
         "sleep": {"state": "held", "reason": None},
-        "activity": {"state": "not_synced", "reason": "It was asked for before it was over."},
+        "activity": {"state": "not_synced", "reason": Cause.EARLY.label},
     }
 
 

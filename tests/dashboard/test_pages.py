@@ -47,9 +47,9 @@ def test_today_lists_what_is_missing_and_why(signed_in, ana):
     page = signed_in.get("/").content.decode()
     sleep = page.split('<h3 class="sleep">')[1].split("</ul>")[0]
     start, end = long_day(days_ago(28)), long_day(days_ago(4))
-    assert f"<strong>{start} to {end}</strong>: the ring was not worn." in sleep
-    assert "Oura has nothing of any kind for it" in sleep
-    assert "not asked for yet" in sleep
+    assert f"<strong>{start} to {end}</strong>: ring not worn." in sleep
+    assert "Oura has no data of any kind for this day" in sleep
+    assert "not fetched yet" in sleep
 
 
 def long_day(text):
@@ -61,7 +61,7 @@ def test_today_says_so_when_nothing_is_missing(signed_in, ana):
     for type_ in METRIC_MODELS:
         hold(ana, type_, **{f"{type_}{n}": (days_ago(n), {}) for n in range(30)})
     page = signed_in.get("/").content.decode()
-    assert "Nothing: of the last 30 days, every one that Oura has is here." in page
+    assert "Nothing is missing from the last 30 days." in page
     assert "<h3" not in page
 
 
@@ -69,17 +69,17 @@ def test_today_does_not_miss_what_was_before_ouras_first_day(signed_in, ana):
     for type_ in METRIC_MODELS:
         hold(ana, type_, **{f"{type_}{n}": (days_ago(n), {}) for n in range(3)})
     read_whole(ana, days_ago(29), days_ago(0))
-    assert "every one that Oura has is here" in signed_in.get("/").content.decode()
+    assert "Nothing is missing from the last 30 days." in signed_in.get("/").content.decode()
 
 
 def test_today_says_when_oura_was_last_read(signed_in, ana, ben):
     page = signed_in.get("/").content.decode()
-    assert "Oura has not been read yet." in page
+    assert "Not synced with Oura yet." in page
     at = timezone.now() - datetime.timedelta(hours=2)
     read_whole(ana, days_ago(9), days_ago(8), at=at)
     read_whole(ben, days_ago(9), days_ago(8))
     page = " ".join(signed_in.get("/").content.decode().replace("\xa0", " ").split())
-    assert f'Oura was last read <time datetime="{at:%Y-%m-%dT%H:%M}' in page
+    assert f'Last synced with Oura <time datetime="{at:%Y-%m-%dT%H:%M}' in page
     assert ">2 hours ago</time>" in page
 
 

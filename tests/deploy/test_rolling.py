@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from ingest.models import SleepMetric
-from tests.conftest import PASSWORDS
 from tests.processes import TOKEN, Service, database_environment, free_port, wait_until
+from tests.worlds import PASSWORDS
 
 CADDY = Path(sys.executable).parent / "caddy"
 # What stands before the processes in compose and on Kubernetes: it looks for another one where

@@ -15,8 +15,8 @@ import django.conf
 import orjson
 import time_machine
 
-from ingest import ledger
-from ingest.models import METRIC_MODELS, Reading
+from ingest.ledger import ledger
+from ingest.models import METRIC_MODELS, Fetch
 from metrics import TYPES
 from myhealth.days import ONE_DAY, Days
 from oura.accounts import KeyAccount
@@ -221,7 +221,7 @@ class Life:
     def ledger(self):
         return {
             type_: {day: each for each in ranges for day in each}
-            for type_, ranges in ledger.ledger(
+            for type_, ranges in ledger(
                 self.user.pk, self.born, self.today, today=self.today
             ).items()
         }
@@ -237,10 +237,10 @@ class Life:
         rows = {type_: self.rows(type_) for type_ in TYPES}
         asked = {
             (each.type, day): each.asked_at
-            for each in Reading.objects.filter(user=self.user, complete=True)
+            for each in Fetch.objects.filter(user=self.user, complete=True)
             for day in each.days.clamped(self.born, self.today) or ()
         }
-        self.failed = list(Reading.objects.filter(user=self.user, complete=False))
+        self.failed = list(Fetch.objects.filter(user=self.user, complete=False))
         days = list(Days(self.born, self.today))
         for type_ in TYPES:
             assert list(told[type_]) == days

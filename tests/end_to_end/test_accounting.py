@@ -6,10 +6,10 @@ from datetime import date, timedelta
 import pytest
 import requests
 
-from ingest.models import Reading, Revision, Run
+from ingest.models import Fetch, Revision, Run
 from metrics import TYPES
-from tests.conftest import PASSWORDS
 from tests.processes import TOKEN
+from tests.worlds import PASSWORDS
 
 
 def day_ago(pipeline, number):
@@ -69,7 +69,7 @@ def test_a_refusal_is_told_as_no_permission_with_its_status(pipeline):
     pipeline.collect("--type", "readiness")
     found = state(pipeline, day_ago(pipeline, 3))
     assert found["state"] == "no_permission"
-    assert "daily_readiness with status 403" in found["reason"]
+    assert "access to daily_readiness (HTTP status 403)" in found["reason"]
 
 
 def test_a_failure_is_told_with_its_page_and_when_it_is_tried_again(pipeline):
@@ -77,7 +77,9 @@ def test_a_failure_is_told_with_its_page_and_when_it_is_tried_again(pipeline):
     pipeline.collect("--type", "readiness")
     found = state(pipeline, day_ago(pipeline, 3))
     assert (found["state"], found["next_at"] is not None) == ("failed", True)
-    assert "daily_readiness failed on page 1 with status 50" in found["reason"]
+    assert (
+        "daily_readiness failed on page 1: no answer from Oura (HTTP status 50" in found["reason"]
+    )
 
 
 def test_repair_brings_a_day_at_once_that_would_rest(pipeline):
@@ -107,7 +109,7 @@ def test_the_api_tells_why_a_day_is_missing(pipeline, api):
         "from": day,
         "to": day,
         "state": "none",
-        "reason": "Oura has nothing for it, asked after the day was over and synced.",
+        "reason": "Oura has no data for this day, although it is over and later days have arrived.",
     }
 
 
@@ -141,7 +143,7 @@ def test_a_run_is_taken_down_with_what_it_brought(pipeline):
     [run] = Run.objects.all()
     assert (run.newest, run.failures, run.healed) == (True, 0, 0)
     assert run.created == sum(len(pipeline.rows(type_)) for type_ in TYPES)
-    assert Reading.objects.filter(run=run.request_id).exists()
+    assert Fetch.objects.filter(run=run.request_id).exists()
 
 
 def test_a_second_run_leaves_everything_as_it_is(pipeline):

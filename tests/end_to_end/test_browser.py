@@ -4,8 +4,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.conftest import PASSWORDS
 from tests.dashboard.conftest import days_ago, hold
+from tests.worlds import PASSWORDS
 
 
 @pytest.fixture

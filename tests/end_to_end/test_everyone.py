@@ -10,8 +10,8 @@ import pytest
 from ingest.models import SleepMetric
 from oura import connections
 from oura.models import Connection
-from tests.conftest import person
 from tests.processes import ROOT, TOKEN
+from tests.worlds import person
 
 VERIFIER = "v" * 50
 pytestmark = pytest.mark.django_db(transaction=True)

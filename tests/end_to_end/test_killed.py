@@ -2,7 +2,7 @@
 
 from random import Random
 
-from ingest.models import Reading
+from ingest.models import Fetch
 from metrics import TYPES
 from sandbox.faults import requests
 from tests.end_to_end.life import COLLECTIONS, FAULTS
@@ -40,4 +40,4 @@ def test_daily_runs_are_kept_in_few_readings(life):
     for _ in range(90):
         life.wake()
         life.collect()
-    assert Reading.objects.count() <= len(TYPES) * 45
+    assert Fetch.objects.count() <= len(TYPES) * 45

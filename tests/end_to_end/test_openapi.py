@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from metrics import TYPES
-from tests.conftest import PASSWORDS
 from tests.dashboard.conftest import hold
 from tests.processes import TOKEN
+from tests.worlds import PASSWORDS
 
 # A request that the schema allows may still be wrong by its meaning (an end before its start), so
 # the check that takes any refusal of such for a failure is the one left out.

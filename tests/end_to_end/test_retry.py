@@ -7,8 +7,8 @@ from django.test import Client
 
 from accounts.models import User
 from ingest.models import RejectedDocument, SleepMetric
-from tests.conftest import person
 from tests.dashboard.conftest import hold
+from tests.worlds import person
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from ingest.checks import check_metric_types
 from metrics import TYPES
 from metrics.base import MetricType, contributors, field
 from metrics.columns import Column, Contributors, Figure, Integer, Text, mean
-from tests.ingest.test_ledger_types import declaring, registered
+from tests.ingest.ledger.test_types import declaring, registered
 from tests.invented.types import CAFFEINE
 
 STEPS = field("steps", Integer(), "Steps")

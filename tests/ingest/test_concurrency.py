@@ -10,7 +10,7 @@ from django.db import connection
 
 from ingest.models import METRIC_MODELS, SleepMetric
 from ingest.upsert import store
-from tests.conftest import person
+from tests.worlds import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 4, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from ingest.models import Reading, Run, SleepMetric, Stream
+from ingest.models import Fetch, Run, SleepMetric, Stream
 from ingest.prometheus import READ_FAILURES
 from ingest.reports import KINDS, MOST_RANGES
 
@@ -41,7 +41,7 @@ def without(*names):
 def test_a_failure_is_taken_down_with_all_that_is_told_of_it(processor, ana):
     answer = report(processor)
     assert (answer.status_code, answer.content) == (204, b"")
-    found = Reading.objects.get()
+    found = Fetch.objects.get()
     assert (found.user, found.type, found.complete) == (ana, "sleep", False)
     assert (found.start, found.end) == (date(2026, 3, 1), date(2026, 3, 31))
     assert found.asked_at == datetime.fromisoformat(ASKED)
@@ -52,19 +52,19 @@ def test_a_failure_is_taken_down_with_all_that_is_told_of_it(processor, ana):
 def test_every_range_is_taken_down(processor, ana):
     days = [{"start": f"2026-03-0{n}", "end": f"2026-03-0{n}"} for n in (1, 3, 5)]
     report(processor, ranges=days)
-    assert [each.start.day for each in Reading.objects.order_by("start")] == [1, 3, 5]
+    assert [each.start.day for each in Fetch.objects.order_by("start")] == [1, 3, 5]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_failure_is_taken_down(processor, ana, kind):
     assert report(processor, kind=kind).status_code == 204
-    assert Reading.objects.get().kind == kind
+    assert Fetch.objects.get().kind == kind
 
 
 def test_what_a_collector_does_not_know_of_a_failure_may_be_left_out(processor, ana):
     body = without("user", "asked_at", "status", "collection", "page")
     assert processor.post(body, path=PATH).status_code == 204
-    found = Reading.objects.get()
+    found = Fetch.objects.get()
     assert (found.status, found.collection, found.page) == (None, "", None)
     assert timezone.now() - found.asked_at < timedelta(minutes=1)
 
@@ -155,7 +155,7 @@ def test_operators_see_failures_by_type_and_kind(processor, ana):
 def test_a_bad_field_is_named_and_nothing_is_taken_down(processor, ana, field, value):
     answer = report(processor, **{field: value})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
-    assert not Reading.objects.exists()
+    assert not Fetch.objects.exists()
     assert not Run.objects.exists()
 
 
@@ -182,7 +182,7 @@ def test_a_field_that_is_needed_is_named_when_it_is_missing(processor, ana, fiel
 def test_a_bad_range_is_named_by_its_place_and_none_is_taken_down(processor, ana, bad, field):
     answer = report(processor, ranges=[MARCH, bad])
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
-    assert not Reading.objects.exists()
+    assert not Fetch.objects.exists()
 
 
 @pytest.mark.parametrize(("number", "status"), [(MOST_RANGES, 204), (MOST_RANGES + 1, 400)])
@@ -205,7 +205,7 @@ def test_a_body_that_is_no_object_is_400(processor, ana, body):
 @pytest.mark.parametrize("token", ["", "wrong", "control-token-for-tests"])
 def test_without_its_token_a_report_is_401_and_nothing_is_taken_down(processor, ana, token):
     assert report(processor, token=token).status_code == 401
-    assert not Reading.objects.exists()
+    assert not Fetch.objects.exists()
 
 
 def test_with_two_accounts_a_name_is_needed(processor, ana, ben):
@@ -216,4 +216,4 @@ def test_with_two_accounts_a_name_is_needed(processor, ana, ben):
 def test_an_unknown_user_is_never_made(processor, ana):
     answer = report(processor, user="nobody")
     assert (answer.status_code, answer.json()["code"]) == (400, "unknown_user")
-    assert not Reading.objects.exists()
+    assert not Fetch.objects.exists()

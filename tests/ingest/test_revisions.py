@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.models import METRIC_MODELS, Reading, Revision, Run, SleepMetric
-from ingest.readings import over_at
+from ingest.models import METRIC_MODELS, Fetch, Revision, Run, SleepMetric
 from ingest.revisions import changes
 from ingest.upsert import Whole, forget, store
 from metrics import SLEEP
-from myhealth.days import ONE_DAY
+from myhealth.days import ONE_DAY, over_at
 from tests.ingest.conftest import CONTROL, night
 
 pytestmark = pytest.mark.django_db
@@ -275,7 +274,7 @@ def eventful(user):
 
 
 def kept_of(user):
-    return [model.objects.filter(user=user).exists() for model in (Reading, Run, Revision)]
+    return [model.objects.filter(user=user).exists() for model in (Fetch, Run, Revision)]
 
 
 def test_deleting_a_persons_metrics_takes_readings_runs_and_revisions_along(processor, ana):
@@ -298,7 +297,7 @@ def test_forgetting_one_person_leaves_what_is_kept_of_another(ana, ben):
 def test_deleting_the_account_takes_readings_runs_and_revisions_along(ana):
     eventful(ana)
     ana.delete()
-    assert not any(model.objects.exists() for model in (Reading, Run, Revision))
+    assert not any(model.objects.exists() for model in (Fetch, Run, Revision))
 
 
 # Changes ------------------------------------------------------------------------------------------

@@ -10,12 +10,11 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest import reports, runs
-from ingest.ledger import STATES
 from ingest.models import METRIC_MODELS, Run
-from ingest.readings import over_at
 from ingest.runs import KEPT_PER_PERSON, finish
 from ingest.upsert import Whole, store
-from myhealth.days import ONE_DAY, Days
+from myhealth.days import ONE_DAY, Days, over_at
+from myhealth.states import State
 from tests.ingest.conftest import night
 
 pytestmark = pytest.mark.django_db
@@ -365,7 +364,7 @@ def test_the_gauge_tells_of_no_run_but_the_newest(processor, ana):
 
 def test_the_gauge_has_every_reason_of_every_type_from_the_start(processor, db):
     assert gauge(processor) == {
-        (type_, state): 0 for type_ in METRIC_MODELS for state in STATES if state != "held"
+        (type_, state): 0 for type_ in METRIC_MODELS for state in State.values if state != "held"
     }
 
 

@@ -9,7 +9,7 @@ from hypothesis.extra.django import TestCase
 
 from ingest.models import METRIC_MODELS, SleepMetric
 from ingest.upsert import store
-from tests.conftest import person
+from tests.worlds import person
 
 DAY = date(2026, 3, 1)
 NOW = datetime(2026, 4, 1, tzinfo=UTC)

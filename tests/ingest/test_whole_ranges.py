@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from ingest import ledger
-from ingest.models import Reading, RejectedDocument, Run, SleepMetric
+from ingest.models import Fetch, RejectedDocument, Run, SleepMetric
 from tests.ingest.conftest import night
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def state(user, day):
 def test_a_range_beyond_all_days_is_taken_for_those_there_can_be(processor, ana, span):
     for _ in range(2):
         assert processor.send(night(), read=span).status_code == 201
-    reading = Reading.objects.get()
+    reading = Fetch.objects.get()
     assert reading.start >= date(2010, 1, 1)
     assert reading.end <= timezone.now().date() + timedelta(days=2)
     assert processor.get("/api/v1/metrics/ledger", user="ana").status_code == 200
@@ -82,7 +82,7 @@ def test_a_day_whose_document_moved_to_another_is_asked_for_again(processor, ana
 def test_the_same_reading_sent_again_counts_once(processor, ana):
     for _ in range(2):
         processor.send(fetched_at="2026-03-09T00:00:00Z", read=RANGE)
-    assert Reading.objects.get().attempts == 1
+    assert Fetch.objects.get().attempts == 1
 
 
 def test_runs_that_are_never_ended_are_kept_within_bounds(processor, ana):

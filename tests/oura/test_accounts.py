@@ -7,7 +7,7 @@ from oura.accounts import LAPSED, ConnectedAccount, KeyAccount, NoSuchAccount, s
 from oura.budget import Budget
 from oura.models import Connection
 from oura.report import Problem, Report
-from tests.conftest import person
+from tests.worlds import person
 
 pytestmark = pytest.mark.django_db
 

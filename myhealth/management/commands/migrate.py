@@ -7,14 +7,16 @@ from django.core.management.commands import migrate
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
-# An app that had migrations before 0.1.0 and has none since.
-GONE = "dashboard"
+# What only versions before 0.1.0 have: an app with migrations, and a table.
+_OLD_APP, _OLD_TABLE = "dashboard", "readings"
 
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        applied = MigrationRecorder(connections[options["database"]]).applied_migrations()
-        if any(app == GONE for app, _ in applied):
+        connection = connections[options["database"]]
+        applied = MigrationRecorder(connection).applied_migrations()
+        is_old = any(app == _OLD_APP for app, _ in applied)
+        if is_old or _OLD_TABLE in connection.introspection.table_names():
             raise CommandError(
                 "This database was made by a version before 0.1.0, which can't be upgraded: "
                 "delete the folder var/ (or make an empty database) and collect again."

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.ledger import Facts, derive, expected_from
-from ingest.readings import over_at
+from ingest.facts import Facts
+from ingest.ledger import derive, expected_from
 from metrics import SLEEP, TYPES
-from tests.ingest.facts import DAY, SETTLED, Known, all_facts, day, span_of_days
+from myhealth.days import over_at
+from tests.ingest.ledger.facts import DAY, SETTLED, FactsBuilder, any_days, any_facts, day
 from tests.invented.types import CAFFEINE, INVENTED, SNORING
 
 OURS = list(TYPES)
@@ -38,8 +39,8 @@ def declaring(metric_type, **facts):
 
 
 def together(facts, others):
-    made = Facts(off=facts.off)
-    for name in ("held", "complete", "failed", "rejected", "first"):
+    made = Facts(minutes_off=facts.minutes_off)
+    for name in ("stored", "complete", "failed", "rejected", "first"):
         getattr(made, name).update(getattr(facts, name))
         getattr(made, name).update(getattr(others, name))
     return made
@@ -52,30 +53,30 @@ some_days = st.sets(st.integers(1, 39), min_size=1, max_size=4)
 @st.composite
 def lives(draw, types, gaps):
     """Days held but for some gaps, which types often share; asked for when all was over."""
-    known = Known()
+    builder = FactsBuilder()
     for name in types:
         own = gaps if draw(often) else draw(some_days)
         for before, after in itertools.pairwise([-1, *sorted(own), 41]):
             if before + 1 < after:
-                known.held(before + 1, after - 1, name)
+                builder.stored(before + 1, after - 1, name)
         if draw(often):
-            known.asked(over_at(day(60)), 0, 40, name)
+            builder.fetched(over_at(day(60)), 0, 40, name)
         if draw(st.booleans()):
-            known.rejected(draw(st.integers(0, 40)), name)
-    return known.facts
+            builder.rejected(draw(st.integers(0, 40)), name)
+    return builder.facts
 
 
 @st.composite
 def both_lives(draw):
     """What is known of our types, and of the invented ones; the ring is off around some gaps."""
     gaps = draw(some_days)
-    ours = draw(st.one_of(lives(OURS, gaps), all_facts()))
-    ours.off |= {day(n - back): 200 for n in gaps if draw(st.booleans()) for back in (0, 1)}
+    ours = draw(st.one_of(lives(OURS, gaps), any_facts()))
+    ours.minutes_off |= {day(n - back): 200 for n in gaps if draw(st.booleans()) for back in (0, 1)}
     return ours, draw(st.one_of(lives(list(INVENTED), gaps), st.just(Facts())))
 
 
 @settings(deadline=None, max_examples=200)
-@given(both_lives(), span_of_days)
+@given(both_lives(), any_days)
 def test_new_types_change_no_state_of_ours(facts, span):
     ours, others = facts
     with registered(*INVENTED.values()):
@@ -86,8 +87,8 @@ def test_new_types_change_no_state_of_ours(facts, span):
 @pytest.fixture
 def ring_off():
     """A night is missing, and both its days have the ring off for hours."""
-    known = Known().held(0, 9).held(11, 40).held(0, 40, "activity").asked()
-    return known.off(_9=200, _10=200)
+    builder = FactsBuilder().stored(0, 9).stored(11, 40).stored(0, 40, "activity").fetched()
+    return builder.ring_off({9: 200, 10: 200})
 
 
 def test_night_without_ring_was_not_worn(ring_off):
@@ -97,12 +98,12 @@ def test_night_without_ring_was_not_worn(ring_off):
 @pytest.mark.parametrize(("shows_wear", "state"), [(True, "none"), (False, "not_worn")])
 def test_row_outweighs_ring_off_if_it_shows_wear(ring_off, shows_wear, state):
     with registered(declaring(SNORING, shows_wear=shows_wear)):
-        assert ring_off.held(0, 40, "snoring").state() == state
+        assert ring_off.stored(0, 40, "snoring").state() == state
 
 
 @pytest.mark.parametrize(("of_night", "state"), [(True, "not_worn"), (False, "none")])
 def test_only_types_of_the_night_miss_for_ring_off(ring_off, of_night, state):
-    ring_off.held(0, 9, "caffeine").held(11, 40, "caffeine").asked(SETTLED, 0, 40, "caffeine")
+    ring_off.stored(0, 9, "caffeine").stored(11, 40, "caffeine").fetched(SETTLED, 0, 40, "caffeine")
     with registered(declaring(CAFFEINE, of_night=of_night)):
         assert ring_off.state(type="caffeine") == state
 
@@ -110,10 +111,10 @@ def test_only_types_of_the_night_miss_for_ring_off(ring_off, of_night, state):
 @pytest.fixture
 def nothing():
     """Oura has nothing of any of our types on a day, though later days came."""
-    known = Known()
+    builder = FactsBuilder()
     for name in OURS:
-        known.held(0, 9, name).held(11, 40, name).asked(SETTLED, 0, 40, name)
-    return known
+        builder.stored(0, 9, name).stored(11, 40, name).fetched(SETTLED, 0, 40, name)
+    return builder
 
 
 @pytest.mark.parametrize(("counts", "state"), [(True, "none"), (False, ("not_worn", "nothing"))])
@@ -123,13 +124,13 @@ def test_only_types_of_every_worn_day_show_no_wear(nothing, counts, state):
 
 
 def test_ring_that_was_off_explains_every_type(nothing):
-    nothing.held(0, 9, "caffeine").held(11, 40, "caffeine").asked(SETTLED, 0, 40, "caffeine")
+    nothing.stored(0, 9, "caffeine").stored(11, 40, "caffeine").fetched(SETTLED, 0, 40, "caffeine")
     with registered(CAFFEINE):
         assert nothing.state(type="caffeine") == ("not_worn", "nothing")
 
 
 def test_ring_that_was_on_explains_no_type(nothing):
-    nothing.held(0, 9, "caffeine").held(11, 40, "caffeine").asked(SETTLED, 0, 40, "caffeine")
+    nothing.stored(0, 9, "caffeine").stored(11, 40, "caffeine").fetched(SETTLED, 0, 40, "caffeine")
     nothing.rejected(10, "sleep")
     with registered(CAFFEINE):
         assert nothing.state(type="caffeine") == "none"

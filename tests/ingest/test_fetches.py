@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.fetches import count_missed, join_neighbours, merge_fetch, record
 from ingest.models import (
     ActivityMetric,
+    Fetch,
     MetricSource,
-    Reading,
     RejectedDocument,
     Revision,
     SleepMetric,
     Stream,
 )
-from ingest.readings import joined, known, missed, over_at, record
+from myhealth.days import over_at
 from oura.plan import Known, Wish, plan, windows
 from tests.ingest.conftest import night
 
@@ -30,7 +31,7 @@ def day(number):
 
 
 def reading(start, end, asked_at=LATER, *, complete=True, run="a run", **more):
-    return Reading(
+    return Fetch(
         user_id=more.pop("user_id", 1),
         type="sleep",
         start=day(start),
@@ -50,7 +51,7 @@ def whole(*reports):
     """The readings after these reports, one after another."""
     held = []
     for report in reports:
-        held = joined(known(held, report))
+        held = join_neighbours(merge_fetch(held, report))
     return held
 
 
@@ -122,7 +123,7 @@ def test_the_same_report_again_changes_nothing_that_is_known():
 
 def test_what_a_report_leaves_alone_is_the_same_object():
     apart = reading(0, 3)
-    assert known([apart], reading(5, 9, LATER + HOUR))[0] is apart
+    assert merge_fetch([apart], reading(5, 9, LATER + HOUR))[0] is apart
 
 
 def test_what_is_left_of_a_reading_goes_on_telling_of_the_whole_that_was_read():
@@ -265,7 +266,7 @@ def test_ten_years_of_daily_runs_are_kept_in_fewer_than_a_hundred_ranges():
         for window in windows(plan(ledger, Wish(), asked_at).read):
             first = max((window.start - FIRST).days, 0)
             report = reading(first, (window.end - FIRST).days, asked_at, run=str(number))
-            held = joined(known(held, report))
+            held = join_neighbours(merge_fetch(held, report))
         most = max(most, len(held))
     assert most < 100
     assert len(by_day(held, complete=True)) == 3651
@@ -278,9 +279,9 @@ def test_ten_years_of_daily_runs_are_kept_in_fewer_than_a_hundred_ranges():
 def test_a_report_replaces_what_it_cuts_and_keeps_the_rows_of_the_others(ana):
     for start, end in ((0, 3), (5, 9)):
         record(reading(start, end, user_id=ana.pk))
-    kept = Reading.objects.get(start=FIRST).pk
+    kept = Fetch.objects.get(start=FIRST).pk
     record(reading(5, 7, LATER + HOUR, user_id=ana.pk, run="2"))
-    found = Reading.objects.order_by("start")
+    found = Fetch.objects.order_by("start")
     assert spans(found) == [(0, 3), (5, 7), (8, 9)]
     assert found[0].pk == kept
 
@@ -292,7 +293,7 @@ def test_a_report_leaves_another_persons_readings_and_other_types_alone(ana, ben
         other.type = type_
         record(other)
     record(reading(0, 9, LATER + HOUR, user_id=ana.pk))
-    assert Reading.objects.count() == 3
+    assert Fetch.objects.count() == 3
 
 
 @pytest.mark.django_db
@@ -309,13 +310,13 @@ def test_a_report_leaves_another_persons_readings_and_other_types_alone(ana, ben
 def test_a_day_was_missed_if_it_was_asked_for_after_it_was_over_or_in_vain(ana, report, count):
     report.pk, report.user_id = None, ana.pk
     record(report)
-    assert missed(ana.pk, "sleep", [FIRST]) == count
+    assert count_missed(ana.pk, "sleep", [FIRST]) == count
 
 
 @pytest.mark.django_db
 def test_another_persons_readings_make_no_day_missed(ana, ben):
     record(reading(0, 9, user_id=ben.pk))
-    assert missed(ana.pk, "sleep", [FIRST]) == 0
+    assert count_missed(ana.pk, "sleep", [FIRST]) == 0
 
 
 # A range read whole -------------------------------------------------------------------------------
@@ -380,7 +381,7 @@ def test_days_outside_of_the_range_stay(processor, ana):
 def test_without_a_range_no_day_goes(processor, ana):
     read(processor, *nights(1, 2), fetched_at=OLDER)
     read(processor, *nights(1), read=None)
-    assert (days_held(ana), Reading.objects.count()) == ([1, 2], 1)
+    assert (days_held(ana), Fetch.objects.count()) == ([1, 2], 1)
 
 
 @pytest.mark.django_db
@@ -457,7 +458,7 @@ def test_a_range_read_whole_is_remembered_with_its_run_and_counts(processor, ana
     body = {"type": "sleep", "user": "ana", "data": nights(1), "fetched_at": NEWER}
     counted = MARCH | {"pages": 2, "documents": 3}
     processor.post(body | {"read": counted}, **{"X-Request-ID": "run-1"})
-    found = Reading.objects.get()
+    found = Fetch.objects.get()
     assert (found.user_id, found.type, found.complete) == (ana.pk, "sleep", True)
     assert spans([found]) == [(0, 30)]
     assert found.asked_at == datetime.fromisoformat(NEWER)
@@ -467,7 +468,7 @@ def test_a_range_read_whole_is_remembered_with_its_run_and_counts(processor, ana
 @pytest.mark.django_db
 def test_a_day_whose_document_was_rejected_was_not_read(processor, ana):
     read(processor, *nights(1, score=101))
-    told = {(each.complete, each.start) for each in Reading.objects.all()}
+    told = {(each.complete, each.start) for each in Fetch.objects.all()}
     assert (False, date(2026, 3, 1)) in told
     assert (True, date(2026, 3, 1)) not in told
 

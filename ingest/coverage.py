@@ -1,0 +1,231 @@
+"""Coverage: the ledger as the page, the API, the admin and programs show it.
+
+All of them take the same ranges, merged and counted by the functions of this module.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from django.db import connections
+from django.db.models import Min
+from django.urls import reverse
+
+from ingest.ledger import Ledger, Range, clamp, expected_from, full_ledger, ledger
+from ingest.models import METRIC_MODELS, Fetch
+from metrics import TYPES
+from myhealth.days import utc_date
+from myhealth.states import Cause, Fault, State
+
+
+def merge_alike(ranges: Iterable[Range]) -> list[Range]:
+    """Return fewer ranges: neighbours that differ only in when they were fetched become one."""
+    merged: list[Range] = []
+    for each in ranges:
+        if merged and _shown(merged[-1]) == _shown(each):
+            merged[-1] = replace(merged[-1], end=each.end)
+        else:
+            merged.append(each)
+    return merged
+
+
+def _shown(each: Range) -> tuple[State, str | None, int | None]:
+    return each.state, each.reason, each.verdict.rejected
+
+
+def is_missing(each: Range) -> bool:
+    """Return whether its days are missing; those before the first day Oura has are not."""
+    return each.state != State.HELD and each.verdict.cause != Cause.BEFORE_FIRST
+
+
+def missing_ranges(ranges: Iterable[Range]) -> list[Range]:
+    """Return the merged ranges of missing days, newest first."""
+    return [each for each in reversed(merge_alike(ranges)) if is_missing(each)]
+
+
+def count_missing(ranges: Iterable[Range]) -> Counter[str]:
+    """Return the number of missing days by state."""
+    counts: Counter[str] = Counter()
+    for each in ranges:
+        if is_missing(each):
+            counts[each.state.value] += len(each)
+    return counts
+
+
+def describe_counts(counts: Mapping[str, int]) -> str:
+    """Return numbers of days by state in words, most first: `3 ring not worn, 1 not synced yet`."""
+    most_first = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    labels = dict(State.choices)
+    return ", ".join(f"{days} {labels.get(state, state)}" for state, days in most_first)
+
+
+def stored_days(ranges: Iterable[Range]) -> tuple[date | None, date | None, int]:
+    """Return the first and the last day stored, and how many there are."""
+    stored = [each for each in ranges if each.state.has_row]
+    if not stored:
+        return None, None, 0
+    return stored[0].start, stored[-1].end, sum(map(len, stored))
+
+
+def first_stored_days(user_id: int, using: str = "default") -> dict[str, date]:
+    """Return the first day stored of each type that has any."""
+    firsts = {
+        type_: model.objects.using(using).of(user_id).aggregate(first=Min("day"))["first"]
+        for type_, model in METRIC_MODELS.items()
+    }
+    return {type_: first for type_, first in firsts.items() if first}
+
+
+def missing_today(user_id: int, now: datetime) -> dict[str, dict[str, int]]:
+    """Return by type and state how many of the days expected up to today are missing."""
+    today = utc_date(now)
+    firsts = first_stored_days(user_id)
+    if not firsts:
+        return {}
+    by_type = ledger(user_id, min(firsts.values()), today, today=today)
+    counts = {
+        type_: count_missing(clamp(ranges, first, today))
+        for type_, ranges in by_type.items()
+        if (first := expected_from(TYPES[type_], firsts))
+    }
+    return {type_: dict(each) for type_, each in counts.items() if each}
+
+
+# The API ------------------------------------------------------------------------------------------
+
+
+def api_coverage(by_type: Ledger, *, links: bool) -> dict[str, Any]:
+    """Return what `GET /api/v1/coverage` answers, with `links` to rejected documents or without."""
+    return {
+        type_: {"ranges": [_api_range(each, links) for each in merge_alike(ranges)]}
+        for type_, ranges in by_type.items()
+    }
+
+
+def _api_range(each: Range, links: bool) -> dict[str, Any]:
+    shown = {"from": each.start, "to": each.end, "state": each.state, "reason": each.reason}
+    if links and each.verdict.rejected:
+        shown["link"] = reverse(
+            "admin:ingest_rejecteddocument_change", args=[each.verdict.rejected]
+        )
+    return shown
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The first day stored of one type, the newest before some day, and its last complete fetch."""
+
+    first: date | None
+    newest: date | None
+    fetched_at: datetime | None
+
+
+# Each sub-select reads one entry of an index, however long the history is.
+_EDGES = """
+    SELECT '{type}',
+        (SELECT min(day) FROM {table} WHERE user_id = %(user)s),
+        (SELECT max(day) FROM {table} WHERE user_id = %(user)s AND day < %(before)s),
+        (SELECT max(asked_at) FROM {fetches}
+            WHERE user_id = %(user)s AND type = '{type}' AND complete)"""
+
+
+def edges(user_id: int, before: date, using: str) -> dict[str, Edges]:
+    """Return the edges of each type, with the newest day before `before`."""
+    statement = " UNION ALL ".join(
+        _EDGES.format(type=type_, table=model._meta.db_table, fetches=Fetch._meta.db_table)
+        for type_, model in METRIC_MODELS.items()
+    )
+    with connections[using].cursor() as cursor:
+        cursor.execute(statement, {"user": user_id, "before": before})
+        return {type_: Edges(*values) for type_, *values in cursor}
+
+
+def last_complete_fetch(user_id: int, using: str) -> datetime | None:
+    """Return when the last complete fetch of any type asked Oura."""
+    complete = Fetch.objects.using(using).filter(user_id=user_id, complete=True)
+    return complete.order_by("-asked_at").values_list("asked_at", flat=True).first()
+
+
+def api_summary(
+    by_type: Ledger, edges_by_type: Mapping[str, Edges], start: date, end: date
+) -> dict[str, Any]:
+    """Return by type how many of the days from start to end are expected, stored and missing.
+
+    `by_type` has at least those days; `edges_by_type` was read for the first day that it has. Days
+    before the first that is expected are not counted.
+    """
+    firsts = {type_: each.first for type_, each in edges_by_type.items() if each.first}
+    summary = {}
+    for type_, metric_type in TYPES.items():
+        first = expected_from(metric_type, firsts)
+        expected = clamp(by_type[type_], max(start, first), end) if first else []
+        _, newest, _ = stored_days(clamp(by_type[type_], date.min, end))
+        summary[type_] = {
+            **_counts(expected),
+            "newest_day": newest or edges_by_type[type_].newest,
+            "newest_sync": edges_by_type[type_].fetched_at,
+        }
+    return summary
+
+
+def _counts(expected: Sequence[Range]) -> dict[str, Any]:
+    missing = count_missing(expected)
+    faults: Counter[str] = Counter()
+    for state, days in missing.items():
+        if fault := State(state).fault:
+            faults[fault] += days
+    return {
+        "days_expected": sum(map(len, expected)),
+        "days_present": stored_days(expected)[2],
+        "missing": dict(missing),
+        "fault": {fault.value: faults[fault] for fault in Fault},
+    }
+
+
+# Programs -----------------------------------------------------------------------------------------
+
+
+def program_ledger(user_id: int, *, now: datetime) -> dict[str, list[dict[str, Any]]]:
+    """Return what `GET /api/v1/metrics/ledger` answers: every day that a ring can have."""
+    return {
+        type_: [_program_range(each) for each in ranges]
+        for type_, ranges in full_ledger(user_id, now=now).items()
+    }
+
+
+def _program_range(each: Range) -> dict[str, Any]:
+    verdict = each.verdict
+    return {
+        "from": each.start,
+        "to": each.end,
+        "state": verdict.state,
+        "why": verdict.cause or verdict.missing_collection,
+        "reason": verdict.reason,
+        "asked_at": verdict.asked_at,
+        "next_at": verdict.failure.next_at if verdict.failure else None,
+        "times": verdict.times,
+    }
+
+
+def program_coverage(user_id: int, *, now: datetime) -> dict[str, dict[str, Any]]:
+    """Return what `GET /api/v1/metrics/coverage` answers.
+
+    By type the `first` and `last` day stored, how many `days` there are, and the `missing` ranges
+    between (both ends included).
+    """
+    return {type_: _totals(ranges) for type_, ranges in full_ledger(user_id, now=now).items()}
+
+
+def _totals(ranges: Sequence[Range]) -> dict[str, Any]:
+    first, last, days = stored_days(ranges)
+    between = [each for each in ranges if first and last and first <= each.start <= last]
+    gaps = [
+        list(group)
+        for has_row, group in groupby(between, key=lambda each: each.state.has_row)
+        if not has_row
+    ]
+    missing = [[gap[0].start, gap[-1].end] for gap in gaps]
+    return {"first": first, "last": last, "days": days, "missing": missing}

@@ -1,0 +1,187 @@
+"""The state of a day: what it can be, why, who can fix it, and the sentences that say so.
+
+Every word that people read about a missing day is here.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import TextChoices
+
+# Up to this many failures in a row, the next run tries again.
+_ATTEMPTS_WITHOUT_WAIT = 2
+
+
+class Fault(TextChoices):
+    """Who can fix a missing day."""
+
+    WEARER = "wearer"
+    OURA = "oura"
+    MYHEALTH = "myhealth"
+
+
+class State(TextChoices):
+    """The state of one day of one type; the label is what people read."""
+
+    HELD = "held", "stored"
+    PARTIAL = "partial", "partly stored"
+    REJECTED = "rejected", "could not be stored"
+    NOT_WORN = "not_worn", "ring not worn"
+    NONE = "none", "no data at Oura"
+    NO_PERMISSION = "no_permission", "access denied by Oura"
+    FAILED = "failed", "could not be fetched"
+    NOT_SYNCED = "not_synced", "not synced yet"
+    NOT_ASKED = "not_asked", "not fetched yet"
+
+    @property
+    def has_row(self) -> bool:
+        return self in (State.HELD, State.PARTIAL)
+
+    @property
+    def fault(self) -> Fault | None:
+        """Who can fix it; None if nothing is missing."""
+        return _FAULTS.get(self)
+
+
+_FAULTS = {
+    State.NOT_WORN: Fault.WEARER,
+    State.NOT_SYNCED: Fault.WEARER,
+    State.NO_PERMISSION: Fault.WEARER,
+    State.NONE: Fault.OURA,
+    State.PARTIAL: Fault.OURA,
+    State.REJECTED: Fault.MYHEALTH,
+    State.FAILED: Fault.MYHEALTH,
+    State.NOT_ASKED: Fault.MYHEALTH,
+}
+
+# The reason of a day with no more particular cause.
+_REASONS = {
+    State.REJECTED: "Oura sent data that can't be stored; administrators can see why.",
+    State.NONE: "Oura has no data for this day, although it is over and later days have arrived.",
+    State.NOT_ASKED: "The next collection will fetch it.",
+}
+
+
+class Cause(TextChoices):
+    """Why a day has its state, where a state has several causes; the label is its reason."""
+
+    NEWER_REJECTED = "rejected", "A newer version of this day could not be stored."
+    NOTHING_AT_ALL = (
+        "nothing",
+        "Oura has no data of any kind for this day, although later days have arrived: "
+        "the ring was not worn, or its battery was empty.",
+    )
+    BEFORE_FIRST = "before", "Oura's data start on a later day."
+    EARLY = "early", "It was fetched before the day was over, and will be fetched again."
+    WAITING = (
+        "waiting",
+        "No later day has reached Oura yet: open the Oura app with the ring nearby.",
+    )
+    LATE = "late", "A later day has arrived since; it will be fetched again."
+    FUTURE = "future", "This day is in the future."
+    ANCIENT = "ancient", "There was no Oura ring yet."
+
+
+class FailureKind(TextChoices):
+    """Why a fetch failed; the label is what people read."""
+
+    UNAVAILABLE = "unavailable", "no answer from Oura"
+    RATE_LIMITED = "rate_limited", "rate limit reached"
+    UNAUTHORIZED = "unauthorized", "access token rejected"
+    DISCONNECTED = "disconnected", "not connected"
+    FORBIDDEN = "forbidden", "not permitted"
+    BAD_ANSWER = "bad_answer", "unexpected answer from Oura"
+    PROCESSOR = "processor", "the processor could not store it"
+    ERROR = "error", "internal error"
+    # Never reported: the processor records it of a day whose only document it can't store.
+    REJECTED = "rejected", "document rejected"
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether only the person can help: trying again does not."""
+        return self in (self.UNAUTHORIZED, self.FORBIDDEN, self.DISCONNECTED)
+
+    @property
+    def state(self) -> State:
+        """The state of a day whose last fetch failed like this."""
+        if self is FailureKind.REJECTED:
+            return State.REJECTED
+        return State.NO_PERMISSION if self.is_refusal else State.FAILED
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last of `attempts` failed fetches in a row.
+
+    `collection` is Oura's, `page` counts from 1, `status` is the HTTP status if there was one.
+    """
+
+    kind: FailureKind
+    status: int | None
+    collection: str
+    page: int | None
+    attempts: int
+    at: datetime
+
+    @property
+    def next_at(self) -> datetime:
+        """When to try again: at the next run at first, later after up to a day."""
+        waits = self.attempts - _ATTEMPTS_WITHOUT_WAIT
+        if waits <= 0:
+            return self.at
+        # Ten minutes less, so that an hourly run does not miss its hour by seconds.
+        return self.at + timedelta(hours=min(2 ** min(waits, 5), 24)) - timedelta(minutes=10)
+
+    @property
+    def reason(self) -> str:
+        what = self.collection or "the data"
+        status = f" (HTTP status {self.status})" if self.status else ""
+        times = "once" if self.attempts == 1 else f"{self.attempts} times"
+        tried = f"Tried {times}, last on {_minute(self.at)}"
+        if self.kind.is_refusal:
+            return (
+                f"Oura denied access to {what}{status}: the connection, a scope or the Oura "
+                f"membership is missing. {tried}."
+            )
+        page = f" on page {self.page}" if self.page else ""
+        return (
+            f"Fetching {what} failed{page}: {self.kind.label}{status}. "
+            f"{tried}; next on {_minute(self.next_at)}."
+        )
+
+
+class Verdict(NamedTuple):
+    """The state of a day, and all that its reason is made from.
+
+    `missing_collection` is the one of Oura's that a partial day lacks; `minutes_off` how long the
+    ring was off; `asked_at` when the last complete fetch asked Oura, and `times` how many of them
+    in a row did; `rejected` the primary key of the rejected document.
+    """
+
+    state: State
+    cause: Cause | None = None
+    missing_collection: str = ""
+    minutes_off: int | None = None
+    asked_at: datetime | None = None
+    failure: Failure | None = None
+    rejected: int | None = None
+    times: int = 0
+
+    @property
+    def reason(self) -> str | None:
+        """A sentence for people; None where there is nothing to explain."""
+        if self.cause:
+            return self.cause.label
+        if self.missing_collection:
+            return f"Oura has no {self.missing_collection} document for this day."
+        if self.minutes_off:
+            hours, minutes = divmod(self.minutes_off, 60)
+            return f"The ring was off for {hours} h {minutes} min of this day and the day before."
+        if self.state in _REASONS:
+            return _REASONS[self.state]
+        return self.failure.reason if self.failure else None
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"

@@ -1,0 +1,79 @@
+"""People and their days: everything that tests store, is stored by these functions."""
+
+import functools
+from datetime import date, timedelta
+
+import orjson
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from django.utils import timezone
+
+from ingest.models import METRIC_MODELS, Fetch, RejectedDocument
+from ingest.upsert import Whole, store
+from myhealth.days import utc_today
+
+PASSWORDS = {"ana": "correct horse battery", "ben": "another good password"}
+
+
+@functools.cache
+def _hashed(name):
+    """Hashing is slow on purpose, so do it once for all tests."""
+    return make_password(PASSWORDS[name])
+
+
+def person(name, password_of=None):
+    password = _hashed(password_of or name)
+    return get_user_model().objects.create(username=name, password=password)
+
+
+def days_ago(count):
+    return utc_today() - timedelta(days=count)
+
+
+def as_date(day):
+    return day if isinstance(day, date) else date.fromisoformat(day)
+
+
+def document(day="2026-03-01", id="a", **columns):
+    return {"id": id, "day": str(day), **columns}
+
+
+def store_documents(user, documents, type="sleep", *, at=None, fetched=None):
+    """Store documents as the processor does; `fetched` is the range they are complete for."""
+    at = at or timezone.now()
+    whole = Whole(*map(as_date, fetched), "a run") if fetched else None
+    raw = [each if isinstance(each, bytes) else orjson.dumps(each) for each in documents]
+    return store(METRIC_MODELS[type], user.pk, raw, fetched_at=at, now=at, whole=whole)
+
+
+def store_days(user, days, type="sleep", *, at=None, fetched=None, **columns):
+    """Store a row for each day, all with the same columns."""
+    documents = [document(day, f"{user.username} {type} {day}", **columns) for day in days]
+    outcome = store_documents(user, documents, type, at=at, fetched=fetched)
+    assert outcome.rejected == []
+
+
+def fetch_completely(user, start, end, types=METRIC_MODELS, *, at=None):
+    """Record complete fetches that brought exactly the rows that are stored."""
+    for type_ in types:
+        model = METRIC_MODELS[type_]
+        stored = model.objects.of(user.pk).between(as_date(start), as_date(end))
+        rows = stored.values("oura_id", "day", *model.metric_type.column_names)
+        documents = [{"id": row.pop("oura_id"), **row} for row in rows]
+        outcome = store_documents(user, documents, type_, at=at, fetched=(start, end))
+        assert outcome.rejected == []
+
+
+def failed_fetch(user, start, end, type="sleep", **columns):
+    """Store a failed fetch; the columns are those of the table."""
+    columns = {"kind": "unavailable", "asked_at": timezone.now(), "attempts": 1, **columns}
+    return Fetch.objects.create(
+        user=user, type=type, start=start, end=end, complete=False, **columns
+    )
+
+
+def reject_document(user, day, type="sleep", **columns):
+    """Send a document that can't be stored; returns what is kept of it."""
+    rejected = document(day, f"bad {day}", **{"score": 500, **columns})
+    assert store_documents(user, [rejected], type).rejected
+    return RejectedDocument.objects.get(user=user, type=type, day=str(day))
