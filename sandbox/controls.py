@@ -1,4 +1,4 @@
-"""The sandbox's own controls, never part of Oura's paths: people, faults, days that change."""
+"""The sandbox's controls under `/_sandbox/`: people, faults, changes to days, OAuth2 state."""
 
 from collections.abc import Callable
 from datetime import date
@@ -10,24 +10,22 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from myhealth.days import parse_day
-from sandbox import answers, grants, store
-from sandbox.answers import Refused
+from sandbox import grants, store
 from sandbox.days import Document
-from sandbox.faults import KINDS, Fault, faults, paths, requests
-from sandbox.people import everyone
-from sandbox.people import people as all_people
+from sandbox.faults import KINDS, MAX_RETRY_AFTER, Fault, fault_paths, faults, request_counts
+from sandbox.people import all_people, named_people
+from sandbox.responses import ApiError, error_response, json_response
 from sandbox.sleep import NAP_TYPES
 
-Body = dict[str, Any]
-Handler = Callable[[Body], object]
-MOST_TIMES = 1_000_000
-MOST_SECONDS = 3600
+_Body = dict[str, Any]
+_Handler = Callable[[_Body], object]
+_MAX_TIMES = 1_000_000
 
 
-def control(**handlers: Handler) -> Callable[[HttpRequest], HttpResponse]:
-    """A route with a handler for each method, which gets the body or, by GET, the query.
+def _control_view(**handlers: _Handler) -> Callable[[HttpRequest], HttpResponse]:
+    """Return a view with one handler per method, called with the body or, for GET, the query.
 
-    What a handler raises becomes a sentence.
+    Errors raised by a handler are answered as `{"detail": …}`.
     """
 
     @csrf_exempt
@@ -35,210 +33,213 @@ def control(**handlers: Handler) -> Callable[[HttpRequest], HttpResponse]:
         handler = handlers.get(str(request.method))
         if handler is None:
             allow = ", ".join(handlers)
-            return answers.json({"detail": f"Expected {allow}."}, 405, {"Allow": allow})
+            return json_response(
+                {"detail": f"This route accepts {allow} only."}, 405, {"Allow": allow}
+            )
         try:
-            given = body(request) if request.method == "POST" else request.GET.dict()
-            return answers.json(handler(given))
-        except Refused as refused:
-            return answers.refusal(refused)
-        except store.Unknown as unknown:
-            return answers.json({"detail": unknown.args[0]}, 404)
+            fields = _parse_body(request) if request.method == "POST" else request.GET.dict()
+            return json_response(handler(fields))
+        except ApiError as error:
+            return error_response(error)
+        except store.NotFound as error:
+            return json_response({"detail": error.args[0]}, 404)
         except ValueError as error:
-            return answers.json({"detail": str(error)}, 400)
+            return json_response({"detail": str(error)}, 400)
 
     return view
 
 
-def body(request: HttpRequest) -> Body:
+def _parse_body(request: HttpRequest) -> _Body:
     try:
-        found = orjson.loads(request.body)
+        value = orjson.loads(request.body)
     except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
+        value = None
+    if not isinstance(value, dict):
         raise ValueError("The body must be a JSON object.")
-    return found
-
-
-def only(given: Body, *names: str) -> None:
-    strange = sorted(given.keys() - set(names))
-    if strange:
-        raise ValueError(f"Unknown: {', '.join(strange)}; expected {', '.join(names)}.")
-
-
-def whole(given: Body, name: str, default: int, lowest: int, highest: int) -> int:
-    value = given.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
-        raise ValueError(f"{name} must be a whole number from {lowest} to {highest}.")
     return value
 
 
-def truth(given: Body, name: str, default: bool | None = None) -> bool:
-    value = given.get(name, default)
+def _check_fields(fields: _Body, *names: str) -> None:
+    unknown = sorted(fields.keys() - set(names))
+    if unknown:
+        raise ValueError(f"Unknown fields: {', '.join(unknown)}. Use only {', '.join(names)}.")
+
+
+def _int_field(fields: _Body, name: str, default: int, lowest: int, highest: int) -> int:
+    value = fields.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+        raise ValueError(f"{name} must be an integer from {lowest} to {highest}.")
+    return value
+
+
+def _bool_field(fields: _Body, name: str, default: bool | None = None) -> bool:
+    value = fields.get(name, default)
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be true or false.")
     return value
 
 
-def people(given: Body) -> object:
-    chosen = everyone if given.get("all") == "1" else all_people
+def _list_people(fields: _Body) -> object:
+    people = all_people if fields.get("all") == "1" else named_people
     return [
-        {"name": each.name, "user_id": each.user_id, "access_token": each.access_token}
-        for each in chosen(settings.SANDBOX_SEED).values()
+        {"name": person.name, "user_id": person.user_id, "access_token": person.access_token}
+        for person in people(settings.SANDBOX_SEED).values()
     ]
 
 
-def add_fault(given: Body) -> object:
-    only(given, "fault", "times", "path", "name", "retry_after")
-    kind, path = given.get("fault"), given.get("path")
+def _add_fault(fields: _Body) -> object:
+    _check_fields(fields, "fault", "times", "path", "name", "retry_after")
+    kind, path = fields.get("fault"), fields.get("path")
     if kind not in tuple(KINDS):
         raise ValueError(f"fault must be one of: {', '.join(KINDS)}.")
-    if path is not None and path not in paths():
-        raise ValueError(f"path must be left out or one of: {', '.join(paths())}.")
-    times = whole(given, "times", 1, 1, MOST_TIMES)
-    name = known_name({"name": given["name"]}) if given.get("name") is not None else None
-    wait = whole(given, "retry_after", 1, 0, MOST_SECONDS)
+    if path is not None and path not in fault_paths():
+        raise ValueError(f"path must be omitted or one of: {', '.join(fault_paths())}.")
+    times = _int_field(fields, "times", 1, 1, _MAX_TIMES)
+    name = _person_name({"name": fields["name"]}) if fields.get("name") is not None else None
+    wait = _int_field(fields, "retry_after", 1, 0, MAX_RETRY_AFTER)
     return faults.add(Fault(kind, times, path, name, wait))
 
 
-def clear_faults(_: Body) -> object:
+def _clear_faults(_: _Body) -> object:
     return {"cleared": faults.clear()}
 
 
-def clear_requests(_: Body) -> object:
-    requests.clear()
-    return requests.listed()
+def _clear_request_counts(_: _Body) -> object:
+    request_counts.clear()
+    return request_counts.to_dict()
 
 
-def day_of(given: Body) -> tuple[str, str, date]:
+def _day_fields(fields: _Body) -> tuple[str, str, date]:
+    """Return name, type and day. Raises ValueError if one is missing or malformed."""
     for name in ("name", "type", "day"):
-        if not isinstance(given.get(name), str):
-            raise ValueError(f"{name} must be a text.")
-    day = parse_day(given["day"])
+        if not isinstance(fields.get(name), str):
+            raise ValueError(f"{name} must be a string.")
+    day = parse_day(fields["day"])
     if day is None:
-        raise ValueError(f"day: {given['day']!r} is not a date; expected YYYY-MM-DD.")
-    return given["name"], given["type"], day
+        raise ValueError(f"day must be a date as YYYY-MM-DD, not {fields['day']!r}.")
+    return fields["name"], fields["type"], day
 
 
-def recompute(given: Body) -> object:
-    only(given, "name", "type", "day", "new_id")
-    new_id = truth(given, "new_id", default=False)
-    name, collection, day = day_of(given)
+def _recompute(fields: _Body) -> object:
+    _check_fields(fields, "name", "type", "day", "new_id")
+    new_id = _bool_field(fields, "new_id", default=False)
+    name, collection, day = _day_fields(fields)
     documents = store.recompute(name, collection, day, new_id=new_id)
-    return told(name, collection, day) | {
+    return _describe_day(name, collection, day) | {
         "new_id": new_id,
-        "ids": ids(documents),
+        "ids": _ids(documents),
         "score": documents[0].get("score"),
     }
 
 
-def nap(given: Body) -> object:
-    """A nap that Oura detects, and what becomes of it: the same one under another type."""
-    only(given, "name", "day", "type")
-    name, kind, day = day_of(given)
+def _set_nap(fields: _Body) -> object:
+    """Add a nap to a day, as if Oura had detected it, or change the type of the added nap."""
+    _check_fields(fields, "name", "day", "type")
+    name, kind, day = _day_fields(fields)
     if kind not in NAP_TYPES:
         raise ValueError(f"type must be one of: {', '.join(NAP_TYPES)}.")
-    return told(name, "sleep", day) | {"ids": ids(store.nap(name, day, kind))}
+    return _describe_day(name, "sleep", day) | {"ids": _ids(store.set_nap(name, day, kind))}
 
 
-def periods(given: Body) -> object:
-    only(given, "name", "day", "deleted")
-    name, _, day = day_of({**given, "type": "sleep"})
-    found = store.periods(name, day, deleted=truth(given, "deleted"))
-    return told(name, "sleep", day) | {"ids": ids(found)}
+def _set_periods_deleted(fields: _Body) -> object:
+    _check_fields(fields, "name", "day", "deleted")
+    name, _, day = _day_fields({**fields, "type": "sleep"})
+    documents = store.set_periods_deleted(name, day, deleted=_bool_field(fields, "deleted"))
+    return _describe_day(name, "sleep", day) | {"ids": _ids(documents)}
 
 
-def ids(documents: list[Document]) -> list[str]:
+def _ids(documents: list[Document]) -> list[str]:
     return [document["id"] for document in documents]
 
 
-def remove(given: Body) -> object:
-    only(given, "name", "type", "day")
-    name, collection, day = day_of(given)
-    return told(name, collection, day) | {"removed": store.remove(name, collection, day)}
+def _remove(fields: _Body) -> object:
+    _check_fields(fields, "name", "type", "day")
+    name, collection, day = _day_fields(fields)
+    return _describe_day(name, collection, day) | {"removed": store.remove(name, collection, day)}
 
 
-def restore(given: Body) -> object:
-    only(given, "name", "type", "day")
-    name, collection, day = day_of(given)
-    return told(name, collection, day) | {"restored": store.restore(name, collection, day)}
+def _restore(fields: _Body) -> object:
+    _check_fields(fields, "name", "type", "day")
+    name, collection, day = _day_fields(fields)
+    return _describe_day(name, collection, day) | {"restored": store.restore(name, collection, day)}
 
 
-def told(name: str, collection: str, day: date) -> Body:
+def _describe_day(name: str, collection: str, day: date) -> _Body:
     return {"name": name, "type": collection, "day": day.isoformat()}
 
 
-def add_client(given: Body) -> object:
-    only(given, "client_id", "client_secret", "redirect_uris", "portal")
-    uris, portal = given.get("redirect_uris"), given.get("portal", grants.NEW)
+def _register_application(fields: _Body) -> object:
+    _check_fields(fields, "client_id", "client_secret", "redirect_uris", "portal")
+    uris, portal = fields.get("redirect_uris"), fields.get("portal", grants.NEW)
     if portal not in (grants.NEW, grants.OLD):
         raise ValueError("portal must be new or old.")
     if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
-        raise ValueError("redirect_uris must be a list of texts.")
-    name, secret = filled(given, "client_id"), filled(given, "client_secret")
+        raise ValueError("redirect_uris must be a list of strings.")
+    name, secret = _text_field(fields, "client_id"), _text_field(fields, "client_secret")
     with grants.state.lock:
-        made = grants.Application(name, secret, portal, tuple(uris))
-        grants.state.applications[name] = made
+        application = grants.Application(name, secret, portal, tuple(uris))
+        grants.state.applications[name] = application
     return {"client_id": name, "portal": portal}
 
 
-def filled(given: Body, name: str) -> str:
-    value = given.get(name)
+def _text_field(fields: _Body, name: str) -> str:
+    value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} must be a text and not empty.")
+        raise ValueError(f"{name} must be a non-empty string.")
     return value
 
 
-def expire(given: Body) -> object:
-    """The access tokens of a person end now; the refresh tokens don't."""
+def _expire_access_tokens(fields: _Body) -> object:
+    """Expire a person's access tokens now; their refresh tokens stay valid."""
     with grants.state.lock:
-        held = grants.of_person(known_name(given))
-        for grant in held:
+        expiring = grants.grants_of_person(_person_name(fields))
+        for grant in expiring:
             grant.expires_at = 0.0
-    return {"expired": len(held)}
+    return {"expired": len(expiring)}
 
 
-def revoke(given: Body) -> object:
-    """As if the person had removed the application at Oura."""
+def _revoke_grants(fields: _Body) -> object:
+    """Revoke a person's grants, as if they had removed the applications at Oura."""
     with grants.state.lock:
-        held = grants.of_person(known_name(given))
-        for grant in held:
-            grant.alive = False
-    return {"revoked": len(held)}
+        revoked = grants.grants_of_person(_person_name(fields))
+        for grant in revoked:
+            grant.active = False
+    return {"revoked": len(revoked)}
 
 
-def membership(given: Body) -> object:
-    only(given, "name", "active")
-    name, active = known_name({"name": given.get("name")}), truth(given, "active")
+def _set_membership(fields: _Body) -> object:
+    _check_fields(fields, "name", "active")
+    name, active = _person_name({"name": fields.get("name")}), _bool_field(fields, "active")
     with grants.state.lock:
         (grants.state.lapsed.discard if active else grants.state.lapsed.add)(name)
     return {"name": name, "active": active}
 
 
-def lifetime(given: Body) -> object:
-    """Seconds that access tokens live which are given from now on."""
-    only(given, "seconds")
-    grants.state.lifetime = whole(given, "seconds", 2_591_999, 0, 10**8)
+def _set_token_lifetime(fields: _Body) -> object:
+    """Set the lifetime, in seconds, of access tokens that are issued from now on."""
+    _check_fields(fields, "seconds")
+    grants.state.lifetime = _int_field(fields, "seconds", 2_591_999, 0, 10**8)
     return {"seconds": grants.state.lifetime}
 
 
-def known_name(given: Body) -> str:
-    only(given, "name")
-    name = given.get("name")
-    if not isinstance(name, str) or name not in everyone(settings.SANDBOX_SEED):
+def _person_name(fields: _Body) -> str:
+    _check_fields(fields, "name")
+    name = fields.get("name")
+    if not isinstance(name, str) or name not in all_people(settings.SANDBOX_SEED):
         raise ValueError(f"There is no person {name!r}.")
     return name
 
 
-clients_view = control(POST=add_client)
-expire_view = control(POST=expire)
-revoke_view = control(POST=revoke)
-membership_view = control(POST=membership)
-lifetime_view = control(POST=lifetime)
-people_view = control(GET=people)
-faults_view = control(GET=lambda _: faults.listed(), POST=add_fault, DELETE=clear_faults)
-requests_view = control(GET=lambda _: requests.listed(), DELETE=clear_requests)
-recompute_view = control(POST=recompute)
-nap_view = control(POST=nap)
-periods_view = control(POST=periods)
-remove_view = control(POST=remove)
-restore_view = control(POST=restore)
+clients_view = _control_view(POST=_register_application)
+expire_view = _control_view(POST=_expire_access_tokens)
+revoke_view = _control_view(POST=_revoke_grants)
+membership_view = _control_view(POST=_set_membership)
+lifetime_view = _control_view(POST=_set_token_lifetime)
+people_view = _control_view(GET=_list_people)
+faults_view = _control_view(GET=lambda _: faults.to_list(), POST=_add_fault, DELETE=_clear_faults)
+requests_view = _control_view(GET=lambda _: request_counts.to_dict(), DELETE=_clear_request_counts)
+recompute_view = _control_view(POST=_recompute)
+nap_view = _control_view(POST=_set_nap)
+periods_view = _control_view(POST=_set_periods_deleted)
+remove_view = _control_view(POST=_remove)
+restore_view = _control_view(POST=_restore)

@@ -1,4 +1,4 @@
-"""Faults on demand: what the next requests suffer instead of, or besides, their answer."""
+"""Faults on demand: errors, delays and broken bodies in place of a proper response."""
 
 import time
 from collections import Counter
@@ -8,24 +8,25 @@ from threading import BoundedSemaphore, Event, Lock
 
 from django.http import HttpResponse
 
-from sandbox import answers
 from sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS
+from sandbox.responses import json_response, raw_json_response
 from sandbox.series import SERIES
 
-HOLD = 60.0  # Seconds for which a timeout holds a request.
-MOST_HELD = 4  # Each keeps a thread of the server's, which has eight.
-SLOW = 1.0
-TOKEN = "token"  # OAuth2's, of either provider.
-LIMIT, WINDOW = 5000, 300  # Requests in seconds: the ceiling that Oura publishes.
-GATEWAY = b"""<!DOCTYPE HTML><HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE>
+_HOLD_SECONDS = 60.0  # How long a timeout holds a request.
+_MAX_HELD = 4  # Each occupies one of the server's eight threads.
+_SLOW_SECONDS = 1.0
+MAX_RETRY_AFTER = 3600
+TOKEN_PATH = "token"  # The token endpoints of both OAuth2 providers.
+_LIMIT, _WINDOW_SECONDS = 5000, 300  # The limit that Oura publishes.
+_GATEWAY = b"""<!DOCTYPE HTML><HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE>
 </HEAD><BODY><H1>%b ERROR</H1><H2>The request could not be satisfied.</H2></BODY></HTML>"""
 
-Answer = Callable[[], HttpResponse]
+_GetResponse = Callable[[], HttpResponse]
 
 
-def paths() -> tuple[str, ...]:
-    """What a fault can be limited to."""
-    return (*COLLECTIONS, *SERIES, RINGS, PERSONAL_INFO, TOKEN)
+def fault_paths() -> tuple[str, ...]:
+    """Return the names of the routes that a fault can be limited to."""
+    return (*COLLECTIONS, *SERIES, RINGS, PERSONAL_INFO, TOKEN_PATH)
 
 
 @dataclass(slots=True)
@@ -38,14 +39,14 @@ class Fault:
     hits: int = 0
 
 
-def told(fault: Fault) -> dict[str, object]:
-    """The fault as the controls show it; a person is named where it is one's alone."""
+def _to_dict(fault: Fault) -> dict[str, object]:
+    """Return the fault as the controls show it, with `name` only if it is limited to a person."""
     return {key: value for key, value in asdict(fault).items() if (key, value) != ("name", None)}
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One request's share of a fault: the how manieth it is, and what ends its wait."""
+    """One request's share of a fault: its ordinal number, and the event that ends its wait."""
 
     kind: str
     number: int
@@ -53,50 +54,50 @@ class Hit:
     released: Event
 
 
-class Faults:
-    """The faults in force, the oldest first; safe for several threads."""
+class _Faults:
+    """The active faults, oldest first. Thread-safe."""
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.held: list[Fault] = []
+        self.active: list[Fault] = []
         self.released = Event()
 
     def add(self, fault: Fault) -> dict[str, object]:
         with self.lock:
-            self.held.append(fault)
-            return told(fault)
+            self.active.append(fault)
+            return _to_dict(fault)
 
-    def listed(self) -> list[dict[str, object]]:
+    def to_list(self) -> list[dict[str, object]]:
         with self.lock:
-            return [told(fault) for fault in self.held]
+            return [_to_dict(fault) for fault in self.active]
 
     def clear(self) -> int:
-        """Forget all faults and let go whom they hold; returns how many they were."""
+        """Remove all faults and release the requests that they hold. Return their number."""
         with self.lock:
-            count, self.held = len(self.held), []
+            count, self.active = len(self.active), []
             self.released.set()
-            # Whoever waits has the old event; later faults wait for a new one.
+            # Waiting requests have the old event; later faults wait for a new one.
             self.released = Event()
             return count
 
-    def take(self, path: str, name: str | None = None) -> Hit | None:
-        """The first fault for path and person that has hits left, with this one counted."""
+    def next_hit(self, path: str, name: str | None = None) -> Hit | None:
+        """Count and return a hit of the first matching fault that has any left."""
         with self.lock:
-            for fault in self.held:
-                meant = fault.path in (None, path) and fault.name in (None, name)
-                if meant and fault.hits < fault.times:
+            for fault in self.active:
+                matches = fault.path in (None, path) and fault.name in (None, name)
+                if matches and fault.hits < fault.times:
                     fault.hits += 1
                     return Hit(fault.fault, fault.hits, fault.retry_after, self.released)
         return None
 
-    def asked(self, kind: str, retry_after: int) -> Hit:
-        """A hit that no fault in force stands behind."""
+    def hit_once(self, kind: str, retry_after: int) -> Hit:
+        """Return a hit that belongs to none of the active faults."""
         with self.lock:
             return Hit(kind, 1, retry_after, self.released)
 
 
-class Requests:
-    """How many requests of Oura's routes came, by route."""
+class _RequestCounts:
+    """The number of requests to Oura's routes, per route. Thread-safe."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -106,7 +107,7 @@ class Requests:
         with self.lock:
             self.counts[route] += 1
 
-    def listed(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         with self.lock:
             return {"total": self.counts.total(), "paths": dict(sorted(self.counts.items()))}
 
@@ -115,86 +116,86 @@ class Requests:
             self.counts.clear()
 
 
-faults, requests = Faults(), Requests()
-holding = BoundedSemaphore(MOST_HELD)
+faults, request_counts = _Faults(), _RequestCounts()
+_held_slots = BoundedSemaphore(_MAX_HELD)
 
 
-def suffer(hit: Hit, answer: Answer) -> HttpResponse:
-    """What comes instead of the answer; `answer` is called only by faults that pass it on."""
-    return KINDS[hit.kind](hit, answer)
+def respond_with_fault(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    """Return the faulty response. Faults that pass a response on call `get_response`."""
+    return KINDS[hit.kind](hit, get_response)
 
 
-def rate_limit(hit: Hit, answer: Answer) -> HttpResponse:
+def _rate_limit(hit: Hit, get_response: _GetResponse) -> HttpResponse:
     headers = {
         "Retry-After": str(hit.retry_after),
-        "X-RateLimit-Limit": str(LIMIT),
-        "X-RateLimit-Window": str(WINDOW),
+        "X-RateLimit-Limit": str(_LIMIT),
+        "X-RateLimit-Window": str(_WINDOW_SECONDS),
         "X-RateLimit-Reset": str(int(time.time()) + hit.retry_after),
         "X-RateLimit-Tier": "user",
     }
-    return answers.json({"detail": "Rate limit exceeded"}, 429, headers)
+    return json_response({"detail": "Rate limit exceeded"}, 429, headers)
 
 
-def server_error(hit: Hit, answer: Answer) -> HttpResponse:
-    """Each in turn: an error of the application, of the gateway (not JSON), and an outage."""
+def _server_error(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    """Return in turn an application error, a gateway error (not JSON) and an outage."""
     status = (500, 502, 503)[(hit.number - 1) % 3]
     if status == 500:
-        return answers.json({"detail": "Internal Server Error"}, 500)
-    page = GATEWAY % str(status).encode()
+        return json_response({"detail": "Internal Server Error"}, 500)
+    page = _GATEWAY % str(status).encode()
     return HttpResponse(page, status=status, content_type="text/html")
 
 
-def timeout(hit: Hit, answer: Answer) -> HttpResponse:
-    """Hold the request for a minute, then 504.
+def _timeout(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    """Hold the request for a minute, then return 504.
 
-    At most MOST_HELD are held at a time, also after their client has gone; any more get their 504
-    at once. Other requests, the controls among them, so always find a thread.
+    At most _MAX_HELD requests are held at a time, even if their client has gone; further ones get
+    504 at once. This leaves threads for other requests, such as the controls.
     """
-    if holding.acquire(blocking=False):
+    if _held_slots.acquire(blocking=False):
         try:
-            hit.released.wait(HOLD)
+            hit.released.wait(_HOLD_SECONDS)
         finally:
-            holding.release()
-    return HttpResponse(GATEWAY % b"504", status=504, content_type="text/html")
+            _held_slots.release()
+    return HttpResponse(_GATEWAY % b"504", status=504, content_type="text/html")
 
 
-def slow(hit: Hit, answer: Answer) -> HttpResponse:
-    hit.released.wait(SLOW)
-    return answer()
+def _slow(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    hit.released.wait(_SLOW_SECONDS)
+    return get_response()
 
 
-def truncated(hit: Hit, answer: Answer) -> HttpResponse:
-    """The first half of the answer, under the length of the whole: the connection breaks off."""
-    response = answer()
-    whole = len(response.content)
-    response.content = response.content[: whole // 2]
-    response["Content-Length"] = str(whole)
+def _truncated(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    """Return half of the body with the Content-Length of all of it, as a broken connection does."""
+    response = get_response()
+    length = len(response.content)
+    response.content = response.content[: length // 2]
+    response["Content-Length"] = str(length)
     return response
 
 
-def malformed(hit: Hit, answer: Answer) -> HttpResponse:
-    """200 each time, and in turn a page of HTML and JSON that ends too soon."""
+def _malformed(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    """Return 200 with, in turn, an HTML page and incomplete JSON."""
     if hit.number % 2:
-        return HttpResponse(GATEWAY % b"", content_type="text/html")
-    return answers.raw(b'{"data": [{"id": "')
+        return HttpResponse(_GATEWAY % b"", content_type="text/html")
+    return raw_json_response(b'{"data": [{"id": "')
 
 
-def unauthorized(hit: Hit, answer: Answer) -> HttpResponse:
-    return answers.json({"detail": "Access token is invalid or has expired."}, 401)
+def _unauthorized(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    return json_response({"detail": "Access token is invalid or has expired."}, 401)
 
 
-def forbidden(hit: Hit, answer: Answer) -> HttpResponse:
+def _forbidden(hit: Hit, get_response: _GetResponse) -> HttpResponse:
     detail = "The user's Oura membership has expired, or the scope was not granted."
-    return answers.json({"detail": detail}, 403)
+    return json_response({"detail": detail}, 403)
 
 
-KINDS: dict[str, Callable[[Hit, Answer], HttpResponse]] = {
-    "rate_limit": rate_limit,
-    "server_error": server_error,
-    "timeout": timeout,
-    "slow": slow,
-    "truncated": truncated,
-    "malformed": malformed,
-    "unauthorized": unauthorized,
-    "forbidden": forbidden,
+KINDS: dict[str, Callable[[Hit, _GetResponse], HttpResponse]] = {
+    "rate_limit": _rate_limit,
+    "server_error": _server_error,
+    "timeout": _timeout,
+    "slow": _slow,
+    "truncated": _truncated,
+    "malformed": _malformed,
+    "unauthorized": _unauthorized,
+    "forbidden": _forbidden,
 }

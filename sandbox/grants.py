@@ -1,4 +1,4 @@
-"""Applications, and what people have granted them: the state of the sandbox's OAuth2."""
+"""The state of the sandbox's OAuth2: applications and the grants that they have."""
 
 import base64
 import hashlib
@@ -11,8 +11,8 @@ from threading import RLock
 from sandbox.people import Person
 from sandbox.registry import scope_of
 
-PREFIX = "extapi:"
-# Each with what the consent page says of it.
+SCOPE_PREFIX = "extapi:"
+# With their descriptions on the consent page.
 SCOPES = {
     "personal": "age, sex, height and weight",
     "daily": "summaries of sleep, activity and readiness",
@@ -26,15 +26,15 @@ SCOPES = {
     "ring_configuration": "the ring and its battery",
     "email": "email address",
 }
-OLD_NAMES = {"spo2Daily": "spo2"}
-CODE_SECONDS = 600.0
+_OLD_SCOPE_NAMES = {"spo2Daily": "spo2"}
+_CODE_SECONDS = 600.0
 NEW, OLD = "new", "old"
-LAPTOP = re.compile(r"http://(localhost|127\.0\.0\.1):[0-9]{1,5}/connect/oura/callback")
+_LOCAL_CALLBACK = re.compile(r"http://(localhost|127\.0\.0\.1):[0-9]{1,5}/connect/oura/callback")
 
 
 @dataclass(frozen=True)
 class Application:
-    """`redirect_uris` None takes myhealth's own, on any port of this machine."""
+    """An OAuth2 client. Without `redirect_uris` it is myhealth, on any port of this machine."""
 
     client_id: str
     client_secret: str
@@ -43,13 +43,13 @@ class Application:
 
     def accepts(self, uri: str) -> bool:
         if self.redirect_uris is None:
-            return bool(LAPTOP.fullmatch(uri))
+            return bool(_LOCAL_CALLBACK.fullmatch(uri))
         return uri in self.redirect_uris
 
 
 @dataclass
 class Grant:
-    """What a person let an application have. Its tokens of the past stay spent for good."""
+    """A person's consent to an application, with its current tokens. Earlier tokens are void."""
 
     person: Person
     application: Application
@@ -57,10 +57,10 @@ class Grant:
     access_token: str = ""
     refresh_token: str = ""
     expires_at: float = 0.0
-    alive: bool = True
+    active: bool = True
 
-    def is_of(self, application: Application) -> bool:
-        # By id: an application that was registered again keeps its grants.
+    def belongs_to(self, application: Application) -> bool:
+        # By id, so that an application keeps its grants when it is registered again.
         return self.application.client_id == application.client_id
 
     def covers(self, collection: str) -> bool:
@@ -68,90 +68,92 @@ class Grant:
 
 
 @dataclass
-class Code:
+class _Code:
     grant: Grant
     redirect_uri: str
     challenge: str
-    until: float
+    expires_at: float
     used: bool = False
 
 
 @dataclass
-class State:
-    """All of it, in the memory of the one process; `lock` guards every change."""
+class _State:
+    """The whole state, in memory. Hold `lock` for every change."""
 
     lock: RLock = field(default_factory=RLock)
     applications: dict[str, Application] = field(default_factory=dict)
-    codes: dict[str, Code] = field(default_factory=dict)
+    codes: dict[str, _Code] = field(default_factory=dict)
     grants: list[Grant] = field(default_factory=list)
     by_access: dict[str, Grant] = field(default_factory=dict)
     by_refresh: dict[str, Grant] = field(default_factory=dict)
-    lapsed: set[str] = field(default_factory=set)
+    lapsed: set[str] = field(default_factory=set)  # People without a membership.
     lifetime: int = 2_591_999
 
     def clear(self) -> None:
         with self.lock:
             own = Application("myhealth-sandbox", "myhealth-sandbox-secret")
             self.applications = {own.client_id: own}
-            for each in (self.codes, self.grants, self.by_access, self.by_refresh, self.lapsed):
-                each.clear()
+            for items in (self.codes, self.grants, self.by_access, self.by_refresh, self.lapsed):
+                items.clear()
             self.lifetime = 2_591_999
 
 
-state = State()
+state = _State()
 state.clear()
 
 
-def known_scopes(text: str) -> tuple[str, ...]:
-    """The scopes that there are, without prefix; others are dropped, as Oura does, silently."""
-    names = (each.removeprefix(PREFIX) for each in text.split())
-    names = (OLD_NAMES.get(each, each) for each in names)
-    return tuple(dict.fromkeys(each for each in names if each in SCOPES))
+def parse_scopes(text: str) -> tuple[str, ...]:
+    """Return the known scopes without prefix. Others are dropped silently, as Oura does."""
+    names = (name.removeprefix(SCOPE_PREFIX) for name in text.split())
+    names = (_OLD_SCOPE_NAMES.get(name, name) for name in names)
+    return tuple(dict.fromkeys(name for name in names if name in SCOPES))
 
 
-def new_code(grant: Grant, redirect_uri: str, challenge: str) -> str:
+def issue_code(grant: Grant, redirect_uri: str, challenge: str) -> str:
     code = secrets.token_urlsafe(24)
     with state.lock:
         state.grants.append(grant)
-        until = time.monotonic() + CODE_SECONDS
-        state.codes[code] = Code(grant, redirect_uri, challenge, until)
+        expires_at = time.monotonic() + _CODE_SECONDS
+        state.codes[code] = _Code(grant, redirect_uri, challenge, expires_at)
     return code
 
 
-def redeem(code: str, application: Application, redirect_uri: str, verifier: str) -> Grant | None:
-    """New tokens for a code, once; a code that comes again ends what it gave."""
+def redeem_code(
+    code: str, application: Application, redirect_uri: str, verifier: str
+) -> Grant | None:
+    """Return the grant with new tokens. A code that is used twice revokes its grant."""
     with state.lock:
-        held = state.codes.get(code)
-        if held is None or not held.grant.is_of(application):
+        issued = state.codes.get(code)
+        if issued is None or not issued.grant.belongs_to(application):
             return None
-        if held.used:
-            held.grant.alive = False
+        if issued.used:
+            issued.grant.active = False
             return None
-        held.used = True
-        fits = held.redirect_uri == redirect_uri and matches(held.challenge, verifier)
-        if not (fits and held.grant.alive) or time.monotonic() > held.until:
+        issued.used = True
+        matches = issued.redirect_uri == redirect_uri and _verify(issued.challenge, verifier)
+        if not (matches and issued.grant.active) or time.monotonic() > issued.expires_at:
             return None
-        return issue(held.grant)
+        return issue_tokens(issued.grant)
 
 
-def matches(challenge: str, verifier: str) -> bool:
-    """PKCE by S256 (RFC 7636), where the application asked for it."""
+def _verify(challenge: str, verifier: str) -> bool:
+    """Verify PKCE with S256 (RFC 7636), if the application sent a challenge."""
     if not challenge:
         return True
     digest = hashlib.sha256(verifier.encode()).digest()
     return challenge == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def renew(refresh_token: str, application: Application) -> Grant | None:
-    """New tokens for a refresh token, which is spent from then on."""
+def refresh_tokens(refresh_token: str, application: Application) -> Grant | None:
+    """Return the grant with new tokens. The refresh token works only once."""
     with state.lock:
         grant = state.by_refresh.get(refresh_token)
-        if grant is None or not grant.is_of(application):
+        if grant is None or not grant.belongs_to(application):
             return None
-        return issue(grant) if can_renew(grant, refresh_token) else None
+        return issue_tokens(grant) if can_refresh(grant, refresh_token) else None
 
 
-def issue(grant: Grant) -> Grant:
+def issue_tokens(grant: Grant) -> Grant:
     state.by_access.pop(grant.access_token, None)
     grant.access_token = secrets.token_urlsafe(32)
     grant.refresh_token = secrets.token_urlsafe(32)
@@ -161,27 +163,27 @@ def issue(grant: Grant) -> Grant:
     return grant
 
 
-def end(grant: Grant | None) -> None:
-    """Both its tokens work no more."""
+def revoke_grant(grant: Grant | None) -> None:
+    """Invalidate both tokens of the grant."""
     with state.lock:
         if grant:
-            grant.alive = False
+            grant.active = False
 
 
-def of_token(token: str) -> Grant | None:
-    """The grant of its last access token, or of any of its refresh tokens, spent or not."""
+def grant_of_token(token: str) -> Grant | None:
+    """Return the grant of a current access token or of any refresh token, used or not."""
     with state.lock:
         return state.by_access.get(token) or state.by_refresh.get(token)
 
 
-def is_good(grant: Grant, access_token: str) -> bool:
-    return grant.alive and grant.access_token == access_token and time.time() < grant.expires_at
+def is_valid(grant: Grant, access_token: str) -> bool:
+    return grant.active and grant.access_token == access_token and time.time() < grant.expires_at
 
 
-def can_renew(grant: Grant, refresh_token: str) -> bool:
-    return grant.alive and grant.refresh_token == refresh_token
+def can_refresh(grant: Grant, refresh_token: str) -> bool:
+    return grant.active and grant.refresh_token == refresh_token
 
 
-def of_person(name: str) -> list[Grant]:
+def grants_of_person(name: str) -> list[Grant]:
     with state.lock:
-        return [grant for grant in state.grants if grant.person.name == name and grant.alive]
+        return [grant for grant in state.grants if grant.person.name == name and grant.active]

@@ -1,4 +1,4 @@
-"""Nights as they are lived: when, how long, in which phases, and in what state."""
+"""The nights that documents are generated from: times, sleep phases and vital signs."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -7,23 +7,22 @@ from random import Random
 
 from myhealth.days import ONE_DAY
 from sandbox.chance import rng
-from sandbox.days import illness, in_drawer, midnight, travelling
+from sandbox.days import illness_severity, in_drawer, midnight, travel_minutes
 from sandbox.people import Person
 
-# As Oura writes them in its strings of phases.
+# Sleep phases, as in Oura's strings.
 DEEP, LIGHT, REM, AWAKE = "1", "2", "3", "4"
-EPOCH = 30  # Seconds that one phase lasts.
+EPOCH = 30  # Seconds per phase.
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
-    """One night, on the local clock of the day of waking. Times in seconds."""
+class SimulatedNight:
+    """One night, in the local time of the day of waking. Durations are in seconds."""
 
     day: date
     worn: bool
     start: datetime
-    # The whole time in bed as one phase each 30 s.
-    phases: str
+    phases: str  # One character per 30 s in bed.
     heart_rate: float
     hrv: float
     temperature: float
@@ -46,8 +45,8 @@ class Night:
         return EPOCH * (len(self.phases) - len(self.phases.lstrip(AWAKE)))
 
 
-def luck(person: Person, day: date) -> float:
-    """By how many hours the night strays from what the person needs, before yesterday's part."""
+def _sleep_surplus(person: Person, day: date) -> float:
+    """Return the hours beyond the person's need, before making up for the last night."""
     chance = rng(person.seed, person.name, "luck", day)
     hours = chance.gauss(-0.1, 0.55)
     if chance.random() < 0.1:
@@ -55,30 +54,30 @@ def luck(person: Person, day: date) -> float:
     return hours
 
 
-def ring_off(person: Person, day: date) -> bool:
-    """Whether just the night went without the ring."""
+def _ring_off_at_night(person: Person, day: date) -> bool:
+    """Return whether the ring was off in the night only."""
     return rng(person.seed, person.name, "ring off", day).random() < person.traits.careless
 
 
 @lru_cache(maxsize=4096)
-def night(person: Person, day: date) -> Night:
-    """The night that ends on the day; it is lived even when the ring does not see it."""
+def night(person: Person, day: date) -> SimulatedNight:
+    """Return the night that ends on the day, which exists even if the ring was off."""
     chance = rng(person.seed, person.name, "night", day)
-    traits, ill, free = person.traits, illness(person, day), day.weekday() in (5, 6)
-    # A short night is partly caught up on in the next one.
-    hours = traits.need + luck(person, day) - 0.3 * luck(person, day - ONE_DAY)
+    traits, ill, free = person.traits, illness_severity(person, day), day.weekday() in (5, 6)
+    # The next night partly makes up for a short one.
+    hours = traits.need + _sleep_surplus(person, day) - 0.3 * _sleep_surplus(person, day - ONE_DAY)
     hours = max(1.8, hours + 0.6 * free + 0.5 * ill)
-    jet_lag = 40 if travelling(person, day) else 0
+    jet_lag = 40 if travel_minutes(person, day) else 0
     minutes = traits.bedtime + 45 * free + chance.gauss(0, 25 + jet_lag)
     start = midnight(day) - timedelta(hours=6) + timedelta(minutes=max(150, int(minutes)))
     start += timedelta(seconds=chance.randrange(60))
     awake = max(0.04, chance.gauss(0.1, 0.03)) + 0.05 * ill
     epochs = int(hours * 3600 / EPOCH / (1 - awake))
-    return Night(
+    return SimulatedNight(
         day=day,
-        worn=not in_drawer(person, day) and not ring_off(person, day),
+        worn=not in_drawer(person, day) and not _ring_off_at_night(person, day),
         start=start,
-        phases=hypnogram(chance, epochs, awake),
+        phases=_hypnogram(chance, epochs, awake),
         heart_rate=traits.resting_heart_rate + chance.gauss(0, 1.6) + 9 * ill - 0.6 * (hours - 7),
         hrv=max(
             8.0, traits.hrv * (1 - 0.35 * ill) * (1 + 0.04 * (hours - 7)) * chance.gauss(1, 0.1)
@@ -88,8 +87,8 @@ def night(person: Person, day: date) -> Night:
     )
 
 
-def hypnogram(chance: Random, epochs: int, awake: float) -> str:
-    """Phases of a night: cycles of some 95 minutes, deep sleep early, REM late."""
+def _hypnogram(chance: Random, epochs: int, awake: float) -> str:
+    """Return the phases of a night: cycles of about 95 minutes, deep sleep early, REM late."""
     parts = [AWAKE * chance.randint(4, max(5, int(epochs * awake / 2)))]
     length, cycle = len(parts[0]), 0
     stirring = int(210 * awake)
@@ -103,6 +102,6 @@ def hypnogram(chance: Random, epochs: int, awake: float) -> str:
     return "".join(parts)[:epochs]
 
 
-def is_blind(person: Person, day: date) -> bool:
-    """A rare night without heart rate, told by Oura's sentinels and not by nulls."""
+def is_unmeasured(person: Person, day: date) -> bool:
+    """Return whether heart rate is missing: a rare night with Oura's sentinels instead of nulls."""
     return rng(person.seed, person.name, "blind", day).random() < 0.008

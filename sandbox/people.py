@@ -1,31 +1,29 @@
-"""The people of the sandbox. What is theirs derives from the seed and their name."""
+"""The people of the sandbox. Their data derive from the seed and their name."""
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from sandbox.chance import identifier, rng
+from sandbox.chance import rng, stable_uuid
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What makes a person's figures theirs. Offsets in minutes east of UTC."""
+    """Parameters that a person's data are generated from."""
 
     sex: str
     age: int
-    weight: float
-    height: float
-    offset: int
+    weight: float  # kg
+    height: float  # m
+    offset: int  # Minutes east of UTC.
     summer_time: str = ""
-    # Hours of sleep that they need, and minutes after 18:00 at which they go to bed.
-    need: float = 7.8
-    bedtime: int = 290
+    need: float = 7.8  # Hours of sleep.
+    bedtime: int = 290  # Minutes after 18:00.
     resting_heart_rate: float = 55.0
     hrv: float = 50.0
     steps: int = 8500
-    # Monday is 0.
-    training: tuple[int, ...] = (1, 3, 5)
+    training: tuple[int, ...] = (1, 3, 5)  # Weekdays; Monday is 0.
     sport: str = "running"
-    # How likely a night without the ring is, and a holiday without it in half a year.
+    # Likelihoods of a night without the ring, and of a holiday without it in half a year.
     careless: float = 0.02
     ringless: float = 0.7
     naps: float = 0.1
@@ -33,7 +31,7 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Equal when seed and name are: all else follows from them."""
+    """A person of the sandbox. Seed and name identify them; everything else follows from these."""
 
     seed: str
     name: str
@@ -42,7 +40,7 @@ class Person:
     traits: Traits = field(compare=False)
 
 
-TRAITS = {
+_TRAITS = {
     "demo": Traits("female", 34, 66.0, 1.71, 60, "europe", careless=0.01, ringless=0.5),
     "ana": Traits("female", 29, 58.5, 1.65, 60, "europe", 8.1, 330, 58, 62, 10500, (0, 2, 4)),
     "ben": Traits("male", 41, 84.0, 1.83, -300, "us", 7.2, 270, 52, 38, 7200, (5, 6), "cycling"),
@@ -52,52 +50,52 @@ TRAITS = {
     "femi": Traits("male", 45, 92.0, 1.88, 60, "", 7.4, 300, 63, 33, 7800, (0, 4), careless=0.06),
     "greta": Traits("female", 68, 63.0, 1.62, -480, "us", 7.9, 230, 59, 24, 8900, (0, 1, 2, 3, 4)),
 }
-# Whom `/v2/sandbox/usercollection/` shows; no token leads there.
-STRANGER = Traits("male", 31, 75.0, 1.79, 0)
+# The person behind `/v2/sandbox/usercollection/`, who has no token.
+_OURA_SANDBOX_TRAITS = Traits("male", 31, 75.0, 1.79, 0)
 
 
 @lru_cache(maxsize=16)
-def people(seed: str) -> dict[str, Person]:
-    """All people with an access token, by name; `demo` first."""
-    return {name: make(seed, name, traits) for name, traits in TRAITS.items()}
+def named_people(seed: str) -> dict[str, Person]:
+    """Return the eight people with a name, by name; `demo` is the first."""
+    return {name: _make_person(seed, name, traits) for name, traits in _TRAITS.items()}
 
 
 @lru_cache(maxsize=16)
-def members(seed: str) -> dict[str, Person]:
-    """A hundred more, member1 to member100, for trying out many at once."""
+def _members(seed: str) -> dict[str, Person]:
+    """Return a hundred more people, member1 to member100, for tests with many accounts."""
     return {
-        f"member{number}": make(seed, f"member{number}", member_traits(number))
+        f"member{number}": _make_person(seed, f"member{number}", _member_traits(number))
         for number in range(1, 101)
     }
 
 
-def member_traits(number: int) -> Traits:
-    """Those of one of the named people, but of another age and weight, more or less active."""
-    patterns = list(TRAITS.values())
+def _member_traits(number: int) -> Traits:
+    """Return the traits of one of the named people with another age, weight and activity."""
+    patterns = list(_TRAITS.values())
     like = patterns[number % len(patterns)]
     weight, steps = like.weight + number % 9, like.steps - 40 * (number % 50)
     return replace(like, age=20 + number % 51, weight=weight, steps=steps)
 
 
 @lru_cache(maxsize=16)
-def everyone(seed: str) -> dict[str, Person]:
-    """The named people and the hundred more."""
-    return people(seed) | members(seed)
+def all_people(seed: str) -> dict[str, Person]:
+    """Return the named people and the hundred members, by name."""
+    return named_people(seed) | _members(seed)
 
 
 @lru_cache(maxsize=16)
-def stranger(seed: str) -> Person:
-    return make(seed, "stranger", STRANGER)
+def oura_sandbox_person(seed: str) -> Person:
+    return _make_person(seed, "stranger", _OURA_SANDBOX_TRAITS)
 
 
-def make(seed: str, name: str, traits: Traits) -> Person:
+def _make_person(seed: str, name: str, traits: Traits) -> Person:
     token = rng(seed, name, "token").randbytes(20).hex()
-    user_id = identifier(seed, name, "user")
+    user_id = stable_uuid(seed, name, "user")
     return Person(seed, name, user_id, f"sandbox-{name}-{token}", traits)
 
 
 def personal_info(person: Person) -> dict[str, object]:
-    """Oura's personal_info: weight in kg, height in m."""
+    """Return the person's `personal_info` document: weight in kg, height in m."""
     traits = person.traits
     return {
         "id": person.user_id,

@@ -1,4 +1,4 @@
-"""Ranges of days and instants as Oura reads them from a query, leniencies included."""
+"""Ranges of days and instants, parsed from a query as leniently as Oura does."""
 
 import re
 from collections.abc import Callable
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from myhealth.days import parse_day, shift
-from sandbox.answers import Refused
-from sandbox.registry import Collection, End
+from sandbox.registry import Collection, EndRule
+from sandbox.responses import ApiError
 
-MOMENT = re.compile(
+_INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt _]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?([Zz]|[+-]\d{2}:?\d{2})?\Z"
 )
-NUMBER = re.compile(r"[+-]?\d{1,18}\Z")
-# Numbers beyond it are taken as milliseconds.
-MOST_SECONDS = 20_000_000_000
+_NUMBER = re.compile(r"[+-]?\d{1,18}\Z")
+# Larger numbers are milliseconds.
+_MAX_SECONDS = 20_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A date or an instant; the clock's reading, with its offset where one was given."""
+class QueryTime:
+    """A date or an instant in local time, with the UTC offset if one was given."""
 
     at: datetime
     date_only: bool
@@ -33,34 +33,34 @@ class Moment:
         return self.at if self.at.tzinfo else self.at.replace(tzinfo=UTC)
 
 
-def parsed(text: str) -> Moment | None:
-    """Read a date, an ISO 8601 instant, or seconds since 1970, as pydantic does."""
+def _parse_time(text: str) -> QueryTime | None:
+    """Parse a date, an ISO 8601 instant, or seconds since 1970, as pydantic does."""
     try:
         if day := parse_day(text):
-            return Moment(datetime.combine(day, time.min), True)
-        if MOMENT.match(text):
+            return QueryTime(datetime.combine(day, time.min), True)
+        if _INSTANT.match(text):
             text = text.replace("_", "T").replace("z", "Z").upper()
-            return Moment(
+            return QueryTime(
                 datetime.fromisoformat(re.sub(r"\s(?=Z|[+-]\d{2}:?\d{2}\Z)", "", text)), False
             )
-        if NUMBER.match(text):
+        if _NUMBER.match(text):
             seconds = int(text)
-            seconds = seconds // 1000 if abs(seconds) > MOST_SECONDS else seconds
-            return Moment(datetime(1970, 1, 1) + timedelta(seconds=seconds), False)
+            seconds = seconds // 1000 if abs(seconds) > _MAX_SECONDS else seconds
+            return QueryTime(datetime(1970, 1, 1) + timedelta(seconds=seconds), False)
     except (ValueError, OverflowError):
         return None
     return None
 
 
-def moment(name: str, text: str) -> Moment:
-    """Raises Refused (422, worded as by FastAPI) for what is neither date nor instant."""
-    found = parsed(text)
-    if found is None:
-        raise Refused(422, unreadable(name, text))
-    return found
+def parse_query_time(name: str, text: str) -> QueryTime:
+    """Parse a query parameter. Raise ApiError (422, in FastAPI's words) if it is invalid."""
+    parsed = _parse_time(text)
+    if parsed is None:
+        raise ApiError(422, _parsing_errors(name, text))
+    return parsed
 
 
-def unreadable(name: str, text: str) -> list[dict[str, object]]:
+def _parsing_errors(name: str, text: str) -> list[dict[str, object]]:
     reason = "input is too short" if len(text) < 10 else "invalid character in year"
     return [
         {
@@ -75,40 +75,40 @@ def unreadable(name: str, text: str) -> list[dict[str, object]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Days from first to last, both included, of which `keeps` may drop single documents."""
+class DayRange:
+    """Days from first to last, inclusive. `includes` may exclude documents by their start."""
 
     first: date
     last: date
-    keeps: Callable[[datetime], bool] | None = None
+    includes: Callable[[datetime], bool] | None = None
 
 
-def of_days(collection: Collection, start: str, end: str) -> Range:
-    """The days that a list answers for. Raises Refused: 422 for bad dates, 400 for an inversion."""
-    begin, until = moment("start_date", start), moment("end_date", end)
-    refuse_inversion(begin, until)
-    if collection.end is End.UTC:
+def parse_day_range(collection: Collection, start: str, end: str) -> DayRange:
+    """Return the days of a list. Raise ApiError: 422 for bad dates, 400 for a reversed range."""
+    begin, until = parse_query_time("start_date", start), parse_query_time("end_date", end)
+    _check_order(begin, until)
+    if collection.end is EndRule.UTC:
         low, high = begin.utc, until.utc
-        # A local day may lie a day off the UTC one.
-        return Range(
+        # The local date may differ by a day from the UTC date.
+        return DayRange(
             shift(low.date(), -1),
             shift(high.date(), 1),
             lambda at: low <= at < high,
         )
     last = until.naive.date()
-    day_begins = datetime.combine(last, time.min) + collection.hour
-    if collection.end is End.EXCLUSIVE and until.naive <= day_begins:
+    day_begins = datetime.combine(last, time.min) + collection.day_starts
+    if collection.end is EndRule.EXCLUSIVE and until.naive <= day_begins:
         last = shift(last, -1)
-    return Range(begin.naive.date(), last)
+    return DayRange(begin.naive.date(), last)
 
 
-def of_instants(start: str, end: str) -> tuple[datetime, datetime]:
-    """The instants that a time series answers for, in UTC. Raises Refused, like `of_days`."""
-    begin, until = moment("start_datetime", start), moment("end_datetime", end)
-    refuse_inversion(begin, until)
+def parse_instant_range(start: str, end: str) -> tuple[datetime, datetime]:
+    """Return the range of a time series in UTC. Raise ApiError as `parse_day_range` does."""
+    begin, until = parse_query_time("start_datetime", start), parse_query_time("end_datetime", end)
+    _check_order(begin, until)
     return begin.utc, until.utc
 
 
-def refuse_inversion(begin: Moment, until: Moment) -> None:
+def _check_order(begin: QueryTime, until: QueryTime) -> None:
     if begin.utc > until.utc:
-        raise Refused(400, "Start time is greater than end time")
+        raise ApiError(400, "Start time is greater than end time")

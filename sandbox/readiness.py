@@ -1,19 +1,19 @@
-"""`daily_readiness`: what last night, the nights before and yesterday's activity leave."""
+"""`daily_readiness`, computed from recent nights and yesterday's activity."""
 
 from datetime import date
 from typing import Any
 
 from myhealth.days import ONE_DAY
-from sandbox.activity import load
-from sandbox.chance import clamp, rng
-from sandbox.days import Document, Identify, in_drawer, summary_timestamp
-from sandbox.nights import Night, is_blind, night
+from sandbox.activity import training_load
+from sandbox.chance import rng, round_within
+from sandbox.days import Document, MakeId, in_drawer, summary_timestamp
+from sandbox.nights import SimulatedNight, is_unmeasured, night
 from sandbox.people import Person
 
-LOOK_BACK = 14
-# Oura tells this contributor since the middle of 2025.
-REGULARITY_SINCE = date(2025, 6, 1)
-WEIGHTS = {
+_LOOK_BACK_DAYS = 14
+# Oura has this contributor since the middle of 2025.
+_REGULARITY_SINCE = date(2025, 6, 1)
+_WEIGHTS = {
     "activity_balance": 0.08,
     "body_temperature": 0.12,
     "hrv_balance": 0.12,
@@ -26,27 +26,27 @@ WEIGHTS = {
 }
 
 
-def daily_readiness(person: Person, day: date, revision: int, identify: Identify) -> list[Document]:
+def daily_readiness(person: Person, day: date, revision: int, make_id: MakeId) -> list[Document]:
     if not night(person, day).worn:
         return []
     return [
         {
-            "id": identify(0),
-            **figures(person, day),
+            "id": make_id(0),
+            **readiness_values(person, day),
             "day": day.isoformat(),
             "timestamp": summary_timestamp(person, day),
         }
     ]
 
 
-def figures(person: Person, day: date) -> Document:
-    """Score, contributors and deviations (in degrees Celsius) of a day."""
+def readiness_values(person: Person, day: date) -> Document:
+    """Return score, contributors and temperature deviations (in degrees Celsius) of a day."""
     chance = rng(person.seed, person.name, "readiness", day)
     slept = night(person, day)
-    parts = contributors(person, day)
-    score = score_of(parts) if chance.random() > 0.008 else None
+    parts = _contributors(person, day)
+    score = _weighted_score(parts) if chance.random() > 0.008 else None
     trend = sum(night(person, day - n * ONE_DAY).temperature for n in range(3)) / 3
-    if is_blind(person, day):
+    if is_unmeasured(person, day):
         parts |= {"body_temperature": 0, "recovery_index": 0, "resting_heart_rate": 0}
     if score is None:
         parts = dict.fromkeys(parts)
@@ -58,31 +58,31 @@ def figures(person: Person, day: date) -> Document:
     }
 
 
-def blind_figures() -> dict[str, Any]:
-    """What Oura tells of a period in which the ring felt nothing: zeros, not nulls."""
+def unmeasured_readiness() -> dict[str, Any]:
+    """Return the readiness of a period without measurements: Oura has zeros here, not nulls."""
     zeros = {"body_temperature": 0, "recovery_index": 0, "resting_heart_rate": 0}
     return {
-        "contributors": {**dict.fromkeys(WEIGHTS), **zeros},
+        "contributors": {**dict.fromkeys(_WEIGHTS), **zeros},
         "score": None,
         "temperature_deviation": None,
         "temperature_trend_deviation": None,
     }
 
 
-def score_of(parts: dict[str, int | None]) -> int:
+def _weighted_score(parts: dict[str, int | None]) -> int:
     known = {name: part for name, part in parts.items() if part is not None}
-    weight = sum(WEIGHTS[name] for name in known)
-    return clamp(sum(WEIGHTS[name] * part for name, part in known.items()) / weight, 1, 100)
+    weight = sum(_WEIGHTS[name] for name in known)
+    return round_within(sum(_WEIGHTS[name] * part for name, part in known.items()) / weight, 1, 100)
 
 
-def contributors(person: Person, day: date) -> dict[str, int | None]:
+def _contributors(person: Person, day: date) -> dict[str, int | None]:
     chance = rng(person.seed, person.name, "recovery", day)
     slept, traits = night(person, day), person.traits
-    recent = [night(person, day - n * ONE_DAY) for n in range(LOOK_BACK)]
+    recent = [night(person, day - n * ONE_DAY) for n in range(_LOOK_BACK_DAYS)]
     share = slept.asleep / (traits.need * 3600)
-    balance = sum(each.asleep for each in recent) / (LOOK_BACK * traits.need * 3600)
+    balance = sum(each.asleep for each in recent) / (_LOOK_BACK_DAYS * traits.need * 3600)
     hrv = sum(each.hrv for each in recent[:5]) / 5 / traits.hrv
-    loads = [load(person, day - n * ONE_DAY) for n in range(1, 8)]
+    loads = [training_load(person, day - n * ONE_DAY) for n in range(1, 8)]
     beyond = slept.heart_rate - traits.resting_heart_rate
     fever = max(0.0, abs(slept.temperature) - 0.3)
     scores: dict[str, float] = {
@@ -94,25 +94,27 @@ def contributors(person: Person, day: date) -> dict[str, int | None]:
         "recovery_index": chance.gauss(70, 14) - 20 * fever,
         "resting_heart_rate": 86 - 7 * max(0.0, beyond) - 2 * min(0.0, beyond),
         "sleep_balance": 80 + 260 * (balance - 0.98),
-        "sleep_regularity": 100 - 0.9 * spread(recent[:7]),
+        "sleep_regularity": 100 - 0.9 * _bedtime_spread(recent[:7]),
     }
-    parts: dict[str, int | None] = {name: clamp(score, 1, 100) for name, score in scores.items()}
+    parts: dict[str, int | None] = {
+        name: round_within(score, 1, 100) for name, score in scores.items()
+    }
     if in_drawer(person, day - ONE_DAY):
         parts["previous_day_activity"] = None
     if sum(each.worn for each in recent) < 8:
         parts["hrv_balance"] = None
-    if day < REGULARITY_SINCE:
+    if day < _REGULARITY_SINCE:
         parts["sleep_regularity"] = None
     return parts
 
 
-def spread(nights: list[Night]) -> float:
-    """The mean distance of bedtimes from their mean, in minutes."""
-    starts = [bedtime_minutes(each) for each in nights]
+def _bedtime_spread(nights: list[SimulatedNight]) -> float:
+    """Return the mean absolute deviation of the bedtimes, in minutes."""
+    starts = [_bedtime_minutes(each) for each in nights]
     mean = sum(starts) / len(starts)
     return sum(abs(start - mean) for start in starts) / len(starts)
 
 
-def bedtime_minutes(slept: Night) -> float:
+def _bedtime_minutes(slept: SimulatedNight) -> float:
     clock = slept.start.hour * 60 + slept.start.minute
     return clock if clock > 720 else clock + 1440

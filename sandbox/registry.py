@@ -1,4 +1,4 @@
-"""Every collection with a document a day or so, and what is peculiar to it."""
+"""The collections with documents per day, and how they differ."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,62 +7,66 @@ from enum import Enum
 
 from sandbox import others
 from sandbox.activity import daily_activity
-from sandbox.days import Document, Identify
+from sandbox.days import Document, MakeId
 from sandbox.people import Person
 from sandbox.readiness import daily_readiness
-from sandbox.sleep import NAP_PLACE, daily_sleep, periods, sleep_time
+from sandbox.sleep import NAP_NUMBER, daily_sleep, sleep_documents, sleep_time
 
-Generate = Callable[[Person, date, int, Identify], list[Document]]
+_Generate = Callable[[Person, date, int, MakeId], list[Document]]
 
 
-class End(Enum):
-    """What a range's `end_date` means.
+class EndRule(Enum):
+    """How a range's `end_date` is understood.
 
-    Measured against the real API in August 2026; collections that nobody measured are inclusive.
+    Measured against the real API in August 2026; collections that were not measured are inclusive.
     """
 
-    INCLUSIVE = "the day itself belongs to the range"
-    EXCLUSIVE = "what begins at or after that instant is left out"
-    UTC = "exclusive, and compared in UTC whatever the local day"
+    INCLUSIVE = "the range includes the day"
+    EXCLUSIVE = "documents that begin at or after that instant are excluded"
+    UTC = "exclusive, compared in UTC"
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    generate: Generate
-    end: End = End.INCLUSIVE
-    # The hour at which a document's day is taken to begin where the end is an instant.
-    hour: timedelta = timedelta(0)
-    # The OAuth scope that opens it. Oura's own document names workout and session; the others are
-    # by the names that people were shown.
+    generate: _Generate
+    end: EndRule = EndRule.INCLUSIVE
+    # The time at which a document's day begins, if the end is an instant.
+    day_starts: timedelta = timedelta(0)
+    # The OAuth scope that it requires. Oura's own document names workout and session; the others
+    # are guessed from the names that people were shown.
     scope: str = "daily"
-    # Whether it can be recomputed: there is a score to change, or periods to move.
-    changes: bool = False
-    # How many documents a day can have at most: single ones are found by trying each one's id.
-    most: int = 1
+    # Whether there is a score to change, or periods to move.
+    recomputable: bool = False
+    # Limits the ids to try when a single document is looked up.
+    max_per_day: int = 1
 
 
-# Read when a request comes, so a test may add an entry.
+# Read at each request, so that tests can add entries.
 COLLECTIONS = {
-    "daily_activity": Collection(daily_activity, End.EXCLUSIVE, timedelta(hours=4), changes=True),
+    "daily_activity": Collection(
+        daily_activity, EndRule.EXCLUSIVE, timedelta(hours=4), recomputable=True
+    ),
     "daily_cardiovascular_age": Collection(others.daily_cardiovascular_age, scope="heart_health"),
-    "daily_readiness": Collection(daily_readiness, changes=True),
+    "daily_readiness": Collection(daily_readiness, recomputable=True),
     "daily_resilience": Collection(others.daily_resilience, scope="stress"),
-    "daily_sleep": Collection(daily_sleep, changes=True),
+    "daily_sleep": Collection(daily_sleep, recomputable=True),
     "daily_spo2": Collection(others.daily_spo2, scope="spo2"),
     "daily_stress": Collection(others.daily_stress, scope="stress"),
     "enhanced_tag": Collection(others.enhanced_tag, scope="tag"),
     "rest_mode_period": Collection(others.rest_mode_period),
     "session": Collection(others.session, scope="session"),
-    "sleep": Collection(periods, End.EXCLUSIVE, changes=True, most=NAP_PLACE + 1),
+    "sleep": Collection(
+        sleep_documents, EndRule.EXCLUSIVE, recomputable=True, max_per_day=NAP_NUMBER + 1
+    ),
     "sleep_time": Collection(sleep_time),
     "tag": Collection(others.tag, scope="tag"),
     "vO2_max": Collection(others.vo2_max, scope="heart_health"),
-    "workout": Collection(others.workout, End.UTC, scope="workout"),
+    "workout": Collection(others.workout, EndRule.UTC, scope="workout"),
 }
 RINGS = "ring_configuration"
 PERSONAL_INFO = "personal_info"
-# The scopes of what has no entry above: time series, and what knows no days.
-OTHER_SCOPES = {
+# The scopes of collections without an entry above: time series, and lists without days.
+_OTHER_SCOPES = {
     "heartrate": "heartrate",
     "ring_battery_level": "ring_configuration",
     RINGS: "ring_configuration",
@@ -71,4 +75,4 @@ OTHER_SCOPES = {
 
 
 def scope_of(name: str) -> str:
-    return COLLECTIONS[name].scope if name in COLLECTIONS else OTHER_SCOPES[name]
+    return COLLECTIONS[name].scope if name in COLLECTIONS else _OTHER_SCOPES[name]

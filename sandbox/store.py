@@ -1,4 +1,4 @@
-"""What the sandbox holds: generated documents, and what was asked of them since the start."""
+"""The sandbox's documents: generated ones, and changes to them since the start."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,241 +11,245 @@ import orjson
 from django.conf import settings
 
 from myhealth.days import shift
-from sandbox.chance import identifier, rng
+from sandbox.chance import rng, stable_uuid
 from sandbox.days import Document
-from sandbox.others import rings
-from sandbox.people import Person, people
+from sandbox.others import ring_configurations
+from sandbox.people import Person, named_people
 from sandbox.registry import COLLECTIONS, RINGS, Collection
-from sandbox.series import SERIES, Row
-from sandbox.sleep import AS_LIVED, Types
-from sandbox.sleep import periods as sleep_periods
+from sandbox.series import SERIES, SeriesRow
+from sandbox.sleep import NO_TYPE_CHANGES, TypeChanges, sleep_documents
 
 STARTED = datetime.now(UTC).date()
 
 
-class Version(NamedTuple):
-    """How often a day was recomputed, how often under new ids, and of what types it is told."""
+class _Version(NamedTuple):
+    """The number of a day's recomputations, how many of them gave new ids, and changed types."""
 
     revision: int = 0
     identity: int = 0
-    types: Types = AS_LIVED
+    types: TypeChanges = NO_TYPE_CHANGES
 
 
 @dataclass(slots=True)
-class Override:
-    version: Version = Version()
+class _Override:
+    version: _Version = _Version()
     removed: bool = False
 
 
-Key = tuple[Person, str, date]
-overrides: dict[Key, Override] = {}
-lock = Lock()
+_DayKey = tuple[Person, str, date]
+_overrides: dict[_DayKey, _Override] = {}
+_lock = Lock()
 
 
-class Unknown(LookupError):
-    """No such person, collection or day; the message is for people."""
+class NotFound(LookupError):
+    """No such person, collection or day. The message is shown to people."""
 
 
 def today() -> date:
-    """The last day of the history: the setting's, else the current one in UTC."""
+    """Return the last day of the history: the setting's, or the current day in UTC."""
     fixed: date | None = settings.SANDBOX_TODAY
     return fixed or datetime.now(UTC).date()
 
 
 def now() -> datetime:
-    """The instant up to which time series go: the end of a day that is set."""
+    """Return the end of time series: the current instant, or the end of the setting's day."""
     if settings.SANDBOX_TODAY is None:
         return datetime.now(UTC)
     return datetime.combine(today(), datetime.max.time(), UTC)
 
 
 def first_day() -> date:
-    """The same as long as the process lives: a history grows, and loses no day at midnight."""
+    """Return the first day, which never changes in a process: the history grows at midnight."""
     fixed: date | None = settings.SANDBOX_TODAY
     return (fixed or STARTED) - timedelta(days=settings.SANDBOX_DAYS - 1)
 
 
-def person_named(name: str) -> Person:
-    known = people(settings.SANDBOX_SEED)
-    if name not in known:
-        raise Unknown(f"There is no person {name!r}; there are {', '.join(known)}.")
-    return known[name]
+def _person_named(name: str) -> Person:
+    people = named_people(settings.SANDBOX_SEED)
+    if name not in people:
+        raise NotFound(f"There is no person {name!r}. Use one of {', '.join(people)}.")
+    return people[name]
 
 
-def clipped(start: date, end: date) -> range:
-    """The ordinals of the days from start to end that the history has."""
+def history_ordinals(start: date, end: date) -> range:
+    """Return the ordinals of the history's days from start to end."""
     first, last = max(start, first_day()), min(end, today())
     return range(first.toordinal(), last.toordinal() + 1)
 
 
-def documents(name: str, collection: str, start: date, end: date) -> list[Document]:
-    """What there is for a person from start to end, both days included.
+def documents_between(name: str, collection: str, start: date, end: date) -> list[Document]:
+    """Return a person's documents from start to end, inclusive.
 
-    The same documents that HTTP gives, whatever range rule, paging or fault stands between.
-    Raises Unknown for an unknown person or collection.
+    They equal those of the HTTP routes, without range rules, paging and faults. Raise NotFound for
+    an unknown person or collection.
     """
-    person = person_named(name)
+    person = _person_named(name)
     if collection in SERIES:
-        edges = (datetime.combine(each, datetime.min.time(), UTC) for each in (start, end))
-        begin, last = edges
+        begin, last = (datetime.combine(d, datetime.min.time(), UTC) for d in (start, end))
         until = min(now(), last + timedelta(days=1) - timedelta(microseconds=1))
-        return [found for _, _, (_, found) in series(person, collection, begin, until)]
+        return [row for _, _, (_, row) in series_rows(person, collection, begin, until)]
     if collection == RINGS:
-        return rings(person)
+        return ring_configurations(person)
     if collection not in COLLECTIONS:
-        raise Unknown(f"There is no collection {collection!r}; there are {', '.join(COLLECTIONS)}.")
+        raise NotFound(
+            f"There is no collection {collection!r}. Use one of {', '.join(COLLECTIONS)}."
+        )
     return [
         orjson.loads(raw)
-        for ordinal in clipped(start, end)
-        for raw in of_day(person, collection, date.fromordinal(ordinal))
+        for ordinal in history_ordinals(start, end)
+        for raw in raw_documents(person, collection, date.fromordinal(ordinal))
     ]
 
 
-def of_day(person: Person, collection: str, day: date) -> tuple[bytes, ...]:
-    """The day's documents as JSON, as they stand now."""
-    override = overrides.get((person, collection, day), Override())
-    return () if override.removed else serialised(person, collection, day, override.version)
+def raw_documents(person: Person, collection: str, day: date) -> tuple[bytes, ...]:
+    """Return the day's documents as JSON, with all changes."""
+    override = _overrides.get((person, collection, day), _Override())
+    return () if override.removed else _generate_raw(person, collection, day, override.version)
 
 
-def serialised(person: Person, collection: str, day: date, version: Version) -> tuple[bytes, ...]:
-    return dumped(COLLECTIONS[collection], person, collection, day, version)
-
-
-# Some 5 kB each on average, so about 10 MB. Its key has the entry, which a test may exchange.
-@lru_cache(maxsize=2048)
-def dumped(
-    entry: Collection, person: Person, collection: str, day: date, version: Version
+def _generate_raw(
+    person: Person, collection: str, day: date, version: _Version
 ) -> tuple[bytes, ...]:
-    return tuple(map(orjson.dumps, generated(person, collection, day, version)))
+    return _cached_raw(COLLECTIONS[collection], person, collection, day, version)
 
 
-def generated(person: Person, collection: str, day: date, version: Version) -> list[Document]:
-    def identify(number: int) -> str:
-        return document_id(person, collection, day, version.identity, number)
+# About 10 MB: 5 kB each on average. `entry` is part of the key because tests replace it.
+@lru_cache(maxsize=2048)
+def _cached_raw(
+    entry: Collection, person: Person, collection: str, day: date, version: _Version
+) -> tuple[bytes, ...]:
+    return tuple(map(orjson.dumps, _generate(person, collection, day, version)))
+
+
+def _generate(person: Person, collection: str, day: date, version: _Version) -> list[Document]:
+    def make_id(number: int) -> str:
+        return _document_id(person, collection, day, version.identity, number)
 
     if collection == "sleep":
-        return sleep_periods(person, day, version.revision, identify, version.types)
-    found = COLLECTIONS[collection].generate(person, day, version.revision, identify)
+        return sleep_documents(person, day, version.revision, make_id, version.types)
+    documents = COLLECTIONS[collection].generate(person, day, version.revision, make_id)
     if version.revision:
-        for document in found:
-            document["score"] = recomputed(document["score"], person, day, version.revision)
-    return found
+        for document in documents:
+            document["score"] = _recomputed_score(document["score"], person, day, version.revision)
+    return documents
 
 
-def recomputed(score: int | None, person: Person, day: date, revision: int) -> int:
-    """Another score than before, and than at any of the last 50 recomputations."""
+def _recomputed_score(score: int | None, person: Person, day: date, revision: int) -> int:
+    """Return a score different from the original and from the last 50 recomputed ones."""
     others = [other for other in range(45, 97) if other != score]
     rng(person.seed, person.name, "recomputed", day).shuffle(others)
     return others[(revision - 1) % len(others)]
 
 
-def document_id(person: Person, collection: str, day: date, identity: int, number: int) -> str:
-    return identifier(person.seed, person.name, collection, day, identity, number)
+def _document_id(person: Person, collection: str, day: date, identity: int, number: int) -> str:
+    return stable_uuid(person.seed, person.name, collection, day, identity, number)
 
 
-def document(person: Person, collection: str, wanted: str) -> bytes | None:
-    """The document of that id; ids are told by trying each day's, newest first."""
-    for ordinal in reversed(clipped(date.min, date.max)):
+def raw_document(person: Person, collection: str, wanted: str) -> bytes | None:
+    """Return the document with an id, found by trying the ids of each day, newest first."""
+    for ordinal in reversed(history_ordinals(date.min, date.max)):
         day = date.fromordinal(ordinal)
-        override = overrides.get((person, collection, day))
+        override = _overrides.get((person, collection, day))
         identity = override.version.identity if override else 0
-        for number in range(COLLECTIONS[collection].most):
-            if document_id(person, collection, day, identity, number) == wanted:
-                found = of_day(person, collection, day)
-                return next((raw for raw in found if orjson.loads(raw)["id"] == wanted), None)
+        for number in range(COLLECTIONS[collection].max_per_day):
+            if _document_id(person, collection, day, identity, number) == wanted:
+                raws = raw_documents(person, collection, day)
+                return next((raw for raw in raws if orjson.loads(raw)["id"] == wanted), None)
     return None
 
 
-def series(
+def series_rows(
     person: Person, name: str, start: datetime, end: datetime, first: date | None = None
-) -> Iterator[tuple[date, int, Row]]:
-    """Rows from start to end in the order of time, each with its day and place in the day.
+) -> Iterator[tuple[date, int, SeriesRow]]:
+    """Yield the rows from start to end by time, each with its day and place in the day.
 
-    `first` skips the days before it unread: where a page begins.
+    Days before `first`, where a page begins, are skipped without being generated.
     """
-    # A local day may begin up to a day off the UTC one.
+    # A local day may begin up to a day before or after the UTC day.
     begin, last = shift(start.date(), -2), shift(end.date(), 1)
-    for ordinal in clipped(max(begin, first or date.min), last):
+    for ordinal in history_ordinals(max(begin, first or date.min), last):
         day = date.fromordinal(ordinal)
-        for place, found in enumerate(SERIES[name](person, day)):
-            if start <= found[0] <= end:
-                yield day, place, found
+        for place, row in enumerate(SERIES[name](person, day)):
+            if start <= row[0] <= end:
+                yield day, place, row
 
 
 def recompute(name: str, collection: str, day: date, *, new_id: bool) -> list[Document]:
-    """Change the score of a day, or its periods; returns the documents as they are now."""
-    key = checked(name, collection, day)
-    if not COLLECTIONS[collection].changes:
-        able = [each for each, kind in COLLECTIONS.items() if kind.changes]
-        raise ValueError(f"{collection} can't be recomputed; {', '.join(able)} can.")
-    return changed(
+    """Change a day's score or sleep periods. Return the changed documents."""
+    key = _key_with_documents(name, collection, day)
+    if not COLLECTIONS[collection].recomputable:
+        names = [name for name, entry in COLLECTIONS.items() if entry.recomputable]
+        raise ValueError(f"{collection} can't be recomputed. Use one of {', '.join(names)}.")
+    return _change_day(
         key, lambda old: old._replace(revision=old.revision + 1, identity=old.identity + new_id)
     )
 
 
-def nap(name: str, day: date, kind: str) -> list[Document]:
-    """Add a nap to a day of the history, or change its type; returns the day's periods."""
-    return retold(within(name, "sleep", day), lambda old: old._replace(nap=kind, nap_deleted=False))
+def set_nap(name: str, day: date, kind: str) -> list[Document]:
+    """Add a nap to a day, or change the type of the added nap. Return the day's periods."""
+    return _change_types(
+        _key_in_history(name, "sleep", day), lambda old: old._replace(nap=kind, nap_deleted=False)
+    )
 
 
-def periods(name: str, day: date, *, deleted: bool) -> list[Document]:
-    """Tell the day's periods that count as deleted, or as what they are; returns all of them."""
-    key = checked(name, "sleep", day)
-    return retold(key, lambda old: old._replace(deleted=deleted, nap_deleted=deleted))
+def set_periods_deleted(name: str, day: date, *, deleted: bool) -> list[Document]:
+    """Mark the day's counted periods as deleted, or undo that. Return all periods of the day."""
+    key = _key_with_documents(name, "sleep", day)
+    return _change_types(key, lambda old: old._replace(deleted=deleted, nap_deleted=deleted))
 
 
-def retold(key: Key, change: Callable[[Types], Types]) -> list[Document]:
-    return changed(key, lambda old: old._replace(types=change(old.types)))
+def _change_types(key: _DayKey, change: Callable[[TypeChanges], TypeChanges]) -> list[Document]:
+    return _change_day(key, lambda old: old._replace(types=change(old.types)))
 
 
-def changed(key: Key, change: Callable[[Version], Version]) -> list[Document]:
-    """The day's documents after the change. Raises Unknown for a removed day."""
+def _change_day(key: _DayKey, change: Callable[[_Version], _Version]) -> list[Document]:
+    """Return the day's documents after the change. Raise NotFound for a removed day."""
     person, collection, day = key
-    with lock:
-        override = overrides.setdefault(key, Override())
+    with _lock:
+        override = _overrides.setdefault(key, _Override())
         if override.removed:
-            raise Unknown(f"{person.name}'s {collection} of {day} is removed; restore it first.")
+            raise NotFound(f"{person.name}'s {collection} of {day} was removed. Restore it first.")
         override.version = change(override.version)
-    return [orjson.loads(raw) for raw in of_day(*key)]
+    return [orjson.loads(raw) for raw in raw_documents(*key)]
 
 
 def remove(name: str, collection: str, day: date) -> bool:
-    """Hide a day as if its ring had not synced; tells whether it was there."""
-    key = checked(name, collection, day)
-    with lock:
-        override = overrides.setdefault(key, Override())
-        was_there, override.removed = not override.removed, True
-    return was_there
+    """Hide a day as if the ring had not synced. Return whether it was visible."""
+    key = _key_with_documents(name, collection, day)
+    with _lock:
+        override = _overrides.setdefault(key, _Override())
+        was_visible, override.removed = not override.removed, True
+    return was_visible
 
 
 def restore(name: str, collection: str, day: date) -> bool:
-    """Show a removed day again; tells whether it was hidden."""
-    key = checked(name, collection, day)
-    with lock:
-        override = overrides.setdefault(key, Override())
+    """Show a removed day again. Return whether it was hidden."""
+    key = _key_with_documents(name, collection, day)
+    with _lock:
+        override = _overrides.setdefault(key, _Override())
         was_hidden, override.removed = override.removed, False
     return was_hidden
 
 
-def within(name: str, collection: str, day: date) -> Key:
-    """The key of a day of the history, whether there is a document or not."""
-    person = person_named(name)
+def _key_in_history(name: str, collection: str, day: date) -> _DayKey:
+    """Return the key of a day of the history, with or without documents."""
+    person = _person_named(name)
     if collection not in COLLECTIONS:
-        raise Unknown(f"There is no type {collection!r}; there are {', '.join(COLLECTIONS)}.")
+        raise NotFound(f"There is no type {collection!r}. Use one of {', '.join(COLLECTIONS)}.")
     if not first_day() <= day <= today():
-        raise Unknown(f"{day} lies outside the history, {first_day()} to {today()}.")
+        raise NotFound(f"{day} is outside the history, {first_day()} to {today()}.")
     return person, collection, day
 
 
-def checked(name: str, collection: str, day: date) -> Key:
-    """The key of a day with documents, be they removed. Raises Unknown without any."""
-    key = within(name, collection, day)
-    if not serialised(*key, overrides.get(key, Override()).version):
-        raise Unknown(f"{name} has no {collection} on {day}.")
+def _key_with_documents(name: str, collection: str, day: date) -> _DayKey:
+    """Return the key of a day with documents, even removed ones. Raise NotFound without any."""
+    key = _key_in_history(name, collection, day)
+    if not _generate_raw(*key, _overrides.get(key, _Override()).version):
+        raise NotFound(f"{name} has no {collection} on {day}.")
     return key
 
 
-def forget() -> None:
-    """Undo all that was recomputed, retold and removed."""
-    with lock:
-        overrides.clear()
+def reset() -> None:
+    """Undo all changes."""
+    with _lock:
+        _overrides.clear()

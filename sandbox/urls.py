@@ -3,10 +3,13 @@ from django.urls import include, path, re_path
 from sandbox import controls, oauth, views
 
 urlpatterns = [
-    path("v2/usercollection/<name>", views.oura_route(views.listed)),
-    path("v2/usercollection/<name>/<document_id>", views.oura_route(views.single)),
-    path("v2/sandbox/usercollection/<name>", views.oura_route(views.sandbox_listed)),
-    path("v2/sandbox/usercollection/<name>/<document_id>", views.oura_route(views.sandbox_single)),
+    path("v2/usercollection/<name>", views.oura_route(views.list_collection)),
+    path("v2/usercollection/<name>/<document_id>", views.oura_route(views.get_document)),
+    path("v2/sandbox/usercollection/<name>", views.oura_route(views.sandbox_list_collection)),
+    path(
+        "v2/sandbox/usercollection/<name>/<document_id>",
+        views.oura_route(views.sandbox_get_document),
+    ),
     path("", include(oauth.urlpatterns)),
     path("_sandbox/clients", controls.clients_view),
     path("_sandbox/grants/expire", controls.expire_view),
@@ -21,6 +24,6 @@ urlpatterns = [
     path("_sandbox/periods", controls.periods_view),
     path("_sandbox/remove", controls.remove_view),
     path("_sandbox/restore", controls.restore_view),
-    # Oura words an unknown address otherwise than this project does.
-    re_path(r"^v\d+/", views.oura_route(views.unknown)),
+    # Unknown addresses get Oura's 404 instead of this project's.
+    re_path(r"^v\d+/", views.oura_route(views.not_found)),
 ]

@@ -1,4 +1,4 @@
-"""Oura's routes. Only what a real client can ask; the controls are in `controls`."""
+"""Oura's data routes. The sandbox's own routes are in `controls`."""
 
 from collections.abc import Callable
 from hmac import compare_digest
@@ -8,154 +8,153 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from sandbox import answers, grants, lists, store
-from sandbox.answers import Refused
-from sandbox.faults import KINDS, Hit, faults, requests, suffer
-from sandbox.others import rings
-from sandbox.people import Person, everyone, personal_info, stranger
+from sandbox import grants, lists, store
+from sandbox.faults import KINDS, MAX_RETRY_AFTER, Hit, faults, request_counts, respond_with_fault
+from sandbox.others import ring_configurations
+from sandbox.people import Person, all_people, oura_sandbox_person, personal_info
 from sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS, scope_of
+from sandbox.responses import ApiError, error_response, json_response, raw_json_response
 from sandbox.series import SERIES
 
-View = Callable[..., HttpResponse]
-NO_AUTHORIZATION = "Missing auth token. Include any string in 'Authorization' header."
-MOST_SECONDS = 3600
+_View = Callable[..., HttpResponse]
+_NO_AUTHORIZATION = "Missing auth token. Include any string in 'Authorization' header."
 
 
-def oura_route(answer: Callable[..., bytes]) -> View:
-    """A route of Oura's: counted, subject to faults, GET only, errors as Oura words them."""
+def oura_route(get_body: Callable[..., bytes]) -> _View:
+    """Return a GET-only view that is counted, subject to faults, and answers errors like Oura."""
 
     @csrf_exempt
     def view(request: HttpRequest, name: str = "", **captured: str) -> HttpResponse:
         match = request.resolver_match
-        requests.count("/" + match.route.replace("<name>", name) if match else request.path)
+        request_counts.count("/" + match.route.replace("<name>", name) if match else request.path)
 
-        def answered() -> HttpResponse:
+        def get_response() -> HttpResponse:
             try:
-                return answers.raw(answer(request, name, **captured))
-            except Refused as refused:
-                return answers.refusal(refused)
+                return raw_json_response(get_body(request, name, **captured))
+            except ApiError as error:
+                return error_response(error)
 
         if request.method != "GET":
-            return answers.json({"detail": "Method Not Allowed"}, 405, {"Allow": "GET"})
-        hit = asked_fault(request) or faults.take(name, holder(request))
-        return suffer(hit, answered) if hit else answered()
+            return json_response({"detail": "Method Not Allowed"}, 405, {"Allow": "GET"})
+        hit = _requested_fault(request) or faults.next_hit(name, _token_owner(request))
+        return respond_with_fault(hit, get_response) if hit else get_response()
 
     return view
 
 
-def asked_fault(request: HttpRequest) -> Hit | None:
-    """The fault that a request asks for itself; a name that is none is no fault."""
+def _requested_fault(request: HttpRequest) -> Hit | None:
+    """Return the fault that the request's own headers ask for. Unknown names are ignored."""
     kind = request.headers.get("X-Sandbox-Fault", "")
     seconds = request.headers.get("X-Sandbox-Retry-After", "")
     wait = int(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 5 else 1
-    return faults.asked(kind, min(wait, MOST_SECONDS)) if kind in KINDS else None
+    return faults.hit_once(kind, min(wait, MAX_RETRY_AFTER)) if kind in KINDS else None
 
 
-def holder(request: HttpRequest) -> str | None:
-    """The name of the person whose token it is, good or not."""
+def _token_owner(request: HttpRequest) -> str | None:
+    """Return the name of the person whose token is sent, valid or not."""
     token = request.headers.get("Authorization", "").partition(" ")[2].strip()
-    if grant := grants.of_token(token):
+    if grant := grants.grant_of_token(token):
         return grant.person.name
-    known = everyone(settings.SANDBOX_SEED).values()
-    return next((each.name for each in known if each.access_token == token), None)
+    people = all_people(settings.SANDBOX_SEED).values()
+    return next((person.name for person in people if person.access_token == token), None)
 
 
-def owner(request: HttpRequest, collection: str) -> Person:
-    """Whose access token it is.
+def _authorized_person(request: HttpRequest, collection: str) -> Person:
+    """Return the person whose access token is sent.
 
-    Raises Refused: 401 without a valid one or without the collection's scope, 403 without a
+    Raise ApiError: 401 without a valid token or without the collection's scope, 403 without a
     membership.
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Refused(401, "Missing or malformed access token.", {"WWW-Authenticate": "Bearer"})
+        raise ApiError(401, "Missing or malformed access token.", {"WWW-Authenticate": "Bearer"})
     given = token.strip().encode()
-    for person in everyone(settings.SANDBOX_SEED).values():
+    for person in all_people(settings.SANDBOX_SEED).values():
         if compare_digest(person.access_token.encode(), given):
-            return member(person)
-    grant = grants.of_token(token.strip())
-    if grant is None or not grants.is_good(grant, token.strip()):
+            return _with_membership(person)
+    grant = grants.grant_of_token(token.strip())
+    if grant is None or not grants.is_valid(grant, token.strip()):
         detail = "Access token is invalid or has expired."
-        raise Refused(401, detail, {"WWW-Authenticate": "Bearer"})
+        raise ApiError(401, detail, {"WWW-Authenticate": "Bearer"})
     if collection != PERSONAL_INFO and not grant.covers(collection):
-        raise Refused(401, f"Token is not authorized access {scope_of(collection)} scope.")
-    return member(grant.person)
+        raise ApiError(401, f"Token is not authorized access {scope_of(collection)} scope.")
+    return _with_membership(grant.person)
 
 
-def own_info(request: HttpRequest) -> dict[str, object]:
-    """personal_info: any token tells the id; the rest is null without its scope."""
-    info = personal_info(owner(request, PERSONAL_INFO))
-    grant = grants.of_token(request.headers["Authorization"].partition(" ")[2].strip())
-    # The people's own tokens come from no grant and cover all.
+def _personal_info(request: HttpRequest) -> dict[str, object]:
+    """Return `personal_info`: always the id, other values only with their scope."""
+    info = personal_info(_authorized_person(request, PERSONAL_INFO))
+    grant = grants.grant_of_token(request.headers["Authorization"].partition(" ")[2].strip())
+    # The people's own tokens belong to no grant and cover all scopes.
     scopes = grants.SCOPES if grant is None else grant.scopes
-    seen = {"id", *({"email"} & set(scopes))}
+    visible = {"id", *({"email"} & set(scopes))}
     if "personal" in scopes:
-        seen |= info.keys() - {"email"}
-    return {name: value if name in seen else None for name, value in info.items()}
+        visible |= info.keys() - {"email"}
+    return {name: value if name in visible else None for name, value in info.items()}
 
 
-def member(person: Person) -> Person:
+def _with_membership(person: Person) -> Person:
     if person.name in grants.state.lapsed:
-        raise Refused(403, "The user's Oura membership has expired.")
+        raise ApiError(403, "The user's Oura membership has expired.")
     return person
 
 
-def anybody(request: HttpRequest) -> Person:
-    """The made-up person of Oura's own sandbox, which takes any Authorization."""
+def _oura_sandbox_person(request: HttpRequest) -> Person:
+    """Return the person of Oura's own sandbox, which accepts any Authorization header."""
     if not request.headers.get("Authorization", "").strip():
-        raise Refused(400, NO_AUTHORIZATION)
-    return stranger(settings.SANDBOX_SEED)
+        raise ApiError(400, _NO_AUTHORIZATION)
+    return oura_sandbox_person(settings.SANDBOX_SEED)
 
 
-def listed(request: HttpRequest, name: str) -> bytes:
-    refuse_unknown(name)
+def list_collection(request: HttpRequest, name: str) -> bytes:
+    _check_collection(name)
     if name == PERSONAL_INFO:
-        return orjson.dumps(own_info(request))
-    return listing(owner(request, name), name, request)
+        return orjson.dumps(_personal_info(request))
+    return _list(_authorized_person(request, name), name, request)
 
 
-def listing(person: Person, name: str, request: HttpRequest) -> bytes:
+def _list(person: Person, name: str, request: HttpRequest) -> bytes:
     if name in SERIES:
-        return lists.series(person, name, request.GET)
+        return lists.list_series(person, name, request.GET)
     if name == RINGS:
-        return lists.configurations(person, request.GET)
-    return lists.documents(person, name, request.GET)
+        return lists.list_rings(person, request.GET)
+    return lists.list_documents(person, name, request.GET)
 
 
-def single(request: HttpRequest, name: str, document_id: str) -> bytes:
-    refuse_unknown(name, documents_only=True)
-    return one(owner(request, name), name, document_id)
+def get_document(request: HttpRequest, name: str, document_id: str) -> bytes:
+    _check_collection(name, documents_only=True)
+    return _raw_document(_authorized_person(request, name), name, document_id)
 
 
-def one(person: Person, name: str, document_id: str) -> bytes:
+def _raw_document(person: Person, name: str, document_id: str) -> bytes:
     if name == RINGS:
-        found = next((ring for ring in rings(person) if ring["id"] == document_id), None)
-        raw = orjson.dumps(found) if found else None
+        rings = ring_configurations(person)
+        raw = next((orjson.dumps(ring) for ring in rings if ring["id"] == document_id), None)
     else:
-        raw = store.document(person, name, document_id)
+        raw = store.raw_document(person, name, document_id)
     if raw is None:
-        raise Refused(404, "Document not found.")
+        raise ApiError(404, "Document not found.")
     return raw
 
 
-def sandbox_listed(request: HttpRequest, name: str) -> bytes:
-    refuse_unknown(name)
+def sandbox_list_collection(request: HttpRequest, name: str) -> bytes:
+    _check_collection(name)
     if name == PERSONAL_INFO:
-        raise Refused(404, "Not Found")
-    return listing(anybody(request), name, request)
+        raise ApiError(404, "Not Found")
+    return _list(_oura_sandbox_person(request), name, request)
 
 
-def sandbox_single(request: HttpRequest, name: str, document_id: str) -> bytes:
-    refuse_unknown(name, documents_only=True)
-    return one(anybody(request), name, document_id)
+def sandbox_get_document(request: HttpRequest, name: str, document_id: str) -> bytes:
+    _check_collection(name, documents_only=True)
+    return _raw_document(_oura_sandbox_person(request), name, document_id)
 
 
-def unknown(request: HttpRequest, name: str) -> bytes:
-    raise Refused(404, "Not Found")
+def not_found(request: HttpRequest, name: str) -> bytes:
+    raise ApiError(404, "Not Found")
 
 
-def refuse_unknown(name: str, *, documents_only: bool = False) -> None:
+def _check_collection(name: str, *, documents_only: bool = False) -> None:
     without_ids = (*SERIES, PERSONAL_INFO)
     if name in COLLECTIONS or name == RINGS or (name in without_ids and not documents_only):
         return
-    raise Refused(404, "Not Found")
+    raise ApiError(404, "Not Found")

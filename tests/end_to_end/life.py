@@ -28,8 +28,8 @@ from oura.report import Report
 from oura.retries import Waiting
 from sandbox import grants, nights, store
 from sandbox.days import in_drawer
-from sandbox.faults import Fault, faults, requests
-from sandbox.people import people
+from sandbox.faults import Fault, faults, request_counts
+from sandbox.people import named_people
 from tests.processes import TOKEN
 
 SEED, NAME = "a-life", "femi"
@@ -88,7 +88,7 @@ class Life:
         settings.SANDBOX_PAGE_SIZE = 1000
         # Each setting by the fixture nests one deeper; the last of them is changed in place.
         settings.SANDBOX_TODAY, settings.SANDBOX_DAYS = born, 1
-        self.person = people(SEED)[NAME]
+        self.person = named_people(SEED)[NAME]
         self.begin()
 
     def begin(self):
@@ -97,10 +97,10 @@ class Life:
         # Per type and day: when it became what, None for nothing.
         self.truth = defaultdict(list)
         self.hours = timedelta(0)
-        store.forget()
+        store.reset()
         faults.clear()
         grants.state.lapsed.clear()
-        requests.clear()
+        request_counts.clear()
 
     # What happens ----------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class Life:
     def at_oura(self, type_, day):
         metric_type = TYPES[type_]
         documents = {
-            name: [orjson.loads(raw) for raw in store.of_day(self.person, name, day)]
+            name: [orjson.loads(raw) for raw in store.raw_documents(self.person, name, day)]
             for name in metric_type.collections
         }
         return metric_type.map(day.isoformat(), documents)
@@ -136,20 +136,20 @@ class Life:
         """Recompute, remove or restore; nothing where there is nothing."""
         try:
             getattr(store, what)(NAME, collection, day, **more)
-        except (store.Unknown, ValueError):
+        except (store.NotFound, ValueError):
             return
         self.changed(day)
 
     def nap(self, day, kind):
-        self.alter(store.nap, day, kind)
+        self.alter(store.set_nap, day, kind)
 
     def delete_periods(self, day, deleted):
-        self.alter(store.periods, day, deleted=deleted)
+        self.alter(store.set_periods_deleted, day, deleted=deleted)
 
     def alter(self, control, day, *more, **named):
         try:
             control(NAME, day, *more, **named)
-        except (store.Unknown, ValueError):
+        except (store.NotFound, ValueError):
             return
         self.changed(day)
 

@@ -4,7 +4,7 @@ from random import Random
 
 from ingest.models import Fetch
 from metrics import TYPES
-from sandbox.faults import requests
+from sandbox.faults import request_counts
 from tests.end_to_end.life import COLLECTIONS, FAULTS
 from tests.end_to_end.test_year import live, mend
 
@@ -33,7 +33,7 @@ def test_daily_runs_ask_little_more_than_a_request_a_day_and_collection(life):
         life.wake()
         life.collect()
     fewest = len(COLLECTIONS) * 90
-    assert requests.listed()["total"] <= 1.2 * fewest
+    assert request_counts.to_dict()["total"] <= 1.2 * fewest
 
 
 def test_daily_runs_are_kept_in_few_readings(life):

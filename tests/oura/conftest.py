@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 from oura import provider
 from tests.oura.answering import Answering
 from tests.processes import Service
-from tests.sandbox.consent import agree, answer_of
+from tests.sandbox.consent import agree, redirect_params
 
 DISCOVERY = "oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration"
 
@@ -45,7 +45,8 @@ class Provider:
     def code(self, verifier="v" * 50, **consent):
         """A code for our application, as the callback gets it."""
         uri = "http://localhost:8000/connect/oura/callback"
-        return answer_of(agree(provider.consent_url(uri, "a-state", verifier), **consent))["code"]
+        url = provider.consent_url(uri, "a-state", verifier)
+        return redirect_params(agree(url, **consent))["code"]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 from sandbox import grants
 from tests.oura.conftest import at_oura
 from tests.sandbox.applications import Application
-from tests.sandbox.sandboxed import Oura, start_afresh
+from tests.sandbox.sandboxed import Oura, reset_sandbox
 
 __all__ = ["at_oura"]
 
@@ -14,19 +14,19 @@ def demo():
 
 
 @pytest.fixture
-def afresh(settings):
-    """A short history, and nobody who has granted anything."""
-    start_afresh(settings, days=20)
+def fresh_sandbox(settings):
+    """A short history without any grants."""
+    reset_sandbox(settings, days=20)
     grants.state.clear()
 
 
 @pytest.fixture
-def application(afresh):
+def application(fresh_sandbox):
     return Application()
 
 
 @pytest.fixture
-def control(afresh):
+def control(fresh_sandbox):
     def ask(path, /, **body):
         answer = Oura().control(path, **body)
         assert answer.status_code == 200, answer.content
@@ -37,7 +37,7 @@ def control(afresh):
 
 @pytest.fixture
 def old(control):
-    """An application of the old portal's."""
+    """An application of the old portal."""
     credentials = {"client_id": "elder", "client_secret": "elder-secret"}
     uri = "https://elder.example/back"
     control("clients", **credentials, redirect_uris=[uri], portal="old")

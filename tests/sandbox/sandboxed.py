@@ -1,13 +1,13 @@
-"""What the tests of the sandbox share: a client with a token, and the collections' names."""
+"""Helpers of the sandbox's tests: a client with a token, and the names of collections."""
 
 import datetime
 import json
 
 from django.test import Client
 
-from sandbox.faults import faults, requests
-from sandbox.people import people
-from sandbox.store import documents, forget
+from sandbox.faults import faults, request_counts
+from sandbox.people import named_people
+from sandbox.store import documents_between, reset
 
 SEED = "myhealth"
 TODAY = datetime.date(2026, 11, 20)
@@ -27,15 +27,15 @@ SERIES = ["heartrate", "ring_battery_level"]
 LISTS = [*DATED, *SERIES, "ring_configuration"]
 
 
-def start_afresh(settings, days=400):
+def reset_sandbox(settings, days=400):
     settings.ROOT_URLCONF = "sandbox.urls"
     settings.SANDBOX_SEED = SEED
     settings.SANDBOX_DAYS = days
     settings.SANDBOX_TODAY = TODAY
     settings.SANDBOX_PAGE_SIZE = 1000
-    forget()
+    reset()
     faults.clear()
-    requests.clear()
+    request_counts.clear()
 
 
 def day(text):
@@ -43,11 +43,11 @@ def day(text):
 
 
 class Oura:
-    """One person's client of the sandbox, in this process."""
+    """A client of the sandbox with one person's token, in this process."""
 
     def __init__(self, name="demo"):
         self.http = Client(enforce_csrf_checks=True)
-        self.authorization = {"Authorization": f"Bearer {people(SEED)[name].access_token}"}
+        self.authorization = {"Authorization": f"Bearer {named_people(SEED)[name].access_token}"}
 
     def get(self, path, headers=None, **query):
         headers = {**self.authorization, **(headers or {})}
@@ -59,13 +59,13 @@ class Oura:
         return answer.json()["data"]
 
     def days(self, path, start, end):
-        return [each["day"] for each in self.list(path, start_date=start, end_date=end)]
+        return [item["day"] for item in self.list(path, start_date=start, end_date=end)]
 
     def between(self, path, start, end):
-        """All of the days, whatever the collection's rule for the end of a range."""
+        """Return the documents from start to end, for any rule for the end of a range."""
         after = day(end) + datetime.timedelta(days=2)
-        found = self.list(path, start_date=start, end_date=after.isoformat())
-        return [each for each in found if start <= each["day"] <= end]
+        documents = self.list(path, start_date=start, end_date=after.isoformat())
+        return [document for document in documents if start <= document["day"] <= end]
 
     def control(self, path, /, method="POST", **body):
         return self.http.generic(
@@ -74,12 +74,12 @@ class Oura:
 
 
 def day_with(collection):
-    found = documents("demo", collection, datetime.date(2026, 1, 1), TODAY)
-    return found[len(found) // 2]["day"]
+    documents = documents_between("demo", collection, datetime.date(2026, 1, 1), TODAY)
+    return documents[len(documents) // 2]["day"]
 
 
-def held(collection, on):
-    return documents("demo", collection, *[datetime.date.fromisoformat(on)] * 2)
+def documents_on(collection, on):
+    return documents_between("demo", collection, *[datetime.date.fromisoformat(on)] * 2)
 
 
 def recompute(demo, collection, on, **more):

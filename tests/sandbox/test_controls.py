@@ -1,4 +1,4 @@
-"""The sandbox's own controls: people, faults, days that change, what was asked."""
+"""The sandbox's controls: people, faults, changes to days, request counts."""
 
 import datetime
 import threading
@@ -7,32 +7,40 @@ import time
 import pytest
 from django.test import Client
 
-from sandbox.people import people
-from sandbox.store import documents
-from tests.sandbox.sandboxed import SEED, TODAY, Oura, day_with, held, recompute, start_afresh
+from sandbox.people import named_people
+from sandbox.store import documents_between
+from tests.sandbox.sandboxed import (
+    SEED,
+    TODAY,
+    Oura,
+    day_with,
+    documents_on,
+    recompute,
+    reset_sandbox,
+)
 
 CHANGING = ["daily_activity", "daily_readiness", "daily_sleep", "sleep"]
 
 
 @pytest.fixture(autouse=True)
 def sandbox(settings):
-    start_afresh(settings, days=60)
+    reset_sandbox(settings, days=60)
 
 
-def test_people_are_listed_with_demo_first():
+def test_people_list_starts_with_demo():
     found = Client().get("/_sandbox/people").json()
     assert found[0]["name"] == "demo"
     assert len(found) == 8
     assert all(set(each) == {"name", "user_id", "access_token"} for each in found)
 
 
-def test_tokens_and_ids_of_people_are_theirs_alone_and_stable():
+def test_tokens_of_people_are_unique_and_stable():
     found = Client().get("/_sandbox/people").json()
     assert len({each["access_token"] for each in found}) == len(found)
-    assert found[0]["access_token"] == people(SEED)["demo"].access_token
+    assert found[0]["access_token"] == named_people(SEED)["demo"].access_token
 
 
-def test_a_listed_person_opens_their_personal_info():
+def test_listed_token_opens_personal_info():
     for each in Client().get("/_sandbox/people").json():
         answer = Oura(each["name"]).get("personal_info")
         assert answer.json()["id"] == each["user_id"]
@@ -41,7 +49,7 @@ def test_a_listed_person_opens_their_personal_info():
 # Faults -----------------------------------------------------------------------------------------
 
 
-def test_a_rate_limit_carries_all_its_headers(demo):
+def test_rate_limit_has_all_headers(demo):
     demo.control("faults", fault="rate_limit", retry_after=7)
     answer = demo.get("sleep")
     assert (answer.status_code, answer["Retry-After"]) == (429, "7")
@@ -51,11 +59,11 @@ def test_a_rate_limit_carries_all_its_headers(demo):
     assert answer["X-RateLimit-Tier"]
 
 
-def test_answers_without_fault_have_no_rate_headers(demo):
+def test_no_rate_limit_headers_without_fault(demo):
     assert "X-RateLimit-Limit" not in demo.get("sleep").headers
 
 
-def test_server_errors_are_5xx_and_not_always_json(demo):
+def test_server_errors_are_5xx_in_json_or_html(demo):
     demo.control("faults", fault="server_error", times=3)
     found = [demo.get("sleep") for _ in range(3)]
     assert [answer.status_code for answer in found] == [500, 502, 503]
@@ -63,20 +71,20 @@ def test_server_errors_are_5xx_and_not_always_json(demo):
 
 
 @pytest.mark.parametrize(("fault", "status"), [("unauthorized", 401), ("forbidden", 403)])
-def test_refusals_have_ouras_shape(demo, fault, status):
+def test_refusals_have_only_detail(demo, fault, status):
     demo.control("faults", fault=fault)
     answer = demo.get("sleep")
     assert (answer.status_code, set(answer.json())) == (status, {"detail"})
 
 
-def test_a_truncated_answer_is_shorter_than_it_says(demo):
+def test_truncated_body_is_shorter_than_content_length(demo):
     demo.control("faults", fault="truncated")
     answer = demo.get("sleep", start_date="2026-11-01")
     assert answer.status_code == 200
     assert len(answer.content) < int(answer["Content-Length"])
 
 
-def test_a_malformed_answer_is_200_and_no_json(demo):
+def test_malformed_response_is_200_without_json(demo):
     demo.control("faults", fault="malformed", times=2)
     for _ in range(2):
         answer = demo.get("sleep")
@@ -85,7 +93,7 @@ def test_a_malformed_answer_is_200_and_no_json(demo):
             answer.json() if "json" in answer["Content-Type"] else int(answer.content)
 
 
-def test_a_slow_answer_is_the_right_one(demo):
+def test_slow_response_is_late_and_complete(demo):
     right = demo.list("daily_sleep")
     demo.control("faults", fault="slow")
     before = time.monotonic()
@@ -93,7 +101,7 @@ def test_a_slow_answer_is_the_right_one(demo):
     assert time.monotonic() - before > 0.9
 
 
-def test_a_timeout_holds_until_the_faults_are_cleared(demo):
+def test_timeout_holds_until_faults_are_cleared(demo):
     demo.control("faults", fault="timeout")
     answers = []
     held_up = threading.Thread(target=lambda: answers.append(demo.get("sleep")))
@@ -105,51 +113,51 @@ def test_a_timeout_holds_until_the_faults_are_cleared(demo):
     assert answers[0].status_code == 504
 
 
-def test_a_fault_lasts_as_many_times_as_asked(demo):
+def test_fault_hits_the_given_number_of_times(demo):
     demo.control("faults", fault="rate_limit", times=2)
     assert [demo.get("sleep").status_code for _ in range(3)] == [429, 429, 200]
 
 
-def test_a_fault_hits_its_path_alone(demo):
+def test_fault_hits_only_its_path(demo):
     demo.control("faults", fault="rate_limit", times=9, path="sleep")
     assert demo.get("daily_sleep").status_code == 200
     assert demo.get("sleep").status_code == 429
     assert demo.get("sleep/some-id").status_code == 429
 
 
-def test_faults_leave_the_controls_alone(demo):
+def test_faults_spare_the_controls(demo):
     demo.control("faults", fault="server_error", times=9)
     assert Client().get("/_sandbox/people").status_code == 200
 
 
-def test_a_fault_hits_ouras_sandbox_too(demo):
+def test_fault_hits_ouras_sandbox_too(demo):
     demo.control("faults", fault="rate_limit")
     headers = {"Authorization": "x"}
     answer = demo.http.get("/v2/sandbox/usercollection/sleep", headers=headers)
     assert answer.status_code == 429
 
 
-def test_faults_are_suffered_one_after_the_other(demo):
+def test_faults_apply_in_order(demo):
     demo.control("faults", fault="rate_limit")
     demo.control("faults", fault="forbidden")
     assert [demo.get("sleep").status_code for _ in range(3)] == [429, 403, 200]
 
 
-def test_faults_are_listed_with_their_hits(demo):
+def test_faults_are_listed_with_hits(demo):
     demo.control("faults", fault="rate_limit", times=3, path="sleep", retry_after=2)
     demo.get("sleep")
     expected = {"fault": "rate_limit", "times": 3, "path": "sleep", "retry_after": 2, "hits": 1}
     assert demo.http.get("/_sandbox/faults").json() == [expected]
 
 
-def test_cleared_faults_are_gone(demo):
+def test_clearing_removes_all_faults(demo):
     demo.control("faults", fault="rate_limit", times=9)
     assert demo.control("faults", method="DELETE").json() == {"cleared": 1}
     assert demo.get("sleep").status_code == 200
     assert demo.http.get("/_sandbox/faults").json() == []
 
 
-def test_a_request_can_ask_for_its_own_fault(demo):
+def test_header_requests_a_single_fault(demo):
     headers = {"X-Sandbox-Fault": "rate_limit", "X-Sandbox-Retry-After": "5"}
     answer = demo.get("sleep", headers=headers)
     assert (answer.status_code, answer["Retry-After"]) == (429, "5")
@@ -162,51 +170,51 @@ def test_a_request_can_ask_for_its_own_fault(demo):
         ({}, "fault must be one of: rate_limit"),
         ({"fault": "flood"}, "fault must be one of: rate_limit"),
         ({"fault": ["slow"]}, "fault must be one of: rate_limit"),
-        ({"fault": "slow", "times": 0}, "times must be a whole number from 1"),
-        ({"fault": "slow", "times": True}, "times must be a whole number from 1"),
-        ({"fault": "slow", "path": "daily"}, "path must be left out or one of: daily_activity"),
-        ({"fault": "rate_limit", "retry_after": "soon"}, "retry_after must be a whole number"),
-        ({"fault": "slow", "once": True}, "Unknown: once; expected fault, times"),
+        ({"fault": "slow", "times": 0}, "times must be an integer from 1"),
+        ({"fault": "slow", "times": True}, "times must be an integer from 1"),
+        ({"fault": "slow", "path": "daily"}, "path must be omitted or one of: daily_activity"),
+        ({"fault": "rate_limit", "retry_after": "soon"}, "retry_after must be an integer"),
+        ({"fault": "slow", "once": True}, "Unknown fields: once. Use only fault, times"),
     ],
 )
-def test_a_bad_fault_is_told_what_is_expected(demo, body, expected):
+def test_invalid_fault_is_400_with_reason(demo, body, expected):
     answer = demo.control("faults", **body)
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith(expected)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "null"])
-def test_a_body_that_is_no_object_is_told_so(content):
+def test_body_must_be_a_json_object(content):
     answer = Client().post("/_sandbox/faults", content, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json() == {"detail": "The body must be a JSON object."}
 
 
-def test_a_control_tells_its_methods():
+def test_wrong_method_is_405_with_allow():
     answer = Client().get("/_sandbox/recompute")
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
 
 
-# Days that change -------------------------------------------------------------------------------
+# Changes to days --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("collection", ["daily_activity", "daily_readiness", "daily_sleep"])
-def test_a_recomputed_day_has_another_score_each_time(demo, collection):
+def test_recomputing_changes_the_score_each_time(demo, collection):
     on = day_with(collection)
-    scores = [held(collection, on)[0]["score"]]
+    scores = [documents_on(collection, on)[0]["score"]]
     for _ in range(20):
         recompute(demo, collection, on)
-        scores.append(held(collection, on)[0]["score"])
+        scores.append(documents_on(collection, on)[0]["score"])
     assert len(set(scores)) == len(scores)
     assert all(1 <= score <= 100 for score in scores[1:])
 
 
-def test_a_recomputed_sleep_moves_its_bedtimes_each_time_and_still_adds_up(demo):
+def test_recomputing_sleep_moves_bedtimes_and_durations_still_add_up(demo):
     on = day_with("sleep")
-    seen = [[(p["bedtime_start"], p["bedtime_end"]) for p in held("sleep", on)]]
+    seen = [[(p["bedtime_start"], p["bedtime_end"]) for p in documents_on("sleep", on)]]
     for _ in range(20):
         recompute(demo, "sleep", on)
-        periods = held("sleep", on)
+        periods = documents_on("sleep", on)
         seen.append([(p["bedtime_start"], p["bedtime_end"]) for p in periods])
         for period in periods:
             asleep = period["total_sleep_duration"]
@@ -215,27 +223,27 @@ def test_a_recomputed_sleep_moves_its_bedtimes_each_time_and_still_adds_up(demo)
 
 
 @pytest.mark.parametrize("collection", CHANGING)
-def test_recomputing_keeps_the_ids_unless_new_ones_are_asked(demo, collection):
+def test_recomputing_keeps_ids_unless_new_id_is_set(demo, collection):
     on = day_with(collection)
-    before = {each["id"] for each in held(collection, on)}
+    before = {each["id"] for each in documents_on(collection, on)}
     recompute(demo, collection, on)
-    assert {each["id"] for each in held(collection, on)} <= before
-    told = recompute(demo, collection, on, new_id=True)
-    after = {each["id"] for each in held(collection, on)}
+    assert {each["id"] for each in documents_on(collection, on)} <= before
+    response = recompute(demo, collection, on, new_id=True)
+    after = {each["id"] for each in documents_on(collection, on)}
     assert not before & after
-    assert set(told["ids"]) == after
+    assert set(response["ids"]) == after
 
 
 @pytest.mark.parametrize("collection", CHANGING)
-def test_an_old_id_is_gone_and_the_new_one_is_there(demo, collection):
+def test_new_id_replaces_the_old_one(demo, collection):
     on = day_with(collection)
-    old = held(collection, on)[0]["id"]
+    old = documents_on(collection, on)[0]["id"]
     [new, *_] = recompute(demo, collection, on, new_id=True)["ids"]
     assert demo.get(f"{collection}/{old}").status_code == 404
     assert demo.get(f"{collection}/{new}").status_code == 200
 
 
-def test_recomputing_one_day_leaves_all_else_as_it_was(demo):
+def test_recomputing_changes_only_that_day(demo):
     on = day_with("daily_sleep")
     before = demo.list("daily_sleep", start_date="2026-01-01"), demo.list("sleep")
     recompute(demo, "daily_sleep", on, new_id=True)
@@ -245,9 +253,9 @@ def test_recomputing_one_day_leaves_all_else_as_it_was(demo):
     assert before[1] == after[1]
 
 
-def test_a_removed_day_is_gone_from_list_and_single_until_restored(demo):
+def test_removed_day_is_gone_until_restored(demo):
     on = day_with("daily_sleep")
-    document, span = held("daily_sleep", on)[0], {"start_date": on, "end_date": on}
+    document, span = documents_on("daily_sleep", on)[0], {"start_date": on, "end_date": on}
     demo.control("remove", name="demo", type="daily_sleep", day=on)
     assert demo.list("daily_sleep", **span) == []
     assert demo.get(f"daily_sleep/{document['id']}").status_code == 404
@@ -255,7 +263,7 @@ def test_a_removed_day_is_gone_from_list_and_single_until_restored(demo):
     assert demo.list("daily_sleep", **span) == [document]
 
 
-def test_removing_and_restoring_tell_what_was_done(demo):
+def test_removing_and_restoring_report_whether_they_changed_anything(demo):
     body = {"name": "demo", "type": "sleep", "day": day_with("sleep")}
     assert demo.control("remove", **body).json() == {**body, "removed": True}
     assert demo.control("remove", **body).json() == {**body, "removed": False}
@@ -263,16 +271,16 @@ def test_removing_and_restoring_tell_what_was_done(demo):
     assert demo.control("restore", **body).json() == {**body, "restored": False}
 
 
-def test_a_removed_day_keeps_its_recomputation(demo):
+def test_removed_day_keeps_its_recomputation(demo):
     on = day_with("daily_sleep")
     recompute(demo, "daily_sleep", on)
-    document = held("daily_sleep", on)
+    document = documents_on("daily_sleep", on)
     demo.control("remove", name="demo", type="daily_sleep", day=on)
     demo.control("restore", name="demo", type="daily_sleep", day=on)
-    assert held("daily_sleep", on) == document
+    assert documents_on("daily_sleep", on) == document
 
 
-def test_another_person_keeps_the_day(demo):
+def test_removing_spares_other_people(demo):
     on, ana = "2026-11-12", Oura("ana")
     before = ana.list("daily_stress", start_date=on, end_date=on)
     demo.control("remove", name="demo", type="daily_stress", day=on)
@@ -285,23 +293,25 @@ def test_another_person_keeps_the_day(demo):
     [
         ({"name": "nobody"}, 404, "There is no person 'nobody'"),
         ({"type": "mood"}, 404, "There is no type 'mood'"),
-        ({"day": "2020-01-01"}, 404, "2020-01-01 lies outside the history"),
-        ({"day": "yesterday"}, 400, "day: 'yesterday' is not a date; expected YYYY-MM-DD."),
-        ({"day": "20261120"}, 400, "day: '20261120' is not a date; expected YYYY-MM-DD."),
-        ({"day": 20261101}, 400, "day must be a text."),
-        ({"when": "now"}, 400, "Unknown: when; expected name, type, day"),
+        ({"day": "2020-01-01"}, 404, "2020-01-01 is outside the history"),
+        ({"day": "yesterday"}, 400, "day must be a date as YYYY-MM-DD, not 'yesterday'."),
+        ({"day": "20261120"}, 400, "day must be a date as YYYY-MM-DD, not '20261120'."),
+        ({"day": 20261101}, 400, "day must be a string."),
+        ({"when": "now"}, 400, "Unknown fields: when. Use only name, type, day"),
     ],
 )
-def test_what_is_unknown_is_told_in_a_sentence(demo, path, changed, status, expected):
+def test_unknown_day_fields_are_rejected_with_reason(demo, path, changed, status, expected):
     body = {"name": "demo", "type": "daily_sleep", "day": "2026-11-01"}
     answer = demo.control(path, **{**body, **changed})
     assert answer.status_code == status
     assert answer.json()["detail"].startswith(expected)
 
 
-def test_a_day_without_a_document_is_404(demo, settings):
+def test_recomputing_day_without_document_is_404(demo, settings):
     settings.SANDBOX_DAYS = 400
-    have = {e["day"] for e in documents("demo", "daily_sleep", datetime.date(2025, 1, 1), TODAY)}
+    have = {
+        e["day"] for e in documents_between("demo", "daily_sleep", datetime.date(2025, 1, 1), TODAY)
+    }
     days = (TODAY - datetime.timedelta(days=n) for n in range(400))
     missing = next(each.isoformat() for each in days if each.isoformat() not in have)
     answer = demo.control("recompute", name="demo", type="daily_sleep", day=missing)
@@ -309,25 +319,25 @@ def test_a_day_without_a_document_is_404(demo, settings):
     assert answer.json()["detail"] == f"demo has no daily_sleep on {missing}."
 
 
-def test_a_removed_day_cannot_be_recomputed(demo):
+def test_recomputing_removed_day_is_404(demo):
     body = {"name": "demo", "type": "daily_sleep", "day": day_with("daily_sleep")}
     demo.control("remove", **body)
     assert demo.control("recompute", **body).status_code == 404
 
 
-def test_what_has_no_score_cannot_be_recomputed(demo):
+def test_recomputing_collection_without_score_is_400(demo):
     answer = demo.control("recompute", name="demo", type="daily_stress", day="2026-11-12")
     assert answer.status_code == 400
     assert "daily_sleep" in answer.json()["detail"]
 
 
-def test_new_id_must_be_a_truth(demo):
+def test_new_id_must_be_boolean(demo):
     body = {"name": "demo", "type": "daily_sleep", "day": day_with("daily_sleep")}
     answer = demo.control("recompute", **body, new_id="yes")
     assert (answer.status_code, answer.json()["detail"]) == (400, "new_id must be true or false.")
 
 
-# What was asked ---------------------------------------------------------------------------------
+# Request counts ---------------------------------------------------------------------------------
 
 
 def test_requests_are_counted_by_route(demo):
@@ -344,13 +354,13 @@ def test_requests_are_counted_by_route(demo):
     assert demo.http.get("/_sandbox/requests").json() == expected
 
 
-def test_the_count_can_begin_anew(demo):
+def test_request_counts_can_be_reset(demo):
     demo.get("sleep")
     demo.control("requests", method="DELETE")
     assert demo.http.get("/_sandbox/requests").json() == {"total": 0, "paths": {}}
 
 
-def test_faulty_requests_count_too(demo):
+def test_requests_with_faults_are_counted(demo):
     demo.control("faults", fault="rate_limit")
     demo.get("sleep")
     assert demo.http.get("/_sandbox/requests").json()["total"] == 1

@@ -1,4 +1,4 @@
-"""What the sandbox invents: valid by Oura's document, true to recorded answers, coherent."""
+"""The sandbox's documents: valid by Oura's OpenAPI, like recorded answers, and coherent."""
 
 import datetime
 import json
@@ -13,9 +13,9 @@ import jsonschema
 import pytest
 
 from sandbox import store
-from sandbox.people import people
-from sandbox.store import Unknown, documents
-from tests.sandbox.sandboxed import DAILY, DATED, LISTS, SEED, TODAY, Oura, day, start_afresh
+from sandbox.people import named_people
+from sandbox.store import NotFound, documents_between
+from tests.sandbox.sandboxed import DAILY, DATED, LISTS, SEED, TODAY, Oura, day, reset_sandbox
 
 OPENAPI = json.loads((Path(__file__).parent / "openapi-structure.json").read_text())
 SCHEMAS = OPENAPI["components"]["schemas"]
@@ -27,11 +27,11 @@ DAYS = {"day", "start_day", "end_day"}
 
 @pytest.fixture(autouse=True)
 def sandbox(settings):
-    start_afresh(settings)
+    reset_sandbox(settings)
 
 
 def everything(collection, name="demo"):
-    return documents(name, collection, LONG_AGO, TODAY)
+    return documents_between(name, collection, LONG_AGO, TODAY)
 
 
 def by_day(collection, name="demo"):
@@ -41,7 +41,7 @@ def by_day(collection, name="demo"):
 def answer_schema(path):
     answer = OPENAPI["paths"][path]["get"]["responses"]["200"]
     schema = answer["content"]["application/json"]["schema"]
-    # The second alternative of a list takes any object: the first is the one that tells.
+    # The second alternative of a list accepts any object.
     return schema.get("anyOf", [schema])[0]["$ref"].rsplit("/", 1)[1]
 
 
@@ -56,7 +56,7 @@ def document_properties(name):
 
 
 def check_times(value):
-    """Each day is a date and each instant has an offset, at any depth."""
+    """Check at any depth that days are dates and instants have an offset."""
     if isinstance(value, list):
         for each in value:
             check_times(each)
@@ -72,7 +72,7 @@ def check_times(value):
 
 @pytest.mark.parametrize("name", ["demo", "ben", "greta"])
 @pytest.mark.parametrize("collection", LISTS)
-def test_every_list_validates_against_the_openapi_document(collection, name):
+def test_lists_validate_against_openapi(collection, name):
     span = {"start_date": "2026-06-01", "end_date": "2026-11-20"}
     if collection in ("heartrate", "ring_battery_level"):
         span = {"start_datetime": "2026-11-10T00:00:00Z", "end_datetime": "2026-11-12T00:00:00Z"}
@@ -83,22 +83,22 @@ def test_every_list_validates_against_the_openapi_document(collection, name):
     assert all(document_properties(schema) == set(each) for each in answer["data"])
 
 
-def test_personal_info_validates_against_the_openapi_document():
+def test_personal_info_validates_against_openapi():
     validate(Oura().get("personal_info").json(), "PersonalInfoResponse")
 
 
 @pytest.mark.parametrize("collection", [*DATED, "ring_configuration"])
-def test_every_collection_has_documents(collection):
+def test_collections_have_documents(collection):
     assert everything(collection)
 
 
 @pytest.mark.parametrize("collection", DATED)
-def test_single_documents_equal_those_of_the_list(collection):
+def test_single_document_equals_that_of_the_list(collection):
     document = everything(collection)[-1]
     assert Oura().get(f"{collection}/{document['id']}").json() == document
 
 
-def test_every_path_of_the_openapi_document_is_served():
+def test_every_openapi_path_is_served():
     for path in OPENAPI["paths"]:
         if path.startswith("/v2/usercollection/") and "{" not in path:
             assert Oura().get(path.removeprefix("/v2/usercollection/")).status_code == 200
@@ -107,8 +107,8 @@ def test_every_path_of_the_openapi_document_is_served():
 # Invariants of recorded answers -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list(people(SEED)))
-def test_a_periods_times_add_up(name):
+@pytest.mark.parametrize("name", list(named_people(SEED)))
+def test_durations_of_period_add_up(name):
     for period in everything("sleep", name):
         start, end = (
             datetime.datetime.fromisoformat(period[f"bedtime_{edge}"]) for edge in ("start", "end")
@@ -121,7 +121,7 @@ def test_a_periods_times_add_up(name):
         assert period["efficiency"] == round(100 * total / in_bed)
 
 
-def test_a_periods_strings_have_a_character_for_each_of_their_intervals():
+def test_strings_of_period_have_a_character_per_interval():
     for period in everything("sleep"):
         seconds = period["time_in_bed"]
         assert len(period["movement_30_sec"]) == len(period["sleep_phase_30_sec"]) == seconds / 30
@@ -129,7 +129,7 @@ def test_a_periods_strings_have_a_character_for_each_of_their_intervals():
         assert set(period["movement_30_sec"] + period["sleep_phase_30_sec"]) <= set("1234")
 
 
-def test_a_periods_vital_signs_follow_from_its_samples():
+def test_vital_signs_of_period_match_its_samples():
     for period in everything("sleep"):
         if period["heart_rate"] is None:
             assert period["lowest_heart_rate"] == 255
@@ -141,14 +141,14 @@ def test_a_periods_vital_signs_follow_from_its_samples():
         assert ".000" in period["heart_rate"]["timestamp"]
 
 
-@pytest.mark.parametrize("name", list(people(SEED)))
-def test_a_night_belongs_to_the_day_of_waking_unless_it_ends_after_18(name):
+@pytest.mark.parametrize("name", list(named_people(SEED)))
+def test_night_ending_after_18_belongs_to_next_day(name):
     for period in everything("sleep", name):
         end = datetime.datetime.fromisoformat(period["bedtime_end"])
         assert end.date() + datetime.timedelta(days=end.hour >= 18) == day(period["day"])
 
 
-@pytest.mark.parametrize("name", list(people(SEED)))
+@pytest.mark.parametrize("name", list(named_people(SEED)))
 def test_periods_count_from_zero_and_do_not_overlap(name):
     by = {}
     for period in everything("sleep", name):
@@ -159,13 +159,13 @@ def test_periods_count_from_zero_and_do_not_overlap(name):
             assert earlier["bedtime_end"] <= later["bedtime_start"]
 
 
-def test_an_activity_days_times_are_a_whole_day():
+def test_activity_times_add_up_to_a_day():
     names = ("high_activity", "medium_activity", "low_activity", "sedentary", "resting", "non_wear")
     for activity in everything("daily_activity"):
         assert sum(activity[f"{name}_time"] for name in names) == 86_400
 
 
-def test_an_activity_day_runs_from_four_to_four_in_steps_of_its_intervals():
+def test_activity_day_starts_at_four_with_all_intervals():
     for activity in everything("daily_activity"):
         assert activity["timestamp"].startswith(f"{activity['day']}T04:00:00")
         assert activity["met"]["timestamp"].startswith(f"{activity['day']}T04:00:00.000")
@@ -182,7 +182,7 @@ def test_ids_are_unique_and_days_ascend(collection):
 
 
 @pytest.mark.parametrize("collection", DAILY)
-def test_a_day_has_one_summary_at_most(collection):
+def test_day_has_at_most_one_summary(collection):
     days = [each["day"] for each in everything(collection)]
     assert len(set(days)) == len(days)
 
@@ -191,27 +191,27 @@ def test_a_day_has_one_summary_at_most(collection):
 
 
 @pytest.mark.parametrize("collection", [*DATED, "heartrate", "ring_battery_level"])
-def test_a_day_depends_neither_on_today_nor_on_the_length_of_the_history(collection, settings):
+def test_documents_depend_neither_on_today_nor_history_length(collection, settings):
     span = (datetime.date(2026, 5, 1), datetime.date(2026, 9, 30))
-    before = documents("demo", collection, *span)
+    before = documents_between("demo", collection, *span)
     settings.SANDBOX_DAYS = 4000
     settings.SANDBOX_TODAY = datetime.date(2027, 3, 3)
-    assert documents("demo", collection, *span) == before != []
+    assert documents_between("demo", collection, *span) == before != []
 
 
-def test_a_running_sandbox_keeps_its_oldest_day_at_midnight(settings, monkeypatch):
+def test_first_day_stays_at_midnight(settings, monkeypatch):
     settings.SANDBOX_TODAY, settings.SANDBOX_DAYS = None, 10
     monkeypatch.setattr(store, "STARTED", datetime.date(2026, 11, 20))
     assert store.first_day() == datetime.date(2026, 11, 11)
 
 
-def test_another_process_invents_the_same():
+def test_another_process_generates_the_same_documents():
     code = (
         "import django; django.setup()\n"
         "import datetime, sys\n"
-        "from sandbox.store import documents\n"
+        "from sandbox.store import documents_between\n"
         "day = datetime.date(2026, 5, 5)\n"
-        "sys.stdout.write(repr(documents('ana', 'sleep', day, day)))"
+        "sys.stdout.write(repr(documents_between('ana', 'sleep', day, day)))"
     )
     environment = {
         **os.environ,
@@ -219,32 +219,32 @@ def test_another_process_invents_the_same():
         "PYTHONHASHSEED": "77",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    said = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    output = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
     start = datetime.date(2026, 5, 5)
-    assert said == repr(documents("ana", "sleep", start, start))
+    assert output == repr(documents_between("ana", "sleep", start, start))
 
 
-def test_another_seed_is_another_world(settings):
+def test_another_seed_gives_other_ids(settings):
     before = everything("daily_readiness")
     settings.SANDBOX_SEED = "another"
     assert not {each["id"] for each in everything("daily_readiness")} & {e["id"] for e in before}
 
 
-def test_the_history_ends_today_and_has_its_length(settings):
+def test_history_ends_today_and_has_its_length(settings):
     settings.SANDBOX_DAYS = 7
     days = {each["day"] for each in everything("daily_stress")}
     assert min(days) == "2026-11-14"
     assert max(days) == "2026-11-20"
 
 
-def test_people_differ():
+def test_people_have_different_documents():
     assert by_day("daily_activity", "ana") != by_day("daily_activity", "ben")
 
 
 @pytest.mark.parametrize("arguments", [("nobody", "sleep"), ("demo", "mood")])
-def test_unknown_people_and_collections_are_named(arguments):
-    with pytest.raises(Unknown, match=f"'{'nobody' if 'nobody' in arguments else 'mood'}'"):
-        documents(*arguments, LONG_AGO, TODAY)
+def test_error_names_unknown_person_or_collection(arguments):
+    with pytest.raises(NotFound, match=f"'{'nobody' if 'nobody' in arguments else 'mood'}'"):
+        documents_between(*arguments, LONG_AGO, TODAY)
 
 
 # Coherence --------------------------------------------------------------------------------------
@@ -272,14 +272,14 @@ def test_readiness_is_lower_after_a_short_night(years):
     assert statistics.mean(short) < statistics.mean(enough) - 8
 
 
-def test_the_sleep_score_follows_the_time_asleep(years):
+def test_sleep_score_correlates_with_time_asleep(years):
     slept, days = asleep(), by_day("daily_sleep")
     pairs = [(slept[key], days[key]["score"]) for key in slept.keys() & days.keys()]
     known = [pair for pair in pairs if pair[1] is not None]
     assert statistics.correlation(*zip(*known, strict=True)) > 0.6
 
 
-def test_a_fever_comes_with_a_faster_heart_and_lower_readiness_for_days(years):
+def test_fever_raises_heart_rate_and_lowers_readiness_for_days(years):
     readiness = by_day("daily_readiness")
     ill = {k for k, each in readiness.items() if (each["temperature_deviation"] or 0) > 0.8}
     rates = {p["day"]: p["average_heart_rate"] for p in everything("sleep") if p["period"] == 0}
@@ -301,7 +301,7 @@ def test_weekend_nights_are_longer(years):
     assert statistics.mean(free) > statistics.mean(working) + 900
 
 
-def test_a_ring_in_the_drawer_leaves_runs_of_days_without_any_document(years):
+def test_ring_in_drawer_leaves_days_without_documents(years):
     days = {each["day"] for name in DAILY for each in everything(name)}
     days |= {each["day"] for each in everything("sleep")}
     have = sorted(map(day, days))
@@ -309,13 +309,13 @@ def test_a_ring_in_the_drawer_leaves_runs_of_days_without_any_document(years):
     assert max(gaps) >= 3
 
 
-def test_some_days_miss_just_the_night(years):
+def test_some_days_lack_only_the_night(years):
     nights, activities = by_day("daily_sleep"), by_day("daily_activity")
     missing = activities.keys() - nights.keys() - {p["day"] for p in everything("sleep")}
     assert 0 < len(missing) < 0.1 * len(activities)
 
 
-def test_some_days_have_a_summary_without_periods_and_some_the_reverse(years):
+def test_some_days_lack_either_summary_or_periods(years):
     summaries, periods = by_day("daily_sleep").keys(), asleep().keys()
     assert 0 < len(summaries - periods) < 40
     assert 0 < len(periods - summaries) < 40
@@ -327,14 +327,14 @@ def test_travel_changes_the_offset_for_days(years):
     assert sum(earlier != later for earlier, later in pairwise(offsets)) < len(offsets) / 10
 
 
-def test_the_date_of_a_summarys_timestamp_is_not_always_its_day(settings):
+def test_summary_timestamp_may_have_another_date(settings):
     settings.SANDBOX_DAYS = 4000
     found = everything("daily_sleep", "greta")
     assert any(each["timestamp"][:10] != each["day"] for each in found)
 
 
 @pytest.mark.parametrize("kind", ["long_sleep", "sleep", "late_nap", "rest", "deleted"])
-def test_every_type_of_period_occurs(years, kind):
+def test_every_period_type_occurs(years, kind):
     assert any(period["type"] == kind for period in everything("sleep"))
 
 
@@ -343,13 +343,13 @@ def test_some_nights_are_split_in_two(years):
     assert 0 < len(nights) - len(set(nights)) < 0.1 * len(nights)
 
 
-def test_tiny_fragments_occur_and_do_not_count_for_the_score(years):
+def test_tiny_fragments_do_not_change_the_score(years):
     tiny = [p for p in everything("sleep") if p["type"] == "sleep" and p["time_in_bed"] < 900]
     assert tiny
     assert all(period["sleep_score_delta"] is None for period in tiny)
 
 
-def test_sentinels_stand_for_what_the_ring_could_not_feel(years):
+def test_missing_measurements_have_sentinels(years):
     blind = [each for each in everything("sleep") if each["lowest_heart_rate"] == 255]
     assert blind
     assert all(each["heart_rate"] is None for each in blind)
@@ -358,7 +358,7 @@ def test_sentinels_stand_for_what_the_ring_could_not_feel(years):
 
 
 @pytest.mark.parametrize("collection", ["daily_sleep", "daily_activity", "daily_readiness"])
-def test_scores_lie_in_range_and_some_are_null(years, collection):
+def test_scores_are_in_range_and_some_are_null(years, collection):
     scores = [each["score"] for each in everything(collection)]
     known = [score for score in scores if score is not None]
     assert 0 < scores.count(None) < 0.03 * len(scores)
@@ -366,23 +366,23 @@ def test_scores_lie_in_range_and_some_are_null(years, collection):
     assert 70 < statistics.mean(known) < 85
 
 
-def test_no_contributor_leaves_its_range(years):
+def test_contributors_are_in_range(years):
     for collection in ("daily_sleep", "daily_activity", "daily_readiness"):
         for each in everything(collection):
             assert all(v is None or 0 <= v <= 100 for v in each["contributors"].values())
 
 
-def test_a_workout_shows_in_the_days_activity_and_heart_rate():
+def test_workout_shows_in_activity_and_heart_rate():
     workout = next(each for each in everything("workout") if each["intensity"] == "hard")
     on = day(workout["day"])
     activity = by_day("daily_activity")[workout["day"]]
-    rows = documents("demo", "heartrate", on, on)
+    rows = documents_between("demo", "heartrate", on, on)
     assert activity["high_activity_time"] > 300
     assert any(each["source"] == "workout" and each["bpm"] > 110 for each in rows)
 
 
-def test_heart_rate_ascends_and_equal_instants_occur(years):
-    rows = documents("demo", "heartrate", datetime.date(2026, 9, 1), TODAY)
+def test_heart_rate_ascends_and_has_equal_instants(years):
+    rows = documents_between("demo", "heartrate", datetime.date(2026, 9, 1), TODAY)
     instants = [each["timestamp_unix"] for each in rows]
     assert instants == sorted(instants)
     assert len(set(instants)) < len(instants)

@@ -1,11 +1,11 @@
-"""What the tokens of a grant open in the sandbox, what ends them, and who can grant."""
+"""The sandbox's grants: what tokens open, what revokes them, and who can consent."""
 
 from urllib.parse import urlencode
 
 import pytest
 
 from sandbox import grants
-from sandbox.people import people
+from sandbox.people import named_people
 from sandbox.registry import scope_of
 from tests.sandbox.applications import (
     EVERYTHING,
@@ -14,18 +14,18 @@ from tests.sandbox.applications import (
     OLD,
     URI,
     Application,
-    error_of,
+    status_and_error,
 )
 from tests.sandbox.sandboxed import LISTS, SEED, Oura
 
-pytestmark = pytest.mark.usefixtures("afresh")
+pytestmark = pytest.mark.usefixtures("fresh_sandbox")
 
 
-# What tokens open
+# Scopes
 
 
 @pytest.mark.parametrize("collection", LISTS)
-def test_a_collection_needs_its_scope_and_no_other(application, collection):
+def test_collection_requires_only_its_scope(application, collection):
     scope = scope_of(collection)
     others = [each for each in grants.SCOPES if each != scope]
     without = application.connect(scope=EVERYTHING, granted=others)["access_token"]
@@ -36,7 +36,7 @@ def test_a_collection_needs_its_scope_and_no_other(application, collection):
     assert application.get(collection, holding).status_code == 200
 
 
-def test_a_single_document_needs_the_scope_too(application):
+def test_single_document_requires_the_scope(application):
     granted = application.connect()["access_token"]
     found = application.get("daily_sleep", granted).json()["data"][0]
     without = application.connect(granted=["personal"])["access_token"]
@@ -44,7 +44,7 @@ def test_a_single_document_needs_the_scope_too(application):
     assert application.get(f"daily_sleep/{found['id']}", without).status_code == 401
 
 
-def test_a_scope_is_granted_only_where_asked_and_known(application):
+def test_only_requested_and_known_scopes_are_granted(application):
     token = application.connect(
         scope="daily nonsense spo2Daily daily", granted=["daily", "spo2", "nonsense", "email"]
     )
@@ -52,7 +52,7 @@ def test_a_scope_is_granted_only_where_asked_and_known(application):
 
 
 @pytest.mark.parametrize(
-    ("granted", "told"),
+    ("granted", "visible"),
     [
         (["daily"], set()),
         (["email"], {"email"}),
@@ -60,125 +60,125 @@ def test_a_scope_is_granted_only_where_asked_and_known(application):
         (["personal", "email"], {"age", "weight", "height", "biological_sex", "email"}),
     ],
 )
-def test_personal_info_tells_the_id_and_what_was_granted(application, granted, told):
+def test_personal_info_has_id_and_granted_values(application, granted, visible):
     token = application.connect(scope=EVERYTHING, granted=granted)["access_token"]
     info = application.get("personal_info", token).json()
-    assert info["id"] == people(SEED)["ana"].user_id
-    assert {name for name, value in info.items() if value is not None} == told | {"id"}
+    assert info["id"] == named_people(SEED)["ana"].user_id
+    assert {name for name, value in info.items() if value is not None} == visible | {"id"}
 
 
-def test_a_token_shows_its_persons_days_and_nobody_elses(application):
+def test_token_opens_only_its_persons_documents(application):
     token = application.connect(person="chloe")["access_token"]
     own = Oura("chloe").get("sleep").content
     assert application.get("sleep", token).content == own
     assert own != Oura("ana").get("sleep").content
 
 
-def test_a_persons_own_token_opens_everything(application):
+def test_own_token_opens_everything(application):
     for collection in [*LISTS, "personal_info"]:
         assert Oura("ana").get(collection).status_code == 200
 
 
-# Ending a grant
+# Revocation
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_revoking_either_token_ends_both(application, kind):
     tokens = application.connect()
-    assert application.ask(f"{EXT}-revoke", token=tokens[kind]).status_code == 200
-    assert not application.works(tokens)
-    assert error_of(application.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
+    assert application.post(f"{EXT}-revoke", token=tokens[kind]).status_code == 200
+    assert not application.token_works(tokens)
+    assert status_and_error(application.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
 
 
 def test_revoking_an_unknown_token_succeeds(application):
-    assert application.ask(f"{EXT}-revoke", token="x").status_code == 200
+    assert application.post(f"{EXT}-revoke", token="x").status_code == 200
 
 
 def test_revoking_ends_no_other_grant(application):
     one, other = application.connect(), application.connect()
-    application.ask(f"{EXT}-revoke", token=one["access_token"])
-    assert application.works(other)
+    application.post(f"{EXT}-revoke", token=one["access_token"])
+    assert application.token_works(other)
 
 
-def test_an_application_can_neither_revoke_nor_inspect_anothers_token(application, control):
+def test_application_cannot_revoke_or_inspect_other_applications_tokens(application, control):
     tokens = application.connect()
     other = {"client_id": "other", "client_secret": "s"}
     control("clients", **other, redirect_uris=[URI], portal="new")
     stranger = Application(credentials=other)
-    told = stranger.ask(f"{EXT}-introspect", token=tokens["access_token"])
-    assert told.json() == {"active": False}
-    stranger.ask(f"{EXT}-revoke", token=tokens["access_token"])
-    assert application.works(tokens)
+    response = stranger.post(f"{EXT}-introspect", token=tokens["access_token"])
+    assert response.json() == {"active": False}
+    stranger.post(f"{EXT}-revoke", token=tokens["access_token"])
+    assert application.token_works(tokens)
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_the_old_provider_revokes_by_the_access_token_alone(old, method):
+def test_old_provider_revokes_by_access_token_only(old, method):
     tokens = old.connect()
     query = urlencode({"access_token": tokens["access_token"]})
     assert getattr(old.http, method)(f"/oauth/revoke?{query}").status_code == 200
-    assert not old.works(tokens)
-    assert error_of(old.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
+    assert not old.token_works(tokens)
+    assert status_and_error(old.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
 
 
-def test_the_old_provider_revokes_by_a_form_too(old):
+def test_old_provider_revokes_by_form(old):
     tokens = old.connect()
     old.http.post("/oauth/revoke", {"access_token": tokens["access_token"]})
-    assert not old.works(tokens)
+    assert not old.token_works(tokens)
 
 
-def test_introspection_tells_a_living_token(application):
+def test_introspection_describes_valid_token(application):
     tokens = application.connect()
-    told = application.ask(f"{EXT}-introspect", token=tokens["access_token"]).json()
-    assert (told["active"], told["scope"]) == (True, tokens["scope"])
-    assert told["sub"] == people(SEED)["ana"].user_id
+    response = application.post(f"{EXT}-introspect", token=tokens["access_token"]).json()
+    assert (response["active"], response["scope"]) == (True, tokens["scope"])
+    assert response["sub"] == named_people(SEED)["ana"].user_id
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-def test_introspection_tells_a_spent_token(application, kind):
+def test_introspection_reports_used_token_as_inactive(application, kind):
     tokens = application.connect()
     application.refresh(tokens["refresh_token"])
-    told = application.ask(f"{EXT}-introspect", token=tokens[kind]).json()
-    assert told == {"active": False}
+    response = application.post(f"{EXT}-introspect", token=tokens[kind]).json()
+    assert response == {"active": False}
 
 
 # Controls
 
 
-def test_expiring_ends_the_access_token_and_not_the_refresh_token(application, control):
+def test_expiring_spares_the_refresh_token(application, control):
     tokens = application.connect()
     assert control("grants/expire", name="ana") == {"expired": 1}
     assert application.get("daily_sleep", tokens["access_token"]).status_code == 401
-    assert application.works(application.refresh(tokens["refresh_token"]).json())
+    assert application.token_works(application.refresh(tokens["refresh_token"]).json())
 
 
-def test_revoking_at_oura_ends_all_tokens_of_the_person_alone(application, control):
+def test_revoking_at_oura_ends_only_that_persons_tokens(application, control):
     anas, bens = application.connect(), application.connect(person="ben")
     assert control("grants/revoke", name="ana") == {"revoked": 1}
-    assert (application.works(anas), application.works(bens)) == (False, True)
-    assert error_of(application.refresh(anas["refresh_token"])) == (400, "invalid_grant")
+    assert (application.token_works(anas), application.token_works(bens)) == (False, True)
+    assert status_and_error(application.refresh(anas["refresh_token"])) == (400, "invalid_grant")
 
 
-def test_who_revoked_can_agree_again(application, control):
+def test_person_can_consent_after_revoking(application, control):
     application.connect()
     control("grants/revoke", name="ana")
-    assert application.works(application.connect())
+    assert application.token_works(application.connect())
 
 
-def test_a_lapsed_membership_is_forbidden_until_it_is_renewed(application, control):
+def test_lapsed_membership_is_403_until_renewed(application, control):
     tokens = application.connect()
     control("membership", name="ana", active=False)
     assert application.get("daily_sleep", tokens["access_token"]).status_code == 403
     assert Oura("ana").get("daily_sleep").status_code == 403
     assert Oura("ben").get("daily_sleep").status_code == 200
     control("membership", name="ana", active=True)
-    assert application.works(tokens)
+    assert application.token_works(tokens)
 
 
-def test_the_lifetime_of_tokens_can_be_set(application, control):
+def test_token_lifetime_can_be_set(application, control):
     control("token_lifetime", seconds=0)
     tokens = application.connect()
     assert tokens["expires_in"] == 0
-    assert not application.works(tokens)
+    assert not application.token_works(tokens)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_the_lifetime_of_tokens_can_be_set(application, control):
         ),
     ],
 )
-def test_a_control_that_makes_no_sense_is_told(path, body):
+def test_invalid_control_is_400_with_reason(path, body):
     answer = Oura().control(path, **body)
     assert answer.status_code == 400
     assert answer.json()["detail"]
@@ -210,7 +210,7 @@ def test_a_control_that_makes_no_sense_is_told(path, body):
 @pytest.mark.parametrize(
     ("fault", "status"), [("server_error", 500), ("rate_limit", 429), ("malformed", 200)]
 )
-def test_a_fault_of_the_token_address_spends_no_token(application, control, fault, status):
+def test_fault_of_token_path_does_not_use_up_token(application, control, fault, status):
     token = application.connect()["refresh_token"]
     control("faults", fault=fault, path="token")
     answer = application.refresh(token)
@@ -219,20 +219,20 @@ def test_a_fault_of_the_token_address_spends_no_token(application, control, faul
     assert application.refresh(token).status_code == 200
 
 
-def test_a_truncated_answer_has_spent_the_token(application, control):
+def test_truncated_response_has_used_up_the_token(application, control):
     token = application.connect()["refresh_token"]
     control("faults", fault="truncated", path="token")
     application.refresh(token)
-    assert error_of(application.refresh(token)) == (400, "invalid_grant")
+    assert status_and_error(application.refresh(token)) == (400, "invalid_grant")
 
 
-def test_a_fault_of_the_token_address_spares_the_data(application, control):
+def test_fault_of_token_path_spares_data(application, control):
     tokens = application.connect()
     control("faults", fault="server_error", path="token")
-    assert application.works(tokens)
+    assert application.token_works(tokens)
 
 
-def test_a_fault_of_one_person_spares_the_others_tokens(application, control):
+def test_fault_of_person_spares_other_peoples_tokens(application, control):
     anas, bens = application.connect(), application.connect(person="ben")
     control("faults", fault="server_error", path="token", name="ana", times=2)
     assert application.refresh(bens["refresh_token"]).status_code == 200
@@ -240,7 +240,7 @@ def test_a_fault_of_one_person_spares_the_others_tokens(application, control):
     assert application.exchange(application.code()).status_code == 502
 
 
-def test_requests_for_tokens_are_counted_by_address(application, old):
+def test_token_requests_are_counted_by_path(application, old):
     application.refresh(application.connect()["refresh_token"])
     old.connect()
     paths = application.http.get("/_sandbox/requests").json()["paths"]
@@ -250,18 +250,18 @@ def test_requests_for_tokens_are_counted_by_address(application, old):
 # Members
 
 
-def test_a_hundred_more_people_are_told_of_when_asked(application):
+def test_all_lists_a_hundred_more_people(application):
     few = application.http.get("/_sandbox/people").json()
-    told = application.http.get("/_sandbox/people?all=1").json()
-    assert [each["name"] for each in few] == list(people(SEED))
+    response = application.http.get("/_sandbox/people?all=1").json()
+    assert [each["name"] for each in few] == list(named_people(SEED))
     names = [f"member{number}" for number in range(1, 101)]
-    assert [each["name"] for each in told] == [*people(SEED), *names]
-    assert len({each["user_id"] for each in told}) == 108
+    assert [each["name"] for each in response] == [*named_people(SEED), *names]
+    assert len({each["user_id"] for each in response}) == 108
 
 
-def test_a_member_can_agree_and_has_a_token_and_days_of_their_own(application):
-    told = application.http.get("/_sandbox/people?all=1").json()
-    static = {each["name"]: each["access_token"] for each in told}
+def test_member_can_consent_and_has_their_own_data(application):
+    response = application.http.get("/_sandbox/people?all=1").json()
+    static = {each["name"]: each["access_token"] for each in response}
     granted = application.connect(person="member100")["access_token"]
     own = application.get("sleep", granted)
     assert own.json()["data"]

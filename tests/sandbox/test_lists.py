@@ -1,12 +1,12 @@
-"""The sandbox's Oura routes: lists, ranges, pages, fields, single documents, errors."""
+"""Oura's routes: lists, ranges, pages, fields, single documents, errors."""
 
 import datetime
 
 import pytest
 from django.test import Client
 
-from sandbox.store import documents
-from tests.sandbox.sandboxed import DAILY, DATED, LISTS, SERIES, TODAY, Oura, day, start_afresh
+from sandbox.store import documents_between
+from tests.sandbox.sandboxed import DAILY, DATED, LISTS, SERIES, TODAY, Oura, day, reset_sandbox
 
 ONE_DAY = datetime.timedelta(days=1)
 EXCLUSIVE = ["daily_activity", "sleep"]
@@ -15,12 +15,15 @@ INCLUSIVE = sorted(set(DAILY) - {"daily_activity"})
 
 @pytest.fixture(autouse=True)
 def sandbox(settings):
-    start_afresh(settings)
+    reset_sandbox(settings)
 
 
 def a_day(collection, name="demo"):
-    """A day amid three that all have a document."""
-    have = {each["day"] for each in documents(name, collection, datetime.date(2026, 9, 1), TODAY)}
+    """Return a day that has a document, like the days before and after it."""
+    have = {
+        each["day"]
+        for each in documents_between(name, collection, datetime.date(2026, 9, 1), TODAY)
+    }
     around = (-1, 0, 1)
     return next(each for each in sorted(have) if all(shifted(each, by) in have for by in around))
 
@@ -30,7 +33,7 @@ def shifted(text, by):
 
 
 @pytest.mark.parametrize("collection", LISTS)
-def test_a_list_has_data_and_next_token(demo, collection):
+def test_list_has_data_and_next_token(demo, collection):
     assert set(demo.get(collection).json()) == {"data", "next_token"}
 
 
@@ -38,39 +41,39 @@ def test_a_list_has_data_and_next_token(demo, collection):
 
 
 @pytest.mark.parametrize("collection", INCLUSIVE)
-def test_a_one_day_range_of_a_summary_gives_that_day(demo, collection):
+def test_one_day_range_of_summary_gives_that_day(demo, collection):
     on = a_day(collection)
     assert demo.days(collection, on, on) == [on]
 
 
 @pytest.mark.parametrize("collection", EXCLUSIVE)
-def test_a_one_day_range_of_activity_and_sleep_gives_nothing(demo, collection):
+def test_one_day_range_of_activity_and_sleep_is_empty(demo, collection):
     on = a_day(collection)
     assert demo.days(collection, on, on) == []
 
 
 @pytest.mark.parametrize("collection", EXCLUSIVE)
-def test_the_end_date_of_activity_and_sleep_is_left_out(demo, collection):
+def test_end_date_of_activity_and_sleep_is_exclusive(demo, collection):
     on = a_day(collection)
     assert set(demo.days(collection, shifted(on, -1), shifted(on, 1))) == {shifted(on, -1), on}
 
 
 @pytest.mark.parametrize("collection", EXCLUSIVE)
-def test_an_end_late_in_the_day_keeps_the_day(demo, collection):
+def test_end_late_in_day_includes_the_day(demo, collection):
     on = a_day(collection)
     assert set(demo.days(collection, on, f"{on}T23:59:59")) == {on}
 
 
-def test_an_end_before_four_in_the_morning_leaves_the_activity_day_out(demo):
+def test_end_before_four_excludes_the_activity_day(demo):
     on = a_day("daily_activity")
     assert demo.days("daily_activity", on, f"{on}T03:59:59") == []
 
 
-def test_workouts_are_cut_by_utc_while_their_day_is_local():
+def test_workout_range_is_in_utc_though_days_are_local():
     far = Oura("emi")
     early = next(
         each
-        for each in documents("emi", "workout", datetime.date(2026, 1, 1), TODAY)
+        for each in documents_between("emi", "workout", datetime.date(2026, 1, 1), TODAY)
         if "T07" <= each["start_datetime"][10:13] < "T09"
         and each["start_datetime"].endswith("+09:00")
     )
@@ -81,40 +84,40 @@ def test_workouts_are_cut_by_utc_while_their_day_is_local():
 
 
 @pytest.mark.parametrize("collection", ["enhanced_tag", "rest_mode_period"])
-def test_tags_and_rest_modes_go_by_the_day_they_start(demo, collection):
-    first = documents("demo", collection, datetime.date(2020, 1, 1), TODAY)[0]["start_day"]
+def test_tags_and_rest_modes_belong_to_their_start_day(demo, collection):
+    first = documents_between("demo", collection, datetime.date(2020, 1, 1), TODAY)[0]["start_day"]
     found = demo.list(collection, start_date=first, end_date=first)
     assert {each["start_day"] for each in found} == {first}
 
 
 @pytest.mark.parametrize("collection", DATED)
-def test_a_wide_range_gives_all_that_the_sandbox_holds(demo, collection):
+def test_wide_range_gives_all_documents(demo, collection):
     found = demo.list(collection, start_date="2010-01-01", end_date="2030-01-01")
-    assert found == documents("demo", collection, datetime.date(2010, 1, 1), TODAY)
+    assert found == documents_between("demo", collection, datetime.date(2010, 1, 1), TODAY)
 
 
-def test_without_dates_the_last_two_days_come(demo):
+def test_range_without_dates_is_last_two_days(demo):
     days = {each["day"] for each in demo.list("daily_stress")}
     assert days == {"2026-11-19", "2026-11-20"}
 
 
-def test_without_a_start_the_day_before_the_end_comes_too(demo):
+def test_range_without_start_begins_day_before_end(demo):
     on = a_day("daily_sleep")
     found = demo.list("daily_sleep", end_date=on)
     assert [each["day"] for each in found] == [shifted(on, -1), on]
 
 
 @pytest.mark.parametrize("start", ["2026-09-01T00:00:00", "2026-09-01T00:00:00+02:00"])
-def test_instants_are_taken_for_dates(demo, start):
+def test_instants_count_as_dates(demo, start):
     by_date = demo.days("daily_readiness", "2026-09-01", "2026-09-05")
     assert demo.days("daily_readiness", start, "2026-09-05T12:00:00+02:00") == by_date != []
 
 
-def test_a_space_between_date_and_time_is_read(demo):
+def test_space_between_date_and_time_is_accepted(demo):
     assert demo.list("daily_readiness", start_date="2026-09-01 00:00:00+00:00", end_date=TODAY)
 
 
-def test_an_ancient_start_gives_the_whole_history(demo):
+def test_ancient_start_gives_the_whole_history(demo):
     found = demo.days("daily_sleep", "0024-11-11", "2026-11-20")
     assert len(found) > 300
 
@@ -123,7 +126,7 @@ def test_small_numbers_are_seconds_since_1970(demo):
     assert demo.days("daily_sleep", "1", "2") == []
 
 
-def test_sleep_comes_in_period_order_within_a_day(demo):
+def test_sleep_is_in_period_order_within_a_day(demo):
     found = demo.list("sleep", start_date="2025-01-01", end_date="2026-12-01")
     assert [(p["day"], p["period"]) for p in found] == sorted(
         (p["day"], p["period"]) for p in found
@@ -148,7 +151,7 @@ def walk(demo, collection, size, settings, repeat, **query):
 @pytest.mark.parametrize("repeat", [True, False], ids=["dates repeated", "token alone"])
 @pytest.mark.parametrize("collection", ["daily_sleep", "sleep", "workout", "daily_activity"])
 @pytest.mark.parametrize("size", [1, 7])
-def test_pages_together_are_the_list(demo, collection, repeat, size, settings):
+def test_pages_add_up_to_the_list(demo, collection, repeat, size, settings):
     span = {"start_date": "2026-09-01", "end_date": "2026-10-10"}
     whole = demo.list(collection, **span)
     pages = walk(demo, collection, size, settings, repeat, **span)
@@ -158,7 +161,7 @@ def test_pages_together_are_the_list(demo, collection, repeat, size, settings):
 
 
 @pytest.mark.parametrize("repeat", [True, False], ids=["dates repeated", "token alone"])
-def test_pages_of_a_time_series_are_the_series(demo, settings, repeat):
+def test_pages_add_up_to_the_time_series(demo, settings, repeat):
     span = {"start_datetime": "2026-11-01T00:00:00Z", "end_datetime": "2026-11-03T00:00:00Z"}
     whole = demo.list("heartrate", **span)
     pages = walk(demo, "heartrate", 100, settings, repeat, **span)
@@ -166,14 +169,14 @@ def test_pages_of_a_time_series_are_the_series(demo, settings, repeat):
     assert len(pages) > 4
 
 
-def test_a_full_last_page_has_no_next_token(demo, settings):
+def test_full_last_page_has_no_next_token(demo, settings):
     settings.SANDBOX_PAGE_SIZE = 2
     on = a_day("daily_sleep")
     answer = demo.get("daily_sleep", start_date=shifted(on, -1), end_date=on).json()
     assert (len(answer["data"]), answer["next_token"]) == (2, None)
 
 
-def test_an_empty_token_is_the_first_page(demo):
+def test_empty_token_gives_the_first_page(demo):
     span = {"start_date": "2026-10-01", "end_date": "2026-10-05"}
     assert demo.list("daily_sleep", **span, next_token="") == demo.list("daily_sleep", **span)
 
@@ -185,22 +188,22 @@ def token(demo, settings):
     return demo.get("daily_sleep", **span).json()["next_token"]
 
 
-def test_a_tampered_token_is_refused(demo, token):
+def test_tampered_token_is_400(demo, token):
     changed = token[:30] + ("A" if token[30] != "A" else "B") + token[31:]
     for bad in (changed, token[:-4], "nonsense", "ü", token + "!"):
         answer = demo.get("daily_sleep", next_token=bad)
         assert (answer.status_code, set(answer.json())) == (400, {"detail"})
 
 
-def test_a_token_of_another_collection_is_refused(demo, token):
+def test_token_of_another_collection_is_400(demo, token):
     assert demo.get("daily_readiness", next_token=token).status_code == 400
 
 
-def test_a_token_of_another_person_is_refused(token):
+def test_token_of_another_person_is_400(token):
     assert Oura("ana").get("daily_sleep", next_token=token).status_code == 400
 
 
-def test_the_same_token_gives_the_same_page(demo, token):
+def test_same_token_gives_the_same_page(demo, token):
     pages = [demo.get("daily_sleep", next_token=token).json() for _ in range(2)]
     assert pages[0] == pages[1]
 
@@ -212,19 +215,19 @@ def fields_of(demo, fields):
     return set(demo.list("daily_sleep", fields=fields, start_date="2026-11-01")[0])
 
 
-def test_fields_keep_what_they_name_besides_id_and_day(demo):
+def test_fields_are_selected_besides_id_and_day(demo):
     assert fields_of(demo, "score") == {"id", "day", "score"}
 
 
-def test_unknown_fields_beside_known_ones_are_dropped(demo):
+def test_unknown_fields_are_ignored_beside_known_ones(demo):
     assert fields_of(demo, "score,mood") == {"id", "day", "score"}
 
 
-def test_an_unknown_field_alone_gives_whole_records(demo):
+def test_only_unknown_fields_give_complete_records(demo):
     assert fields_of(demo, "mood") == {"id", "day", "score", "contributors", "timestamp"}
 
 
-def test_latest_is_ignored_where_it_means_nothing(demo):
+def test_latest_is_ignored_for_documents(demo):
     assert demo.list("daily_stress", latest="true") == demo.list("daily_stress")
 
 
@@ -232,22 +235,22 @@ def test_latest_is_ignored_where_it_means_nothing(demo):
 
 
 @pytest.mark.parametrize("collection", [*DATED, "ring_configuration"])
-def test_a_document_that_is_not_there_is_404(demo, collection):
+def test_unknown_document_is_404(demo, collection):
     answer = demo.get(f"{collection}/12345678-aaaa-4bbb-8ccc-1234567890ab")
     assert (answer.status_code, answer.json()) == (404, {"detail": "Document not found."})
 
 
-def test_every_period_of_a_day_has_a_document_of_its_own(demo):
+def test_every_period_can_be_read_by_id(demo):
     for period in demo.list("sleep", start_date="2026-10-01", end_date="2026-10-20"):
         assert demo.get(f"sleep/{period['id']}").json() == period
 
 
-def test_a_document_of_another_person_is_404(demo):
+def test_document_of_another_person_is_404(demo):
     theirs = Oura("ana").list("daily_stress")[0]["id"]
     assert demo.get(f"daily_stress/{theirs}").status_code == 404
 
 
-def test_a_document_of_another_collection_is_404(demo):
+def test_document_of_another_collection_is_404(demo):
     other = demo.list("daily_stress")[0]["id"]
     assert demo.get(f"daily_sleep/{other}").status_code == 404
 
@@ -256,7 +259,7 @@ def test_a_document_of_another_collection_is_404(demo):
 
 
 @pytest.mark.parametrize("collection", SERIES)
-def test_without_parameters_the_last_24_hours_come(demo, collection):
+def test_series_without_parameters_is_last_24_hours(demo, collection):
     stamps = [each["timestamp"] for each in demo.list(collection)]
     assert stamps
     assert min(stamps) >= "2026-11-19T23:59:59"
@@ -264,17 +267,17 @@ def test_without_parameters_the_last_24_hours_come(demo, collection):
 
 
 @pytest.mark.parametrize("collection", SERIES)
-def test_latest_gives_the_newest_row_alone(demo, collection):
+def test_latest_gives_only_the_newest_row(demo, collection):
     assert demo.list(collection, latest="true") == demo.list(collection)[-1:]
 
 
-def test_a_time_series_is_cut_by_the_instant(demo):
+def test_time_series_is_limited_by_instants(demo):
     span = {"start_datetime": "2026-11-18T12:00:00Z", "end_datetime": "2026-11-18T13:00:00+00:00"}
     stamps = [each["timestamp"] for each in demo.list("heartrate", **span)]
     assert "2026-11-18T12:00:00" <= min(stamps) <= max(stamps) <= "2026-11-18T13:00:01"
 
 
-def test_a_time_series_never_reaches_past_now(demo, settings):
+def test_time_series_ends_now(demo, settings):
     settings.SANDBOX_TODAY = None
     span = {"start_datetime": "2020-01-01T00:00:00Z", "latest": "true"}
     [newest] = demo.list("heartrate", **span)
@@ -286,7 +289,7 @@ def test_time_series_have_no_single_documents(demo):
     assert demo.get("heartrate/1").status_code == 404
 
 
-def test_heart_rate_of_a_long_range_comes_in_pages(demo):
+def test_long_range_of_heart_rate_has_pages(demo):
     answer = demo.get("heartrate", start_datetime="2026-01-01T00:00:00Z").json()
     assert len(answer["data"]) == 1000
     assert answer["next_token"]
@@ -299,31 +302,31 @@ def test_heart_rate_of_a_long_range_comes_in_pages(demo):
     "authorization",
     [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic ZGVtbzpkZW1v", "Bearer ü"],
 )
-def test_without_a_valid_token_it_is_401(authorization):
+def test_missing_or_invalid_token_is_401(authorization):
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = Client().get("/v2/usercollection/daily_sleep", headers=headers)
     assert (answer.status_code, set(answer.json())) == (401, {"detail"})
 
 
-def test_tokens_open_only_ones_own_documents():
+def test_people_have_no_documents_in_common():
     mine, theirs = (Oura(name).list("daily_stress") for name in ("demo", "ana"))
     assert not {each["id"] for each in mine} & {each["id"] for each in theirs}
 
 
-def test_a_start_after_the_end_is_400(demo):
+def test_start_after_end_is_400(demo):
     answer = demo.get("sleep", start_date="2026-02-02", end_date="2026-02-01")
     assert answer.status_code == 400
     assert answer.json() == {"detail": "Start time is greater than end time"}
 
 
-def test_a_start_after_the_end_is_400_for_time_series(demo):
+def test_start_after_end_is_400_for_time_series(demo):
     span = {"start_datetime": "2026-02-02T00:00:00Z", "end_datetime": "2026-02-01T00:00:00Z"}
     assert demo.get("heartrate", **span).status_code == 400
 
 
 @pytest.mark.parametrize("text", ["ayer", "", "2026-13-01", "2026-02-30", "2026-2-1", "0000-01-01"])
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
-def test_a_date_that_is_none_is_422_as_fastapi_words_it(demo, text, name):
+def test_invalid_date_is_422_like_fastapi(demo, text, name):
     answer = demo.get("daily_sleep", **{name: text})
     assert answer.status_code == 422
     first = answer.json()["detail"][0]
@@ -333,7 +336,7 @@ def test_a_date_that_is_none_is_422_as_fastapi_words_it(demo, text, name):
     assert first["input"] == text
 
 
-def test_a_flag_that_is_none_is_422(demo):
+def test_invalid_flag_is_422(demo):
     answer = demo.get("heartrate", latest="perhaps")
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["query", "latest"]
@@ -341,12 +344,12 @@ def test_a_flag_that_is_none_is_422(demo):
 
 @pytest.mark.parametrize("span", [("0001-01-01", "9999-12-31"), ("9999-12-31", "9999-12-31")])
 @pytest.mark.parametrize("collection", ["daily_activity", "daily_sleep", "workout"])
-def test_the_ends_of_the_calendar_are_ranges_too(demo, collection, span):
+def test_range_may_span_the_whole_calendar(demo, collection, span):
     answer = demo.get(collection, start_date=span[0], end_date=span[1])
     assert answer.status_code == 200
 
 
-def test_the_ends_of_the_calendar_are_ranges_of_time_series_too(demo):
+def test_time_series_range_may_span_the_whole_calendar(demo):
     edges = {"start_datetime": "0001-01-01T00:00:00", "end_datetime": "9999-12-31T23:59:59"}
     assert demo.get("heartrate", **edges).status_code == 200
 
@@ -359,7 +362,7 @@ def test_only_get_is_allowed(demo, method):
 
 
 @pytest.mark.parametrize("path", ["mood", "daily_sleep/a/b", "Sleep", "vo2_max"])
-def test_an_unknown_route_is_404(demo, path):
+def test_unknown_route_is_404(demo, path):
     answer = demo.get(path)
     assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
 
@@ -372,12 +375,12 @@ def sandbox_get(path, **headers):
 
 
 @pytest.mark.parametrize("collection", LISTS)
-def test_ouras_sandbox_takes_any_authorization(collection):
+def test_ouras_sandbox_accepts_any_authorization(collection):
     answer = sandbox_get(collection, Authorization="anything")
     assert (answer.status_code, set(answer.json())) == (200, {"data", "next_token"})
 
 
-def test_ouras_sandbox_wants_some_authorization():
+def test_ouras_sandbox_requires_some_authorization():
     answer = sandbox_get("sleep")
     assert answer.status_code == 400
     assert answer.json() == {

@@ -1,4 +1,4 @@
-"""Naps that Oura detects in the sandbox, and periods that count as deleted."""
+"""Added naps, and periods that are marked as deleted."""
 
 import datetime
 from itertools import pairwise
@@ -6,10 +6,18 @@ from itertools import pairwise
 import pytest
 
 from sandbox.days import in_drawer
-from sandbox.people import people
-from sandbox.sleep import beds
-from sandbox.store import documents, forget
-from tests.sandbox.sandboxed import SEED, TODAY, Oura, day_with, held, recompute, start_afresh
+from sandbox.people import named_people
+from sandbox.sleep import sleep_periods
+from sandbox.store import documents_between, reset
+from tests.sandbox.sandboxed import (
+    SEED,
+    TODAY,
+    Oura,
+    day_with,
+    documents_on,
+    recompute,
+    reset_sandbox,
+)
 from tests.sandbox.test_documents import validate
 
 NAP_TYPES = ["rest", "sleep", "late_nap", "deleted"]
@@ -18,22 +26,22 @@ DELTAS = {"readiness_score_delta", "sleep_score_delta"}
 
 @pytest.fixture(autouse=True)
 def sandbox(settings):
-    start_afresh(settings, days=60)
+    reset_sandbox(settings, days=60)
 
 
-def asked(demo, path, on, **more):
+def post_control(demo, path, on, **more):
     answer = demo.control(path, name="demo", day=on, **more)
     assert answer.status_code == 200, answer.content
     return answer.json()
 
 
-def nap_of(demo, on, kind="sleep"):
-    """The day's one more period after a nap was asked."""
-    before = {each["id"] for each in held("sleep", on)}
-    told = asked(demo, "nap", on, type=kind)
-    [new] = [each for each in held("sleep", on) if each["id"] not in before]
-    assert told == {"name": "demo", "type": "sleep", "day": on, "ids": told["ids"]}
-    assert told["ids"] == [each["id"] for each in held("sleep", on)]
+def add_nap(demo, on, kind="sleep"):
+    """Add a nap to the day and return it."""
+    before = {each["id"] for each in documents_on("sleep", on)}
+    response = post_control(demo, "nap", on, type=kind)
+    [new] = [each for each in documents_on("sleep", on) if each["id"] not in before]
+    assert response == {"name": "demo", "type": "sleep", "day": on, "ids": response["ids"]}
+    assert response["ids"] == [each["id"] for each in documents_on("sleep", on)]
     return new
 
 
@@ -41,30 +49,30 @@ def without(period, *names):
     return {name: value for name, value in period.items() if name not in names}
 
 
-def ringless(settings):
-    """A day in the drawer, with the history long enough to have it."""
+def day_without_ring(settings):
+    """Return a day with the ring in the drawer, in a history that is long enough."""
     settings.SANDBOX_DAYS = 1500
     days = (TODAY - datetime.timedelta(days=n) for n in range(1500))
-    return next(each.isoformat() for each in days if in_drawer(people(SEED)["demo"], each))
+    return next(each.isoformat() for each in days if in_drawer(named_people(SEED)["demo"], each))
 
 
 @pytest.mark.parametrize("kind", NAP_TYPES)
-def test_a_nap_is_one_more_period_and_leaves_the_others_as_they_were(demo, kind):
+def test_nap_adds_a_period_and_keeps_the_others(demo, kind):
     on = day_with("sleep")
-    before = held("sleep", on)
-    nap = nap_of(demo, on, kind)
+    before = documents_on("sleep", on)
+    nap = add_nap(demo, on, kind)
     assert (nap["type"], nap["day"], nap["period"]) == (kind, on, len(before))
-    assert [each for each in held("sleep", on) if each != nap] == before
+    assert [each for each in documents_on("sleep", on) if each != nap] == before
 
 
 @pytest.mark.parametrize("name", ["demo", "ben", "greta"])
-def test_naps_of_every_day_add_up_and_validate_and_overlap_nothing(settings, name):
+def test_naps_are_valid_and_never_overlap(settings, name):
     settings.SANDBOX_TODAY += datetime.timedelta(days=1)
     for number in range(50):
         on = (TODAY - datetime.timedelta(days=number)).isoformat()
         body = {"name": name, "day": on, "type": NAP_TYPES[number % 4]}
         assert Oura(name).control("nap", **body).status_code == 200
-    found = documents(name, "sleep", datetime.date(2026, 1, 1), settings.SANDBOX_TODAY)
+    found = documents_between(name, "sleep", datetime.date(2026, 1, 1), settings.SANDBOX_TODAY)
     for period in found:
         check_period(period)
     times = [bedtimes(each) for each in found]
@@ -90,186 +98,190 @@ def check_period(period):
     assert len(period["sleep_phase_5_min"]) == -(-in_bed // 300)
 
 
-def test_periods_count_in_the_order_of_time_beside_a_nap(demo):
+def test_periods_with_nap_are_numbered_by_time(demo):
     for number in range(60):
         on = (TODAY - datetime.timedelta(days=number)).isoformat()
-        asked(demo, "nap", on, type="rest")
-        found = sorted(held("sleep", on), key=lambda each: each["bedtime_start"])
+        post_control(demo, "nap", on, type="rest")
+        found = sorted(documents_on("sleep", on), key=lambda each: each["bedtime_start"])
         assert [each["period"] for each in found] == list(range(len(found)))
 
 
-def test_a_nap_asked_again_changes_its_type_and_deltas_alone(demo):
+def test_second_nap_changes_only_type_and_deltas(demo):
     on = day_with("sleep")
-    nap = nap_of(demo, on, "rest")
+    nap = add_nap(demo, on, "rest")
     for kind in ("sleep", "late_nap", "deleted", "rest"):
-        asked(demo, "nap", on, type=kind)
-        again = held("sleep", on)[-1]
+        post_control(demo, "nap", on, type=kind)
+        again = documents_on("sleep", on)[-1]
         assert again["type"] == kind
         assert without(again, "type", *DELTAS) == without(nap, "type", *DELTAS)
 
 
 @pytest.mark.parametrize("kind", NAP_TYPES)
-def test_only_a_confirmed_nap_has_moved_scores(demo, kind):
-    nap = nap_of(demo, day_with("sleep"), kind)
+def test_only_confirmed_naps_have_deltas(demo, kind):
+    nap = add_nap(demo, day_with("sleep"), kind)
     assert [nap[delta] is not None for delta in DELTAS] == [kind in ("sleep", "late_nap")] * 2
 
 
 @pytest.mark.parametrize("recomputed", [False, True])
-def test_single_documents_beside_a_nap_equal_those_of_the_list(demo, recomputed):
+def test_single_documents_equal_the_list_beside_a_nap(demo, recomputed):
     on = day_with("sleep")
-    asked(demo, "nap", on, type="rest")
+    post_control(demo, "nap", on, type="rest")
     if recomputed:
         recompute(demo, "sleep", on, new_id=True)
-    found = held("sleep", on)
+    found = documents_on("sleep", on)
     assert demo.between("sleep", on, on) == found
     assert [demo.get(f"sleep/{each['id']}").json() for each in found] == found
 
 
-def test_a_nap_is_all_that_a_day_without_the_ring_has(demo, settings):
-    on = ringless(settings)
-    assert held("sleep", on) == []
-    nap = nap_of(demo, on)
-    assert (nap["period"], held("sleep", on)) == (0, [nap])
+def test_nap_can_be_the_only_period(demo, settings):
+    on = day_without_ring(settings)
+    assert documents_on("sleep", on) == []
+    nap = add_nap(demo, on)
+    assert (nap["period"], documents_on("sleep", on)) == (0, [nap])
     assert demo.get(f"sleep/{nap['id']}").json() == nap
 
 
-def test_a_nap_without_a_night_moves_when_it_is_recomputed(demo, settings):
-    on = ringless(settings)
-    seen = [nap_of(demo, on)]
+def test_recomputing_moves_nap_without_night(demo, settings):
+    on = day_without_ring(settings)
+    seen = [add_nap(demo, on)]
     for _ in range(5):
         recompute(demo, "sleep", on)
-        seen += held("sleep", on)
+        seen += documents_on("sleep", on)
         check_period(seen[-1])
     assert len({each["bedtime_start"] for each in seen}) == 6
     assert len({each["id"] for each in seen}) == 1
 
 
-def test_a_nap_without_a_night_can_be_removed_and_restored(demo, settings):
-    on = ringless(settings)
-    nap, body = nap_of(demo, on), {"name": "demo", "type": "sleep", "day": on}
+def test_nap_without_night_can_be_removed_and_restored(demo, settings):
+    on = day_without_ring(settings)
+    nap, body = add_nap(demo, on), {"name": "demo", "type": "sleep", "day": on}
     assert demo.control("remove", **body).json()["removed"]
-    assert held("sleep", on) == []
+    assert documents_on("sleep", on) == []
     assert demo.control("restore", **body).json()["restored"]
-    assert held("sleep", on) == [nap]
+    assert documents_on("sleep", on) == [nap]
 
 
-def test_a_recomputed_night_keeps_its_nap(demo):
+def test_recomputed_night_keeps_its_nap(demo):
     on = day_with("sleep")
-    nap = nap_of(demo, on)
-    told = recompute(demo, "sleep", on)
-    assert held("sleep", on)[-1] == nap
-    assert told["ids"][-1] == nap["id"]
+    nap = add_nap(demo, on)
+    response = recompute(demo, "sleep", on)
+    assert documents_on("sleep", on)[-1] == nap
+    assert response["ids"][-1] == nap["id"]
 
 
-def test_a_nap_keeps_its_id_when_the_night_swallows_an_earlier_period(demo):
-    person = people(SEED)["demo"]
+def test_nap_keeps_id_if_night_absorbs_an_earlier_period(demo):
+    person = named_people(SEED)["demo"]
     days = (TODAY - datetime.timedelta(days=n) for n in range(60))
-    on = next(d.isoformat() for d in days if len(beds(person, d, 9)) < len(beds(person, d)))
-    nap = nap_of(demo, on)
+    on = next(
+        d.isoformat()
+        for d in days
+        if len(sleep_periods(person, d, 9)) < len(sleep_periods(person, d))
+    )
+    nap = add_nap(demo, on)
     for _ in range(9):
         recompute(demo, "sleep", on)
-    assert held("sleep", on)[-1] == {**nap, "period": nap["period"] - 1}
+    assert documents_on("sleep", on)[-1] == {**nap, "period": nap["period"] - 1}
 
 
-def test_new_ids_are_a_naps_too(demo):
+def test_new_id_applies_to_naps(demo):
     on = day_with("sleep")
-    nap = nap_of(demo, on)
+    nap = add_nap(demo, on)
     recompute(demo, "sleep", on, new_id=True)
-    assert without(held("sleep", on)[-1], "id") == without(nap, "id")
+    assert without(documents_on("sleep", on)[-1], "id") == without(nap, "id")
     assert demo.get(f"sleep/{nap['id']}").status_code == 404
 
 
-def test_deleted_periods_keep_all_but_their_type_and_deltas(demo):
+def test_deleting_changes_only_type_and_deltas(demo):
     on = day_with("sleep")
-    before = [*held("sleep", on), nap_of(demo, on)]
-    told = asked(demo, "periods", on, deleted=True)
-    after = held("sleep", on)
+    before = [*documents_on("sleep", on), add_nap(demo, on)]
+    response = post_control(demo, "periods", on, deleted=True)
+    after = documents_on("sleep", on)
     expected = {"name": "demo", "type": "sleep", "day": on, "ids": [e["id"] for e in before]}
-    assert told == expected
+    assert response == expected
     assert [each["type"] for each in after] == ["deleted"] * len(before)
     assert {each[delta] for each in after for delta in DELTAS} == {None}
     kept = [[without(each, "type", *DELTAS) for each in found] for found in (before, after)]
     assert kept[0] == kept[1]
 
 
-def test_deleted_periods_get_their_own_types_again(demo):
+def test_undoing_deletion_restores_types(demo):
     on = day_with("sleep")
-    asked(demo, "nap", on, type="late_nap")
-    before = held("sleep", on)
-    asked(demo, "periods", on, deleted=True)
-    told = asked(demo, "periods", on, deleted=False)
-    assert held("sleep", on) == before
-    assert told["ids"] == [each["id"] for each in before]
+    post_control(demo, "nap", on, type="late_nap")
+    before = documents_on("sleep", on)
+    post_control(demo, "periods", on, deleted=True)
+    response = post_control(demo, "periods", on, deleted=False)
+    assert documents_on("sleep", on) == before
+    assert response["ids"] == [each["id"] for each in before]
 
 
-def test_a_rest_does_not_count_and_is_not_deleted(demo):
+def test_deleting_spares_rests(demo):
     on = day_with("sleep")
-    nap = nap_of(demo, on, "rest")
-    asked(demo, "periods", on, deleted=True)
-    assert held("sleep", on)[-1] == nap
+    nap = add_nap(demo, on, "rest")
+    post_control(demo, "periods", on, deleted=True)
+    assert documents_on("sleep", on)[-1] == nap
 
 
-def test_a_nap_asked_after_a_deletion_has_the_type_that_was_asked(demo):
+def test_nap_after_deletion_has_the_requested_type(demo):
     on = day_with("sleep")
-    asked(demo, "periods", on, deleted=True)
-    asked(demo, "nap", on, type="sleep")
-    kinds = [each["type"] for each in held("sleep", on)]
+    post_control(demo, "periods", on, deleted=True)
+    post_control(demo, "nap", on, type="sleep")
+    kinds = [each["type"] for each in documents_on("sleep", on)]
     assert (set(kinds[:-1]), kinds[-1]) == ({"deleted"}, "sleep")
 
 
-def test_a_recomputed_day_stays_deleted(demo):
+def test_recomputed_day_stays_deleted(demo):
     on = day_with("sleep")
-    asked(demo, "periods", on, deleted=True)
-    before = held("sleep", on)
+    post_control(demo, "periods", on, deleted=True)
+    before = documents_on("sleep", on)
     recompute(demo, "sleep", on, new_id=True)
-    after = held("sleep", on)
+    after = documents_on("sleep", on)
     assert {each["type"] for each in after} == {"deleted"}
     assert before[0]["bedtime_start"] != after[0]["bedtime_start"]
 
 
-def test_a_removed_day_keeps_its_nap_and_its_deletion(demo):
+def test_removed_day_keeps_nap_and_deletion(demo):
     on = day_with("sleep")
-    asked(demo, "nap", on, type="rest")
-    asked(demo, "periods", on, deleted=True)
-    before = held("sleep", on)
+    post_control(demo, "nap", on, type="rest")
+    post_control(demo, "periods", on, deleted=True)
+    before = documents_on("sleep", on)
     demo.control("remove", name="demo", type="sleep", day=on)
-    assert held("sleep", on) == []
+    assert documents_on("sleep", on) == []
     demo.control("restore", name="demo", type="sleep", day=on)
-    assert held("sleep", on) == before
+    assert documents_on("sleep", on) == before
 
 
 @pytest.mark.parametrize(
     ("path", "more"), [("nap", {"type": "rest"}), ("periods", {"deleted": True})]
 )
-def test_a_removed_day_can_be_given_no_other_types(demo, path, more):
+def test_types_of_removed_day_cannot_change(demo, path, more):
     on = day_with("sleep")
     demo.control("remove", name="demo", type="sleep", day=on)
     answer = demo.control(path, name="demo", day=on, **more)
     assert answer.status_code == 404
-    assert answer.json()["detail"] == f"demo's sleep of {on} is removed; restore it first."
+    assert answer.json()["detail"] == f"demo's sleep of {on} was removed. Restore it first."
 
 
-def test_forgetting_undoes_naps_and_deletions(demo):
+def test_reset_undoes_naps_and_deletions(demo):
     on = day_with("sleep")
-    before = held("sleep", on)
-    asked(demo, "nap", on, type="sleep")
-    asked(demo, "periods", on, deleted=True)
-    assert held("sleep", on) != before
-    forget()
-    assert held("sleep", on) == before
+    before = documents_on("sleep", on)
+    post_control(demo, "nap", on, type="sleep")
+    post_control(demo, "periods", on, deleted=True)
+    assert documents_on("sleep", on) != before
+    reset()
+    assert documents_on("sleep", on) == before
 
 
-def test_deleting_the_periods_of_a_day_without_any_is_404(demo, settings):
-    on = ringless(settings)
+def test_deleting_periods_of_empty_day_is_404(demo, settings):
+    on = day_without_ring(settings)
     answer = demo.control("periods", name="demo", day=on, deleted=True)
     assert (answer.status_code, answer.json()["detail"]) == (404, f"demo has no sleep on {on}.")
 
 
-def test_another_person_and_another_day_have_no_nap(demo):
+def test_nap_spares_other_people_and_days(demo):
     on, ana = day_with("sleep"), Oura("ana")
     span = {"start_date": "2026-09-01", "end_date": "2026-11-22"}
     before, others = demo.list("sleep", **span), ana.list("sleep", **span)
-    nap = nap_of(demo, on)
+    nap = add_nap(demo, on)
     assert [each for each in demo.list("sleep", **span) if each != nap] == before
     assert ana.list("sleep", **span) == others
 
@@ -278,27 +290,27 @@ def test_another_person_and_another_day_have_no_nap(demo):
     ("path", "changed", "status", "expected"),
     [
         ("nap", {"name": "nobody"}, 404, "There is no person 'nobody'"),
-        ("nap", {"name": 7}, 400, "name must be a text."),
-        ("nap", {"day": "2020-01-01"}, 404, "2020-01-01 lies outside the history"),
-        ("nap", {"day": "2026-11-21"}, 404, "2026-11-21 lies outside the history"),
-        ("nap", {"day": "noon"}, 400, "day: 'noon' is not a date; expected YYYY-MM-DD."),
+        ("nap", {"name": 7}, 400, "name must be a string."),
+        ("nap", {"day": "2020-01-01"}, 404, "2020-01-01 is outside the history"),
+        ("nap", {"day": "2026-11-21"}, 404, "2026-11-21 is outside the history"),
+        ("nap", {"day": "noon"}, 400, "day must be a date as YYYY-MM-DD, not 'noon'."),
         (
             "nap",
             {"type": "long_sleep"},
             400,
             "type must be one of: rest, sleep, late_nap, deleted.",
         ),
-        ("nap", {"type": None}, 400, "type must be a text."),
-        ("nap", {"deleted": True}, 400, "Unknown: deleted; expected name, day, type."),
+        ("nap", {"type": None}, 400, "type must be a string."),
+        ("nap", {"deleted": True}, 400, "Unknown fields: deleted. Use only name, day, type."),
         ("periods", {"name": "nobody"}, 404, "There is no person 'nobody'"),
-        ("periods", {"day": "2020-01-01"}, 404, "2020-01-01 lies outside the history"),
-        ("periods", {"day": 20261101}, 400, "day must be a text."),
+        ("periods", {"day": "2020-01-01"}, 404, "2020-01-01 is outside the history"),
+        ("periods", {"day": 20261101}, 400, "day must be a string."),
         ("periods", {"deleted": "yes"}, 400, "deleted must be true or false."),
         ("periods", {"deleted": None}, 400, "deleted must be true or false."),
-        ("periods", {"type": "sleep"}, 400, "Unknown: type; expected name, day, deleted."),
+        ("periods", {"type": "sleep"}, 400, "Unknown fields: type. Use only name, day, deleted."),
     ],
 )
-def test_a_bad_nap_or_deletion_is_told_in_a_sentence(demo, path, changed, status, expected):
+def test_invalid_nap_or_deletion_is_rejected_with_reason(demo, path, changed, status, expected):
     own = {"type": "rest"} if path == "nap" else {"deleted": True}
     answer = demo.control(path, **{"name": "demo", "day": "2026-11-01", **own, **changed})
     assert answer.status_code == status

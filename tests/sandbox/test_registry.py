@@ -1,29 +1,29 @@
-"""One more collection is one more entry, which every route reads when a request comes."""
+"""Adding a collection takes one registry entry, which every route reads at each request."""
 
 import dataclasses
 
 import pytest
 
 from sandbox import grants
-from sandbox.people import people
+from sandbox.people import named_people
 from sandbox.registry import COLLECTIONS, Collection
-from tests.sandbox.sandboxed import SEED, start_afresh
+from tests.sandbox.sandboxed import SEED, reset_sandbox
 
 SPAN = {"start_date": "2026-11-01", "end_date": "2026-11-02"}
 
 
-def naps(person, day, revision, identify):
-    return [{"id": identify(number), "day": day.isoformat(), "nap": number} for number in (0, 1)]
+def naps(person, day, revision, make_id):
+    return [{"id": make_id(number), "day": day.isoformat(), "nap": number} for number in (0, 1)]
 
 
 @pytest.fixture(autouse=True)
 def added(settings, monkeypatch):
-    start_afresh(settings, days=60)
+    reset_sandbox(settings, days=60)
     grants.state.clear()
-    monkeypatch.setitem(COLLECTIONS, "daily_naps", Collection(naps, scope="session", most=2))
+    monkeypatch.setitem(COLLECTIONS, "daily_naps", Collection(naps, scope="session", max_per_day=2))
 
 
-def test_its_documents_are_listed_and_found_by_their_ids(demo):
+def test_added_collection_is_listed_and_read_by_id(demo):
     found = demo.list("daily_naps", **SPAN)
     assert [(each["day"][8:], each["nap"]) for each in found] == [
         ("01", 0),
@@ -34,34 +34,34 @@ def test_its_documents_are_listed_and_found_by_their_ids(demo):
     assert [demo.get(f"daily_naps/{each['id']}").json() for each in found] == found
 
 
-def test_its_range_ends_as_its_entry_says(demo, monkeypatch):
+def test_added_collection_uses_its_end_rule(demo, monkeypatch):
     ends = dataclasses.replace(COLLECTIONS["daily_naps"], end=COLLECTIONS["sleep"].end)
     monkeypatch.setitem(COLLECTIONS, "daily_naps", ends)
     assert set(demo.days("daily_naps", *SPAN.values())) == {"2026-11-01"}
 
 
-def test_an_exchanged_entry_counts_at_once(demo, monkeypatch):
+def test_replaced_entry_applies_at_once(demo, monkeypatch):
     assert demo.list("daily_naps", **SPAN)
-    none = Collection(lambda person, day, revision, identify: [])
+    none = Collection(lambda person, day, revision, make_id: [])
     monkeypatch.setitem(COLLECTIONS, "daily_naps", none)
     assert demo.list("daily_naps", **SPAN) == []
 
 
 @pytest.mark.parametrize(("scope", "status"), [("session", 200), ("daily", 401)])
-def test_its_scope_opens_it(demo, scope, status):
+def test_added_collection_requires_its_scope(demo, scope, status):
     application = grants.state.applications["myhealth-sandbox"]
-    grant = grants.issue(grants.Grant(people(SEED)["demo"], application, (scope,)))
+    grant = grants.issue_tokens(grants.Grant(named_people(SEED)["demo"], application, (scope,)))
     headers = {"Authorization": f"Bearer {grant.access_token}"}
     assert demo.get("daily_naps", headers=headers).status_code == status
 
 
-def test_a_fault_can_be_its_alone(demo):
+def test_fault_can_be_limited_to_added_collection(demo):
     assert demo.control("faults", fault="forbidden", path="daily_naps").status_code == 200
     assert demo.get("daily_sleep").status_code == 200
     assert demo.get("daily_naps").status_code == 403
 
 
-def test_its_days_can_be_removed_but_not_recomputed_without_a_score(demo):
+def test_added_collection_can_be_removed_but_not_recomputed(demo):
     body = {"name": "demo", "type": "daily_naps", "day": "2026-11-01"}
     assert demo.control("recompute", **body).status_code == 400
     assert demo.control("remove", **body).json()["removed"]

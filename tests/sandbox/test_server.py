@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own: the public client, and faults as a socket feels them."""
+"""The sandbox as a process: a public client of Oura's API, and faults over a socket."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -64,31 +64,31 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_public_client_reads_every_list(client, name):
+def test_public_client_reads_every_list(client, name):
     found = getattr(client, f"get_{name}")("2026-10-01", "2026-11-20")
     assert isinstance(found, list)
     assert found or name in ("rest_mode_period",)
 
 
-def test_the_public_client_reads_who_it_is(client):
+def test_public_client_reads_personal_info(client):
     assert client.get_personal_info()["email"] == "demo@example.org"
 
 
-def test_the_public_client_reads_rings(client):
+def test_public_client_reads_rings(client):
     assert client.get_ring_configuration()[0]["hardware_type"] == "gen3"
 
 
-def test_the_public_client_reads_a_single_document(client):
+def test_public_client_reads_single_document(client):
     [first, *_] = client.get_daily_sleep("2026-11-01", "2026-11-10")
     assert client.get_daily_sleep(document_id=first["id"]) == first
 
 
-def test_the_public_client_reads_heart_rates_over_several_pages(client):
+def test_public_client_reads_several_pages(client):
     found = client.get_heart_rate("2026-11-01 00:00:00+00:00", "2026-11-05 00:00:00+00:00")
     assert len(found) > 1000
 
 
-def test_a_truncated_body_is_an_error_of_the_connection(server, token):
+def test_truncated_body_breaks_the_connection(server, token):
     fault(server, "truncated")
     # The server may break off before it has sent anything.
     broken = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
@@ -97,7 +97,7 @@ def test_a_truncated_body_is_an_error_of_the_connection(server, token):
     assert get(server, token, "sleep").ok
 
 
-def test_a_timeout_lets_other_requests_pass(server, token):
+def test_timeout_does_not_block_other_requests(server, token):
     fault(server, "timeout", path="sleep")
     with pytest.raises(requests.exceptions.ReadTimeout):
         get(server, token, "sleep", timeout=0.3)
@@ -118,7 +118,7 @@ def test_timeouts_leave_threads_for_the_controls(server, token):
     assert get(server, token, "sleep", timeout=2).ok
 
 
-def test_many_at_once_get_the_same_answer(server, token):
+def test_simultaneous_requests_get_the_same_response(server, token):
     def read(_):
         return get(server, token, "sleep", start_date="2026-09-25", end_date="2026-11-21").content
 
