@@ -80,8 +80,8 @@ def _contributors(person: Person, day: date) -> dict[str, int | None]:
     slept, traits = night(person, day), person.traits
     recent = [night(person, day - n * ONE_DAY) for n in range(_LOOK_BACK_DAYS)]
     share = slept.asleep / (traits.need * 3600)
-    balance = sum(each.asleep for each in recent) / (_LOOK_BACK_DAYS * traits.need * 3600)
-    hrv = sum(each.hrv for each in recent[:5]) / 5 / traits.hrv
+    balance = sum(past.asleep for past in recent) / (_LOOK_BACK_DAYS * traits.need * 3600)
+    hrv = sum(past.hrv for past in recent[:5]) / 5 / traits.hrv
     loads = [training_load(person, day - n * ONE_DAY) for n in range(1, 8)]
     beyond = slept.heart_rate - traits.resting_heart_rate
     fever = max(0.0, abs(slept.temperature) - 0.3)
@@ -101,7 +101,7 @@ def _contributors(person: Person, day: date) -> dict[str, int | None]:
     }
     if in_drawer(person, day - ONE_DAY):
         parts["previous_day_activity"] = None
-    if sum(each.worn for each in recent) < 8:
+    if sum(past.worn for past in recent) < 8:
         parts["hrv_balance"] = None
     if day < _REGULARITY_SINCE:
         parts["sleep_regularity"] = None
@@ -110,7 +110,7 @@ def _contributors(person: Person, day: date) -> dict[str, int | None]:
 
 def _bedtime_spread(nights: list[SimulatedNight]) -> float:
     """Return the mean absolute deviation of the bedtimes, in minutes."""
-    starts = [_bedtime_minutes(each) for each in nights]
+    starts = [_bedtime_minutes(slept) for slept in nights]
     mean = sum(starts) / len(starts)
     return sum(abs(start - mean) for start in starts) / len(starts)
 

@@ -28,22 +28,22 @@ def sandbox(settings):
 
 
 def test_people_list_starts_with_demo():
-    found = Client().get("/_sandbox/people").json()
-    assert found[0]["name"] == "demo"
-    assert len(found) == 8
-    assert all(set(each) == {"name", "user_id", "access_token"} for each in found)
+    results = Client().get("/_sandbox/people").json()
+    assert results[0]["name"] == "demo"
+    assert len(results) == 8
+    assert all(set(item) == {"name", "user_id", "access_token"} for item in results)
 
 
 def test_tokens_of_people_are_unique_and_stable():
-    found = Client().get("/_sandbox/people").json()
-    assert len({each["access_token"] for each in found}) == len(found)
-    assert found[0]["access_token"] == named_people(SEED)["demo"].access_token
+    results = Client().get("/_sandbox/people").json()
+    assert len({item["access_token"] for item in results}) == len(results)
+    assert results[0]["access_token"] == named_people(SEED)["demo"].access_token
 
 
 def test_listed_token_opens_personal_info():
-    for each in Client().get("/_sandbox/people").json():
-        answer = Oura(each["name"]).get("personal_info")
-        assert answer.json()["id"] == each["user_id"]
+    for item in Client().get("/_sandbox/people").json():
+        answer = Oura(item["name"]).get("personal_info")
+        assert answer.json()["id"] == item["user_id"]
 
 
 # Faults -----------------------------------------------------------------------------------------
@@ -65,9 +65,9 @@ def test_no_rate_limit_headers_without_fault(demo):
 
 def test_server_errors_are_5xx_in_json_or_html(demo):
     demo.control("faults", fault="server_error", times=3)
-    found = [demo.get("sleep") for _ in range(3)]
-    assert [answer.status_code for answer in found] == [500, 502, 503]
-    assert {answer["Content-Type"] for answer in found} == {"application/json", "text/html"}
+    results = [demo.get("sleep") for _ in range(3)]
+    assert [answer.status_code for answer in results] == [500, 502, 503]
+    assert {answer["Content-Type"] for answer in results} == {"application/json", "text/html"}
 
 
 @pytest.mark.parametrize(("fault", "status"), [("unauthorized", 401), ("forbidden", 403)])
@@ -219,17 +219,17 @@ def test_recomputing_sleep_moves_bedtimes_and_durations_still_add_up(demo):
         for period in periods:
             asleep = period["total_sleep_duration"]
             assert asleep + period["awake_time"] == period["time_in_bed"]
-    assert all(seen.count(each) == 1 for each in seen)
+    assert all(seen.count(item) == 1 for item in seen)
 
 
 @pytest.mark.parametrize("collection", CHANGING)
 def test_recomputing_keeps_ids_unless_new_id_is_set(demo, collection):
     on = day_with(collection)
-    before = {each["id"] for each in documents_on(collection, on)}
+    before = {item["id"] for item in documents_on(collection, on)}
     recompute(demo, collection, on)
-    assert {each["id"] for each in documents_on(collection, on)} <= before
+    assert {item["id"] for item in documents_on(collection, on)} <= before
     response = recompute(demo, collection, on, new_id=True)
-    after = {each["id"] for each in documents_on(collection, on)}
+    after = {item["id"] for item in documents_on(collection, on)}
     assert not before & after
     assert set(response["ids"]) == after
 
@@ -313,7 +313,7 @@ def test_recomputing_day_without_document_is_404(demo, settings):
         e["day"] for e in documents_between("demo", "daily_sleep", datetime.date(2025, 1, 1), TODAY)
     }
     days = (TODAY - datetime.timedelta(days=n) for n in range(400))
-    missing = next(each.isoformat() for each in days if each.isoformat() not in have)
+    missing = next(item.isoformat() for item in days if item.isoformat() not in have)
     answer = demo.control("recompute", name="demo", type="daily_sleep", day=missing)
     assert answer.status_code == 404
     assert answer.json()["detail"] == f"demo has no daily_sleep on {missing}."

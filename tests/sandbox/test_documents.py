@@ -35,7 +35,7 @@ def everything(collection, name="demo"):
 
 
 def by_day(collection, name="demo"):
-    return {each["day"]: each for each in everything(collection, name)}
+    return {item["day"]: item for item in everything(collection, name)}
 
 
 def answer_schema(path):
@@ -58,16 +58,16 @@ def document_properties(name):
 def check_times(value):
     """Check at any depth that days are dates and instants have an offset."""
     if isinstance(value, list):
-        for each in value:
-            check_times(each)
+        for item in value:
+            check_times(item)
     if isinstance(value, dict):
-        for key, each in value.items():
-            if key in DAYS and each is not None:
-                assert day(each).isoformat() == each
-            elif key in STAMPS and each is not None:
-                assert datetime.datetime.fromisoformat(each).tzinfo
+        for key, item in value.items():
+            if key in DAYS and item is not None:
+                assert day(item).isoformat() == item
+            elif key in STAMPS and item is not None:
+                assert datetime.datetime.fromisoformat(item).tzinfo
             else:
-                check_times(each)
+                check_times(item)
 
 
 @pytest.mark.parametrize("name", ["demo", "ben", "greta"])
@@ -80,7 +80,7 @@ def test_lists_validate_against_openapi(collection, name):
     schema = answer_schema(f"/v2/usercollection/{collection}")
     validate(answer, schema)
     check_times(answer)
-    assert all(document_properties(schema) == set(each) for each in answer["data"])
+    assert all(document_properties(schema) == set(item) for item in answer["data"])
 
 
 def test_personal_info_validates_against_openapi():
@@ -154,7 +154,7 @@ def test_periods_count_from_zero_and_do_not_overlap(name):
     for period in everything("sleep", name):
         by.setdefault(period["day"], []).append(period)
     for periods in by.values():
-        assert [each["period"] for each in periods] == list(range(len(periods)))
+        assert [item["period"] for item in periods] == list(range(len(periods)))
         for earlier, later in pairwise(periods):
             assert earlier["bedtime_end"] <= later["bedtime_start"]
 
@@ -175,15 +175,15 @@ def test_activity_day_starts_at_four_with_all_intervals():
 
 @pytest.mark.parametrize("collection", DATED)
 def test_ids_are_unique_and_days_ascend(collection):
-    found = everything(collection)
-    days = [each.get("day") or each["start_day"] for each in found]
-    assert len({each["id"] for each in found}) == len(found)
+    results = everything(collection)
+    days = [item.get("day") or item["start_day"] for item in results]
+    assert len({item["id"] for item in results}) == len(results)
     assert days == sorted(days)
 
 
 @pytest.mark.parametrize("collection", DAILY)
 def test_day_has_at_most_one_summary(collection):
-    days = [each["day"] for each in everything(collection)]
+    days = [item["day"] for item in everything(collection)]
     assert len(set(days)) == len(days)
 
 
@@ -227,12 +227,12 @@ def test_another_process_generates_the_same_documents():
 def test_another_seed_gives_other_ids(settings):
     before = everything("daily_readiness")
     settings.SANDBOX_SEED = "another"
-    assert not {each["id"] for each in everything("daily_readiness")} & {e["id"] for e in before}
+    assert not {item["id"] for item in everything("daily_readiness")} & {e["id"] for e in before}
 
 
 def test_history_ends_today_and_has_its_length(settings):
     settings.SANDBOX_DAYS = 7
-    days = {each["day"] for each in everything("daily_stress")}
+    days = {item["day"] for item in everything("daily_stress")}
     assert min(days) == "2026-11-14"
     assert max(days) == "2026-11-20"
 
@@ -264,7 +264,7 @@ def asleep(name="demo"):
 
 
 def test_readiness_is_lower_after_a_short_night(years):
-    scores = {key: each["score"] for key, each in by_day("daily_readiness").items()}
+    scores = {key: item["score"] for key, item in by_day("daily_readiness").items()}
     slept = {key: value for key, value in asleep().items() if scores.get(key) is not None}
     short = [scores[key] for key, seconds in slept.items() if seconds < 6 * 3600]
     enough = [scores[key] for key, seconds in slept.items() if seconds > 7.5 * 3600]
@@ -281,14 +281,14 @@ def test_sleep_score_correlates_with_time_asleep(years):
 
 def test_fever_raises_heart_rate_and_lowers_readiness_for_days(years):
     readiness = by_day("daily_readiness")
-    ill = {k for k, each in readiness.items() if (each["temperature_deviation"] or 0) > 0.8}
+    ill = {k for k, item in readiness.items() if (item["temperature_deviation"] or 0) > 0.8}
     rates = {p["day"]: p["average_heart_rate"] for p in everything("sleep") if p["period"] == 0}
     rates = {key: rate for key, rate in rates.items() if rate}
     assert len(ill) > 20
     assert statistics.mean(rates[key] for key in ill & rates.keys()) > 4 + statistics.mean(
         rates.values()
     )
-    scores = {key: each["score"] for key, each in readiness.items() if each["score"]}
+    scores = {key: item["score"] for key, item in readiness.items() if item["score"]}
     assert statistics.mean(scores[key] for key in ill & scores.keys()) < 72
     following = {(day(key) + datetime.timedelta(days=1)).isoformat() for key in ill}
     assert len(ill & following) > len(ill) / 3
@@ -302,8 +302,8 @@ def test_weekend_nights_are_longer(years):
 
 
 def test_ring_in_drawer_leaves_days_without_documents(years):
-    days = {each["day"] for name in DAILY for each in everything(name)}
-    days |= {each["day"] for each in everything("sleep")}
+    days = {item["day"] for name in DAILY for item in everything(name)}
+    days |= {item["day"] for item in everything("sleep")}
     have = sorted(map(day, days))
     gaps = [(later - earlier).days - 1 for earlier, later in pairwise(have)]
     assert max(gaps) >= 3
@@ -322,15 +322,15 @@ def test_some_days_lack_either_summary_or_periods(years):
 
 
 def test_travel_changes_the_offset_for_days(years):
-    offsets = [each["timestamp"][19:] for each in everything("daily_activity")]
+    offsets = [item["timestamp"][19:] for item in everything("daily_activity")]
     assert len(set(offsets)) > 3
     assert sum(earlier != later for earlier, later in pairwise(offsets)) < len(offsets) / 10
 
 
 def test_summary_timestamp_may_have_another_date(settings):
     settings.SANDBOX_DAYS = 4000
-    found = everything("daily_sleep", "greta")
-    assert any(each["timestamp"][:10] != each["day"] for each in found)
+    results = everything("daily_sleep", "greta")
+    assert any(item["timestamp"][:10] != item["day"] for item in results)
 
 
 @pytest.mark.parametrize("kind", ["long_sleep", "sleep", "late_nap", "rest", "deleted"])
@@ -350,16 +350,16 @@ def test_tiny_fragments_do_not_change_the_score(years):
 
 
 def test_missing_measurements_have_sentinels(years):
-    blind = [each for each in everything("sleep") if each["lowest_heart_rate"] == 255]
+    blind = [item for item in everything("sleep") if item["lowest_heart_rate"] == 255]
     assert blind
-    assert all(each["heart_rate"] is None for each in blind)
+    assert all(item["heart_rate"] is None for item in blind)
     zeros = [e for e in everything("daily_readiness") if 0 in e["contributors"].values()]
     assert 0 < len(zeros) < 40
 
 
 @pytest.mark.parametrize("collection", ["daily_sleep", "daily_activity", "daily_readiness"])
 def test_scores_are_in_range_and_some_are_null(years, collection):
-    scores = [each["score"] for each in everything(collection)]
+    scores = [item["score"] for item in everything(collection)]
     known = [score for score in scores if score is not None]
     assert 0 < scores.count(None) < 0.03 * len(scores)
     assert 1 <= min(known) < 60 < 85 < max(known) <= 100
@@ -368,21 +368,21 @@ def test_scores_are_in_range_and_some_are_null(years, collection):
 
 def test_contributors_are_in_range(years):
     for collection in ("daily_sleep", "daily_activity", "daily_readiness"):
-        for each in everything(collection):
-            assert all(v is None or 0 <= v <= 100 for v in each["contributors"].values())
+        for item in everything(collection):
+            assert all(v is None or 0 <= v <= 100 for v in item["contributors"].values())
 
 
 def test_workout_shows_in_activity_and_heart_rate():
-    workout = next(each for each in everything("workout") if each["intensity"] == "hard")
+    workout = next(item for item in everything("workout") if item["intensity"] == "hard")
     on = day(workout["day"])
     activity = by_day("daily_activity")[workout["day"]]
     rows = documents_between("demo", "heartrate", on, on)
     assert activity["high_activity_time"] > 300
-    assert any(each["source"] == "workout" and each["bpm"] > 110 for each in rows)
+    assert any(item["source"] == "workout" and item["bpm"] > 110 for item in rows)
 
 
 def test_heart_rate_ascends_and_has_equal_instants(years):
     rows = documents_between("demo", "heartrate", datetime.date(2026, 9, 1), TODAY)
-    instants = [each["timestamp_unix"] for each in rows]
+    instants = [item["timestamp_unix"] for item in rows]
     assert instants == sorted(instants)
     assert len(set(instants)) < len(instants)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("fresh_sandbox")
 @pytest.mark.parametrize("collection", LISTS)
 def test_collection_requires_only_its_scope(application, collection):
     scope = scope_of(collection)
-    others = [each for each in grants.SCOPES if each != scope]
+    others = [item for item in grants.SCOPES if item != scope]
     without = application.connect(scope=EVERYTHING, granted=others)["access_token"]
     refused = application.get(collection, without)
     detail = f"Token is not authorized access {scope} scope."
@@ -38,10 +38,10 @@ def test_collection_requires_only_its_scope(application, collection):
 
 def test_single_document_requires_the_scope(application):
     granted = application.connect()["access_token"]
-    found = application.get("daily_sleep", granted).json()["data"][0]
+    document = application.get("daily_sleep", granted).json()["data"][0]
     without = application.connect(granted=["personal"])["access_token"]
-    assert application.get(f"daily_sleep/{found['id']}", granted).json() == found
-    assert application.get(f"daily_sleep/{found['id']}", without).status_code == 401
+    assert application.get(f"daily_sleep/{document['id']}", granted).json() == document
+    assert application.get(f"daily_sleep/{document['id']}", without).status_code == 401
 
 
 def test_only_requested_and_known_scopes_are_granted(application):
@@ -253,15 +253,15 @@ def test_token_requests_are_counted_by_path(application, old):
 def test_all_lists_a_hundred_more_people(application):
     few = application.http.get("/_sandbox/people").json()
     response = application.http.get("/_sandbox/people?all=1").json()
-    assert [each["name"] for each in few] == list(named_people(SEED))
+    assert [item["name"] for item in few] == list(named_people(SEED))
     names = [f"member{number}" for number in range(1, 101)]
-    assert [each["name"] for each in response] == [*named_people(SEED), *names]
-    assert len({each["user_id"] for each in response}) == 108
+    assert [item["name"] for item in response] == [*named_people(SEED), *names]
+    assert len({item["user_id"] for item in response}) == 108
 
 
 def test_member_can_consent_and_has_their_own_data(application):
     response = application.http.get("/_sandbox/people?all=1").json()
-    static = {each["name"]: each["access_token"] for each in response}
+    static = {item["name"]: item["access_token"] for item in response}
     granted = application.connect(person="member100")["access_token"]
     own = application.get("sleep", granted)
     assert own.json()["data"]

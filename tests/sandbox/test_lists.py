@@ -21,11 +21,11 @@ def sandbox(settings):
 def a_day(collection, name="demo"):
     """Return a day that has a document, like the days before and after it."""
     have = {
-        each["day"]
-        for each in documents_between(name, collection, datetime.date(2026, 9, 1), TODAY)
+        item["day"]
+        for item in documents_between(name, collection, datetime.date(2026, 9, 1), TODAY)
     }
     around = (-1, 0, 1)
-    return next(each for each in sorted(have) if all(shifted(each, by) in have for by in around))
+    return next(item for item in sorted(have) if all(shifted(item, by) in have for by in around))
 
 
 def shifted(text, by):
@@ -72,10 +72,10 @@ def test_end_before_four_excludes_the_activity_day(demo):
 def test_workout_range_is_in_utc_though_days_are_local():
     far = Oura("emi")
     early = next(
-        each
-        for each in documents_between("emi", "workout", datetime.date(2026, 1, 1), TODAY)
-        if "T07" <= each["start_datetime"][10:13] < "T09"
-        and each["start_datetime"].endswith("+09:00")
+        item
+        for item in documents_between("emi", "workout", datetime.date(2026, 1, 1), TODAY)
+        if "T07" <= item["start_datetime"][10:13] < "T09"
+        and item["start_datetime"].endswith("+09:00")
     )
     on = early["day"]
     # Before 09:00 in Tokyo it is the day before in UTC.
@@ -86,25 +86,25 @@ def test_workout_range_is_in_utc_though_days_are_local():
 @pytest.mark.parametrize("collection", ["enhanced_tag", "rest_mode_period"])
 def test_tags_and_rest_modes_belong_to_their_start_day(demo, collection):
     first = documents_between("demo", collection, datetime.date(2020, 1, 1), TODAY)[0]["start_day"]
-    found = demo.list(collection, start_date=first, end_date=first)
-    assert {each["start_day"] for each in found} == {first}
+    results = demo.list(collection, start_date=first, end_date=first)
+    assert {item["start_day"] for item in results} == {first}
 
 
 @pytest.mark.parametrize("collection", DATED)
 def test_wide_range_gives_all_documents(demo, collection):
-    found = demo.list(collection, start_date="2010-01-01", end_date="2030-01-01")
-    assert found == documents_between("demo", collection, datetime.date(2010, 1, 1), TODAY)
+    results = demo.list(collection, start_date="2010-01-01", end_date="2030-01-01")
+    assert results == documents_between("demo", collection, datetime.date(2010, 1, 1), TODAY)
 
 
 def test_range_without_dates_is_last_two_days(demo):
-    days = {each["day"] for each in demo.list("daily_stress")}
+    days = {item["day"] for item in demo.list("daily_stress")}
     assert days == {"2026-11-19", "2026-11-20"}
 
 
 def test_range_without_start_begins_day_before_end(demo):
     on = a_day("daily_sleep")
-    found = demo.list("daily_sleep", end_date=on)
-    assert [each["day"] for each in found] == [shifted(on, -1), on]
+    results = demo.list("daily_sleep", end_date=on)
+    assert [item["day"] for item in results] == [shifted(on, -1), on]
 
 
 @pytest.mark.parametrize("start", ["2026-09-01T00:00:00", "2026-09-01T00:00:00+02:00"])
@@ -118,8 +118,8 @@ def test_space_between_date_and_time_is_accepted(demo):
 
 
 def test_ancient_start_gives_the_whole_history(demo):
-    found = demo.days("daily_sleep", "0024-11-11", "2026-11-20")
-    assert len(found) > 300
+    results = demo.days("daily_sleep", "0024-11-11", "2026-11-20")
+    assert len(results) > 300
 
 
 def test_small_numbers_are_seconds_since_1970(demo):
@@ -127,9 +127,9 @@ def test_small_numbers_are_seconds_since_1970(demo):
 
 
 def test_sleep_is_in_period_order_within_a_day(demo):
-    found = demo.list("sleep", start_date="2025-01-01", end_date="2026-12-01")
-    assert [(p["day"], p["period"]) for p in found] == sorted(
-        (p["day"], p["period"]) for p in found
+    results = demo.list("sleep", start_date="2025-01-01", end_date="2026-12-01")
+    assert [(p["day"], p["period"]) for p in results] == sorted(
+        (p["day"], p["period"]) for p in results
     )
 
 
@@ -153,9 +153,9 @@ def walk(demo, collection, size, settings, repeat, **query):
 @pytest.mark.parametrize("size", [1, 7])
 def test_pages_add_up_to_the_list(demo, collection, repeat, size, settings):
     span = {"start_date": "2026-09-01", "end_date": "2026-10-10"}
-    whole = demo.list(collection, **span)
+    complete = demo.list(collection, **span)
     pages = walk(demo, collection, size, settings, repeat, **span)
-    assert [each for page in pages for each in page] == whole
+    assert [item for page in pages for item in page] == complete
     assert all(len(page) == size for page in pages[:-1])
     assert 0 < len(pages[-1]) <= size
 
@@ -163,9 +163,9 @@ def test_pages_add_up_to_the_list(demo, collection, repeat, size, settings):
 @pytest.mark.parametrize("repeat", [True, False], ids=["dates repeated", "token alone"])
 def test_pages_add_up_to_the_time_series(demo, settings, repeat):
     span = {"start_datetime": "2026-11-01T00:00:00Z", "end_datetime": "2026-11-03T00:00:00Z"}
-    whole = demo.list("heartrate", **span)
+    complete = demo.list("heartrate", **span)
     pages = walk(demo, "heartrate", 100, settings, repeat, **span)
-    assert [each for page in pages for each in page] == whole
+    assert [item for page in pages for item in page] == complete
     assert len(pages) > 4
 
 
@@ -260,7 +260,7 @@ def test_document_of_another_collection_is_404(demo):
 
 @pytest.mark.parametrize("collection", SERIES)
 def test_series_without_parameters_is_last_24_hours(demo, collection):
-    stamps = [each["timestamp"] for each in demo.list(collection)]
+    stamps = [item["timestamp"] for item in demo.list(collection)]
     assert stamps
     assert min(stamps) >= "2026-11-19T23:59:59"
     assert stamps == sorted(stamps)
@@ -273,7 +273,7 @@ def test_latest_gives_only_the_newest_row(demo, collection):
 
 def test_time_series_is_limited_by_instants(demo):
     span = {"start_datetime": "2026-11-18T12:00:00Z", "end_datetime": "2026-11-18T13:00:00+00:00"}
-    stamps = [each["timestamp"] for each in demo.list("heartrate", **span)]
+    stamps = [item["timestamp"] for item in demo.list("heartrate", **span)]
     assert "2026-11-18T12:00:00" <= min(stamps) <= max(stamps) <= "2026-11-18T13:00:01"
 
 
@@ -310,7 +310,7 @@ def test_missing_or_invalid_token_is_401(authorization):
 
 def test_people_have_no_documents_in_common():
     mine, theirs = (Oura(name).list("daily_stress") for name in ("demo", "ana"))
-    assert not {each["id"] for each in mine} & {each["id"] for each in theirs}
+    assert not {item["id"] for item in mine} & {item["id"] for item in theirs}
 
 
 def test_start_after_end_is_400(demo):

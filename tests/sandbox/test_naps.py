@@ -37,11 +37,11 @@ def post_control(demo, path, on, **more):
 
 def add_nap(demo, on, kind="sleep"):
     """Add a nap to the day and return it."""
-    before = {each["id"] for each in documents_on("sleep", on)}
+    before = {item["id"] for item in documents_on("sleep", on)}
     response = post_control(demo, "nap", on, type=kind)
-    [new] = [each for each in documents_on("sleep", on) if each["id"] not in before]
+    [new] = [item for item in documents_on("sleep", on) if item["id"] not in before]
     assert response == {"name": "demo", "type": "sleep", "day": on, "ids": response["ids"]}
-    assert response["ids"] == [each["id"] for each in documents_on("sleep", on)]
+    assert response["ids"] == [item["id"] for item in documents_on("sleep", on)]
     return new
 
 
@@ -53,7 +53,7 @@ def day_without_ring(settings):
     """Return a day with the ring in the drawer, in a history that is long enough."""
     settings.SANDBOX_DAYS = 1500
     days = (TODAY - datetime.timedelta(days=n) for n in range(1500))
-    return next(each.isoformat() for each in days if in_drawer(named_people(SEED)["demo"], each))
+    return next(item.isoformat() for item in days if in_drawer(named_people(SEED)["demo"], item))
 
 
 @pytest.mark.parametrize("kind", NAP_TYPES)
@@ -62,7 +62,7 @@ def test_nap_adds_a_period_and_keeps_the_others(demo, kind):
     before = documents_on("sleep", on)
     nap = add_nap(demo, on, kind)
     assert (nap["type"], nap["day"], nap["period"]) == (kind, on, len(before))
-    assert [each for each in documents_on("sleep", on) if each != nap] == before
+    assert [item for item in documents_on("sleep", on) if item != nap] == before
 
 
 @pytest.mark.parametrize("name", ["demo", "ben", "greta"])
@@ -72,14 +72,14 @@ def test_naps_are_valid_and_never_overlap(settings, name):
         on = (TODAY - datetime.timedelta(days=number)).isoformat()
         body = {"name": name, "day": on, "type": NAP_TYPES[number % 4]}
         assert Oura(name).control("nap", **body).status_code == 200
-    found = documents_between(name, "sleep", datetime.date(2026, 1, 1), settings.SANDBOX_TODAY)
-    for period in found:
+    results = documents_between(name, "sleep", datetime.date(2026, 1, 1), settings.SANDBOX_TODAY)
+    for period in results:
         check_period(period)
-    times = [bedtimes(each) for each in found]
+    times = [bedtimes(item) for item in results]
     assert all(end <= start for (_, end), (start, _) in pairwise(times))
     answer = Oura(name).get("sleep", start_date="2026-09-01", end_date="2026-11-22").json()
     validate(answer, "MultiDocumentResponse_PublicModifiedSleepModel_")
-    assert len(answer["data"]) == len(found)
+    assert len(answer["data"]) == len(results)
 
 
 def bedtimes(period):
@@ -102,8 +102,8 @@ def test_periods_with_nap_are_numbered_by_time(demo):
     for number in range(60):
         on = (TODAY - datetime.timedelta(days=number)).isoformat()
         post_control(demo, "nap", on, type="rest")
-        found = sorted(documents_on("sleep", on), key=lambda each: each["bedtime_start"])
-        assert [each["period"] for each in found] == list(range(len(found)))
+        results = sorted(documents_on("sleep", on), key=lambda item: item["bedtime_start"])
+        assert [item["period"] for item in results] == list(range(len(results)))
 
 
 def test_second_nap_changes_only_type_and_deltas(demo):
@@ -128,9 +128,9 @@ def test_single_documents_equal_the_list_beside_a_nap(demo, recomputed):
     post_control(demo, "nap", on, type="rest")
     if recomputed:
         recompute(demo, "sleep", on, new_id=True)
-    found = documents_on("sleep", on)
-    assert demo.between("sleep", on, on) == found
-    assert [demo.get(f"sleep/{each['id']}").json() for each in found] == found
+    results = documents_on("sleep", on)
+    assert demo.between("sleep", on, on) == results
+    assert [demo.get(f"sleep/{item['id']}").json() for item in results] == results
 
 
 def test_nap_can_be_the_only_period(demo, settings):
@@ -148,8 +148,8 @@ def test_recomputing_moves_nap_without_night(demo, settings):
         recompute(demo, "sleep", on)
         seen += documents_on("sleep", on)
         check_period(seen[-1])
-    assert len({each["bedtime_start"] for each in seen}) == 6
-    assert len({each["id"] for each in seen}) == 1
+    assert len({item["bedtime_start"] for item in seen}) == 6
+    assert len({item["id"] for item in seen}) == 1
 
 
 def test_nap_without_night_can_be_removed_and_restored(demo, settings):
@@ -198,9 +198,9 @@ def test_deleting_changes_only_type_and_deltas(demo):
     after = documents_on("sleep", on)
     expected = {"name": "demo", "type": "sleep", "day": on, "ids": [e["id"] for e in before]}
     assert response == expected
-    assert [each["type"] for each in after] == ["deleted"] * len(before)
-    assert {each[delta] for each in after for delta in DELTAS} == {None}
-    kept = [[without(each, "type", *DELTAS) for each in found] for found in (before, after)]
+    assert [item["type"] for item in after] == ["deleted"] * len(before)
+    assert {item[delta] for item in after for delta in DELTAS} == {None}
+    kept = [[without(item, "type", *DELTAS) for item in results] for results in (before, after)]
     assert kept[0] == kept[1]
 
 
@@ -211,7 +211,7 @@ def test_undoing_deletion_restores_types(demo):
     post_control(demo, "periods", on, deleted=True)
     response = post_control(demo, "periods", on, deleted=False)
     assert documents_on("sleep", on) == before
-    assert response["ids"] == [each["id"] for each in before]
+    assert response["ids"] == [item["id"] for item in before]
 
 
 def test_deleting_spares_rests(demo):
@@ -225,7 +225,7 @@ def test_nap_after_deletion_has_the_requested_type(demo):
     on = day_with("sleep")
     post_control(demo, "periods", on, deleted=True)
     post_control(demo, "nap", on, type="sleep")
-    kinds = [each["type"] for each in documents_on("sleep", on)]
+    kinds = [item["type"] for item in documents_on("sleep", on)]
     assert (set(kinds[:-1]), kinds[-1]) == ({"deleted"}, "sleep")
 
 
@@ -235,7 +235,7 @@ def test_recomputed_day_stays_deleted(demo):
     before = documents_on("sleep", on)
     recompute(demo, "sleep", on, new_id=True)
     after = documents_on("sleep", on)
-    assert {each["type"] for each in after} == {"deleted"}
+    assert {item["type"] for item in after} == {"deleted"}
     assert before[0]["bedtime_start"] != after[0]["bedtime_start"]
 
 
@@ -282,7 +282,7 @@ def test_nap_spares_other_people_and_days(demo):
     span = {"start_date": "2026-09-01", "end_date": "2026-11-22"}
     before, others = demo.list("sleep", **span), ana.list("sleep", **span)
     nap = add_nap(demo, on)
-    assert [each for each in demo.list("sleep", **span) if each != nap] == before
+    assert [item for item in demo.list("sleep", **span) if item != nap] == before
     assert ana.list("sleep", **span) == others
 
 

@@ -24,14 +24,14 @@ def added(settings, monkeypatch):
 
 
 def test_added_collection_is_listed_and_read_by_id(demo):
-    found = demo.list("daily_naps", **SPAN)
-    assert [(each["day"][8:], each["nap"]) for each in found] == [
+    results = demo.list("daily_naps", **SPAN)
+    assert [(item["day"][8:], item["nap"]) for item in results] == [
         ("01", 0),
         ("01", 1),
         ("02", 0),
         ("02", 1),
     ]
-    assert [demo.get(f"daily_naps/{each['id']}").json() for each in found] == found
+    assert [demo.get(f"daily_naps/{item['id']}").json() for item in results] == results
 
 
 def test_added_collection_uses_its_end_rule(demo, monkeypatch):

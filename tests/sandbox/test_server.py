@@ -65,9 +65,9 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_public_client_reads_every_list(client, name):
-    found = getattr(client, f"get_{name}")("2026-10-01", "2026-11-20")
-    assert isinstance(found, list)
-    assert found or name in ("rest_mode_period",)
+    results = getattr(client, f"get_{name}")("2026-10-01", "2026-11-20")
+    assert isinstance(results, list)
+    assert results or name in ("rest_mode_period",)
 
 
 def test_public_client_reads_personal_info(client):
@@ -84,8 +84,8 @@ def test_public_client_reads_single_document(client):
 
 
 def test_public_client_reads_several_pages(client):
-    found = client.get_heart_rate("2026-11-01 00:00:00+00:00", "2026-11-05 00:00:00+00:00")
-    assert len(found) > 1000
+    results = client.get_heart_rate("2026-11-01 00:00:00+00:00", "2026-11-05 00:00:00+00:00")
+    assert len(results) > 1000
 
 
 def test_truncated_body_breaks_the_connection(server, token):
