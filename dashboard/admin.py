@@ -1,4 +1,4 @@
-"""People in the admin, with what joins them to their days and their connection to Oura."""
+"""Accounts in the admin, with a link to their coverage; deleting one deletes its data as well."""
 
 from typing import Any
 
@@ -17,30 +17,32 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class JoinedPersonAdmin(PersonAdmin):
-    fieldsets = [*PersonAdmin.fieldsets, ("Days", {"fields": ["coverage"]})]
+class AccountAdmin(PersonAdmin):
+    fieldsets = [*PersonAdmin.fieldsets, ("Data", {"fields": ["coverage"]})]
     readonly_fields = [*PersonAdmin.readonly_fields, "coverage"]
 
     @admin.display
     def coverage(self, obj: User) -> str:
         page = reverse("coverage_of_person", args=[obj.pk])
-        return format_html('<a href="{}">Which days are held, and why others are not</a>', page)
+        return format_html(
+            '<a href="{}">Which days are stored, and why others are missing</a>', page
+        )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # One at a time: each is a question to the processor.
+        # Each deletion is a request to the processor, so accounts are deleted one at a time.
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What goes with a person; their metrics are not this process's to refuse or to delete."""
-        found, counts, _, protected = super().get_deleted_objects(objs, request)
-        return found, counts, set(), protected
+        """Return what will be deleted. No row is protected: the processor deletes them."""
+        objects, counts, _, protected = super().get_deleted_objects(objs, request)
+        return objects, counts, set(), protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         control.forget(obj.username)
-        if held := Connection.objects.filter(user=obj).first():
-            connections.disconnect(held)
+        if connection := Connection.objects.filter(user=obj).first():
+            connections.disconnect(connection)
         obj.delete()
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:

@@ -1,47 +1,49 @@
-"""One day of a person: its rows, why what is missing is missing, and what the day was before."""
+"""One day of a person: its rows, the state of each type with the reason, and its revisions."""
 
 from datetime import date
 from typing import Any
 
-from dashboard import reading
+from dashboard import queries
 from ingest.ledger import ledger
 from ingest.models import METRIC_MODELS, Metric, Revision
 from metrics import TYPES
 
 
-def day(user_id: int, asked: date, *, utc: date) -> dict[str, Any]:
-    """What `GET /api/v1/days/{day}` answers."""
-    by_type = ledger(user_id, asked, asked, today=utc, using=reading.database())
+def day_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
+    """Return the answer of `GET /api/v1/days/{day}`."""
+    by_type = ledger(user_id, day, day, today=utc, using=queries.database_alias())
     return {
-        "day": asked,
-        **{name: row(model, user_id, asked) for name, model in METRIC_MODELS.items()},
+        "day": day,
+        **{name: _row(model, user_id, day) for name, model in METRIC_MODELS.items()},
         "coverage": {
-            name: {"state": each.state, "reason": each.reason} for name, [each] in by_type.items()
+            name: {"state": only.state, "reason": only.reason} for name, [only] in by_type.items()
         },
-        "revisions": [told(each) for each in revisions(user_id, asked)],
+        "revisions": [_revision_to_dict(revision) for revision in _revisions(user_id, day)],
     }
 
 
-def row(model: type[Metric], user_id: int, asked: date) -> reading.Row | None:
-    held = reading.rows_of(model, user_id).filter(day=asked)
-    return next(iter(reading.rows(held, reading.columns(model.metric_type))), None)
+def _row(model: type[Metric], user_id: int, day: date) -> queries.MetricRow | None:
+    rows = queries.rows_of_user(model, user_id).filter(day=day)
+    columns = queries.row_columns(model.metric_type)
+    return next(iter(queries.select_columns(rows, columns)), None)
 
 
-def revisions(user_id: int, asked: date) -> list[Revision]:
-    """Of all types, newest first; the types are named for the index."""
-    found = Revision.objects.using(reading.database())
-    return list(found.filter(user_id=user_id, type__in=TYPES, day=asked))
+def _revisions(user_id: int, day: date) -> list[Revision]:
+    """Return the revisions of all types, newest first."""
+    revisions = Revision.objects.using(queries.database_alias())
+    # Naming the types lets PostgreSQL use the index on user, type and day.
+    return list(revisions.filter(user_id=user_id, type__in=TYPES, day=day))
 
 
-def told(each: Revision) -> dict[str, Any]:
+def _revision_to_dict(revision: Revision) -> dict[str, Any]:
     return {
-        "type": each.type,
-        "kind": each.kind,
-        "replaced_at": each.replaced_at,
-        "fetched_at": each.fetched_at,
-        "times": each.times,
-        "changes": each.changes,
-        "notes": each.notes,
-        "values": each.values,
-        "source": each.documents,
+        "type": revision.type,
+        "kind": revision.kind,
+        "replaced_at": revision.replaced_at,
+        "fetched_at": revision.fetched_at,
+        "times": revision.times,
+        "changes": revision.changes,
+        "notes": revision.notes,
+        "values": revision.values,
+        "source": revision.documents,
     }

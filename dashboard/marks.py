@@ -1,7 +1,7 @@
-"""Marks: days from which on the figures of sleep don't compare with those before.
+"""Marks: days on which the provenance changed. Values before and after are not comparable.
 
-A mark is a day whose documents name another provenance (a sleep algorithm, a ring) than the last
-earlier day that names one. Days that name none are skipped, and the first that does is no mark.
+A day is a mark if its provenance (the sleep algorithm, the ring) differs from that of the last
+earlier day that has one. Days without provenance are skipped; the first day with one is no mark.
 """
 
 from datetime import date
@@ -9,14 +9,14 @@ from typing import Any
 
 from django.db import connections
 
-from dashboard.reading import database
+from dashboard.queries import database_alias
 from ingest.models import MetricSource
 from metrics import TYPES
 
 Mark = dict[str, Any]
-# The range's days, with the last earlier one for each provenance that they name: ten years of days
-# need not be read for a week of them.
-CHANGES = """
+# Reads the days of the range and, for each kind of provenance in it, the last earlier day that has
+# it: a week's marks don't need ten years of days.
+_CHANGES = """
     WITH inside AS (
         SELECT day, key AS mark, value
         FROM {table}, jsonb_each_text(provenance)
@@ -24,7 +24,7 @@ CHANGES = """
             AND key = ANY(%(marks)s) AND value <> ''
     ), earlier AS (
         SELECT last.day, mark, last.value
-        FROM (SELECT DISTINCT mark FROM inside) AS told
+        FROM (SELECT DISTINCT mark FROM inside) AS kinds
         CROSS JOIN LATERAL (
             SELECT day, provenance ->> mark AS value FROM {table}
             WHERE user_id = %(user)s AND type = %(type)s AND day < %(start)s
@@ -39,30 +39,36 @@ CHANGES = """
     ORDER BY day DESC, mark"""
 
 
-def between(user_id: int, start: date, end: date) -> list[Mark]:
-    """A person's marks, newest first, both ends included: `day`, `mark`, and `from` what `to`."""
-    statement = CHANGES.format(table=f'"{MetricSource._meta.db_table}"')
-    found: list[Mark] = []
-    with connections[database()].cursor() as cursor:
+def find_marks(user_id: int, start: date, end: date) -> list[Mark]:
+    """Return a person's marks from start to end, newest first.
+
+    Each has the `day`, the `mark` (the kind of provenance) and its values, `from` and `to`.
+    """
+    statement = _CHANGES.format(table=f'"{MetricSource._meta.db_table}"')
+    marks: list[Mark] = []
+    with connections[database_alias()].cursor() as cursor:
         for name, metric_type in TYPES.items():
             if metric_type.provenance:
-                asked: dict[str, Any] = {"user": user_id, "type": name, "start": start, "end": end}
-                cursor.execute(statement, asked | {"marks": list(metric_type.provenance)})
+                params: dict[str, Any] = {"user": user_id, "type": name, "start": start, "end": end}
+                cursor.execute(statement, params | {"marks": list(metric_type.provenance)})
                 names = ("day", "mark", "from", "to")
-                found += [dict(zip(names, values, strict=True)) for values in cursor]
-    return sorted(found, key=lambda each: (-each["day"].toordinal(), each["mark"]))
+                marks += [dict(zip(names, values, strict=True)) for values in cursor]
+    return sorted(marks, key=lambda mark: (-mark["day"].toordinal(), mark["mark"]))
 
 
-def words() -> dict[str, str]:
-    """What to say of a change of each provenance."""
-    return {mark: text for each in TYPES.values() for mark, text in each.provenance.items()}
+def change_texts() -> dict[str, str]:
+    """Return the sentence about a change of each kind of provenance."""
+    return {kind: text for each in TYPES.values() for kind, text in each.provenance.items()}
 
 
-def within(marks: list[Mark], start: date, end: date) -> list[Mark]:
-    return [each for each in marks if start <= each["day"] <= end]
+def marks_within(marks: list[Mark], start: date, end: date) -> list[Mark]:
+    return [mark for mark in marks if start <= mark["day"] <= end]
 
 
-def sentence(mark: Mark) -> str:
-    """A mark in words."""
-    what = words()[mark["mark"]].format(before=mark["from"], after=mark["to"])
-    return f"On {mark['day'].day} {mark['day']:%B} {what}: figures before and after don't compare."
+def describe_mark(mark: Mark) -> str:
+    """Return a sentence about the mark."""
+    change = change_texts()[mark["mark"]].format(before=mark["from"], after=mark["to"])
+    return (
+        f"On {mark['day'].day} {mark['day']:%B} {change}: "
+        "values before and after this date aren't comparable."
+    )

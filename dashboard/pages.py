@@ -1,4 +1,4 @@
-"""The pages of people, signed in by session."""
+"""The web pages for people who are signed in."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from django.views.generic import TemplateView, UpdateView
 
 from accounts.forms import Profile
 from accounts.models import User
-from dashboard import marks, reading, summaries
+from dashboard import marks, queries, summaries
 from ingest.coverage import last_complete_fetch, missing_ranges
 from ingest.ledger import ledger
 from ingest.models import METRIC_MODELS, Metric
@@ -22,12 +22,12 @@ from oura.client import origin_of
 from oura.models import Connection
 from oura.provider import SCOPES
 
-# What is missing, and marks, are told of so many days.
-DAYS = 30
+# For how many days the page shows what is missing, and marks.
+_DAYS_SHOWN = 30
 
 
-class Today(LoginRequiredMixin, TemplateView):
-    """The newest day of each type, the week, and what is missing of the last days."""
+class TodayPage(LoginRequiredMixin, TemplateView):
+    """The newest day of each type, the last week, and what is missing of the last days."""
 
     template_name = "dashboard/today.html"
     request: HttpRequest
@@ -37,59 +37,60 @@ class Today(LoginRequiredMixin, TemplateView):
         assert isinstance(user, User)
         today = user.today()
         newest = {
-            model: reading.rows_of(model, user.pk).order_by("-day").first()
+            model: queries.rows_of_user(model, user.pk).order_by("-day").first()
             for model in METRIC_MODELS.values()
         }
-        week = summaries.weekly(user.pk, today, 1)[0]
+        week = summaries.weekly_summaries(user.pk, today, 1)[0]
         return super().get_context_data(
             today=today,
-            cards=[card(model, row) for model, row in newest.items()],
+            cards=[_card(model, row) for model, row in newest.items()],
             empty=not any(newest.values()),
             week=[
-                (figure.label, week[figure.name], each.column(figure.column))
-                for each in TYPES.values()
-                for figure in each.figures
+                (figure.label, week[figure.name], metric_type.column(figure.column))
+                for metric_type in TYPES.values()
+                for figure in metric_type.figures
                 if figure.label
             ],
-            days_held=[
-                (each.title.lower(), week[f"{name}_days"])
-                for name, each in TYPES.items()
-                if each.figures
+            days_stored=[
+                (metric_type.title.lower(), week[f"{name}_days"])
+                for name, metric_type in TYPES.items()
+                if metric_type.figures
             ],
-            **lately(user.pk, today),
+            **_last_days(user.pk, today),
             **kwargs,
         )
 
 
-def card(model: type[Metric], row: Metric | None) -> dict[str, Any]:
-    """The newest day of one type: its score, if it has one, and the columns of its card."""
+def _card(model: type[Metric], row: Metric | None) -> dict[str, Any]:
+    """Return the newest day of one type: its score, if it has one, and the card's columns."""
     metric_type = model.metric_type
     columns = [metric_type.column(name) for name in metric_type.card]
     return {
         "type": metric_type,
         "row": row,
         "scored": "score" in metric_type.column_names,
-        "figures": [(each.label, getattr(row, each.name, None), each) for each in columns],
+        "figures": [(column.label, getattr(row, column.name, None), column) for column in columns],
     }
 
 
-def lately(user_id: int, today: date) -> dict[str, Any]:
-    """How the last days are accounted for."""
-    first = today - timedelta(days=DAYS - 1)
-    by_type = ledger(user_id, first, today, today=utc_today(), using=reading.database())
+def _last_days(user_id: int, today: date) -> dict[str, Any]:
+    """Return what is missing of the last days, their marks, and the time of the last fetch."""
+    first = today - timedelta(days=_DAYS_SHOWN - 1)
+    database = queries.database_alias()
+    by_type = ledger(user_id, first, today, today=utc_today(), using=database)
     return {
-        "days": DAYS,
+        "days": _DAYS_SHOWN,
         "missing": [
             (TYPES[type_], missing)
             for type_, ranges in by_type.items()
             if (missing := missing_ranges(ranges))
         ],
-        "marks": [marks.sentence(each) for each in marks.between(user_id, first, today)],
-        "read_at": last_complete_fetch(user_id, reading.database()),
+        "marks": [marks.describe_mark(mark) for mark in marks.find_marks(user_id, first, today)],
+        "fetched_at": last_complete_fetch(user_id, database),
     }
 
 
-class Account(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
+class AccountPage(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
     """A person's own settings, and their connection to Oura."""
 
     template_name = "dashboard/account.html"
@@ -105,11 +106,11 @@ class Account(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        held = Connection.objects.filter(user=self.object).first()
+        connection = Connection.objects.filter(user=self.object).first()
         return super().get_context_data(
-            connection=held,
-            missing=sorted(set(SCOPES) - set(held.scopes)) if held else [],
+            connection=connection,
+            missing=sorted(set(SCOPES) - set(connection.scopes)) if connection else [],
             can_connect=bool(settings.OURA_CLIENT_ID),
-            invented=origin_of(settings.OURA_API_URL) == "sandbox",
+            is_sandbox=origin_of(settings.OURA_API_URL) == "sandbox",
             **kwargs,
         )

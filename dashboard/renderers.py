@@ -1,4 +1,4 @@
-"""How answers look besides JSON: CSV, and Django REST framework's pages."""
+"""Renderers besides JSON: CSV, and Django REST framework's browsable API."""
 
 import csv
 import io
@@ -13,10 +13,10 @@ from myhealth.errors import Invalid
 
 
 class CsvRenderer(BaseRenderer):
-    """Rows as CSV (RFC 4180): one column each, `contributors.…` one for each contributor.
+    """Render rows as CSV (RFC 4180), with one column `contributors.…` for each contributor.
 
-    The columns are the type's, whatever the rows hold; a contributor that it does not declare is in
-    the JSON answer alone.
+    The columns depend on the metric type alone, not on the rows: a contributor that the type does
+    not declare is in the JSON answer only.
     """
 
     media_type = "text/csv"
@@ -27,28 +27,28 @@ class CsvRenderer(BaseRenderer):
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
     ) -> str:
         view = (renderer_context or {})["view"]
-        names, inner = view.names, sorted(view.model.metric_type.contributors)
-        columns = {
-            name: [f"contributors.{each}" for each in inner] if name == "contributors" else [name]
-            for name in names
-        }
+        contributors = sorted(view.model.metric_type.contributors)
+        header: list[str] = []
+        for name in view.columns:
+            of_object = [f"contributors.{each}" for each in contributors]
+            header += of_object if name == "contributors" else [name]
         text = io.StringIO(newline="")
         writer = csv.writer(text)
-        writer.writerow(column for name in names for column in columns[name])
+        writer.writerow(header)
         for row in data or []:
             scores = row.get("contributors", {})
-            values = {f"contributors.{name}": scores.get(name) for name in inner} | row
-            writer.writerow(plain(values[column]) for name in names for column in columns[name])
+            values = {f"contributors.{each}": scores.get(each) for each in contributors} | row
+            writer.writerow(_csv_value(values[name]) for name in header)
         return text.getvalue()
 
 
-def plain(value: Any) -> Any:
-    """Times as in JSON, with a T."""
+def _csv_value(value: Any) -> Any:
+    """Return times in ISO 8601, as in JSON."""
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-class PageRenderer(BrowsableAPIRenderer):
-    """The browsable API; without forms, since these routes only read."""
+class BrowsableRenderer(BrowsableAPIRenderer):
+    """The browsable API, without forms: these routes only read."""
 
     template = "dashboard/api.html"
 
@@ -56,13 +56,13 @@ class PageRenderer(BrowsableAPIRenderer):
         return method == "POST" and bool(super().show_form_for_method(view, method, request, obj))
 
 
-class Negotiation(DefaultContentNegotiation):
+class FormatNegotiation(DefaultContentNegotiation):
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> Any:
-        """Raises Invalid for a `format` that there is not."""
-        known = ", ".join(renderer.format for renderer in renderers)
-        unknown = Invalid({"format": [f"It is not known here; expected {known}."]})
+        """Return the renderer. Raise Invalid for an unknown `format`."""
+        formats = ", ".join(renderer.format for renderer in renderers)
+        unknown = Invalid({"format": [f"Unknown format; expected one of {formats}."]})
         if request.query_params.get("format") == "":
             raise unknown
         try:

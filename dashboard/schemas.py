@@ -1,34 +1,34 @@
-"""The API's OpenAPI schemas, told from the tables."""
+"""The API's OpenAPI schemas, made from the declarations of the metric types."""
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 
-from dashboard.marks import words
-from dashboard.reading import columns
+from dashboard.marks import change_texts
+from dashboard.queries import row_columns
 from ingest.models import Revision
 from metrics import TYPES, MetricType
 from metrics.columns import Contributors, Integer, Kind, Number, Text, mean
 from myhealth.schemas import COUNT, DATE, Schema, errors
 from myhealth.states import Fault, State
 
-TIME: Schema = {"type": "string", "format": "date-time"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
 
 
-def page_errors(*statuses: int) -> dict[Any, Schema]:
-    """Errors of a route that the browsable API shows, too."""
+def _errors_with_page(*statuses: int) -> dict[Any, Schema]:
+    """Return the errors of a route that the browsable API shows as well."""
     pages = {(status, "text/html"): {"type": "string"} for status in statuses}
     return {**errors(*statuses), **pages}
 
 
-def column(metric_type: MetricType, name: str) -> Schema:
+def _column(metric_type: MetricType, name: str) -> Schema:
     match name:
         case "oura_id":
             return {"type": "string", "description": "Oura's id of the daily document."}
         case "day":
             return {**DATE, "description": "Oura's own local date."}
         case "updated_at":
-            return {**TIME, "description": "When the content last changed."}
+            return {**_TIME, "description": "When the content last changed."}
     declared = metric_type.column(name)
     return {**_value(declared.kind), "description": declared.description}
 
@@ -45,38 +45,39 @@ def _value(kind: Kind) -> Schema:
             return {"type": "object", "additionalProperties": _value(value)}
 
 
-def row(metric_type: MetricType) -> Schema:
-    properties = {name: column(metric_type, name) for name in columns(metric_type)}
+def _row(metric_type: MetricType) -> Schema:
+    properties = {name: _column(metric_type, name) for name in row_columns(metric_type)}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def full_row(metric_type: MetricType) -> Schema:
-    return {**row(metric_type), "required": list(columns(metric_type))}
+def _full_row(metric_type: MetricType) -> Schema:
+    return {**_row(metric_type), "required": list(row_columns(metric_type))}
 
 
-def read(metric_type: MetricType) -> dict[Any, Any]:
-    rows = {"type": "array", "items": row(metric_type)}
+def row_responses(metric_type: MetricType) -> dict[Any, Any]:
+    """Return the responses of the route that lists a type's rows."""
+    rows = {"type": "array", "items": _row(metric_type)}
     return {
         (200, "application/json"): rows,
         (200, "text/csv"): {"type": "string"},
         (200, "text/html"): {"type": "string"},
         304: None,
-        **page_errors(400, 401, 406, 503),
+        **_errors_with_page(400, 401, 406, 503),
     }
 
 
-def answers(schema: Schema) -> dict[Any, Any]:
-    """Of a read that has JSON and a page."""
+def _responses(schema: Schema) -> dict[Any, Any]:
+    """Return the responses of a route that answers in JSON, and as a page of the browsable API."""
     return {
         (200, "application/json"): schema,
         (200, "text/html"): {"type": "string"},
         304: None,
-        **page_errors(400, 401, 406, 503),
+        **_errors_with_page(400, 401, 406, 503),
     }
 
 
-def closed(properties: Schema, *optional: str) -> Schema:
-    """An object of just these properties, all of them there."""
+def _object(properties: Schema, *optional: str) -> Schema:
+    """Return an object with these properties only; all are required but the optional ones."""
     required = [name for name in properties if name not in optional]
     return {
         "type": "object",
@@ -86,65 +87,71 @@ def closed(properties: Schema, *optional: str) -> Schema:
     }
 
 
-def of_each_type(schema: Schema) -> Schema:
-    return closed(dict.fromkeys(TYPES, schema))
+def _by_type(schema: Schema) -> Schema:
+    return _object(dict.fromkeys(TYPES, schema))
 
 
-def nullable(schema: Schema) -> Schema:
+def _nullable(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
 _MISSING = [state.value for state in State if state != State.HELD]
-STATE: Schema = {"type": "string", "enum": State.values}
-REASON: Schema = {"type": ["string", "null"], "description": "A sentence; null for a day held."}
-MARK: Schema = {
-    **closed(
+_STATE: Schema = {"type": "string", "enum": State.values}
+_REASON: Schema = {
+    "type": ["string", "null"],
+    "description": "A sentence; null if the state is `held`.",
+}
+_MARK: Schema = {
+    **_object(
         {
             "day": DATE,
-            "mark": {"type": "string", "enum": list(words())},
+            "mark": {"type": "string", "enum": list(change_texts())},
             "from": {"type": "string"},
             "to": {"type": "string"},
         }
     ),
-    "description": "A night that tells another value than the last earlier one that tells any: "
-    "figures before and after don't compare.",
+    "description": "A day whose provenance differs from that of the last earlier day that has one: "
+    "values before and after are not comparable.",
 }
-MARK_LIST: Schema = {"type": "array", "items": MARK}
-COVERAGE_SUMMARY: Schema = {
-    **of_each_type(
-        closed(
+_MARK_LIST: Schema = {"type": "array", "items": _MARK}
+_COVERAGE_SUMMARY: Schema = {
+    **_by_type(
+        _object(
             {
                 "days_expected": {
                     **COUNT,
-                    "description": "From the first day with the ring, or the type's own first, on.",
+                    "description": "Days from the first with the ring, or from the type's first.",
                 },
-                "days_present": {**COUNT, "description": "Days with a row, partial ones, too."},
-                "newest_day": {**nullable(DATE), "description": "Up to the period's end."},
+                "days_present": {
+                    **COUNT,
+                    "description": "Days with a row, including partial ones.",
+                },
+                "newest_day": {**_nullable(DATE), "description": "Up to the period's end."},
                 "newest_sync": {
-                    **nullable(TIME),
-                    "description": "When Oura was last read whole, for any day.",
+                    **_nullable(_TIME),
+                    "description": "When a fetch of any days was last complete.",
                 },
-                "missing": closed(dict.fromkeys(_MISSING, COUNT), *_MISSING),
-                "fault": closed(dict.fromkeys(Fault.values, COUNT)),
+                "missing": _object(dict.fromkeys(_MISSING, COUNT), *_MISSING),
+                "fault": _object(dict.fromkeys(Fault.values, COUNT)),
             }
         )
     ),
-    "description": "`missing` has days by state, `fault` the same by who can do something about "
-    "them. A `partial` day counts as present and is in `missing` as well; a day before the first "
-    "that Oura has of the type is in neither.",
+    "description": "`missing` counts days by state, `fault` counts the same days by who can fix "
+    "them. A `partial` day counts as present and is in `missing` as well; a day before Oura's "
+    "first of the type is in neither.",
 }
-COVERAGE = answers(
-    of_each_type(
-        closed(
+COVERAGE_RESPONSES = _responses(
+    _by_type(
+        _object(
             {
                 "ranges": {
                     "type": "array",
-                    "items": closed(
+                    "items": _object(
                         {
                             "from": DATE,
                             "to": DATE,
-                            "state": STATE,
-                            "reason": REASON,
+                            "state": _STATE,
+                            "reason": _REASON,
                             "link": {
                                 "type": "string",
                                 "description": "The rejected document in the admin; staff only.",
@@ -157,7 +164,7 @@ COVERAGE = answers(
         )
     )
 )
-REVISION = closed(
+_REVISION = _object(
     {
         "type": {"type": "string", "enum": list(TYPES)},
         "kind": {
@@ -165,56 +172,56 @@ REVISION = closed(
             "enum": Revision.Kind.values,
             "description": "; ".join(f"{kind.value}: {kind.label}" for kind in Revision.Kind),
         },
-        "replaced_at": {**TIME, "description": "When it last stopped being what is held."},
-        "fetched_at": {**TIME, "description": "When that was last read from Oura."},
-        "times": {**COUNT, "description": "How often it stopped being what is held."},
+        "replaced_at": {**_TIME, "description": "When this version was last replaced."},
+        "fetched_at": {**_TIME, "description": "When this version was last fetched from Oura."},
+        "times": {**COUNT, "description": "How many times this version was replaced."},
         "changes": {
             "type": "object",
             "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2},
-            "description": "Columns with the values before and after.",
+            "description": "Each changed column, with its values before and after.",
         },
         "notes": {"type": "array", "items": {"type": "string"}},
-        "values": {"type": "object", "description": "The row as it was."},
-        "source": {"description": "The Oura documents it was made from, as kept; null if none."},
+        "values": {"type": "object", "description": "The columns of this version."},
+        "source": {"description": "The source of this version; null if none is stored."},
     }
 )
-ONE_DAY = answers(
-    closed(
+DAY_RESPONSES = _responses(
+    _object(
         {
             "day": DATE,
-            **{name: nullable(full_row(each)) for name, each in TYPES.items()},
-            "coverage": of_each_type(closed({"state": STATE, "reason": REASON})),
+            **{name: _nullable(_full_row(each)) for name, each in TYPES.items()},
+            "coverage": _by_type(_object({"state": _STATE, "reason": _REASON})),
             "revisions": {
                 "type": "array",
-                "items": REVISION,
-                "description": "What the day was before it changed or went, newest first.",
+                "items": _REVISION,
+                "description": "Earlier versions of the day, newest first.",
             },
         }
     )
 )
-MARKS = answers(MARK_LIST)
+MARKS_RESPONSES = _responses(_MARK_LIST)
 
 
-def figure(compute: Any) -> Schema:
+def _figure(compute: Any) -> Schema:
     if compute is mean:
-        return {"type": ["number", "null"], "description": "Mean, 2 decimals."}
+        return {"type": ["number", "null"], "description": "Average, with 2 decimals."}
     return {"type": ["number", "null"], "description": "Sum."}
 
 
-FIGURES = {each.name: figure(each.compute) for of in TYPES.values() for each in of.figures}
-WEEK: Schema = {
+_FIGURES = {each.name: _figure(each.compute) for of in TYPES.values() for each in of.figures}
+_WEEK: Schema = {
     "type": "object",
-    "required": ["start", "end", *FIGURES, "coverage", "marks"],
+    "required": ["start", "end", *_FIGURES, "coverage", "marks"],
     "properties": {
         "start": DATE,
         "end": DATE,
-        **FIGURES,
+        **_FIGURES,
         **{f"{name}_days": {"type": "integer", "minimum": 0, "maximum": 7} for name in TYPES},
-        "coverage": COVERAGE_SUMMARY,
-        "marks": MARK_LIST,
+        "coverage": _COVERAGE_SUMMARY,
+        "marks": _MARK_LIST,
     },
 }
-DASHBOARD = answers(
+DASHBOARD_RESPONSES = _responses(
     {
         "type": "object",
         "required": [
@@ -227,39 +234,43 @@ DASHBOARD = answers(
         ],
         "properties": {
             "today": DATE,
-            **{f"latest_{name}": nullable(full_row(each)) for name, each in TYPES.items()},
-            "weekly_summary": WEEK,
-            "weekly_summaries": {"type": "array", "items": WEEK},
+            **{f"latest_{name}": _nullable(_full_row(each)) for name, each in TYPES.items()},
+            "weekly_summary": _WEEK,
+            "weekly_summaries": {"type": "array", "items": _WEEK},
             "coverage": {
-                **COVERAGE_SUMMARY,
-                "description": f"Of all weeks together. {COVERAGE_SUMMARY['description']}",
+                **_COVERAGE_SUMMARY,
+                "description": f"For all weeks together. {_COVERAGE_SUMMARY['description']}",
             },
-            "marks": MARK_LIST,
+            "marks": _MARK_LIST,
         },
     }
 )
 
 
-START = OpenApiParameter("start", DATE, description="First day; without it 30 days up to the end.")
-END = OpenApiParameter(
-    "end", DATE, description="Last day, included; without it the person's today."
+START_PARAM = OpenApiParameter(
+    "start", DATE, description="First day (default: 30 days up to `end`)."
 )
-ANY_START = OpenApiParameter("start", DATE, description="First day; without it the first held.")
-ANY_END = OpenApiParameter("end", DATE, description="Last day, included; without it the last held.")
-DAY = OpenApiParameter("day", DATE, OpenApiParameter.PATH, description="YYYY-MM-DD.")
-IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match", str, OpenApiParameter.HEADER, description="An ETag of an earlier answer."
+END_PARAM = OpenApiParameter("end", DATE, description="Last day, inclusive (default: today).")
+OPEN_START_PARAM = OpenApiParameter(
+    "start", DATE, description="First day (default: the first stored)."
+)
+OPEN_END_PARAM = OpenApiParameter(
+    "end", DATE, description="Last day, inclusive (default: the last stored)."
+)
+DAY_PARAM = OpenApiParameter("day", DATE, OpenApiParameter.PATH, description="YYYY-MM-DD.")
+IF_NONE_MATCH_PARAM = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of an earlier answer."
 )
 
 
-def fields(metric_type: MetricType) -> OpenApiParameter:
-    known = {"type": "string", "enum": list(columns(metric_type))}
+def fields_parameter(metric_type: MetricType) -> OpenApiParameter:
+    names = {"type": "string", "enum": list(row_columns(metric_type))}
     return OpenApiParameter(
         "fields",
-        {"type": "array", "items": known, "minItems": 1},
+        {"type": "array", "items": names, "minItems": 1},
         style="form",
         explode=False,
-        description="Just these columns, separated by commas.",
+        description="Only these columns, separated by commas.",
     )
 
 

@@ -8,8 +8,8 @@ from dashboard import pages, views
 from ingest.models import METRIC_MODELS
 
 urlpatterns = [
-    path("", pages.Today.as_view(), name="today"),
-    path("account/", pages.Account.as_view(), name="account"),
+    path("", pages.TodayPage.as_view(), name="today"),
+    path("account/", pages.AccountPage.as_view(), name="account"),
     path("api/v1/dashboard", views.DashboardView.as_view(), name="dashboard"),
     path("api/v1/coverage", views.CoverageView.as_view(), name="coverage"),
     path("api/v1/days/<str:day>", views.DayView.as_view(), name="day"),

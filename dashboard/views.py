@@ -1,5 +1,6 @@
-"""The API's routes. Each parses, calls one function, answers."""
+"""The API's routes. Each parses the parameters, calls one function and answers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -10,36 +11,43 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
-from dashboard import days, marks, parameters, reading, schemas, summaries
-from dashboard.renderers import CsvRenderer, Negotiation, PageRenderer
-from ingest import coverage
+from dashboard import parameters, queries, schemas, summaries
+from dashboard.days import day_detail
+from dashboard.marks import find_marks
+from dashboard.renderers import BrowsableRenderer, CsvRenderer, FormatNegotiation
+from ingest.coverage import api_coverage
 from ingest.ledger import ledger
 from ingest.models import Metric
 from myhealth.days import utc_today
 from myhealth.renderers import OrjsonRenderer
 
-MOST_WEEKS = 53
+_MAX_WEEKS = 53
 
 
 class ReadView(APIView):
     """A read of the caller's own data, with an ETag that costs one small query."""
 
-    content_negotiation_class = Negotiation
-    renderer_classes = [OrjsonRenderer, PageRenderer]
+    content_negotiation_class = FormatNegotiation
+    renderer_classes = [OrjsonRenderer, BrowsableRenderer]
     # The columns of the answer, for CSV.
-    names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
-    def conditional(self, request: Request, etag: str, read: Any) -> Response:
-        """304 when the caller has this version, else what `read` returns."""
+    @property
+    def user(self) -> User:
+        assert isinstance(self.request.user, User)
+        return self.request.user
+
+    def respond(self, request: Request, etag: str, load: Callable[[], Any]) -> Response:
+        """Answer 304 if the caller has this version, else what `load` returns."""
         if request.accepted_renderer.format == "api":
-            # A page shows who is signed in, too.
-            return Response(read())
+            # The page also shows who is signed in, which the ETag does not cover.
+            return Response(load())
         headers = {"ETag": etag}
-        known = get_conditional_response(request._request, etag=etag)
-        # If-Match is for writes: a read does not fail by it.
-        if known is not None and known.status_code == 304:
+        response = get_conditional_response(request._request, etag=etag)
+        # If-Match is for writes, so a read ignores that it fails.
+        if response is not None and response.status_code == 304:
             return Response(status=304, headers=headers)
-        return Response(read(), headers=headers)
+        return Response(load(), headers=headers)
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
@@ -55,52 +63,52 @@ class ReadView(APIView):
 
 
 class RowsView(ReadView):
-    renderer_classes = [OrjsonRenderer, CsvRenderer, PageRenderer]
+    renderer_classes = [OrjsonRenderer, CsvRenderer, BrowsableRenderer]
     model: type[Metric]
 
     def get(self, request: Request) -> Response:
-        user = request.user
-        assert isinstance(user, User)
+        user = self.user
         type_ = self.model.metric_type.name
-        given = parameters.known(request, "start", "end", "fields")
-        span = parameters.span(given, user.today())
-        self.names = parameters.fields(given, reading.columns(self.model.metric_type))
-        form = request.accepted_renderer.format
+        params = parameters.parse_params(request, "start", "end", "fields")
+        days = parameters.date_range_params(params, user.today())
+        allowed = queries.row_columns(self.model.metric_type)
+        self.columns = parameters.fields_param(params, allowed)
+        format_ = request.accepted_renderer.format
         # The version is read before the rows: an ETag may be too old for them, never too new.
-        version = reading.versions(user.pk)[type_].rows
-        etag = reading.etag(type_, user.pk, version, span.start, span.end, self.names, form)
+        version = queries.versions_by_type(user.pk)[type_].rows
+        etag = queries.etag(type_, user.pk, version, days, self.columns, format_)
 
-        def read() -> list[dict[str, Any]]:
-            held = reading.rows_of(self.model, user.pk).between(span.start, span.end)
-            if form == "csv":
-                return reading.rows(held, self.names, contributors=orjson.loads)
-            return reading.rows(held, self.names)
+        def load() -> list[queries.MetricRow]:
+            rows = queries.rows_of_user(self.model, user.pk).between(days.start, days.end)
+            if format_ == "csv":
+                return queries.select_columns(rows, self.columns, load_contributors=orjson.loads)
+            return queries.select_columns(rows, self.columns)
 
-        response = self.conditional(request, etag, read)
-        if form == "csv" and response.status_code == 200:
-            name = f"{type_}_{span.start}_{span.end}.csv"
+        response = self.respond(request, etag, load)
+        if format_ == "csv" and response.status_code == 200:
+            name = f"{type_}_{days.start}_{days.end}.csv"
             response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
 
 def rows_view(model: type[Metric]) -> type[RowsView]:
-    """The view of one metric type."""
+    """Return the view of one metric type."""
     metric_type = model.metric_type
     name = metric_type.name
     view = type(f"{metric_type.class_name}View", (RowsView,), {"model": model})
-    described = extend_schema(
+    schema = extend_schema(
         operation_id=f"{name}_list",
         description="The caller's days, newest first.",
         parameters=[
-            schemas.START,
-            schemas.END,
-            schemas.fields(metric_type),
+            schemas.START_PARAM,
+            schemas.END_PARAM,
+            schemas.fields_parameter(metric_type),
             schemas.format_parameter("json", "csv", "api"),
-            schemas.IF_NONE_MATCH,
+            schemas.IF_NONE_MATCH_PARAM,
         ],
-        responses=schemas.read(metric_type),
+        responses=schemas.row_responses(metric_type),
     )
-    return extend_schema_view(get=described)(view)
+    return extend_schema_view(get=schema)(view)
 
 
 class DashboardView(ReadView):
@@ -109,25 +117,24 @@ class DashboardView(ReadView):
         parameters=[
             OpenApiParameter(
                 "weeks",
-                {"type": "integer", "minimum": 1, "maximum": MOST_WEEKS, "default": 4},
-                description="How many weekly summaries, back from today.",
+                {"type": "integer", "minimum": 1, "maximum": _MAX_WEEKS, "default": 4},
+                description="Number of weekly summaries; the newest week ends today.",
             ),
             schemas.format_parameter("json", "api"),
-            schemas.IF_NONE_MATCH,
+            schemas.IF_NONE_MATCH_PARAM,
         ],
-        responses=schemas.DASHBOARD,
+        responses=schemas.DASHBOARD_RESPONSES,
     )
     def get(self, request: Request) -> Response:
-        """The newest day of each type, and the last weeks in figures."""
-        user = request.user
-        assert isinstance(user, User)
-        given = parameters.known(request, "weeks")
-        weeks = parameters.whole(given, "weeks", 4, MOST_WEEKS)
+        """The newest day of each type, and the figures of the last weeks."""
+        user = self.user
+        params = parameters.parse_params(request, "weeks")
+        weeks = parameters.int_param(params, "weeks", 4, _MAX_WEEKS)
         today, utc = user.today(), utc_today()
-        versions = reading.versions(user.pk)
-        etag = reading.etag("dashboard", user.pk, versions, today, utc, weeks)
-        return self.conditional(
-            request, etag, lambda: summaries.dashboard(user.pk, today, weeks, utc=utc)
+        versions = queries.versions_by_type(user.pk)
+        etag = queries.etag("dashboard", user.pk, versions, today, utc, weeks)
+        return self.respond(
+            request, etag, lambda: summaries.dashboard_data(user.pk, today, weeks, utc=utc)
         )
 
 
@@ -135,67 +142,69 @@ class CoverageView(ReadView):
     @extend_schema(
         operation_id="coverage",
         parameters=[
-            schemas.START,
-            schemas.END,
+            schemas.START_PARAM,
+            schemas.END_PARAM,
             schemas.format_parameter("json", "api"),
-            schemas.IF_NONE_MATCH,
+            schemas.IF_NONE_MATCH_PARAM,
         ],
-        responses=schemas.COVERAGE,
+        responses=schemas.COVERAGE_RESPONSES,
     )
     def get(self, request: Request) -> Response:
-        """Each day of the range accounted for: held, or why not. Oldest first."""
-        user = request.user
-        assert isinstance(user, User)
+        """The state of every day of the range, with the reason if it is missing. Oldest first."""
+        user = self.user
         today, utc = user.today(), utc_today()
-        span = parameters.span(parameters.known(request, "start", "end"), today)
-        versions = reading.versions(user.pk)
-        asked = (span.start, span.end, today, utc)
-        etag = reading.etag("coverage", user.pk, user.is_staff, versions, *asked)
+        params = parameters.parse_params(request, "start", "end")
+        days = parameters.date_range_params(params, today)
+        versions = queries.versions_by_type(user.pk)
+        etag = queries.etag("coverage", user.pk, user.is_staff, versions, days, today, utc)
 
-        def read() -> dict[str, Any]:
-            by_type = ledger(user.pk, span.start, span.end, today=utc, using=reading.database())
-            return coverage.api_coverage(by_type, links=user.is_staff)
+        def load() -> dict[str, Any]:
+            database = queries.database_alias()
+            by_type = ledger(user.pk, days.start, days.end, today=utc, using=database)
+            return api_coverage(by_type, links=user.is_staff)
 
-        return self.conditional(request, etag, read)
+        return self.respond(request, etag, load)
 
 
 class DayView(ReadView):
     @extend_schema(
         operation_id="day",
         parameters=[
-            schemas.DAY,
+            schemas.DAY_PARAM,
             schemas.format_parameter("json", "api"),
-            schemas.IF_NONE_MATCH,
+            schemas.IF_NONE_MATCH_PARAM,
         ],
-        responses=schemas.ONE_DAY,
+        responses=schemas.DAY_RESPONSES,
     )
     def get(self, request: Request, day: str) -> Response:
-        """One day of every type, why what is missing is, and what the day was before."""
-        user = request.user
-        assert isinstance(user, User)
-        parameters.known(request)
-        asked, utc = parameters.one_day("day", day), utc_today()
-        versions = reading.versions(user.pk)
-        etag = reading.etag("day", user.pk, versions, asked, utc)
-        return self.conditional(request, etag, lambda: days.day(user.pk, asked, utc=utc))
+        """One day of every type, the reasons for what is missing, and earlier versions."""
+        user = self.user
+        parameters.parse_params(request)
+        date, utc = parameters.day_param("day", day), utc_today()
+        versions = queries.versions_by_type(user.pk)
+        etag = queries.etag("day", user.pk, versions, date, utc)
+        return self.respond(request, etag, lambda: day_detail(user.pk, date, utc=utc))
 
 
 class MarksView(ReadView):
     @extend_schema(
         operation_id="marks",
         parameters=[
-            schemas.ANY_START,
-            schemas.ANY_END,
+            schemas.OPEN_START_PARAM,
+            schemas.OPEN_END_PARAM,
             schemas.format_parameter("json", "api"),
-            schemas.IF_NONE_MATCH,
+            schemas.IF_NONE_MATCH_PARAM,
         ],
-        responses=schemas.MARKS,
+        responses=schemas.MARKS_RESPONSES,
     )
     def get(self, request: Request) -> Response:
-        """Days from which on sleep doesn't compare with the days before. Newest first."""
-        user = request.user
-        assert isinstance(user, User)
-        span = parameters.any_span(parameters.known(request, "start", "end"))
-        versions = reading.versions(user.pk)
-        etag = reading.etag("marks", user.pk, versions, span.start, span.end)
-        return self.conditional(request, etag, lambda: marks.between(user.pk, span.start, span.end))
+        """Days on which the provenance changed, newest first.
+
+        Values before and after are not comparable.
+        """
+        user = self.user
+        params = parameters.parse_params(request, "start", "end")
+        days = parameters.open_date_range_params(params)
+        versions = queries.versions_by_type(user.pk)
+        etag = queries.etag("marks", user.pk, versions, days)
+        return self.respond(request, etag, lambda: find_marks(user.pk, days.start, days.end))

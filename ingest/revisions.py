@@ -122,7 +122,7 @@ def revision_of(
     return Revision(
         day=row["day"],
         changes=changes(values, successor.values) if successor else {},
-        notes=metric_type.notes(before, after) if before and after else [],
+        notes=metric_type.change_notes(before, after) if before and after else [],
         content_hash=bytes(row["content_hash"]),
         values=values,
         content=content,

@@ -27,6 +27,7 @@ from myhealth.parsers import LengthRequired
 from myhealth.renderers import OrjsonRenderer
 from myhealth.requests import REQUEST_ID_KEY
 from myhealth.schemas import errors
+from myhealth.validation import date_range, unknown_name_errors
 
 MOST_DOCUMENTS = 5_000
 AHEAD = timedelta(minutes=5)
@@ -102,10 +103,9 @@ class MetricsView(ProgramView):
         known_parameters(request, "user", "start", "end")
         end = day_parameter(request, "end") or timezone.now().astimezone(UTC).date()
         start = day_parameter(request, "start") or shift(end, -6)
-        if start > end:
-            raise Invalid({"start": [f"{start} is after the end, {end}."]})
+        days = date_range(start, end)
         user_id = user_id_of(request.query_params.get("user"))
-        rows = model.objects.of(user_id).between(start, end).order_by("-day")
+        rows = model.objects.of(user_id).between(days.start, days.end).order_by("-day")
         columns = model.metric_type.column_names
         return Response(list(rows.values("oura_id", "day", *columns, "updated_at", "fetched_at")))
 
@@ -243,11 +243,8 @@ def object_of(request: Request, *names: str) -> dict[str, Any]:
     body = request.data
     if not isinstance(body, dict):
         raise Invalid({"body": [f"It must be an object with {', '.join(names)}."]})
-    unknown = sorted(str(name) for name in body.keys() - set(names))
-    if unknown:
-        raise Invalid(
-            {name[:64]: [f"It is not known here; expected {', '.join(names)}."] for name in unknown}
-        )
+    if unknown := unknown_name_errors(map(str, body), names, "field"):
+        raise Invalid(unknown)
     return body
 
 
@@ -307,11 +304,8 @@ def day_parameter(request: Request, name: str) -> date | None:
 
 
 def known_parameters(request: Request, *names: str) -> None:
-    unknown = sorted(request.query_params.keys() - set(names))
-    if unknown:
-        raise Invalid(
-            {name[:64]: [f"It is not known here; expected {', '.join(names)}."] for name in unknown}
-        )
+    if unknown := unknown_name_errors(request.query_params, names, "parameter"):
+        raise Invalid(unknown)
 
 
 def answer(outcome: Outcome, *, single: bool) -> Response:

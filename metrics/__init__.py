@@ -1,8 +1,8 @@
-"""What is collected: the one registry of metric types.
+"""The registry of metric types.
 
-A new type is a file beside this one and an entry in `TYPES`, a model in `ingest.models` with its
-migration, and an entry in the sandbox's registry where the sandbox has not the collection yet; all
-else follows from what the file declares.
+A new type needs a module in this package and an entry in `TYPES`, a model in `ingest.models` with a
+migration, and an entry in the sandbox's registry if the sandbox lacks the collection. Everything
+else follows from what the module declares.
 """
 
 from metrics.activity import ACTIVITY
@@ -12,5 +12,5 @@ from metrics.sleep import SLEEP
 
 __all__ = ["ACTIVITY", "READINESS", "SLEEP", "TYPES", "MetricType"]
 
-# In the order in which they are collected and shown.
+# In the order in which they are fetched and shown.
 TYPES: dict[str, MetricType] = {each.name: each for each in (SLEEP, ACTIVITY, READINESS)}

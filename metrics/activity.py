@@ -1,20 +1,20 @@
-"""Activity: Oura's `daily_activity`, of a day from 04:00 to 04:00."""
+"""Activity: Oura's `daily_activity`, for a day from 04:00 to 04:00."""
 
 from typing import Any
 
-from metrics.base import SCORE, MetricType, OuraDay, contributors, field
+from metrics.base import SCORE, MetricType, OuraDay, contributors_field, field
 from metrics.columns import Column, Figure, Integer, mean, total
 from metrics.numbers import is_number
 
 
-def _minutes(name: str, source: str, what: str, label: str = "") -> Column:
-    """A column with a time that Oura has in seconds: the nearest whole minute, halves up."""
+def _minutes(name: str, source: str, meaning: str, label: str = "") -> Column:
+    """Return a column in minutes of a field in seconds, rounded to the nearest, halves up."""
 
     def read(day: OuraDay) -> Any:
         seconds = day.summary.get(source)
         return int((seconds + 30) // 60) if is_number(seconds) else seconds
 
-    return Column(name, Integer(), read, what, "min", label)
+    return Column(name, Integer(), read, meaning, "min", label)
 
 
 class Activity(MetricType):
@@ -28,7 +28,7 @@ class Activity(MetricType):
         field(
             "equivalent_walking_distance",
             Integer(),
-            "Distance on foot that takes as much energy",
+            "Walking distance that uses as much energy",
             "m",
             label="Walking equivalent",
         ),
@@ -37,7 +37,7 @@ class Activity(MetricType):
         _minutes("low_activity_minutes", "low_activity_time", "Low activity"),
         _minutes("sedentary_minutes", "sedentary_time", "Sedentary time", "Sedentary"),
         _minutes("resting_minutes", "resting_time", "Rest"),
-        contributors(
+        contributors_field(
             "meet_daily_targets",
             "move_every_hour",
             "recovery_time",
@@ -48,7 +48,7 @@ class Activity(MetricType):
     )
     figures = (
         Figure("avg_activity_score", "score", mean, "Activity score"),
-        Figure("total_steps", "steps", total, "Steps in all"),
+        Figure("total_steps", "steps", total, "Total steps"),
         Figure("avg_steps", "steps", mean),
         Figure("total_active_calories", "active_calories", total),
     )

@@ -1,4 +1,4 @@
-"""What a metric type declares, and what all types share. Pure: no database, no HTTP."""
+"""The base class of metric types, without any dependency on a database or HTTP."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from typing import Any
 from metrics.columns import PERCENT, Column, Contributors, Figure, Kind, Number
 
 OuraDocument = dict[str, Any]
-# One day's documents, by Oura's collection.
+# One day's documents, by collection.
 Documents = Mapping[str, Sequence[OuraDocument]]
-# The documents that a row was made from, by collection, as they are kept with it.
+# The documents that a row was made from, by collection, as stored with the row.
 Source = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class OuraDay:
-    """One day as its Oura documents have it: what columns are read from."""
+    """The Oura documents of one day, as columns read them."""
 
     id: Any
     summary: OuraDocument
@@ -25,12 +25,12 @@ class OuraDay:
 
 
 class MetricType:
-    """One type of metric: a row for each person and day.
+    """One metric type: a row for each person and day.
 
-    `collections` are Oura's collections that a day is made from, the day's summary first; `scope`
-    is the OAuth scope that gives them. `figures` are a week's, `card` the columns on the page of
-    today. `provenance` names what a day was measured by, with the words for a change of it, which
-    makes that days before and after don't compare; {before} and {after} are its values.
+    `collections` are Oura's collections that a row is made from, the day's summary first; `scope`
+    is the OAuth scope that gives access to them. `figures` are computed for each week. `card` has
+    the columns that the page of today shows. `provenance` has the kinds of provenance, each with
+    the sentence about a change of it, in which {before} and {after} are replaced by its values.
     """
 
     name: str
@@ -41,17 +41,17 @@ class MetricType:
     card: tuple[str, ...] = ()
     provenance: Mapping[str, str] = MappingProxyType({})
 
-    # What the ledger may conclude from the type's rows, or from their absence -------------------
+    # What the ledger may conclude from rows of the type, or from their absence ------------------
 
-    # The day's row is of the night that ends on that day.
+    # A row is about the night that ends on its day.
     of_night = False
-    # A row of the day shows that the ring was worn in the night that ends on it.
+    # A row shows that the ring was worn in the night that ends on its day.
     shows_wear = False
-    # Oura has a row of every day on which the ring was worn: where it has none, of all such types,
-    # the ring was not. A person's first such day is the first that anything is expected of.
+    # Oura has a row for every day on which the ring was worn. If no such type has one, the ring was
+    # not worn. Days are expected from a person's first row of such a type.
     on_every_worn_day = False
-    # The columns with the minutes of the day that the ring was worn; what they lack of 24 hours,
-    # it was off.
+    # The columns whose sum is how many minutes of the day the ring was worn; for the rest of the
+    # 24 hours it was off.
     worn_minutes: tuple[str, ...] = ()
 
     @cached_property
@@ -60,7 +60,7 @@ class MetricType:
 
     @cached_property
     def class_name(self) -> str:
-        """What classes are named after that are made for the type."""
+        """Return the prefix of the names of classes that are made for the type."""
         return self.name.title().replace("_", "")
 
     @cached_property
@@ -69,7 +69,7 @@ class MetricType:
 
     @cached_property
     def contributors(self) -> tuple[str, ...]:
-        """The names of Oura's contributors; none for a type that has no such column."""
+        """Return the names of the contributors; none if the type has no such column."""
         kinds = (column.kind for column in self.columns)
         return next((kind.names for kind in kinds if isinstance(kind, Contributors)), ())
 
@@ -77,49 +77,53 @@ class MetricType:
         return next(column for column in self.columns if column.name == name)
 
     def map(self, day: str, documents: Documents) -> dict[str, Any] | None:
-        """Return the metric document of a day's Oura documents; None when none of them counts.
+        """Return the metric document made from a day's Oura documents, or None if no row results.
 
-        A value of a wrong kind is passed on as it is: the processor names it.
+        A value of a wrong type is passed on unchanged: the processor rejects the document.
         """
-        found = self.read(documents)
-        if found is None:
+        oura_day = self.read_day(documents)
+        if oura_day is None:
             return None
-        values = {column.name: column.value(found) for column in self.columns}
-        return {"id": found.id, "day": day, **values, "source": found.source}
+        values = {column.name: column.value(oura_day) for column in self.columns}
+        return {"id": oura_day.id, "day": day, **values, "source": oura_day.source}
 
-    def read(self, documents: Documents) -> OuraDay | None:
-        """Return the day that the columns are read from; None when nothing makes a row of it.
+    def read_day(self, documents: Documents) -> OuraDay | None:
+        """Return the day that the columns are read from, or None if no row results.
 
-        Here, the last document of the first collection; those of the others are only kept.
+        By default the columns are read from the last document of the first collection; those of
+        other collections are only stored.
         """
         first, *others = self.collections
-        summary = last(documents.get(first, ()))
+        summary = last_document(documents.get(first, ()))
         if summary is None:
             return None
-        kept = {name: list(documents.get(name, ())) for name in others}
-        return OuraDay(summary.get("id"), summary, {first: summary, **kept})
+        rest = {name: list(documents.get(name, ())) for name in others}
+        return OuraDay(summary.get("id"), summary, {first: summary, **rest})
 
     def missing_collection(self, values: Mapping[str, Any], source: Source) -> str:
-        """Return the collection that has nothing of the day yet, so that the row is partial."""
+        """Return the collection without which the row is partial; empty if none is missing."""
         return ""
 
     def provenance_of(self, source: Source) -> dict[str, str]:
-        """Return what the day was measured by, as far as its documents have it."""
+        """Return the provenance of the day, as far as its documents have it."""
         return {}
 
-    def notes(self, before: Source, after: Source) -> list[str]:
-        """Return in words what changed between two versions of a day's documents."""
+    def change_notes(self, before: Source, after: Source) -> list[str]:
+        """Return descriptions of the changes between two versions of a day's documents."""
         return []
 
 
-def last(documents: Sequence[OuraDocument]) -> OuraDocument | None:
+def last_document(documents: Sequence[OuraDocument]) -> OuraDocument | None:
     return documents[-1] if documents else None
 
 
 def field(
     name: str, kind: Kind, meaning: str, unit: str = "", *, source: str = "", **more: Any
 ) -> Column:
-    """A column with a field of the day's summary: `source` is its path, `a.b`, if not its name."""
+    """Return a column that reads a field of the day's summary.
+
+    `source` is the path of the field (`a.b`) if it differs from the column's name.
+    """
     path = (source or name).split(".")
 
     def read(day: OuraDay) -> Any:
@@ -128,7 +132,7 @@ def field(
             if value is None:
                 return None
             if not isinstance(value, dict):
-                # In a list it is of no column's kind, so that the processor names it.
+                # No column takes a list, so the processor rejects the document.
                 return [value]
             value = value.get(key)
         return value
@@ -137,7 +141,7 @@ def field(
 
 
 def _contributors(day: OuraDay) -> Any:
-    """Oura's contributors run from 1 to 100; 0 stands for none (seen in recorded answers)."""
+    """Return the contributors with null for 0: real ones are 1 to 100 in recorded answers."""
     values = day.summary.get("contributors")
     if not isinstance(values, dict):
         return values
@@ -147,6 +151,6 @@ def _contributors(day: OuraDay) -> Any:
 SCORE = field("score", PERCENT, "Oura's score, 0 to 100; null when there is none")
 
 
-def contributors(*names: str, value: Number = PERCENT) -> Column:
-    meaning = "Oura's contributors to the day, each a number or null"
+def contributors_field(*names: str, value: Number = PERCENT) -> Column:
+    meaning = "Oura's contributors to the score, each a number or null"
     return Column("contributors", Contributors(names, value), _contributors, meaning)

@@ -1,6 +1,6 @@
-"""The columns of a metric type: what each holds, in which unit, within which bounds.
+"""The columns of a metric type: kind, unit and bounds.
 
-The table, the documents that the processor takes, OpenAPI, CSV, the admin and the pages are made
+The tables, the documents that the processor accepts, OpenAPI, CSV, the admin and the pages are made
 from these declarations.
 """
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-# The highest number that a PostgreSQL `integer` holds.
+# The largest PostgreSQL `integer`.
 INT32 = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number, whole or not."""
+    """A number, not necessarily whole."""
 
     lowest: float = 0
     highest: float = 1e6
@@ -50,7 +50,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Moment(Text):
-    """A date-time as Oura writes it: a timestamp column would forget Oura's offset."""
+    """A date-time as Oura writes it. A timestamp column would lose Oura's offset."""
 
     longest: int = 40
 
@@ -64,9 +64,10 @@ PERCENT = Integer(highest=100)
 
 @dataclass(frozen=True)
 class Contributors:
-    """An object of Oura's names, each with a `value` or null.
+    """An object of contributors, each with a `value` or null.
 
-    `names` are those that Oura is known to send, and so the columns of a CSV; the table takes any.
+    `names` are those that Oura is known to send, which are the columns in CSV; the table stores
+    any.
     """
 
     names: tuple[str, ...]
@@ -84,10 +85,10 @@ Kind = Number | Text | Contributors
 class Column:
     """One column.
 
-    `read` takes its value from the day that `MetricType.read` returns; `sentinels` are values that
-    stand for none at Oura. `unit` is as people write it (s, min, %, bpm, °C …), empty for a count.
-    A page names it by its `label` and shows so many `decimals` (without a word on it, one of a
-    number that need not be whole), and a sign if it is `signed`.
+    `read` returns its value from the day that `MetricType.read_day` returns; `sentinels` are values
+    with which Oura means that there is none. `unit` is as people write it (s, min, %, bpm, °C …),
+    empty for a count. Pages show the `label`, the number of `decimals` (by default none for whole
+    numbers, else one), and a plus sign if the column is `signed`.
     """
 
     name: str
@@ -106,13 +107,14 @@ class Column:
 
     @property
     def shown_decimals(self) -> int:
-        whole = isinstance(self.kind, Integer)
-        return self.decimals if self.decimals is not None else 0 if whole else 1
+        if self.decimals is not None:
+            return self.decimals
+        return 0 if isinstance(self.kind, Integer) else 1
 
     def value(self, day: Any) -> Any:
-        """Return the column's value of a day, as Oura has it; null for a sentinel."""
-        found = self.read(day)
-        return None if found in self.sentinels else found
+        """Return the column's value as Oura has it; None for a sentinel."""
+        value = self.read(day)
+        return None if value in self.sentinels else value
 
 
 def mean(values: list[float]) -> float | None:
@@ -125,9 +127,9 @@ def total(values: list[float]) -> float | None:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a period, computed from one column's known values; None without any.
+    """A figure that is computed from one column's values over a period; nulls are left out.
 
-    Those with a `label` are shown on the page of today.
+    Figures with a `label` are shown on the page of today.
     """
 
     name: str

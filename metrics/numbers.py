@@ -1,12 +1,12 @@
-"""Numbers in Oura's documents, which nobody has checked yet."""
+"""Numbers in Oura's documents, which are not validated yet."""
 
 from typing import Any, TypeGuard
 
-# Beyond what any column holds; sums of many such would not fit into JSON's numbers.
-TOO_LARGE = 2**31
+# More than any column can store. Sums of larger numbers might not fit into JSON.
+_TOO_LARGE = 2**31
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Return whether it is a number that can be computed with."""
-    kind = isinstance(value, int | float) and not isinstance(value, bool)
-    return kind and abs(value) < TOO_LARGE
+    """Return whether the value is a number that is safe to compute with."""
+    is_numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_numeric and abs(value) < _TOO_LARGE

@@ -1,12 +1,12 @@
-"""Readiness: Oura's `daily_readiness`, made after the night that ends on the day."""
+"""Readiness: Oura's `daily_readiness`, computed after the night that ends on the day."""
 
-from metrics.base import SCORE, MetricType, contributors, field
+from metrics.base import SCORE, MetricType, contributors_field, field
 from metrics.columns import Column, Figure, Number, mean
 
 
-def _deviation(name: str, what: str, label: str) -> Column:
+def _deviation(name: str, meaning: str, label: str) -> Column:
     kind = Number(-100, 100)
-    return field(name, kind, what, "°C", label=label, decimals=2, signed=True)
+    return field(name, kind, meaning, "°C", label=label, decimals=2, signed=True)
 
 
 class Readiness(MetricType):
@@ -14,13 +14,13 @@ class Readiness(MetricType):
     collections = ("daily_readiness",)
     columns = (
         SCORE,
-        _deviation("temperature_deviation", "Temperature's deviation from usual", "Temperature"),
+        _deviation("temperature_deviation", "Temperature deviation from normal", "Temperature"),
         _deviation(
             "temperature_trend_deviation",
-            "Temperature's deviation from usual, over some days",
+            "Temperature deviation from normal, over several days",
             "Trend",
         ),
-        contributors(
+        contributors_field(
             "activity_balance",
             "body_temperature",
             "hrv_balance",

@@ -77,7 +77,7 @@ def test_imports_go_one_way(package):
     ] == []
 
 
-def test_templates_use_their_own_and_shared_ones():
+def test_templates_use_own_and_shared_ones():
     found = []
     for name in ALLOWED:
         for path in sorted((ROOT / name).rglob("*.html")):
@@ -109,7 +109,7 @@ def test_templates_use_their_own_and_shared_ones():
         ("metrics/x.py", "from myhealth.days import FIRST_DAY"),
     ],
 )
-def test_arrow_back_is_found(path, source):
+def test_forbidden_import_is_found(path, source):
     assert len(violations(path, source)) == 1
 
 
@@ -125,10 +125,10 @@ def test_arrow_back_is_found(path, source):
         ("metrics/x.py", "from dataclasses import dataclass"),
     ],
 )
-def test_allowed_arrow_is_not(path, source):
+def test_allowed_import_is_not_found(path, source):
     assert violations(path, source) == []
 
 
-def test_every_package_is_guarded():
+def test_every_package_is_checked():
     packages = {path.parent.name for path in Path(ROOT).glob("*/__init__.py")} - {"tests"}
     assert packages == ALLOWED.keys()

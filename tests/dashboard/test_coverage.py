@@ -9,7 +9,7 @@ from django.utils import timezone
 from ingest import fetches
 from ingest.models import METRIC_MODELS, Fetch
 from tests.conftest import Api
-from tests.dashboard.conftest import days_ago, hold, read_whole, reject
+from tests.dashboard.conftest import days_ago, record_fetch, store_rejected, store_rows
 
 pytestmark = pytest.mark.django_db
 MARCH = {"start": "2026-03-01", "end": "2026-03-10"}
@@ -35,7 +35,7 @@ def fail(user, start, end, **columns):
 
 
 def test_each_type_has_ranges_oldest_first(ana, api):
-    hold(ana, a=("2026-03-02", {}), b=("2026-03-03", {}))
+    store_rows(ana, a=("2026-03-02", {}), b=("2026-03-03", {}))
     body = api.get("coverage", **MARCH).json()
     assert list(body) == list(METRIC_MODELS)
     assert [(each["from"], each["to"], each["state"]) for each in body["sleep"]["ranges"]] == [
@@ -46,13 +46,13 @@ def test_each_type_has_ranges_oldest_first(ana, api):
 
 
 def test_a_day_held_needs_no_reason_and_another_has_one(ana, api):
-    hold(ana, a=("2026-03-01", {}))
+    store_rows(ana, a=("2026-03-01", {}))
     held, other = ranges(api)
     assert (held["reason"], other["reason"]) == (None, "The next collection will fetch it.")
 
 
 def test_each_day_of_any_range_comes_exactly_once(ana, api):
-    hold(ana, a=("2026-03-02", {}))
+    store_rows(ana, a=("2026-03-02", {}))
     found = ranges(api, start="0001-01-01", end="9999-12-31")
     assert (found[0]["from"], found[-1]["to"]) == ("0001-01-01", "9999-12-31")
     for one, following in pairwise(found):
@@ -66,9 +66,9 @@ def test_without_dates_the_last_30_days_are_accounted_for(api):
 
 
 def test_neighbours_that_people_need_not_tell_apart_are_one(ana, api):
-    hold(ana, a=("2026-03-01", {}), b=("2026-03-10", {}))
-    read_whole(ana, "2026-03-01", "2026-03-05", at=READ_AT)
-    read_whole(ana, "2026-03-06", "2026-03-10", at=READ_AT + datetime.timedelta(hours=1))
+    store_rows(ana, a=("2026-03-01", {}), b=("2026-03-10", {}))
+    record_fetch(ana, "2026-03-01", "2026-03-05", at=READ_AT)
+    record_fetch(ana, "2026-03-06", "2026-03-10", at=READ_AT + datetime.timedelta(hours=1))
     states = [(each["from"], each["to"], each["state"]) for each in ranges(api)]
     assert states[1] == ("2026-03-02", "2026-03-09", "not_synced")
 
@@ -81,14 +81,14 @@ def test_a_failure_is_told(ana, api):
 
 
 def test_nobody_sees_how_anothers_days_stand(ana, ben, api):
-    hold(ben, a=("2026-03-02", {}))
+    store_rows(ben, a=("2026-03-02", {}))
     assert {each["state"] for each in ranges(api)} == {"not_asked"}
 
 
 def test_staff_find_the_rejected_document(ana, api):
     ana.is_staff = True
     ana.save()
-    key = reject(ana, "2026-03-02")
+    key = store_rejected(ana, "2026-03-02")
     [found] = [each for each in ranges(api) if each["state"] == "rejected"]
     assert found["link"] == f"/admin/ingest/rejecteddocument/{key}/change/"
 
@@ -96,20 +96,20 @@ def test_staff_find_the_rejected_document(ana, api):
 def test_staff_find_the_rejected_document_of_a_day_that_is_held(ana, api):
     ana.is_staff = True
     ana.save()
-    hold(ana, a=("2026-03-02", {}))
-    key = reject(ana, "2026-03-02")
+    store_rows(ana, a=("2026-03-02", {}))
+    key = store_rejected(ana, "2026-03-02")
     [found] = [each for each in ranges(api) if each["state"] == "held"]
     assert found["link"] == f"/admin/ingest/rejecteddocument/{key}/change/"
 
 
 def test_others_than_staff_get_no_link(ana, api):
-    reject(ana, "2026-03-02")
+    store_rejected(ana, "2026-03-02")
     assert "rejected" in {each["state"] for each in ranges(api)}
     assert not [each for each in ranges(api) if "link" in each]
 
 
 def test_who_becomes_staff_gets_the_links_at_once(ana, api):
-    reject(ana, "2026-03-02")
+    store_rejected(ana, "2026-03-02")
     etag = api.get("coverage", **MARCH).headers["ETag"]
     ana.is_staff = True
     ana.save()
@@ -120,9 +120,9 @@ def test_who_becomes_staff_gets_the_links_at_once(ana, api):
     ("query", "field", "expected"),
     [
         ({"start": "2026-02-30"}, "start", "YYYY-MM-DD"),
-        ({"start": "2026-03-02", "end": "2026-03-01"}, "start", "after the end"),
-        ({"fields": "state"}, "fields", "expected start, end"),
-        ({"format": "csv"}, "format", "expected json, api"),
+        ({"start": "2026-03-02", "end": "2026-03-01"}, "start", "must not be after end"),
+        ({"fields": "state"}, "fields", "expected one of start, end, format."),
+        ({"format": "csv"}, "format", "expected one of json, api."),
     ],
 )
 def test_a_query_that_is_wrong_names_the_parameter(api, query, field, expected):
@@ -133,17 +133,17 @@ def test_a_query_that_is_wrong_names_the_parameter(api, query, field, expected):
 
 @pytest.mark.parametrize("path", ["coverage", "dashboard", "marks", "days/2026-03-02"])
 def test_an_etag_ends_when_more_is_known_of_the_days_and_only_then(ana, api, path):
-    hold(ana, a=("2026-03-01", {}))
+    store_rows(ana, a=("2026-03-01", {}))
     etag = api.get(path).headers["ETag"]
     assert api.get(path, headers={"If-None-Match": etag}).status_code == 304
-    read_whole(ana, "2026-03-01", "2026-03-05", ["readiness"])
+    record_fetch(ana, "2026-03-01", "2026-03-05", ["readiness"])
     assert api.get(path, headers={"If-None-Match": etag}).status_code == 200
 
 
 def test_rows_keep_their_etag_when_more_is_known_of_the_days(ana, api):
-    hold(ana, a=("2026-03-01", {}))
+    store_rows(ana, a=("2026-03-01", {}))
     etag = api.get("sleep").headers["ETag"]
-    read_whole(ana, "2026-03-01", "2026-03-05")
+    record_fetch(ana, "2026-03-01", "2026-03-05")
     assert api.get("sleep", headers={"If-None-Match": etag}).status_code == 304
 
 
@@ -176,7 +176,7 @@ def test_the_browsable_api_shows_it(ana, api, path):
 def test_a_long_history_is_accounted_for_in_a_fixed_number_of_queries(
     ana, api, django_assert_max_num_queries
 ):
-    hold(ana, **{f"d{n}": (f"2026-03-{n:02}", {}) for n in range(1, 29, 2)})
+    store_rows(ana, **{f"d{n}": (f"2026-03-{n:02}", {}) for n in range(1, 29, 2)})
     with django_assert_max_num_queries(3):
         assert len(ranges(api)) == 10
 
@@ -189,14 +189,14 @@ def week(api, type_="sleep"):
 
 
 def test_days_are_expected_from_the_first_that_is_held_of_any_type(ana, api):
-    hold(ana, "activity", a=(days_ago(3), {}))
-    hold(ana, "sleep", b=(days_ago(1), {}))
+    store_rows(ana, "activity", a=(days_ago(3), {}))
+    store_rows(ana, "sleep", b=(days_ago(1), {}))
     found = week(api)
     assert (found["days_expected"], found["days_present"]) == (4, 1)
 
 
 def test_of_a_week_before_the_first_day_nothing_is_expected(ana, api):
-    hold(ana, a=(days_ago(3), {}))
+    store_rows(ana, a=(days_ago(3), {}))
     before = api.get("dashboard", weeks=2).json()["weekly_summaries"][1]["coverage"]
     for type_ in METRIC_MODELS:
         assert (before[type_]["days_expected"], before[type_]["missing"]) == (0, {})
@@ -214,52 +214,54 @@ def test_of_nothing_nothing_is_expected(api):
 
 
 def test_missing_days_are_counted_by_state_and_by_whose_fault_it_is(ana, api):
-    hold(ana, a=(days_ago(6), {}))
+    store_rows(ana, a=(days_ago(6), {}))
     fail(ana, days_ago(5), days_ago(4), kind="unauthorized", status=401)
-    reject(ana, days_ago(3))
+    store_rejected(ana, days_ago(3))
     found = week(api)
     assert found["missing"] == {"no_permission": 2, "rejected": 1, "not_asked": 3}
     assert found["fault"] == {"wearer": 2, "oura": 0, "myhealth": 4}
 
 
 def test_a_partial_day_is_present_and_missing_as_well(ana, api):
-    hold(ana, a=(days_ago(0), {"source": {"daily_sleep": {"score": 80}, "sleep": []}}))
+    store_rows(ana, a=(days_ago(0), {"source": {"daily_sleep": {"score": 80}, "sleep": []}}))
     found = week(api)
     assert (found["days_present"], found["missing"]) == (1, {"partial": 1})
     assert found["fault"]["oura"] == 1
 
 
 def test_a_day_before_ouras_first_of_the_type_is_expected_and_not_missing(ana, api):
-    hold(ana, "activity", a=("2026-03-01", {}))
-    hold(ana, b=(days_ago(3), {}))
-    read_whole(ana, days_ago(6), days_ago(3))
+    store_rows(ana, "activity", a=("2026-03-01", {}))
+    store_rows(ana, b=(days_ago(3), {}))
+    record_fetch(ana, days_ago(6), days_ago(3))
     found = week(api)
     assert (found["days_expected"], found["missing"]) == (7, {"not_asked": 3})
 
 
 def test_the_newest_day_is_told_up_to_the_end_of_each_week(ana, api):
-    hold(ana, a=(days_ago(2), {}), b=(days_ago(9), {}), c=(days_ago(50), {}))
+    store_rows(ana, a=(days_ago(2), {}), b=(days_ago(9), {}), c=(days_ago(50), {}))
     body = api.get("dashboard", weeks=3).json()
     newest = [each["coverage"]["sleep"]["newest_day"] for each in body["weekly_summaries"]]
     assert newest == [days_ago(2), days_ago(9), days_ago(50)]
 
 
 def test_the_newest_day_of_a_week_inside_a_long_stretch_is_its_last(ana, api):
-    hold(ana, **{f"d{n}": (days_ago(n), {}) for n in range(14)})
+    store_rows(ana, **{f"d{n}": (days_ago(n), {}) for n in range(14)})
     body = api.get("dashboard", weeks=2).json()
     assert body["weekly_summaries"][1]["coverage"]["sleep"]["newest_day"] == days_ago(7)
 
 
 def test_the_newest_sync_is_when_oura_was_last_read_whole(ana, api):
-    read_whole(ana, "2026-03-01", "2026-03-05", ["sleep"], at=READ_AT)
-    read_whole(ana, "2026-02-01", "2026-02-05", ["sleep"], at=READ_AT - datetime.timedelta(days=9))
+    record_fetch(ana, "2026-03-01", "2026-03-05", ["sleep"], at=READ_AT)
+    record_fetch(
+        ana, "2026-02-01", "2026-02-05", ["sleep"], at=READ_AT - datetime.timedelta(days=9)
+    )
     fail(ana, "2026-03-01", "2026-03-05", kind="server_error", status=500)
     assert week(api)["newest_sync"] == "2026-03-20T08:30:00+00:00"
     assert week(api, "activity")["newest_sync"] is None
 
 
 def test_the_weeks_add_up_to_the_whole(ana, api):
-    hold(ana, **{f"d{n}": (days_ago(n), {}) for n in (0, 3, 6, 7, 12, 20)})
+    store_rows(ana, **{f"d{n}": (days_ago(n), {}) for n in (0, 3, 6, 7, 12, 20)})
     body = api.get("dashboard").json()
     assert body["weekly_summary"] == body["weekly_summaries"][0]
     weeks = [each["coverage"]["sleep"] for each in body["weekly_summaries"]]
@@ -270,14 +272,14 @@ def test_the_weeks_add_up_to_the_whole(ana, api):
 
 
 def test_nobody_elses_days_are_counted(ana, ben, api):
-    hold(ben, a=(days_ago(1), {}))
-    read_whole(ben, days_ago(3), days_ago(1))
+    store_rows(ben, a=(days_ago(1), {}))
+    record_fetch(ben, days_ago(3), days_ago(1))
     assert week(api)["days_expected"] == 0
     assert week(api)["newest_sync"] is None
 
 
 def test_more_weeks_need_no_more_queries(ana, api, django_assert_num_queries):
-    hold(ana, a=(days_ago(1), {}))
+    store_rows(ana, a=(days_ago(1), {}))
     # The account, the versions; rows and newest row by type; the ledger, its edges, the marks.
     queries = 5 + 2 * len(METRIC_MODELS)
     with django_assert_num_queries(queries):

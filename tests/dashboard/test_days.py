@@ -1,4 +1,4 @@
-"""GET /api/v1/days/{day}: one day of every type, and what it was before."""
+"""GET /api/v1/days/{day}."""
 
 import datetime
 
@@ -8,15 +8,15 @@ import pytest
 from ingest.models import METRIC_MODELS, Revision
 from ingest.upsert import store
 from myhealth.states import Cause
-from tests.dashboard.conftest import hold, read_whole
+from tests.dashboard.conftest import record_fetch, store_rows
 
 pytestmark = pytest.mark.django_db
 DAY = "2026-03-02"
 OVER = datetime.datetime(2026, 3, 4, 12, tzinfo=datetime.UTC)
 
 
-def read_again(user, score, *, days=0, type_="sleep", source=None):
-    """What Oura had of the day, so many days after it was over."""
+def store_version(user, score, *, days=0, type_="sleep", source=None):
+    """Store what Oura had of the day, this number of days after it was over."""
     document = {"id": "a", "day": DAY, "score": score}
     document |= {"source": source} if source else {}
     at = OVER + datetime.timedelta(days=days)
@@ -28,9 +28,9 @@ def revisions(api):
     return api.get(f"days/{DAY}").json()["revisions"]
 
 
-def test_a_day_has_the_rows_of_each_type_as_their_routes_give_them(ana, api):
-    hold(ana, a=(DAY, {"score": 70, "contributors": {"latency": 90}}), b=("2026-03-03", {}))
-    hold(ana, "readiness", c=(DAY, {"temperature_deviation": 0.25}))
+def test_day_has_same_rows_as_routes_of_types(ana, api):
+    store_rows(ana, a=(DAY, {"score": 70, "contributors": {"latency": 90}}), b=("2026-03-03", {}))
+    store_rows(ana, "readiness", c=(DAY, {"temperature_deviation": 0.25}))
     body = api.get(f"days/{DAY}").json()
     span = {"start": DAY, "end": DAY}
     assert body["day"] == DAY
@@ -39,9 +39,9 @@ def test_a_day_has_the_rows_of_each_type_as_their_routes_give_them(ana, api):
     assert body["activity"] is None
 
 
-def test_a_day_says_how_each_type_stands(ana, api):
-    hold(ana, a=(DAY, {}))
-    read_whole(ana, DAY, DAY, ["activity"], at=OVER - datetime.timedelta(days=2))
+def test_day_has_state_and_reason_of_each_type(ana, api):
+    store_rows(ana, a=(DAY, {}))
+    record_fetch(ana, DAY, DAY, ["activity"], at=OVER - datetime.timedelta(days=2))
     body = api.get(f"days/{DAY}").json()
     not_asked = {"state": "not_asked", "reason": "The next collection will fetch it."}
     assert body["coverage"] == {
@@ -51,9 +51,9 @@ def test_a_day_says_how_each_type_stands(ana, api):
     }
 
 
-def test_a_day_that_changed_tells_what_it_was(ana, api):
-    read_again(ana, 70, source={"daily_sleep": None, "sleep": [{"type": "long_sleep"}]})
-    read_again(ana, 75, days=1, source={"daily_sleep": {}, "sleep": [{"type": "long_sleep"}]})
+def test_changed_day_has_earlier_version(ana, api):
+    store_version(ana, 70, source={"daily_sleep": None, "sleep": [{"type": "long_sleep"}]})
+    store_version(ana, 75, days=1, source={"daily_sleep": {}, "sleep": [{"type": "long_sleep"}]})
     [only] = revisions(api)
     assert list(only)[:5] == ["type", "kind", "replaced_at", "fetched_at", "times"]
     assert list(only)[5:] == ["changes", "notes", "values", "source"]
@@ -63,22 +63,22 @@ def test_a_day_that_changed_tells_what_it_was(ana, api):
         "2026-03-05T12:00:00+00:00",
     )
     assert only["changes"] == {"score": [70, 75]}
-    assert only["notes"] == ["the summary came"]
+    assert only["notes"] == ["summary added"]
     assert only["values"]["score"] == 70
     assert only["source"] == {"daily_sleep": None, "sleep": [{"type": "long_sleep"}]}
 
 
-def test_a_revision_without_oura_documents_has_none(ana, api):
-    read_again(ana, 70)
-    read_again(ana, 75, days=1)
+def test_revision_without_source_is_null(ana, api):
+    store_version(ana, 70)
+    store_version(ana, 75, days=1)
     assert revisions(api)[0]["source"] is None
 
 
-def test_revisions_of_all_types_come_newest_first(ana, api):
+def test_revisions_of_all_types_are_newest_first(ana, api):
     for days, score, type_ in ((0, 1, "sleep"), (0, 1, "activity"), (1, 2, "sleep")):
-        read_again(ana, score, days=days, type_=type_)
-    read_again(ana, 3, days=2, type_="activity")
-    read_again(ana, 4, days=3)
+        store_version(ana, score, days=days, type_=type_)
+    store_version(ana, 3, days=2, type_="activity")
+    store_version(ana, 4, days=3)
     assert [(each["type"], each["values"]["score"]) for each in revisions(api)] == [
         ("sleep", 2),
         ("activity", 1),
@@ -86,24 +86,24 @@ def test_revisions_of_all_types_come_newest_first(ana, api):
     ]
 
 
-def test_what_a_day_was_twice_is_told_once(ana, api):
+def test_version_replaced_twice_is_listed_once(ana, api):
     for days, score in enumerate((70, 75, 70, 75)):
-        read_again(ana, score, days=days)
-    found = [(each["values"]["score"], each["times"]) for each in revisions(api)]
-    assert found == [(70, 2), (75, 1)]
+        store_version(ana, score, days=days)
+    versions = [(each["values"]["score"], each["times"]) for each in revisions(api)]
+    assert versions == [(70, 2), (75, 1)]
 
 
-def test_a_day_that_went_has_no_row_and_is_told(ana, api):
-    read_again(ana, 70)
-    hold(ana, a=("2026-03-05", {}))
+def test_removed_day_has_revision_and_no_row(ana, api):
+    store_version(ana, 70)
+    store_rows(ana, a=("2026-03-05", {}))
     body = api.get(f"days/{DAY}").json()
     assert body["sleep"] is None
     assert [(each["kind"], each["changes"]) for each in body["revisions"]] == [("removed", {})]
 
 
-def test_nobody_sees_what_anothers_day_was(ana, ben, api):
-    read_again(ben, 70)
-    read_again(ben, 75, days=1)
+def test_revisions_of_other_people_are_hidden(ana, ben, api):
+    store_version(ben, 70)
+    store_version(ben, 75, days=1)
     assert Revision.objects.count() == 1
     body = api.get(f"days/{DAY}").json()
     assert (body["sleep"], body["revisions"]) == (None, [])
@@ -111,30 +111,30 @@ def test_nobody_sees_what_anothers_day_was(ana, ben, api):
 
 
 @pytest.mark.parametrize("day", ["2026-02-30", "20260302", "today", "2026-3-2", "2026-W09-7"])
-def test_a_day_that_is_none_is_named(api, day):
+def test_invalid_day_is_an_error(api, day):
     answer = api.get(f"days/{day}")
     assert answer.status_code == 400
     assert "expected YYYY-MM-DD" in answer.json()["errors"]["day"][0]
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
-def test_any_real_day_is_taken(api, day):
+def test_any_valid_day_is_accepted(api, day):
     assert api.get(f"days/{day}").json()["coverage"]["sleep"]["state"] == "not_asked"
 
 
-def test_an_unknown_parameter_is_named(api):
+def test_unknown_parameter_is_an_error(api):
     answer = api.get(f"days/{DAY}", start=DAY)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["start"])
 
 
-def test_an_etag_is_of_one_day(api):
+def test_etag_differs_by_day(api):
     etags = {api.get(f"days/{day}").headers["ETag"] for day in (DAY, "2026-03-03")}
     assert len(etags) == 2
 
 
-def test_an_etag_ends_when_the_day_changes(ana, api):
-    read_again(ana, 70)
+def test_etag_changes_when_day_changes(ana, api):
+    store_version(ana, 70)
     etag = api.get(f"days/{DAY}").headers["ETag"]
     assert api.get(f"days/{DAY}", headers={"If-None-Match": etag}).status_code == 304
-    read_again(ana, 75, days=1)
+    store_version(ana, 75, days=1)
     assert api.get(f"days/{DAY}", headers={"If-None-Match": etag}).status_code == 200

@@ -4,14 +4,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.dashboard.conftest import days_ago, hold
+from tests.dashboard.conftest import days_ago, store_rows
 from tests.worlds import PASSWORDS
 
 
 @pytest.fixture
 def ana_with_days(transactional_db, ana):
-    hold(ana, a=(days_ago(0), {"score": 81, "duration": 27060, "efficiency": 92}))
-    hold(ana, "activity", b=(days_ago(1), {"score": 74, "steps": 10234}))
+    store_rows(ana, a=(days_ago(0), {"score": 81, "duration": 27060, "efficiency": 92}))
+    store_rows(ana, "activity", b=(days_ago(1), {"score": 74, "steps": 10234}))
     return ana
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from metrics import TYPES
-from tests.dashboard.conftest import hold
+from tests.dashboard.conftest import store_rows
 from tests.processes import TOKEN
 from tests.worlds import PASSWORDS
 
@@ -32,8 +32,8 @@ def explore(service, token, folder):
 
 @pytest.fixture
 def ana_with_days(transactional_db, ana):
-    hold(ana, a=("2026-11-01", {"score": 81}), b=("2026-11-02", {"duration": 27000}))
-    hold(ana, "activity", c=("2026-11-01", {"steps": 9000}))
+    store_rows(ana, a=("2026-11-01", {"score": 81}), b=("2026-11-02", {"duration": 27000}))
+    store_rows(ana, "activity", c=("2026-11-01", {"steps": 9000}))
     return ana
 
 

@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import User
 from ingest.models import RejectedDocument, SleepMetric
-from tests.dashboard.conftest import hold
+from tests.dashboard.conftest import store_rows
 from tests.worlds import person
 
 
@@ -60,7 +60,7 @@ def test_a_document_that_is_still_bad_stays_and_the_reason_is_shown(admin, ana):
 
 def test_a_person_is_deleted_with_all_that_is_held_of_them(admin, ana, processor_process):
     ben = person("ben")
-    hold(ben, a=("2026-03-01", {"score": 81}))
+    store_rows(ben, a=("2026-03-01", {"score": 81}))
     rejected(ben, id="x", day="2026-03-02", score=181)
     page = admin.post(f"/admin/accounts/user/{ben.pk}/delete/", {"post": "yes"}, follow=True)
     assert "was deleted successfully" in page.content.decode()

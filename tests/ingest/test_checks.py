@@ -4,7 +4,7 @@ import pytest
 
 from ingest.checks import check_metric_types
 from metrics import TYPES
-from metrics.base import MetricType, contributors, field
+from metrics.base import MetricType, contributors_field, field
 from metrics.columns import Column, Contributors, Figure, Integer, Text, mean
 from tests.ingest.ledger.test_types import declaring, registered
 from tests.invented.types import CAFFEINE
@@ -38,7 +38,7 @@ def test_type_without_model_is_found():
     ("changed", "mistake"),
     [
         ({"card": ("mood",)}, "mood can't be on the card; expected some of steps, word."),
-        ({"columns": (contributors(),), "card": ("contributors",)}, "can't be on the card"),
+        ({"columns": (contributors_field(),), "card": ("contributors",)}, "can't be on the card"),
         ({"collections": ()}, "mood: it has no collection of Oura's."),
         ({"columns": (field("source", Text(), "Source"),)}, "source is no name for a column"),
         ({"columns": (field("x", Integer(0, 2**40), "X"),)}, "x: the table has whole numbers"),
@@ -74,6 +74,8 @@ def test_mistake_is_named(changed, mistake):
     assert any(mistake in each for each in errors(declaring(Mood(), **changed)))
 
 
-@pytest.mark.parametrize("metric_type", [CAFFEINE, declaring(Mood(), columns=(contributors(),))])
+@pytest.mark.parametrize(
+    "metric_type", [CAFFEINE, declaring(Mood(), columns=(contributors_field(),))]
+)
 def test_declaration_without_mistake_lacks_only_a_model(metric_type):
     assert len(errors(metric_type)) == 1

@@ -245,9 +245,9 @@ def test_what_became_of_the_night_is_kept_in_words(ana):
     collected(ana, at(0), LONG | {"sleep_algorithm_version": "v1"}, summary=False)
     collected(ana, at(1), LONG | {"sleep_algorithm_version": "v2"}, NAP)
     assert Revision.objects.get().notes == [
-        "the summary came",
-        "a nap added",
-        "algorithm changed, v1 to v2",
+        "summary added",
+        "nap added",
+        "algorithm changed from v1 to v2",
     ]
 
 

@@ -1,6 +1,6 @@
 """Two types that Oura does not have, for the proof that a new type changes no other."""
 
-from metrics.base import SCORE, MetricType, contributors, field
+from metrics.base import SCORE, MetricType, contributors_field, field
 from metrics.columns import Figure, Integer, Moment, Number, Text, total
 
 
@@ -28,7 +28,7 @@ class Snoring(MetricType):
     columns = (
         SCORE,
         field("loudness", Number(0, 200), "Loudness", "dB", label="Loudness", decimals=1),
-        contributors("back", "side", value=Number(0, 100)),
+        contributors_field("back", "side", value=Number(0, 100)),
     )
     card = ("loudness",)
     of_night = True

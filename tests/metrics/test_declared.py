@@ -1,8 +1,8 @@
-"""What every declaration of a metric type can do."""
+"""What all metric types share."""
 
 import pytest
 
-from metrics.base import MetricType, contributors, field
+from metrics.base import MetricType, contributors_field, field
 from metrics.columns import Contributors, Integer, Moment, Number, Text
 
 
@@ -18,36 +18,36 @@ class Mood(MetricType):
 MOOD = Mood()
 
 
-def mapped(**summary):
+def map_summary(**summary):
     return MOOD.map("2026-03-01", {"daily_mood": [{"id": "m", **summary}]})
 
 
 def test_sentinel_is_null():
-    assert [mapped(level=level)["level"] for level in (0, 1, None)] == [None, 1, None]
+    assert [map_summary(level=level)["level"] for level in (0, 1, None)] == [None, 1, None]
 
 
 @pytest.mark.parametrize(
     ("inner", "depth"), [({"depth": 7}, 7), ({}, None), (None, None), ("x", ["x"]), ([], [[]])]
 )
-def test_nested_field_is_read_by_its_path_or_passed_on(inner, depth):
-    assert mapped(inner=inner)["depth"] == depth
+def test_nested_field_is_read_by_path_or_passed_on(inner, depth):
+    assert map_summary(inner=inner)["depth"] == depth
 
 
-def test_last_summary_of_a_day_counts():
+def test_last_summary_of_day_is_used():
     documents = {"daily_mood": [{"id": "a", "level": 1}, {"id": "b", "level": 2}]}
     assert MOOD.map("2026-03-01", documents)["id"] == "b"
 
 
 def test_source_has_every_declared_collection():
-    found = MOOD.map("2026-03-01", {"daily_mood": [{"id": "m"}], "mood_swing": [{"id": "s"}]})
-    assert found["source"] == {"daily_mood": {"id": "m"}, "mood_swing": [{"id": "s"}]}
+    row = MOOD.map("2026-03-01", {"daily_mood": [{"id": "m"}], "mood_swing": [{"id": "s"}]})
+    assert row["source"] == {"daily_mood": {"id": "m"}, "mood_swing": [{"id": "s"}]}
 
 
-def test_day_without_a_summary_is_no_row():
+def test_day_without_summary_makes_no_row():
     assert MOOD.map("2026-03-01", {"daily_mood": [], "mood_swing": [{"id": "s"}]}) is None
 
 
-def test_names_are_made_of_the_types_name():
+def test_title_and_class_name_are_derived():
     assert (MOOD.title, MOOD.class_name) == ("Bad mood", "BadMood")
 
 
@@ -67,10 +67,10 @@ def test_description_has_meaning_and_unit():
         (Contributors((), Number(0, 9)), "an object of numbers from 0 to 9 or null"),
     ],
 )
-def test_kind_says_what_it_expects(kind, expected):
+def test_kind_describes_expected_value(kind, expected):
     assert kind.expected == expected
 
 
 def test_zero_contributors_are_null():
-    made = contributors("a").value(MOOD.read({"daily_mood": [{"contributors": {"a": 0, "b": 7}}]}))
-    assert made == {"a": None, "b": 7}
+    day = MOOD.read_day({"daily_mood": [{"contributors": {"a": 0, "b": 7}}]})
+    assert contributors_field("a").value(day) == {"a": None, "b": 7}

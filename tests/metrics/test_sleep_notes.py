@@ -1,4 +1,4 @@
-"""What changed in a night, in words."""
+"""Change notes of a night, and its provenance."""
 
 import pytest
 from hypothesis import given, settings
@@ -25,116 +25,118 @@ def night(*periods, summary=SUMMARY):
     return {"daily_sleep": summary, "sleep": list(periods)}
 
 
-# What became of it --------------------------------------------------------------------------------
+# Change notes -----------------------------------------------------------------------------------
 
 
-def test_of_a_night_that_stayed_there_is_nothing_to_say():
-    assert SLEEP.notes(night(period(), nap()), night(period(), nap())) == []
+def test_same_night_has_no_notes():
+    assert SLEEP.change_notes(night(period(), nap()), night(period(), nap())) == []
 
 
-def test_other_values_of_the_same_night_are_nothing_to_say():
-    assert SLEEP.notes(night(period(latency=1)), night(period(latency=2))) == []
+def test_changed_values_have_no_notes():
+    assert SLEEP.change_notes(night(period(latency=1)), night(period(latency=2))) == []
 
 
-def test_a_nap_added_is_told():
-    assert SLEEP.notes(night(period()), night(period(), nap())) == ["a nap added"]
+def test_nap_added():
+    assert SLEEP.change_notes(night(period()), night(period(), nap())) == ["nap added"]
 
 
-def test_a_nap_removed_is_told():
-    assert SLEEP.notes(night(period(), nap()), night(period())) == ["a nap removed"]
+def test_nap_removed():
+    assert SLEEP.change_notes(night(period(), nap()), night(period())) == ["nap removed"]
 
 
 def test_several_naps_are_counted():
-    assert SLEEP.notes(night(period()), night(period(), nap("n"), nap("m"))) == ["2 naps added"]
-
-
-@pytest.mark.parametrize("type", ["rest", "deleted", None])
-def test_a_period_that_does_not_count_is_no_nap(type):
-    assert SLEEP.notes(night(period()), night(period(), period("q", type, 900))) == []
-
-
-def test_a_period_deleted_is_told():
-    deleted = nap("n") | {"type": "deleted"}
-    assert SLEEP.notes(night(period(), nap("n")), night(period(), deleted)) == [
-        "a nap removed",
-        "a period deleted",
+    assert SLEEP.change_notes(night(period()), night(period(), nap("n"), nap("m"))) == [
+        "2 naps added"
     ]
 
 
-def test_a_period_that_was_deleted_before_is_not_told_again():
+@pytest.mark.parametrize("type", ["rest", "deleted", None])
+def test_period_that_does_not_count_is_no_nap(type):
+    assert SLEEP.change_notes(night(period()), night(period(), period("q", type, 900))) == []
+
+
+def test_period_deleted():
+    deleted = nap("n") | {"type": "deleted"}
+    assert SLEEP.change_notes(night(period(), nap("n")), night(period(), deleted)) == [
+        "nap removed",
+        "period deleted",
+    ]
+
+
+def test_period_deleted_before_has_no_note():
     deleted = period("d", "deleted")
-    assert SLEEP.notes(night(period(), deleted), night(period(), deleted)) == []
+    assert SLEEP.change_notes(night(period(), deleted), night(period(), deleted)) == []
 
 
-def test_a_bedtime_that_the_person_edited_is_told_so():
+def test_bedtime_edited_by_person():
     edited = period(bedtime_start="2026-02-28T22:00:00+01:00", sleep_analysis_reason="bedtime_edit")
-    assert SLEEP.notes(night(period()), night(edited)) == ["bedtime edited"]
+    assert SLEEP.change_notes(night(period()), night(edited)) == ["bedtime edited"]
 
 
-def test_a_bedtime_that_oura_moved_is_told_as_analysed_anew():
+def test_bedtime_changed_by_oura():
     moved = period(
         bedtime_end="2026-03-01T07:30:00+01:00",
         sleep_analysis_reason="background_sleep_analysis",
     )
-    assert SLEEP.notes(night(period()), night(moved)) == ["bedtime analysed anew"]
+    assert SLEEP.change_notes(night(period()), night(moved)) == ["bedtime changed by Oura"]
 
 
-def test_an_edit_that_left_the_bedtime_is_nothing_to_say():
+def test_edit_without_new_bedtime_has_no_note():
     edited = period(sleep_analysis_reason="bedtime_edit")
-    assert SLEEP.notes(night(period()), night(edited)) == []
+    assert SLEEP.change_notes(night(period()), night(edited)) == []
 
 
-def test_another_algorithm_is_told_with_both_versions():
+def test_changed_algorithm_is_noted_with_both_versions():
     before, after = (period(sleep_algorithm_version=version) for version in ("v1", "v2"))
-    assert SLEEP.notes(night(before), night(after)) == ["algorithm changed, v1 to v2"]
+    assert SLEEP.change_notes(night(before), night(after)) == ["algorithm changed from v1 to v2"]
 
 
-def test_an_algorithm_that_only_one_of_them_tells_is_nothing_to_say():
-    assert SLEEP.notes(night(period()), night(period(sleep_algorithm_version="v2"))) == []
+def test_algorithm_known_of_one_version_has_no_note():
+    assert SLEEP.change_notes(night(period()), night(period(sleep_algorithm_version="v2"))) == []
 
 
-def test_a_summary_that_came_is_told():
-    assert SLEEP.notes(night(period(), summary=None), night(period())) == ["the summary came"]
+def test_summary_added():
+    assert SLEEP.change_notes(night(period(), summary=None), night(period())) == ["summary added"]
 
 
-def test_a_summary_that_went_is_told():
-    assert SLEEP.notes(night(period()), night(period(), summary=None)) == ["the summary went"]
+def test_summary_removed():
+    assert SLEEP.change_notes(night(period()), night(period(), summary=None)) == ["summary removed"]
 
 
-def test_the_sleep_that_came_after_its_summary_is_told_and_is_no_nap():
-    assert SLEEP.notes(night(), night(period())) == ["the sleep came"]
+def test_main_period_added_is_no_nap():
+    assert SLEEP.change_notes(night(), night(period())) == ["main period added"]
 
 
-def test_the_sleep_that_went_is_told_and_is_no_nap():
-    assert SLEEP.notes(night(period()), night()) == ["the sleep went"]
+def test_main_period_removed_is_no_nap():
+    assert SLEEP.change_notes(night(period()), night()) == ["main period removed"]
 
 
-def test_all_that_changed_is_told():
+def test_all_changes_are_noted_in_order():
     after = night(period(bedtime_end="2026-03-01T08:00:00+01:00"), nap())
-    assert SLEEP.notes(night(period(), summary=None), after) == [
-        "the summary came",
-        "a nap added",
-        "bedtime analysed anew",
+    assert SLEEP.change_notes(night(period(), summary=None), after) == [
+        "summary added",
+        "nap added",
+        "bedtime changed by Oura",
     ]
 
 
-# By what it was measured --------------------------------------------------------------------------
+# Provenance ---------------------------------------------------------------------------------------
 
 
-def test_the_provenance_is_those_of_the_main_period():
+def test_provenance_is_that_of_main_period():
     main = period(sleep_algorithm_version="v2", ring_id="r")
     other = nap(sleep_algorithm_version="v1", ring_id="q")
     assert SLEEP.provenance_of(night(other, main)) == {"sleep_algorithm": "v2", "ring": "r"}
 
 
 @pytest.mark.parametrize("value", [None, "", 2, {"id": "r"}])
-def test_a_trait_that_is_no_text_is_left_out(value):
+def test_provenance_that_is_no_text_is_omitted(value):
     assert SLEEP.provenance_of(night(period(sleep_algorithm_version="v2", ring_id=value))) == {
         "sleep_algorithm": "v2"
     }
 
 
-def test_a_night_without_sleep_has_no_provenance():
+def test_night_without_periods_has_no_provenance():
     assert SLEEP.provenance_of(night()) == {}
 
 
@@ -153,11 +155,11 @@ strange = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(strange)
-def test_whatever_oura_sends_compared_with_itself_is_nothing_to_say(source):
-    assert SLEEP.notes(source, source) == []
+def test_any_source_compared_with_itself_has_no_notes(source):
+    assert SLEEP.change_notes(source, source) == []
 
 
 @settings(deadline=None)
 @given(strange, strange)
-def test_whatever_oura_sends_is_told_in_texts(before, after):
-    assert all(isinstance(note, str) for note in SLEEP.notes(before, after))
+def test_notes_of_any_sources_are_texts(before, after):
+    assert all(isinstance(note, str) for note in SLEEP.change_notes(before, after))

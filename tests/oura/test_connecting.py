@@ -62,7 +62,7 @@ def test_a_scope_that_was_not_granted_is_told(visitor):
     answer = visitor.connect(granted=["personal"])
     names = ", ".join(sorted({*SCOPES} - {"personal"}))
     assert f"did not allow: {names}." in answer.content.decode()
-    assert f"Not allowed at Oura: {names}." in visitor.page()
+    assert f"You didn't share {names}." in visitor.page()
 
 
 def test_an_answer_is_believed_once(visitor):

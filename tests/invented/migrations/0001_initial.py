@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 ('fetched_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was last read from Oura.')),
                 ('score', models.PositiveIntegerField(blank=True, help_text="Oura's score, 0 to 100; null when there is none.", null=True)),
                 ('loudness', models.FloatField(blank=True, help_text='Loudness (dB).', null=True)),
-                ('contributors', models.JSONField(blank=True, default=dict, help_text="Oura's contributors to the day, each a number or null.")),
+                ('contributors', models.JSONField(blank=True, default=dict, help_text="Oura's contributors to the score, each a number or null.")),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to=settings.AUTH_USER_MODEL)),
             ],
             options={

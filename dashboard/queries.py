@@ -1,0 +1,84 @@
+"""Queries on the metric tables: rows, and the versions that ETags are made from."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import orjson
+from django.conf import settings
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
+
+from ingest.models import Metric, MetricQuerySet, Stream
+from metrics import TYPES, MetricType
+from myhealth import __version__
+
+MetricRow = dict[str, Any]
+
+
+def database_alias() -> str:
+    """Return the alias of the database to read from."""
+    return "replica" if "replica" in settings.DATABASES else "default"
+
+
+def row_columns(metric_type: MetricType) -> tuple[str, ...]:
+    """Return the names of the columns that the API shows of a row."""
+    return ("oura_id", "day", *metric_type.column_names, "updated_at")
+
+
+def rows_of_user(model: type[Metric], user_id: int) -> MetricQuerySet:
+    return model.objects.using(database_alias()).of(user_id)
+
+
+def select_columns(
+    queryset: "QuerySet[Any]",
+    columns: tuple[str, ...],
+    *,
+    limit: int | None = None,
+    load_contributors: Callable[[str], Any] = orjson.Fragment,
+) -> list[MetricRow]:
+    """Return the rows as dictionaries of these columns, newest first.
+
+    `load_contributors` takes the JSON text that is stored; by default it is copied into a JSON
+    answer without being parsed.
+    """
+    selected = ["as_text" if name == "contributors" else name for name in columns]
+    if "contributors" in columns:
+        queryset = queryset.annotate(as_text=Cast("contributors", TextField()))
+    values = queryset.order_by("-day").values_list(*selected)[:limit]
+    rows = [dict(zip(columns, row, strict=True)) for row in values]
+    if "contributors" in columns:
+        for row in rows:
+            row["contributors"] = load_contributors(row["contributors"])
+    return rows
+
+
+def latest_row(model: type[Metric], user_id: int) -> MetricRow | None:
+    columns = row_columns(model.metric_type)
+    return next(iter(select_columns(rows_of_user(model, user_id), columns, limit=1)), None)
+
+
+class Versions(NamedTuple):
+    """The counters of one type: `rows` rises when rows change, `ledger` when states may."""
+
+    rows: int = 0
+    ledger: int = 0
+
+
+def versions_by_type(user_id: int) -> dict[str, Versions]:
+    streams = Stream.objects.using(database_alias()).filter(user_id=user_id)
+    versions = {
+        name: Versions(*counters)
+        for name, *counters in streams.values_list("type", "version", "ledger_version")
+    }
+    return {name: versions.get(name, Versions()) for name in TYPES}
+
+
+def etag(*parts: Any) -> str:
+    """Return the ETag of an answer that depends on these parts alone.
+
+    It is weak, so that a proxy that compresses the answer may keep it. It depends on the version of
+    myhealth as well, because another version may answer differently.
+    """
+    text = "\0".join(map(str, (__version__, *parts)))
+    return f'W/"{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"'
