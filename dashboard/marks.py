@@ -13,7 +13,7 @@ from dashboard.queries import database_alias
 from ingest.models import MetricSource
 from metrics import TYPES
 
-Mark = dict[str, Any]
+_Mark = dict[str, Any]
 # Reads the days of the range and, for each kind of provenance in it, the last earlier day that has
 # it: a week's marks don't need ten years of days.
 _CHANGES = """
@@ -39,13 +39,13 @@ _CHANGES = """
     ORDER BY day DESC, mark"""
 
 
-def find_marks(user_id: int, start: date, end: date) -> list[Mark]:
+def find_marks(user_id: int, start: date, end: date) -> list[_Mark]:
     """Return a person's marks from start to end, newest first.
 
     Each has the `day`, the `mark` (the kind of provenance) and its values, `from` and `to`.
     """
     statement = _CHANGES.format(table=f'"{MetricSource._meta.db_table}"')
-    marks: list[Mark] = []
+    marks: list[_Mark] = []
     with connections[database_alias()].cursor() as cursor:
         for name, metric_type in TYPES.items():
             if metric_type.provenance:
@@ -61,11 +61,11 @@ def change_texts() -> dict[str, str]:
     return {kind: text for each in TYPES.values() for kind, text in each.provenance.items()}
 
 
-def marks_within(marks: list[Mark], start: date, end: date) -> list[Mark]:
+def marks_within(marks: list[_Mark], start: date, end: date) -> list[_Mark]:
     return [mark for mark in marks if start <= mark["day"] <= end]
 
 
-def describe_mark(mark: Mark) -> str:
+def describe_mark(mark: _Mark) -> str:
     """Return a sentence about the mark."""
     change = change_texts()[mark["mark"]].format(before=mark["from"], after=mark["to"])
     return (

@@ -58,20 +58,20 @@ def latest_row(model: type[Metric], user_id: int) -> MetricRow | None:
     return next(iter(select_columns(rows_of_user(model, user_id), columns, limit=1)), None)
 
 
-class Versions(NamedTuple):
+class _Versions(NamedTuple):
     """The counters of one type: `rows` rises when rows change, `ledger` when states may."""
 
     rows: int = 0
     ledger: int = 0
 
 
-def versions_by_type(user_id: int) -> dict[str, Versions]:
+def versions_by_type(user_id: int) -> dict[str, _Versions]:
     streams = Stream.objects.using(database_alias()).filter(user_id=user_id)
     versions = {
-        name: Versions(*counters)
+        name: _Versions(*counters)
         for name, *counters in streams.values_list("type", "version", "ledger_version")
     }
-    return {name: versions.get(name, Versions()) for name in TYPES}
+    return {name: versions.get(name, _Versions()) for name in TYPES}
 
 
 def etag(*parts: Any) -> str:

@@ -1,4 +1,4 @@
-"""Imports go one way, in strings and templates too."""
+"""Dependencies between packages: in imports, in strings and in templates."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ import pytest
 
 from tests.processes import ROOT
 
-# Which of our packages each may name besides its own.
+# The other packages that each package may depend on.
 ALLOWED = {
     "myhealth": {"metrics"},
     "metrics": set(),
@@ -19,20 +19,20 @@ ALLOWED = {
     "dashboard": {"myhealth", "metrics", "accounts", "ingest", "oura"},
     "sandbox": {"myhealth", "metrics"},
 }
-# Settings and URLConfs name the apps in strings, as Django requires.
-NAMES_APPS = re.compile(r"myhealth/(settings|urls/\w+)\.py")
+# Django requires that settings and URLconfs name the apps in strings.
+MAY_NAME_APPS = re.compile(r"myhealth/(settings|urls/\w+)\.py")
 DOTTED = re.compile(rf"({'|'.join(ALLOWED)})(\.\w+)+")
 TEMPLATE = re.compile(r"{%-?\s*(?:extends|include)\s+[\"'](\w+)/")
-# Of what no declaration of a metric may know.
+# All that declarations of metrics may import.
 PURE = {*sys.stdlib_module_names, "metrics"}
-# The production image has no myhealth.local; the database backend does without where it must.
+# The image lacks myhealth.local; the database backend works without it.
 MAY_USE_LOCAL = ("myhealth/local/", "myhealth/postgresql/base.py")
 PAGE = re.compile(r"(\w+)/[\w/]+\.html")
 BY_NAME = {"import_string", "import_module", "__import__"}
 
 
-def named(tree):
-    """Every module that the code names, in imports and in strings, with its line."""
+def find_references(tree):
+    """Yield each module that is named in imports and strings, its line, and if it is imported."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names):
@@ -41,27 +41,27 @@ def named(tree):
                 yield module, node.lineno, True
             case ast.Constant(value=str(text)) if DOTTED.fullmatch(text):
                 yield text, node.lineno, False
-            case ast.Constant(value=str(text)) if found := PAGE.fullmatch(text):
-                yield found[1], node.lineno, False
+            case ast.Constant(value=str(text)) if match := PAGE.fullmatch(text):
+                yield match[1], node.lineno, False
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in BY_NAME:
                 yield name, node.lineno, True
 
 
 def violations(path, source):
     package = path.partition("/")[0]
-    found = []
-    for module, line, is_code in named(ast.parse(source)):
+    messages = []
+    for module, line, is_import in find_references(ast.parse(source)):
         first = module.partition(".")[0]
         foreign = first in ALLOWED and first != package and first not in ALLOWED[package]
-        if not is_code and NAMES_APPS.fullmatch(path):
+        if not is_import and MAY_NAME_APPS.fullmatch(path):
             continue
-        if foreign or (is_code and first in BY_NAME):
-            found.append(f"{path}:{line} names {module}")
-        elif package == "metrics" and is_code and first not in PURE:
-            found.append(f"{path}:{line} is not pure: {module}")
+        if foreign or (is_import and first in BY_NAME):
+            messages.append(f"{path}:{line} names {module}")
+        elif package == "metrics" and is_import and first not in PURE:
+            messages.append(f"{path}:{line} is not pure: {module}")
         elif module.startswith("myhealth.local") and not path.startswith(MAY_USE_LOCAL):
-            found.append(f"{path}:{line} needs what no image has: {module}")
-    return found
+            messages.append(f"{path}:{line} needs {module}, which no image has")
+    return messages
 
 
 def sources():
@@ -78,12 +78,12 @@ def test_imports_go_one_way(package):
 
 
 def test_templates_use_own_and_shared_ones():
-    found = []
+    wrong = []
     for name in ALLOWED:
         for path in sorted((ROOT / name).rglob("*.html")):
             used = {*TEMPLATE.findall(path.read_text())} & ALLOWED.keys()
-            found += [f"{path.relative_to(ROOT)}: {each}" for each in used - {name, "myhealth"}]
-    assert found == []
+            wrong += [f"{path.relative_to(ROOT)}: {each}" for each in used - {name, "myhealth"}]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,10 @@ def test_migration_is_one_model_and_touches_no_other_table(invented):
     ("name", "collection"), [(t.name, t.collections[0]) for t in INVENTED.values()]
 )
 def test_collector_brings_every_day(ana, name, collection):
-    assert set(ana.held(name, **SPAN) and [row["day"] for row in ana.held(name, **SPAN)]) == set(
-        at_oura(ana, collection)
-    )
+    assert set(
+        ana.get_from_processor(name, **SPAN)
+        and [row["day"] for row in ana.get_from_processor(name, **SPAN)]
+    ) == set(at_oura(ana, collection))
 
 
 def test_collector_has_nothing_to_complain_of(ana):
@@ -79,7 +80,7 @@ def test_collector_has_nothing_to_complain_of(ana):
 
 
 def test_ledger_has_each_day_of_each_type(ana):
-    ledger = ana.held("ledger")
+    ledger = ana.get_from_processor("ledger")
     assert list(ledger) == [*OURS, *INVENTED]
     assert {each["state"] for each in ledger["caffeine"]} <= {"held", "none", "not_synced"}
 
@@ -187,7 +188,7 @@ def test_rederive_makes_the_same_rows(ana):
 
 def test_bad_column_is_named(ana):
     bad = {"id": "bad", "day": "2026-11-20", "last_cup": "noon", "summary": "x" * 17}
-    answer = ana.send("ingest", type="caffeine", data=bad)
+    answer = ana.post_to_processor("ingest", type="caffeine", data=bad)
     assert answer.status_code == 400
     assert set(answer.json()["errors"]) >= {"summary"}
 
@@ -199,7 +200,7 @@ def of_ours(person):
     """Every state, answer and figure of our own types."""
     dashboard = person.get("dashboard", weeks=12)
     weeks = [ours_of(week) for week in dashboard["weekly_summaries"]]
-    run = person.send("runs").json()["missing"]
+    run = person.post_to_processor("runs").json()["missing"]
     return {
         "rows": {name: without_times(person.get(name, **SPAN)) for name in OURS},
         "csv": {name: [line.rsplit(",", 1)[0] for line in lines(person, name)] for name in OURS},
@@ -209,9 +210,9 @@ def of_ours(person):
                 {key: each[key] for key in ("from", "to", "state", "why", "times")}
                 for each in ranges
             ]
-            for name, ranges in ours_of(person.held("ledger")).items()
+            for name, ranges in ours_of(person.get_from_processor("ledger")).items()
         },
-        "held": ours_of(person.held("coverage")),
+        "held": ours_of(person.get_from_processor("coverage")),
         "missing": ours_of(run),
         "weeks": [{**week, "coverage": counts(ours_of(week["coverage"]))} for week in weeks],
         "latest": {name: without_times([dashboard[f"latest_{name}"]])[0] for name in OURS},
@@ -262,8 +263,8 @@ def eventful(invented):
     assert person.collect("--type", *OURS, of="femi").returncode == 0
     read = {"start": "2026-10-10", "end": "2026-10-14"}
     for name in OURS:
-        assert person.send("ingest", type=name, data=[], read=read).ok
-    person.send(
+        assert person.post_to_processor("ingest", type=name, data=[], read=read).ok
+    person.post_to_processor(
         "reports",
         type="sleep",
         kind="unavailable",
@@ -282,16 +283,22 @@ def happen(person, what, name, start, end):
     now = datetime.now(UTC).isoformat()
     match what:
         case "full":
-            answer = person.send("ingest", type=name, data=stored, read=span, fetched_at=now)
+            answer = person.post_to_processor(
+                "ingest", type=name, data=stored, read=span, fetched_at=now
+            )
         case "empty":
-            answer = person.send("ingest", type=name, data=[], read=span, fetched_at=now)
+            answer = person.post_to_processor(
+                "ingest", type=name, data=[], read=span, fetched_at=now
+            )
         case "rejected":
             bad = [{**each, "unheard_of": 1} for each in stored[:5]]
-            answer = person.send("ingest", type=name, data=[*bad, *stored[5:]], read=span)
+            answer = person.post_to_processor(
+                "ingest", type=name, data=[*bad, *stored[5:]], read=span
+            )
             assert answer.status_code in (201, 400)
             return
         case kind:
-            answer = person.send("reports", type=name, kind=kind, ranges=[span])
+            answer = person.post_to_processor("reports", type=name, kind=kind, ranges=[span])
     assert answer.ok, answer.text
 
 
@@ -317,7 +324,10 @@ def ben(invented):
 
 
 def test_ungranted_scope_costs_its_own_type_only(ben):
-    states = {name: {each["state"] for each in days} for name, days in ben.held("ledger").items()}
+    states = {
+        name: {each["state"] for each in days}
+        for name, days in ben.get_from_processor("ledger").items()
+    }
     for name, each in (TYPES | INVENTED).items():
         if each.scope == SNORING.scope:
             assert states[name] == {"no_permission"}

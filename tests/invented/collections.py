@@ -1,4 +1,4 @@
-"""What the sandbox has of the invented types."""
+"""The sandbox's collections of the invented types."""
 
 from sandbox.chance import rng
 from sandbox.days import format_local, in_drawer, midnight, utc_offset

@@ -1,4 +1,4 @@
-"""Our settings, with the invented types beside ours: for processes of the tests only."""
+"""The settings of myhealth, with the invented types added; for processes of the tests only."""
 
 from metrics import TYPES
 from tests.invented.types import INVENTED

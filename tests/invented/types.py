@@ -1,11 +1,11 @@
-"""Two types that Oura does not have, for the proof that a new type changes no other."""
+"""Two types that Oura does not have, which prove that a new type changes no other."""
 
 from metrics.base import SCORE, MetricType, contributors_field, field
 from metrics.columns import Figure, Integer, Moment, Number, Text, total
 
 
 class Caffeine(MetricType):
-    """Of the day, without a score and contributors."""
+    """A type of the day, without score and contributors."""
 
     name = "caffeine"
     collections = ("daily_caffeine",)
@@ -15,12 +15,12 @@ class Caffeine(MetricType):
         field("last_cup", Moment(), "When the last cup was drunk, with Oura's offset"),
         field("summary", Text(16), "Oura's word for the day", label="In a word"),
     )
-    figures = (Figure("total_caffeine", "milligrams", total, "Caffeine in all"),)
+    figures = (Figure("total_caffeine", "milligrams", total, "Total caffeine"),)
     card = ("milligrams", "summary")
 
 
 class Snoring(MetricType):
-    """Of the night, under a scope of its own."""
+    """A type of the night, with a separate scope."""
 
     name = "snoring"
     collections = ("daily_snoring",)

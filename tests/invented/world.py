@@ -1,4 +1,4 @@
-"""Real processes on a database of their own, with the invented types or without them."""
+"""Real processes on a separate database, with or without the invented types."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ SANDBOX = {"SANDBOX_DAYS": "60", "SANDBOX_TODAY": "2026-11-20", "LOCAL": "on"}
 
 
 class World:
-    """Sandbox, processor and API; `settings` is the module that all of them read."""
+    """Sandbox, processor and API, which share the settings module `settings`."""
 
     def __init__(self, name, settings, database, stack):
         self.environment = {
@@ -28,36 +28,36 @@ class World:
             "DJANGO_SETTINGS_MODULE": settings,
             "LOG_LEVEL": "error",
         }
-        created(name, database, stack)
+        create_database(name, database, stack)
         self.manage("migrate", "--verbosity", "0")
         self.sandbox = self.start("sandbox", stack, **SANDBOX)
         self.processor = self.start("processor", stack)
-        self.connecting = {
+        self.oura_settings = {
             "OURA_API_URL": self.sandbox.url,
             "OURA_OAUTH_DISCOVERY_URL": f"{self.sandbox.url}/{DISCOVERY}",
             "OURA_CLIENT_ID": "myhealth-sandbox",
             "OURA_CLIENT_SECRET": "myhealth-sandbox-secret",
             "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         }
-        self.api = self.start("api", stack, **self.connecting)
+        self.api = self.start("api", stack, **self.oura_settings)
 
-    def start(self, name, stack, **more):
-        service = Service(name, {**self.environment, **more})
+    def start(self, name, stack, **settings):
+        service = Service(name, {**self.environment, **settings})
         service.environment["PUBLIC_URL"] = service.url.replace("127.0.0.1", "localhost")
         stack.callback(service.start().stop)
         return service
 
-    def manage(self, *arguments, **changed):
-        done = subprocess.run(
+    def manage(self, *arguments, **settings):
+        result = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env={**self.environment, **changed},
+            env={**self.environment, **settings},
             capture_output=True,
             text=True,
             timeout=240,
         )
-        assert done.returncode in (0, 1), done.stderr
-        return done
+        assert result.returncode in (0, 1), result.stderr
+        return result
 
     def add_user(self, name):
         self.manage("ensure_user", name, PASSWORD=PASSWORD)
@@ -65,7 +65,7 @@ class World:
 
 
 class Person:
-    """One account, by each of its ways in."""
+    """One account, with a client for each way to reach it."""
 
     def __init__(self, world, name):
         self.world, self.name = world, name
@@ -73,7 +73,7 @@ class Person:
         self.access = world.api.post("/auth/login", **credentials)["access"]
 
     def collect(self, *arguments, of="demo"):
-        """Collect a person of the sandbox into this account."""
+        """Fetch the data of a person of the sandbox into this account."""
         people = requests.get(f"{self.world.sandbox.url}/_sandbox/people", timeout=5).json()
         key = next(each["access_token"] for each in people if each["name"] == of)
         return self.world.manage(
@@ -88,19 +88,19 @@ class Person:
         )
 
     def connect(self, granted):
-        """Agree at the sandbox's consent page to some of the scopes."""
+        """Connect with the sandbox, and agree to these scopes."""
         session, url = self.browser()
         token = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
-        asked = session.post(f"{url}/connect/oura/", data=token, allow_redirects=False, timeout=10)
-        back = agree(asked.headers["Location"], person=self.name, granted=granted)
-        assert session.get(back, timeout=10).ok
+        answer = session.post(f"{url}/connect/oura/", data=token, allow_redirects=False, timeout=10)
+        callback = agree(answer.headers["Location"], person=self.name, granted=granted)
+        assert session.get(callback, timeout=10).ok
 
     def collect_connected(self):
-        connecting = {**self.world.connecting, "PROCESSOR_URL": self.world.processor.url}
-        return self.world.manage("collect_oura", "--user", self.name, **connecting)
+        settings = {**self.world.oura_settings, "PROCESSOR_URL": self.world.processor.url}
+        return self.world.manage("collect_oura", "--user", self.name, **settings)
 
-    def send(self, path, **body):
-        """A program's request to the processor."""
+    def post_to_processor(self, path, **body):
+        """Return the processor's response to a program."""
         return requests.post(
             f"{self.world.processor.url}/api/v1/{path}",
             json={"user": self.name, **body},
@@ -108,8 +108,8 @@ class Person:
             timeout=30,
         )
 
-    def held(self, path, **query):
-        """What the processor answers of the person."""
+    def get_from_processor(self, path, **query):
+        """Return what the processor answers about the person."""
         answer = requests.get(
             f"{self.world.processor.url}/api/v1/metrics/{path}",
             params={"user": self.name, **query},
@@ -130,7 +130,7 @@ class Person:
         return answer if query.get("format") == "csv" else answer.json()
 
     def browser(self):
-        """A session that has signed in on the page."""
+        """Return a session that has signed in on the page, and the API's URL."""
         session = requests.Session()
         page = f"{self.world.api.url.replace('127.0.0.1', 'localhost')}/accounts/login/"
         session.get(page, timeout=10)
@@ -141,9 +141,9 @@ class Person:
         return session, page.removesuffix("/accounts/login/")
 
 
-def created(name, database, stack):
-    """A new database, until the stack ends."""
-    held = {
+def create_database(name, database, stack):
+    """Create a database that is dropped when the stack ends."""
+    parameters = {
         "host": database["DB_HOST"],
         "port": database["DB_PORT"],
         "user": database["DB_USER"],
@@ -153,7 +153,7 @@ def created(name, database, stack):
     }
 
     def run(statement):
-        with psycopg.connect(**held) as server:
+        with psycopg.connect(**parameters) as server:
             server.execute(statement)
 
     run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -126,14 +126,16 @@ periods = st.lists(
 def test_duration_is_sum_of_counting_periods_in_any_order(periods):
     row, reversed_row = map_sleep(*periods), map_sleep(*reversed(periods))
     counting = [each for each in periods if each.get("type") in COUNTING]
-    known = [
+    durations = [
         each["total_sleep_duration"]
         for each in counting
         if each.get("total_sleep_duration") is not None
     ]
     assert (row is None) == (not counting)
     if row:
-        assert row["duration"] == reversed_row["duration"] == (sum(known) if known else None)
+        assert (
+            row["duration"] == reversed_row["duration"] == (sum(durations) if durations else None)
+        )
 
 
 @given(
