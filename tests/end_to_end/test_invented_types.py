@@ -158,7 +158,7 @@ def test_page_of_today_has_a_card_for_each_type(ana):
     newest = ana.get("caffeine", **SPAN)[0]
     assert f"<dd>{newest['milligrams']} mg</dd>" in page
     assert f"<dd>{newest['summary']}</dd>" in page
-    assert "<dt>Caffeine in all</dt>" in page
+    assert "<dt>Total caffeine</dt>" in page
     assert '<section class="card snoring">' in page
 
 
