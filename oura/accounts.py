@@ -15,21 +15,22 @@ from oura.models import Connection
 from oura.report import Report
 from oura.retries import Waiting
 
-LAPSED = (
-    "Oura does not permit it (403) though you agreed: your Oura membership has run out, or the "
-    "Oura app is too old. What is here stays; collecting goes on by itself once that is fixed."
+MEMBERSHIP_LAPSED = (
+    "Oura denies access (403) though you agreed: your Oura membership has run out, or the Oura app "
+    "is too old. Stored days stay, and collecting resumes automatically once this is fixed."
 )
 
 
 class NoSuchAccount(Exception):
-    """The account that was asked for is not among those that can be collected."""
+    """The requested account is not among those that can be collected."""
 
 
 class Account(Protocol):
-    """One Oura account, and the name of the person here that its data go to.
+    """One Oura account, and the myhealth account that its data go to.
 
-    `user` is None when the processor knows whose they are; `ended` is a sentence when only a new
-    consent helps; `log_fields` identify it in log lines, without a name.
+    `user` is that account's name, or None if the processor knows it. `ended` is a sentence if only
+    a new consent helps, otherwise empty. `log_fields` identify the account in log lines, without
+    a name.
     """
 
     @property
@@ -41,17 +42,17 @@ class Account(Protocol):
     @property
     def log_fields(self) -> dict[str, Any]: ...
 
-    def covers(self, scope: str) -> bool:
+    def has_scope(self, scope: str) -> bool:
         """Return whether the scope was granted, as far as that is known."""
 
     def client(self, waiting: Waiting) -> OuraClient:
-        """Return a client with a token that is good for a while. Raises OuraError without one."""
+        """Return a client with a valid token. Raises OuraError if there is none."""
 
     def begin(self) -> None:
-        """Record that the collection begins."""
+        """Record that the collection has begun."""
 
     def finish(self, report: Report) -> None:
-        """Record what came of it."""
+        """Record the result of the collection."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class KeyAccount:
     def log_fields(self) -> dict[str, Any]:
         return {}
 
-    def covers(self, scope: str) -> bool:
+    def has_scope(self, scope: str) -> bool:
         return True
 
     def client(self, waiting: Waiting) -> OuraClient:
@@ -102,7 +103,7 @@ class ConnectedAccount:
     def log_fields(self) -> dict[str, Any]:
         return {"connection": self.connection.pk}
 
-    def covers(self, scope: str) -> bool:
+    def has_scope(self, scope: str) -> bool:
         return scope in self.connection.scopes
 
     def client(self, waiting: Waiting) -> OuraClient:
@@ -112,26 +113,26 @@ class ConnectedAccount:
             tokens.access_token(pk),
             timeout=settings.COLLECTOR_TIMEOUT,
             waiting=waiting,
-            renew=lambda refused: tokens.access_token(pk, refused=refused),
-            spend=self.budget.spend,
+            renew_token=lambda refused: tokens.access_token(pk, refused=refused),
+            before_request=self.budget.spend,
         )
 
     def begin(self) -> None:
-        # Before anything can fail: whoever waits for new connections must not find it again.
+        # Before anything can fail, so that `await_connection` does not report it again.
         if not self.connection.ended:
             self._update(asked_at=timezone.now())
 
     def finish(self, report: Report) -> None:
-        """Record what the account page shows: when all was collected, or what is wrong."""
+        """Record when all was collected and what is wrong, for the account page."""
         if self.connection.ended:
             return
         changes: dict[str, Any] = {"problem": ""}
-        refused = [each for each in report.problems if each.kind == "forbidden"]
-        if shown := report.new_problems or refused:
-            first = shown[0]
-            # Of a scope that was not granted, nothing was asked.
-            lapsed = first.kind == "forbidden" and self.covers(TYPES[first.type].scope)
-            changes["problem"] = LAPSED if lapsed else first.error
+        refused = [problem for problem in report.problems if problem.kind == "forbidden"]
+        if problems := report.new_problems or refused:
+            first = problems[0]
+            # If the scope was not granted, Oura was not asked.
+            is_lapsed = first.kind == "forbidden" and self.has_scope(TYPES[first.type].scope)
+            changes["problem"] = MEMBERSHIP_LAPSED if is_lapsed else first.error
         if not report.new_problems and not report.dry_run:
             changes["collected_at"] = timezone.now()
         self._update(**changes)
@@ -141,40 +142,41 @@ class ConnectedAccount:
 
 
 def select_accounts(user: str | None, shard: tuple[int, int]) -> list[Account]:
-    """Return the accounts to collect, of all or of one person.
+    """Return the accounts to collect, of all people or of one.
 
-    Of N parts of all people, `shard` is (the number of one, N). A key's person who is connected as
-    well is served by the connection, as long as it lives. Raises NoSuchAccount.
+    `shard` is the number of a part, from 0, and how many parts all people are divided into. If the
+    person of the API key is connected as well, the connection is used, unless it has ended.
+    Raises NoSuchAccount.
     """
-    found: list[Account] = []
-    by_key, by_connection = _ways_in(user)
-    # One person is one shard's.
+    accounts: list[Account] = []
+    by_key, by_connection = _sources(user)
+    # The key's person belongs to the first part.
     if by_key and shard[0] == 0:
-        own = settings.OURA_USER
-        if user and own and user.lower() != own.lower():
-            raise NoSuchAccount(f"OURA_API_KEY belongs to {own} (OURA_USER), not {user}.")
-        found.append(KeyAccount(user or own or None, settings.OURA_API_KEY))
+        key_user = settings.OURA_USER
+        if user and key_user and user.lower() != key_user.lower():
+            raise NoSuchAccount(f"OURA_API_KEY belongs to {key_user} (OURA_USER), not {user}.")
+        accounts.append(KeyAccount(user or key_user or None, settings.OURA_API_KEY))
     if by_connection:
-        found += _connected(user, shard)
-    return found
+        accounts += _connected_accounts(user, shard)
+    return accounts
 
 
-def _ways_in(user: str | None) -> tuple[bool, bool]:
-    """Whether the account of OURA_API_KEY is collected, and whether connected ones are."""
-    has_key, connecting = bool(settings.OURA_API_KEY), bool(settings.OURA_CLIENT_ID)
-    if not (has_key and connecting):
-        return has_key, connecting
-    own = settings.OURA_USER
+def _sources(user: str | None) -> tuple[bool, bool]:
+    """Return whether to collect the account of OURA_API_KEY, and whether connected ones."""
+    has_key, has_application = bool(settings.OURA_API_KEY), bool(settings.OURA_CLIENT_ID)
+    if not (has_key and has_application):
+        return has_key, has_application
+    key_user = settings.OURA_USER
     living = Connection.objects.served().living()
-    connected = bool(own) and living.filter(user__username__iexact=own).exists()
+    is_connected = bool(key_user) and living.filter(user__username__iexact=key_user).exists()
     if user:
-        is_own = user.lower() == own.lower()
-        return is_own and not connected, not is_own or connected
-    return not connected, True
+        is_key_user = user.lower() == key_user.lower()
+        return is_key_user and not is_connected, not is_key_user or is_connected
+    return not is_connected, True
 
 
-def _connected(user: str | None, shard: tuple[int, int]) -> list[Account]:
-    """Those who have waited longest first."""
+def _connected_accounts(user: str | None, shard: tuple[int, int]) -> list[Account]:
+    """Return the connected accounts, those that have waited longest first."""
     connections = Connection.objects.served().select_related("user").of_shard(*shard)
     if user:
         connections = connections.filter(user__username__iexact=user)
@@ -182,4 +184,4 @@ def _connected(user: str | None, shard: tuple[int, int]) -> list[Account]:
             raise NoSuchAccount(f"{user} has not connected an Oura account.")
     budget = Budget()
     ordered = connections.order_by(F("asked_at").asc(nulls_first=True))
-    return [ConnectedAccount(each, budget) for each in ordered]
+    return [ConnectedAccount(connection, budget) for connection in ordered]

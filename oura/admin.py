@@ -1,4 +1,4 @@
-"""Connections, to look at and to end; tokens are nobody's to see."""
+"""Connections: to view and to disconnect. Tokens are never shown."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -11,7 +11,7 @@ from oura.models import Connection
 
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnlyAdmin):
-    # Deleting a row would leave its tokens good at Oura: disconnecting is an action of its own.
+    # Deleting a row would leave its tokens valid at Oura, so disconnecting is a separate action.
     list_display = ["user", "state", "expires_at", "collected_at", "problem"]
     list_filter = ["ended"]
     list_select_related = ["user"]
@@ -36,10 +36,12 @@ class ConnectionAdmin(ReadOnlyAdmin):
     def has_disconnect_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("oura.delete_connection"))
 
-    @admin.action(description="Disconnect, at Oura too", permissions=["disconnect"])
+    @admin.action(
+        description="Disconnect selected connections, also at Oura", permissions=["disconnect"]
+    )
     def disconnect(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
-        for held in queryset:
-            name, revoked = str(held), connections.disconnect(held)
+        for connection in queryset:
+            name, revoked = str(connection), connections.disconnect(connection)
             level = messages.SUCCESS if revoked else messages.WARNING
-            said = "disconnected." if revoked else "disconnected here; Oura did not confirm it."
-            self.message_user(request, f"{name}: {said}", level)
+            result = "disconnected." if revoked else "disconnected here; Oura did not confirm it."
+            self.message_user(request, f"{name}: {result}", level)

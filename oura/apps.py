@@ -9,6 +9,6 @@ class OuraConfig(AppConfig):
     def ready(self) -> None:
         if settings.SERVICE == "api":
             from myhealth.prometheus import at_scrape
-            from oura.prometheus import Connections
+            from oura.prometheus import ConnectionsCollector
 
-            at_scrape.append(Connections())
+            at_scrape.append(ConnectionsCollector())

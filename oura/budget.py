@@ -1,4 +1,4 @@
-"""Oura's limit over all people of an application, shared by all our processes."""
+"""Oura's request limit, which is one for all people of an application and all our processes."""
 
 import threading
 import time
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import connection
 
-WINDOW = 300.0  # Seconds for which Oura publishes its limit.
-SLICE = 10
+WINDOW_SECONDS = 300.0  # The period of Oura's published limit.
+# Requests that a process takes from the bucket at once.
+REFILL_SIZE = 10
 
-# In any window at most what the bucket holds and what flows in: together the limit.
-TAKE = """
+# A token bucket: in any period at most what it holds and what flows in, together the limit.
+_TAKE_SQL = """
     INSERT INTO oura_request_budget AS b (id, "left", filled_at)
     VALUES (1, %(most)s - %(want)s, clock_timestamp())
     ON CONFLICT (id) DO UPDATE SET
@@ -25,27 +26,30 @@ TAKE = """
 
 @dataclass
 class Budget:
-    """Asks the database for some requests at a time; `sleep` waits when there are none."""
+    """This process's share of the limit, taken from the database some requests at a time.
+
+    It may be used by several threads. `sleep` is called with the seconds to wait.
+    """
 
     sleep: Callable[[float], None] = time.sleep
-    held: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    _available: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def spend(self) -> None:
-        """Wait until one more request may be sent."""
-        with self.lock:
-            if not self.held:
-                self.refill()
-            self.held -= 1
+        """Wait until another request may be sent."""
+        with self._lock:
+            if not self._available:
+                self._refill()
+            self._available -= 1
 
-    def refill(self) -> None:
-        # A tenth in the bucket and the rest flowing in keep any window within the limit.
+    def _refill(self) -> None:
+        # The bucket holds a tenth; with the rest flowing in, no period exceeds the limit.
         most = settings.OURA_REQUEST_LIMIT * 0.1
-        rate = (settings.OURA_REQUEST_LIMIT - most) / WINDOW
+        rate = (settings.OURA_REQUEST_LIMIT - most) / WINDOW_SECONDS
         with connection.cursor() as cursor:
-            cursor.execute(TAKE, {"most": most, "want": SLICE, "rate": rate})
+            cursor.execute(_TAKE_SQL, {"most": most, "want": REFILL_SIZE, "rate": rate})
             [left] = cursor.fetchone()
-        self.held = SLICE
-        # A debt: those who come later wait the longer, each for its own share.
+        self._available = REFILL_SIZE
+        # Below zero it is a debt: later processes wait longer, each for its own share.
         if left < 0:
             self.sleep(-left / rate)

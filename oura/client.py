@@ -1,4 +1,4 @@
-"""The Oura Cloud API v2, read-only. Nothing of `requests` leaves this module."""
+"""A read-only client of the Oura Cloud API v2. It raises the errors of `oura.errors` only."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -18,22 +18,23 @@ from oura.errors import (
     OuraUnauthorized,
     OuraUnavailable,
 )
-from oura.exchange import MOST_BYTES, Answer, TooLarge, ask
+from oura.exchange import MAX_RESPONSE_BYTES, Response, ResponseTooLarge, send_request
 from oura.retries import Waiting, retry_after
 
-CONNECT_TIMEOUT = 5.0
-# Oura ends some ranges before, some after their last day (facts measured in 2026): ask for more
-# at both ends, and keep what has the wanted day.
-PADDING = timedelta(days=2)
-MOST_PAGES = 10_000
+_CONNECT_TIMEOUT = 5.0
+# Some collections end a range before its last day, some after it (measured in 2026): ask for more
+# at both ends, and keep the documents of the wanted days.
+_PADDING = timedelta(days=2)
+_MAX_PAGES = 10_000
 
 
 class OuraClient:
-    """One person's view of the API, over one connection.
+    """A client for one Oura account, over one HTTP connection.
 
-    `renew` gives a token for one that Oura refuses; it is asked once, since a scope that is not
-    granted is refused with the same 401. `spend` is called before each request.
-    Raises the errors of `oura.errors`; a token is never part of one.
+    `renew_token` returns a new token for one that Oura refused. It is called once at most, since
+    Oura answers a scope that was not granted with the same 401. `before_request` is called before
+    each request.
+    Methods raise the errors of `oura.errors`, whose text never has a token.
     """
 
     def __init__(
@@ -43,17 +44,17 @@ class OuraClient:
         *,
         timeout: float = 30.0,
         waiting: Waiting | None = None,
-        renew: Callable[[str], str] | None = None,
-        spend: Callable[[], None] = lambda: None,
+        renew_token: Callable[[str], str] | None = None,
+        before_request: Callable[[], None] = lambda: None,
     ) -> None:
         self.base_url = base_url
         self.token = token
-        self.renew = renew
-        self.spend = spend
-        self.timeout = (CONNECT_TIMEOUT, timeout)
+        self.renew_token = renew_token
+        self.before_request = before_request
+        self.timeout = (_CONNECT_TIMEOUT, timeout)
         self.waiting = waiting or Waiting()
         self.session = requests.Session()
-        # A .netrc or proxy setting must not decide where a token goes.
+        # No .netrc or proxy setting may decide where a token goes.
         self.session.trust_env = False
         self.session.headers["User-Agent"] = f"myhealth/{__version__}"
         self.pages_read = 0
@@ -64,76 +65,79 @@ class OuraClient:
     def __exit__(self, *_: object) -> None:
         self.session.close()
 
-    def pages(
-        self, collection: str, start: date, end: date, *, fields: str = ""
-    ) -> Iterator[list[Any]]:
-        """Yield each page of the collection's documents that Oura gives for start to end.
-
-        A page that fails raises: nobody takes half a range for a whole one.
-        """
-        parameters = {"start_date": start.isoformat(), "end_date": end.isoformat()}
-        if fields:
-            parameters["fields"] = fields
-        seen: set[str] = set()
-        while True:
-            try:
-                documents, token = self._page(collection, parameters)
-            except OuraError as error:
-                error.collection, error.page = collection, len(seen) + 1
-                raise
-            self.pages_read += 1
-            yield documents
-            if not token:
-                return
-            if token in seen or len(seen) >= MOST_PAGES:
-                raise OuraBadAnswer(f"Oura repeats a page of {collection}; the range is not read.")
-            seen.add(token)
-            parameters = {**parameters, "next_token": token}
-
     def documents(self, collection: str, wanted: Days) -> list[Any]:
-        """All documents whose `day` is one of these, and those without one."""
+        """Return all documents whose `day` is one of these, and those without a day."""
         return [
             document
-            for page in self.pages(collection, wanted.start - PADDING, wanted.end + PADDING)
+            for page in self._pages(collection, wanted)
             for document in page
             if (day := day_of(document)) is None or day in wanted
         ]
 
     def days(self, collection: str, wanted: Days) -> tuple[set[date], bool]:
-        """Those of the days that the collection has documents of, by a small answer.
+        """Return which of the days the collection has, and whether all entries had a day.
 
-        Besides: whether each entry told its day, so that no other day can have any.
+        Only if they had, all other days are sure to have no document. The answer is small, since
+        Oura is asked for this one field.
         """
-        found = {
+        listed = {
             day_of(document)
-            for page in self.pages(
-                collection, wanted.start - PADDING, wanted.end + PADDING, fields="day"
-            )
+            for page in self._pages(collection, wanted, fields="day")
             for document in page
         }
-        return {day for day in found if day and day in wanted}, None not in found
+        return {day for day in listed if day and day in wanted}, None not in listed
+
+    def _pages(self, collection: str, wanted: Days, *, fields: str = "") -> Iterator[list[Any]]:
+        """Yield each page of the collection that Oura has for the days and some around them.
+
+        A page that fails raises, so that part of a range is never taken for all of it.
+        """
+        parameters = {
+            "start_date": (wanted.start - _PADDING).isoformat(),
+            "end_date": (wanted.end + _PADDING).isoformat(),
+        }
+        if fields:
+            parameters["fields"] = fields
+        tokens: set[str] = set()
+        while True:
+            try:
+                documents, token = self._page(collection, parameters)
+            except OuraError as error:
+                error.collection, error.page = collection, len(tokens) + 1
+                raise
+            self.pages_read += 1
+            yield documents
+            if not token:
+                return
+            if token in tokens or len(tokens) >= _MAX_PAGES:
+                raise OuraBadAnswer(
+                    f"Oura repeats a page of {collection}, so the range can't be fetched."
+                )
+            tokens.add(token)
+            parameters = {**parameters, "next_token": token}
 
     def _page(self, collection: str, parameters: dict[str, str]) -> tuple[list[Any], str | None]:
-        answer = self.waiting.retrying(OuraUnavailable)(self._renewed, collection, parameters)
-        documents, token = answer.get("data"), answer.get("next_token")
+        retrying = self.waiting.retrying(OuraUnavailable)
+        page = retrying(self._get_with_renewal, collection, parameters)
+        documents, token = page.get("data"), page.get("next_token")
         if not isinstance(documents, list) or not (token is None or isinstance(token, str)):
             raise OuraBadAnswer(f"Oura's answer for {collection} has no list of documents.")
         return documents, token
 
-    def _renewed(self, collection: str, parameters: dict[str, str]) -> dict[str, Any]:
+    def _get_with_renewal(self, collection: str, parameters: dict[str, str]) -> dict[str, Any]:
         try:
             return self._get(collection, parameters)
         except OuraUnauthorized:
-            if self.renew is None:
+            if self.renew_token is None:
                 raise
-            self.token = self.renew(self.token)
-            self.renew = None
+            self.token = self.renew_token(self.token)
+            self.renew_token = None
         return self._get(collection, parameters)
 
     def _get(self, collection: str, parameters: dict[str, str]) -> dict[str, Any]:
-        self.spend()
+        self.before_request()
         try:
-            answer = ask(
+            response = send_request(
                 self.session,
                 "GET",
                 f"{self.base_url}/v2/usercollection/{collection}",
@@ -143,21 +147,21 @@ class OuraClient:
             )
         except requests.Timeout:
             raise OuraUnavailable(f"Oura did not answer for {collection} in time.") from None
-        except TooLarge:
+        except ResponseTooLarge:
             raise OuraBadAnswer(
-                f"Oura's answer for {collection} is larger than {MOST_BYTES} bytes."
+                f"Oura's answer for {collection} is larger than {MAX_RESPONSE_BYTES} bytes."
             ) from None
         except requests.RequestException as error:
             raise OuraUnavailable(
                 f"Oura can't be reached for {collection} ({type(error).__name__})."
             ) from None
         try:
-            raise_for(answer, collection)
+            _raise_for_status(response, collection)
         except OuraError as error:
-            error.status = answer.status
+            error.status = response.status
             raise
         try:
-            page = orjson.loads(answer.body)
+            page = orjson.loads(response.body)
         except orjson.JSONDecodeError:
             raise OuraUnavailable(f"Oura's answer for {collection} is not valid JSON.") from None
         if not isinstance(page, dict):
@@ -165,8 +169,8 @@ class OuraClient:
         return page
 
 
-def raise_for(answer: Answer, collection: str) -> None:
-    status = answer.status
+def _raise_for_status(response: Response, collection: str) -> None:
+    status = response.status
     if status == 200:
         return
     if status == 401:
@@ -184,7 +188,7 @@ def raise_for(answer: Answer, collection: str) -> None:
             f"Oura wants a newer mobile app for {collection} (426). Update the Oura app."
         )
     if status == 429:
-        wait = retry_after(answer.headers.get("Retry-After"))
+        wait = retry_after(response.headers.get("Retry-After"))
         raise OuraRateLimited(f"Oura's rate limit is reached (429) for {collection}.", wait)
     if status >= 500 or status == 408:
         raise OuraUnavailable(f"Oura failed for {collection} ({status}).")
@@ -192,11 +196,11 @@ def raise_for(answer: Answer, collection: str) -> None:
 
 
 def origin_of(url: str) -> str:
-    """Only Oura's own host gives real data; whatever else answers is a stand-in."""
+    """Return the origin of data from this URL: only Oura's own host has real data."""
     host = urlsplit(url).hostname or ""
     return "oura" if host == "ouraring.com" or host.endswith(".ouraring.com") else "sandbox"
 
 
 def day_of(document: Any) -> date | None:
-    """The document's own `day`; never derived from a timestamp, which may tell another date."""
+    """Return the document's `day`, or None. A timestamp could be of another date."""
     return parse_day(document.get("day")) if isinstance(document, dict) else None

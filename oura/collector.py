@@ -1,8 +1,8 @@
-"""One person's collection: read what is planned, whole, map it, hand it to the processor.
+"""One account's collection: fetch what is planned, map it, send it to the processor.
 
-A range counts as read only when its last page has come and the processor has acknowledged the
-documents; what fails is told to it as well. Nothing is remembered here: the processor's ledger is
-the only memory, and what is made of it is in `oura.plan`.
+A range counts as fetched only when its last page has come and the processor has acknowledged the
+documents; failures are reported to the processor, too. Nothing is remembered here: the processor's
+ledger is the only memory, and `oura.plan` decides what follows from it.
 """
 
 from collections import Counter, defaultdict
@@ -14,6 +14,7 @@ from itertools import chain
 import structlog
 
 from metrics import TYPES
+from metrics.base import OuraDocument
 from myhealth.days import Days, from_days, intersect, merge, subtract
 from oura.accounts import Account
 from oura.client import OuraClient, day_of
@@ -25,297 +26,301 @@ from oura.errors import (
     OuraRateLimited,
     OuraUnauthorized,
     ProcessorError,
+    UnexpectedError,
 )
-from oura.plan import Known, Plan, Wish, plan, windows
-from oura.processor import Document, Processor, Receipt
+from oura.plan import CollectOptions, Plan, make_plan, windows
+from oura.processor import MetricDocument, Processor, Receipt
 from oura.report import Problem, Report, Tally
 from oura.retries import Waiting
 
 log = structlog.get_logger("oura.collector")
 
-# A server that fails so many ranges one after another is down.
-PATIENCE = 3
-NOT_GRANTED = "The scope '{scope}' was not granted at Oura. Connect again and leave it ticked."
+# A server that fails this many ranges one after another is down.
+_MAX_FAILURES_IN_A_ROW = 3
+_NOT_GRANTED = (
+    "The scope '{scope}' was not granted at Oura. Connect again and leave its box ticked."
+)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a range came to: metric documents in the order of their days, and what it was read in.
+class RangeResult:
+    """What Oura has of a range: metric documents in the order of their days, and how much it was.
 
-    `undated`: documents without a day, of which no row can be made. `strange`: how many entries
-    of a collection are no documents at all. With either nobody can say that a day has nothing.
+    `undated` are documents without a day, of which no row can be made; `malformed` counts each
+    collection's entries that are no JSON objects. With either, no day is sure to have nothing.
     """
 
-    documents: list[Document]
-    undated: list[Document]
-    strange: dict[str, int]
-    pages: int
-    read: int
+    documents: list[MetricDocument]
+    undated: list[MetricDocument]
+    malformed: dict[str, int]
+    page_count: int
+    document_count: int
 
 
 @dataclass
 class Collector:
-    """Collects one person's types, one after another; failures of one never stop the others."""
+    """Collects an account's types one after another; a failure of one never stops the others."""
 
     account: Account
     processor: Processor
-    wish: Wish
+    options: CollectOptions
     report: Report
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    progress: Callable[[str, int, int], None] = lambda type_, done, of: None
-    client: OuraClient = field(init=False)
+    progress: Callable[[str, int, int], None] = lambda type_, done, total: None
+    _client: OuraClient = field(init=False)
 
     def collect(self, types: Sequence[str], waiting: Waiting) -> None:
-        """Collect the types; what fails is in the report, never raised."""
-        ended = "" if self.wish.plan_only else self.account.ended
+        """Collect the types. Failures are added to the report, never raised."""
+        ended = "" if self.options.plan_only else self.account.ended
         if ended:
-            self.problem("all", ended, "disconnected", known=True)
+            self._add_problem("all", ended, "disconnected", is_repeat=True)
         try:
             ledger = self.processor.ledger()
         except ProcessorError as error:
-            if self.wish.plan_only:
-                self.problem("all", str(error), error.kind)
+            if self.options.plan_only:
+                self._add_problem("all", str(error), error.kind)
             elif not ended:
-                self.all_failed(types, error)
+                self._record_failures(types, error)
             return
-        if self.wish.plan_only:
-            plans = {type_: plan(ledger[type_], self.wish, self.clock()) for type_ in types}
+        now = self.clock()
+        plans = {type_: make_plan(ledger[type_], self.options, now) for type_ in types}
+        if self.options.plan_only:
             self.report.plans.append((self.account.user, plans))
             return
         if ended:
-            for type_ in types:
-                self.report_unasked(type_, ledger[type_], Disconnected(ended))
+            for type_, plan in plans.items():
+                self._report_failure(type_, plan.days, Disconnected(ended))
         else:
-            self.collect_types(types, ledger, waiting)
-        self.finish()
+            self._collect_types(plans, waiting)
+        self._finish_run()
 
-    def collect_types(
-        self, types: Sequence[str], ledger: Mapping[str, Sequence[Known]], waiting: Waiting
-    ) -> None:
-        for type_ in types:
+    def _collect_types(self, plans: Mapping[str, Plan], waiting: Waiting) -> None:
+        for type_ in plans:
             self.report.tallies.setdefault(type_, Tally())
-        granted = [type_ for type_ in types if self.account.covers(TYPES[type_].scope)]
-        for type_ in types:
+        granted = [type_ for type_ in plans if self.account.has_scope(TYPES[type_].scope)]
+        for type_ in plans:
             if type_ not in granted:
-                # What somebody left out is their choice; but without any, nothing is collected.
-                refusal = OuraForbidden(NOT_GRANTED.format(scope=TYPES[type_].scope))
-                self.failed(type_, refusal, known=bool(granted))
-                self.report_unasked(type_, ledger[type_], refusal)
+                # Leaving out a scope is the person's choice; without any, nothing is collected.
+                error = OuraForbidden(_NOT_GRANTED.format(scope=TYPES[type_].scope))
+                self._record_failure(type_, error, is_repeat=bool(granted))
+                self._report_failure(type_, plans[type_].days, error)
         if not granted:
             return
         try:
             client = self.account.client(waiting)
         except OuraError as error:
-            self.all_failed(granted, error)
+            self._record_failures(granted, error)
             for type_ in granted:
-                self.report_unasked(type_, ledger[type_], error)
+                self._report_failure(type_, plans[type_].days, error)
             return
-        with client as self.client:
+        with client as self._client:
             for number, type_ in enumerate(granted):
                 try:
-                    self.collect_type(type_, ledger[type_])
+                    self._collect_type(type_, plans[type_])
                 except OuraRateLimited as error:
-                    # It holds for the whole token: another request would only prolong it.
-                    self.all_failed(granted[number + 1 :], error)
+                    # The limit is on the token: another request would only prolong it.
+                    self._record_failures(granted[number + 1 :], error)
                     break
                 except Exception as error:
                     # One type's failure must not stop the others.
-                    name = type(error).__name__
-                    log.exception("unexpected error", type=type_, error_type=name)
-                    unexpected = OuraError(f"Unexpected {name}; the log has where it arose.")
-                    self.failed(type_, unexpected)
+                    log.exception("unexpected error", type=type_, error_type=type(error).__name__)
+                    self._record_failure(type_, UnexpectedError(error))
 
-    def report_unasked(self, type_: str, ledger: Sequence[Known], error: OuraError) -> None:
-        """Report to the processor that what is due of a type could not be asked for at all."""
-        planned = plan(ledger, self.wish, self.clock())
-        self.report_failure(type_, merge([*planned.read, *planned.seek]), error)
-
-    def finish(self) -> None:
-        if not self.wish.dry_run:
+    def _finish_run(self) -> None:
+        if not self.options.dry_run:
             try:
-                self.processor.finish()
+                self.processor.finish_run()
             except ProcessorError as error:
                 log.warning("run not finished", error=str(error))
 
-    def collect_type(self, type_: str, ledger: Sequence[Known]) -> None:
-        planned = plan(ledger, self.wish, self.clock())
+    def _collect_type(self, type_: str, plan: Plan) -> None:
         try:
-            wanted = self.wanted(type_, planned)
+            wanted = self._days_to_fetch(type_, plan)
         except (OuraUnauthorized, OuraForbidden) as error:
-            # The rest of this type would only meet the same refusal.
-            self.failed(type_, error)
-            self.report_failure(type_, merge([*planned.read, *planned.seek]), error)
+            # The rest of this type would only be refused as well.
+            self._record_failure(type_, error)
+            self._report_failure(type_, plan.days, error)
             return
-        # The newest first: that is what people wait for, and where a refusal shows.
+        # The newest first: people wait for those, and a refusal shows at once.
         ranges = windows(wanted)[::-1]
         failures = 0
         for done, days in enumerate(ranges):
             self.progress(type_, done, len(ranges))
             try:
-                self.collect_range(type_, days)
+                self._collect_range(type_, days)
                 failures = 0
             except (OuraError, ProcessorError) as error:
-                self.failed(type_, error, days)
-                refused = isinstance(error, OuraUnauthorized | OuraForbidden)
-                rest = ranges[done:] if refused else [days]
-                self.report_failure(type_, sorted(rest), error)
+                self._record_failure(type_, error, days)
+                is_refused = isinstance(error, OuraUnauthorized | OuraForbidden)
+                self._report_failure(type_, sorted(ranges[done:]) if is_refused else [days], error)
                 if isinstance(error, OuraRateLimited):
                     raise
                 failures += 1
-                if refused or isinstance(error, ProcessorError) or failures >= PATIENCE:
+                if (
+                    is_refused
+                    or isinstance(error, ProcessorError)
+                    or failures >= _MAX_FAILURES_IN_A_ROW
+                ):
                     return
         self.progress(type_, len(ranges), len(ranges))
 
-    def wanted(self, type_: str, planned: Plan) -> list[Days]:
-        """The days to read; those that Oura's list of days has not are told to be read by that.
+    def _days_to_fetch(self, type_: str, plan: Plan) -> list[Days]:
+        """Return the days to fetch; planned days that Oura does not list are reported as empty.
 
-        A list that fails leaves the days that must be read in any case; one that is refused raises.
+        If Oura's list of days can't be fetched, return the days that are always fetched.
+        Raises OuraUnauthorized, OuraForbidden or OuraRateLimited.
         """
-        sought = merge(planned.seek)
-        if not sought:
-            return merge(planned.read)
+        searched = merge(plan.if_listed)
+        if not searched:
+            return merge(plan.always)
         asked_at = self.clock()
-        listed = Days(sought[0].start, sought[-1].end)
+        span = Days(searched[0].start, searched[-1].end)
         try:
-            at_oura, certain = self.days_at_oura(type_, listed)
+            listed, is_certain = self._listed_days(type_, span)
         except (OuraUnauthorized, OuraForbidden):
             raise
         except OuraError as error:
-            self.failed(type_, error, listed)
-            self.report_failure(type_, sought, error)
+            self._record_failure(type_, error, span)
+            self._report_failure(type_, searched, error)
             if isinstance(error, OuraRateLimited):
                 raise
-            return merge(planned.read)
-        # Of the others it is known already whether Oura has them.
-        found = intersect(from_days(at_oura), sought)
-        wanted = merge([*planned.read, *found])
-        empty = subtract(sought, windows(wanted))
-        if certain:
-            self.note_empty(type_, empty, asked_at)
+            return merge(plan.always)
+        # Days of the span that were not searched for need no fetch.
+        wanted = merge([*plan.always, *intersect(from_days(listed), searched)])
+        empty = subtract(searched, windows(wanted))
+        if is_certain:
+            self._report_empty(type_, empty, asked_at)
         else:
-            unsure = OuraBadAnswer("Oura's list has entries without a day: no day is sure to lack.")
-            self.failed(type_, unsure, listed)
-            self.report_failure(type_, empty, unsure)
+            uncertain = OuraBadAnswer(
+                "Oura's list has entries without a day, so no day is sure to have nothing."
+            )
+            self._record_failure(type_, uncertain, span)
+            self._report_failure(type_, empty, uncertain)
         return wanted
 
-    def days_at_oura(self, type_: str, wanted: Days) -> tuple[set[date], bool]:
-        found: set[date] = set()
-        all_certain = True
+    def _listed_days(self, type_: str, span: Days) -> tuple[set[date], bool]:
+        """Return the days that any collection has, and whether all entries had a day."""
+        listed: set[date] = set()
+        is_certain = True
         for collection in TYPES[type_].collections:
-            days, certain = self.client.days(collection, wanted)
-            found |= days
-            all_certain &= certain
-        return found, all_certain
+            days, all_dated = self._client.days(collection, span)
+            listed |= days
+            is_certain &= all_dated
+        return listed, is_certain
 
-    def collect_range(self, type_: str, days: Days) -> None:
+    def _collect_range(self, type_: str, days: Days) -> None:
         fetched_at = self.clock()
-        found = self.read(type_, days)
-        self.report.tallies[type_].fetched += len(found.documents) + len(found.undated)
-        for collection, number in found.strange.items():
-            error = OuraBadAnswer(f"Oura's {collection} has {number} entries that are none.")
-            self.failed(type_, error, days)
-        if self.wish.dry_run:
+        result = self._fetch(type_, days)
+        self.report.tallies[type_].fetched += len(result.documents) + len(result.undated)
+        for collection, count in result.malformed.items():
+            error = OuraBadAnswer(f"Oura's {collection} has {count} malformed entries.")
+            self._record_failure(type_, error, days)
+        if self.options.dry_run:
             return
-        span = None if found.undated or found.strange else days
-        ingest = self.processor.ingest
-        sent = ingest(
-            type_,
-            found.documents,
-            fetched_at=fetched_at,
-            span=span,
-            pages=found.pages,
-            read=found.read,
+        complete = None if result.undated or result.malformed else days
+        receipts = chain(
+            self.processor.ingest(
+                type_,
+                result.documents,
+                fetched_at=fetched_at,
+                complete=complete,
+                page_count=result.page_count,
+                document_count=result.document_count,
+            ),
+            # The processor rejects these, keeps them, and recognizes them the next time.
+            self.processor.ingest(type_, result.undated, fetched_at=fetched_at),
         )
-        # The processor rejects these, keeps them, and knows them the next time.
-        for receipt in chain(sent, ingest(type_, found.undated, fetched_at=fetched_at)):
-            self.count(type_, receipt)
-        if span is None:
-            whole = OuraBadAnswer("Oura sent entries without a day.")
-            self.report_failure(type_, [days], whole)
-        log.info("range collected", type=type_, documents=len(found.documents))
+        for receipt in receipts:
+            self._count_receipt(type_, receipt)
+        if complete is None:
+            self._report_failure(type_, [days], OuraBadAnswer("Oura sent entries without a day."))
+        log.info("range collected", type=type_, documents=len(result.documents))
 
-    def note_empty(self, type_: str, ranges: Iterable[Days], listed_at: datetime) -> None:
-        """Oura's list of days was read to its last page, and has none of these."""
-        if self.wish.dry_run:
+    def _report_empty(self, type_: str, ranges: Iterable[Days], listed_at: datetime) -> None:
+        """Report to the processor that Oura's complete list of days has none of these."""
+        if self.options.dry_run:
             return
         for days in ranges:
             try:
-                for _ in self.processor.ingest(type_, [], fetched_at=listed_at, span=days):
+                for _ in self.processor.ingest(type_, [], fetched_at=listed_at, complete=days):
                     pass
             except ProcessorError as error:
-                self.failed(type_, error, days)
+                self._record_failure(type_, error, days)
                 return
 
-    def read(self, type_: str, days: Days) -> Found:
-        """The documents of a range, each collection read to its last page."""
+    def _fetch(self, type_: str, days: Days) -> RangeResult:
+        """Fetch a range, each collection to its last page. Raises OuraError."""
         metric_type = TYPES[type_]
-        by_day: dict[date, dict[str, list[Document]]] = defaultdict(
+        by_day: dict[date, dict[str, list[OuraDocument]]] = defaultdict(
             lambda: {collection: [] for collection in metric_type.collections}
         )
-        undated: list[Document] = []
-        strange: Counter[str] = Counter()
-        read = 0
-        before = self.client.pages_read
+        undated: list[MetricDocument] = []
+        malformed: Counter[str] = Counter()
+        document_count = 0
+        pages_before = self._client.pages_read
         for collection in metric_type.collections:
-            for document in self.client.documents(collection, days):
-                read += 1
+            for document in self._client.documents(collection, days):
+                document_count += 1
                 if not isinstance(document, dict):
-                    strange[collection] += 1
+                    malformed[collection] += 1
                 elif (day := day_of(document)) is None:
-                    undated.append(without_a_day(collection, document))
+                    undated.append(_undated_document(collection, document))
                 else:
                     by_day[day][collection].append(document)
         mapped = (metric_type.map(day.isoformat(), by_day[day]) for day in sorted(by_day))
         documents = [document for document in mapped if document is not None]
-        return Found(documents, undated, strange, self.client.pages_read - before, read)
+        page_count = self._client.pages_read - pages_before
+        return RangeResult(documents, undated, malformed, page_count, document_count)
 
-    def report_failure(self, type_: str, ranges: Sequence[Days], error: Exception) -> None:
-        """Report to the processor what could not be read, and why.
+    def _report_failure(self, type_: str, ranges: Sequence[Days], error: Exception) -> None:
+        """Report to the processor which ranges could not be fetched, and why.
 
         Best effort: a report that fails is only logged.
         """
-        if self.wish.dry_run or not ranges:
+        if self.options.dry_run or not ranges:
             return
         try:
-            self.processor.report(type_, ranges, error, asked_at=self.clock())
-        except ProcessorError as refused:
-            log.warning("failure not reported", type=type_, error=str(refused))
+            self.processor.report_failure(type_, ranges, error, asked_at=self.clock())
+        except ProcessorError as report_error:
+            log.warning("failure not reported", type=type_, error=str(report_error))
 
-    def count(self, type_: str, receipt: Receipt) -> None:
+    def _count_receipt(self, type_: str, receipt: Receipt) -> None:
         tally = self.report.tallies[type_]
         tally.created += receipt.created
         tally.updated += receipt.updated
         tally.unchanged += receipt.unchanged
         tally.rejected += len(receipt.rejected)
-        known = receipt.again == len(receipt.rejected)
+        all_repeated = receipt.rejected_again == len(receipt.rejected)
         for sentence in receipt.rejected:
-            self.problem(type_, sentence, "rejected", known=known)
+            self._add_problem(type_, sentence, "rejected", is_repeat=all_repeated)
 
-    def problem(self, type_: str, error: str, kind: str, *, known: bool = False) -> None:
-        self.report.problems.append(Problem(self.account.user, type_, error, kind, known))
+    def _add_problem(self, type_: str, error: str, kind: str, *, is_repeat: bool = False) -> None:
+        self.report.problems.append(Problem(self.account.user, type_, error, kind, is_repeat))
 
-    def all_failed(self, types: Iterable[str], error: Exception) -> None:
+    def _record_failures(self, types: Iterable[str], error: Exception) -> None:
         for type_ in types:
-            self.failed(type_, error)
+            self._record_failure(type_, error)
 
-    def failed(
+    def _record_failure(
         self,
         type_: str,
         error: Exception,
         days: Days | None = None,
         *,
-        known: bool = False,
+        is_repeat: bool = False,
     ) -> None:
+        """Record a failure in the report and in the log."""
         kind = getattr(error, "kind", "error")
         self.report.tallies.setdefault(type_, Tally()).failed += 1
-        span = f"{days}: " if days else ""
-        self.problem(type_, f"{span}{error}", kind, known=known)
-        tell = log.warning if known else log.error
-        tell("collection failed", type=type_, error_type=kind, error=str(error))
+        self._add_problem(
+            type_, f"{days}: {error}" if days else str(error), kind, is_repeat=is_repeat
+        )
+        write = log.warning if is_repeat else log.error
+        write("collection failed", type=type_, error_type=kind, error=str(error))
 
 
-def without_a_day(collection: str, document: Document) -> Document:
-    """What the processor is told of a document that no row can be made from."""
+def _undated_document(collection: str, document: OuraDocument) -> MetricDocument:
+    """Return what is sent to the processor of an Oura document that no row can be made from."""
     return {
         "id": document.get("id"),
         "day": document.get("day"),

@@ -1,19 +1,21 @@
-"""What can go wrong with somebody else's API, one class for each thing a caller does differently.
+"""Errors of Oura's API and of the processor: one class for each way in which callers react.
 
 OuraError
-├── OuraUnavailable      no answer, 5xx, or garbage: worth another try
-│   └── OuraRateLimited  429: worth another try after `retry_after` seconds
+├── OuraUnavailable      no answer, 5xx, or no valid JSON: a retry may succeed
+│   └── OuraRateLimited  429: a retry may succeed after `retry_after` seconds
 ├── OuraUnauthorized     401: only a new token helps
-│   └── Disconnected     only a new consent of the person's does
-├── OuraForbidden        403, 426: only the person can help, at Oura
-└── OuraBadAnswer        an answer that will be the same next time
+│   └── Disconnected     only a new consent of the person helps
+├── OuraForbidden        403, 426: only the person can fix it, at Oura
+├── OuraBadAnswer        an answer that would be the same next time
+└── UnexpectedError      a bug in myhealth
 """
 
 
 class OuraError(Exception):
-    """Its text is a sentence for people: what happened, and what to do.
+    """The base class. The text is a sentence for people: what happened, and what to do.
 
-    As far as they are known: the HTTP status, Oura's collection, and its page, from 1.
+    `status` is the HTTP status, `collection` Oura's collection, and `page` its page, from 1; each
+    as far as it is known.
     """
 
     kind = "error"
@@ -50,15 +52,22 @@ class OuraBadAnswer(OuraError):
     kind = "bad_answer"
 
 
+class UnexpectedError(OuraError):
+    """Stands for an error that no code expects, in reports; the log has its traceback."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"Unexpected {type(error).__name__}; the log has the traceback.")
+
+
 class ProcessorError(Exception):
-    """The processor did not take documents; the text says what to do."""
+    """A request to the processor failed; the text says what to do."""
 
     kind = "processor"
     status: int | None = None
 
 
 class ProcessorUnavailable(ProcessorError):
-    """No answer, or one that says to come again."""
+    """No answer, or one that says to try again later."""
 
     kind = "processor_unavailable"
 

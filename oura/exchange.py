@@ -1,4 +1,4 @@
-"""One request and its whole answer, within bounds: requests' time-out is one for each read only."""
+"""One request and its whole answer, within limits; requests' time-out is for each read only."""
 
 import time
 from collections.abc import Mapping
@@ -9,48 +9,49 @@ import requests
 import urllib3
 
 # Oura's largest page, a thousand sleep periods, has some 15 MB.
-MOST_BYTES = 64 * 1024 * 1024
-MOST_SECONDS = 300.0
-PIECE = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+_MAX_SECONDS = 300.0
+_CHUNK_BYTES = 64 * 1024
 
 
-class TooLarge(requests.RequestException):
-    """The body goes beyond MOST_BYTES."""
+class ResponseTooLarge(requests.RequestException):
+    """The body is larger than MAX_RESPONSE_BYTES."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-def ask(
+def send_request(
     session: requests.Session,
     method: str,
     url: str,
     *,
-    most_seconds: float = MOST_SECONDS,
+    max_seconds: float = _MAX_SECONDS,
     **options: Any,
-) -> Answer:
-    """Return the answer, its body decoded and read to the end.
+) -> Response:
+    """Return the response, with its body decoded and read to the end.
 
-    Raises requests.Timeout, TooLarge, or another requests.RequestException.
+    Raises requests.Timeout, ResponseTooLarge, or another requests.RequestException.
     """
-    deadline = time.monotonic() + most_seconds
+    deadline = time.monotonic() + max_seconds
     # A redirect would carry the token to another place.
     with session.request(method, url, stream=True, allow_redirects=False, **options) as response:
-        return Answer(response.status_code, response.headers, body_of(response.raw, deadline))
+        body = _read_body(response.raw, deadline)
+        return Response(response.status_code, response.headers, body)
 
 
-def body_of(raw: Any, deadline: float) -> bytes:
+def _read_body(raw: Any, deadline: float) -> bytes:
     body = bytearray()
     try:
-        # `read` would wait until a piece is full, however slowly it drips.
-        while piece := raw.read1(PIECE, decode_content=True):
-            body += piece
-            if len(body) > MOST_BYTES:
-                raise TooLarge
+        # `read` would wait until a chunk is full, however slowly the bytes come.
+        while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
+            body += chunk
+            if len(body) > MAX_RESPONSE_BYTES:
+                raise ResponseTooLarge
             if time.monotonic() > deadline:
                 raise requests.Timeout
     except urllib3.exceptions.ReadTimeoutError:

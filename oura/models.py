@@ -1,4 +1,4 @@
-"""Who is connected to Oura, by which tokens, and how much of Oura's request limit is left."""
+"""Connections to Oura with their tokens, and how much of Oura's request limit is left."""
 
 from typing import Self
 
@@ -11,28 +11,29 @@ from oura.client import origin_of
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     def living(self) -> Self:
+        """Return the connections that have not ended."""
         return self.filter(ended="")
 
     def served(self) -> Self:
-        """Those of the Oura, or the stand-in, that the settings lead to: no other gets tokens."""
+        """Return the connections of this OURA_API_URL's origin: tokens are sent nowhere else."""
         return self.filter(origin=origin_of(settings.OURA_API_URL))
 
     def of_shard(self, number: int, shards: int) -> Self:
-        """One of `shards` parts of all people, from 0."""
+        """Return the connections of one of `shards` parts of all people, counted from 0."""
         return self.annotate(part=models.functions.Mod("user_id", models.Value(shards))).filter(
             part=number
         )
 
 
 class Connection(models.Model):
-    """A person's Oura account. Tokens are encrypted (`oura.vault`).
+    """A person's consent at Oura. The tokens are encrypted (`oura.vault`).
 
-    Oura's refresh tokens work once, so whoever wants to spend one first takes the lease, in a
-    statement of its own, and only then asks Oura (`oura.tokens`).
+    Oura's refresh tokens work once, so a process takes the lease in a separate statement before it
+    uses one (`oura.tokens`).
     """
 
     class Ended(models.TextChoices):
-        """Why only a new consent helps."""
+        """Why a connection has ended, so that only a new consent helps."""
 
         REFUSED = "refused", "revoked or expired at Oura"
         INTERRUPTED = "interrupted", "interrupted while it was being renewed"
@@ -42,28 +43,34 @@ class Connection(models.Model):
     )
     oura_user_id = models.CharField(max_length=128, unique=True, editable=False)
     origin = models.CharField(
-        max_length=16, editable=False, help_text="Whose tokens these are: oura or sandbox."
+        max_length=16, editable=False, help_text="Where the tokens come from: oura or sandbox."
     )
     access_token = models.BinaryField(editable=False)
     refresh_token = models.BinaryField(editable=False)
     generation = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Raised with every new pair of tokens."
+        default=0, editable=False, help_text="Incremented with every new pair of tokens."
     )
-    expires_at = models.DateTimeField(help_text="When the access token ends.")
-    scopes = models.JSONField(default=list, help_text="Granted, without Oura's prefix.")
-    token_url = models.URLField(editable=False, help_text="The address that gave these tokens.")
+    expires_at = models.DateTimeField(help_text="When the access token expires.")
+    scopes = models.JSONField(
+        default=list, help_text="What the person agreed to share, without Oura's prefix."
+    )
+    token_url = models.URLField(editable=False, help_text="The address that issued these tokens.")
     lease = models.UUIDField(null=True, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
     unanswered = models.BooleanField(
-        default=False, editable=False, help_text="A renewal was asked for and no answer was kept."
+        default=False,
+        editable=False,
+        help_text="A renewal was requested, and no answer was stored.",
     )
     ended = models.CharField(max_length=16, blank=True, choices=Ended)
     connected_at = models.DateTimeField(default=timezone.now)
     collected_at = models.DateTimeField(
-        null=True, help_text="When a run last brought everything; empty until the first."
+        null=True, help_text="When a run last collected everything."
     )
-    asked_at = models.DateTimeField(null=True, help_text="When a run last asked Oura.")
-    problem = models.TextField(blank=True, help_text="What the last run lacked, in a sentence.")
+    asked_at = models.DateTimeField(null=True, help_text="When a run last began.")
+    problem = models.TextField(
+        blank=True, help_text="What went wrong in the last run, in a sentence."
+    )
 
     objects = ConnectionQuerySet.as_manager()
 
@@ -76,9 +83,9 @@ class Connection(models.Model):
 
 
 class RequestBudget(models.Model):
-    """What all our processes may still ask of Oura: a bucket that fills with time (`oura.budget`).
+    """How many requests all our processes may still send: a token bucket (`oura.budget`).
 
-    One row; Oura counts over an application's people together.
+    There is one row, since Oura's limit is on an application, not on a person.
     """
 
     left = models.FloatField()

@@ -1,4 +1,4 @@
-"""The pages that connect a person's Oura account: where consent begins, where it comes back."""
+"""The pages that connect a person's Oura account and disconnect it."""
 
 import hmac
 import secrets
@@ -19,69 +19,69 @@ from oura.models import Connection
 
 log = structlog.get_logger("oura.pages")
 
-KEY = "oura_consent"
-PATIENCE = 600.0  # Seconds for which Oura's codes live.
-ACCOUNT = "account"
-WELCOME = (
-    "Connected. Your history is on its way: it comes with the next collection, within the hour."
+_SESSION_KEY = "oura_consent"
+_CODE_SECONDS = 600.0  # The lifetime of Oura's codes.
+_EXPIRED = "This link from Oura has expired or was already used. Please start again."
+_CONNECTED = (
+    "Connected. Your history is on its way: it is collected by the next run, within the hour."
 )
 
 
 @login_required
 @require_POST
-def begin(request: HttpRequest) -> HttpResponse:
-    """`POST /connect/oura/`: on to Oura's consent page."""
+def connect_oura(request: HttpRequest) -> HttpResponse:
+    """`POST /connect/oura/`: redirect to Oura's consent page."""
     if not settings.OURA_CLIENT_ID:
         return redirect("register-oura")
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
-    request.session[KEY] = {"state": state, "verifier": verifier, "since": time.time()}
+    request.session[_SESSION_KEY] = {"state": state, "verifier": verifier, "since": time.time()}
     return redirect(provider.consent_url(connections.redirect_uri(), state, verifier))
 
 
 @login_required
 @require_GET
-def callback(request: HttpRequest) -> HttpResponse:
-    """`GET /connect/oura/callback`: back from Oura, with a code or a refusal."""
-    # Taken out, so that an answer is believed once.
-    begun = request.session.pop(KEY, None)
-    if refusal := refused(request, begun):
-        return failed(request, *refusal)
+def oura_callback(request: HttpRequest) -> HttpResponse:
+    """`GET /connect/oura/callback`: the redirect from Oura, with a code or an error."""
+    # Removed, so that a callback is accepted only once.
+    consent = request.session.pop(_SESSION_KEY, None)
+    if refusal := _callback_error(request, consent):
+        return _not_connected(request, *refusal)
     try:
-        done = connections.connect(request.user, request.GET["code"], begun["verifier"])
+        result = connections.connect(request.user, request.GET["code"], consent["verifier"])
     except provider.GrantRefused:
-        return failed(request, "expired", "Oura's answer was used before, or came too late.")
+        return _not_connected(request, "expired", _EXPIRED)
     except OuraError as error:
-        return failed(request, error.kind, str(error))
-    if done.missing:
-        names = ", ".join(sorted(done.missing))
+        return _not_connected(request, error.kind, str(error))
+    if result.missing_scopes:
+        names = ", ".join(sorted(result.missing_scopes))
         messages.warning(
             request,
-            f"Connected, but Oura says that you did not allow: {names}. "
-            "Connect again and leave it ticked to have everything collected.",
+            f"Connected, but you did not allow: {names}. "
+            "Connect again and leave these boxes ticked to have everything collected.",
         )
     else:
-        messages.success(request, WELCOME)
-    return redirect(ACCOUNT)
+        messages.success(request, _CONNECTED)
+    return redirect("account")
 
 
-def refused(request: HttpRequest, begun: Any) -> tuple[str, str] | None:
-    """Why an answer is not to be believed: a stable word and a sentence; None for a good one."""
-    if begun is None or time.time() - begun["since"] > PATIENCE:
-        return "expired", "This answer of Oura's belongs to no connection that is being made here."
-    given = request.GET.get("state", "")
-    if not hmac.compare_digest(given.encode(), begun["state"].encode()):
-        return "state", "This answer of Oura's was meant for another visit."
+def _callback_error(request: HttpRequest, consent: Any) -> tuple[str, str] | None:
+    """Return why a callback is refused, as a code and a sentence; None if it is valid."""
+    if consent is None or time.time() - consent["since"] > _CODE_SECONDS:
+        return "expired", _EXPIRED
+    state = request.GET.get("state", "")
+    if not hmac.compare_digest(state.encode(), consent["state"].encode()):
+        return "state", "This link from Oura belongs to another sign-in. Please start again."
     issuer = provider.endpoints().issuer
     if "iss" in request.GET and issuer and request.GET["iss"] != issuer:
-        return "issuer", "This answer does not come from Oura."
+        return "issuer", "This link does not come from Oura."
     if request.GET.get("error") == "access_denied":
-        return "denied", "You did not agree at Oura, so nothing was connected."
+        return "denied", "You declined at Oura, so nothing was connected."
     if "error" in request.GET or not request.GET.get("code"):
         return "refused", "Oura refused; its application settings may not fit this address."
     return None
 
 
-def failed(request: HttpRequest, code: str, sentence: str) -> HttpResponse:
+def _not_connected(request: HttpRequest, code: str, sentence: str) -> HttpResponse:
     log.warning("connecting failed", reason=code)
     context = {"sentence": sentence, "code": code}
     return render(request, "oura/not_connected.html", context, status=400)
@@ -89,27 +89,27 @@ def failed(request: HttpRequest, code: str, sentence: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def end(request: HttpRequest) -> HttpResponse:
-    """`POST /disconnect/oura/`: revoked at Oura and forgotten here; the days stay."""
+def disconnect_oura(request: HttpRequest) -> HttpResponse:
+    """`POST /disconnect/oura/`: revoke the tokens at Oura and delete them; the days stay."""
     user: Any = request.user
-    held = Connection.objects.filter(user=user).first()
-    if held is None:
+    connection = Connection.objects.filter(user=user).first()
+    if connection is None:
         messages.info(request, "No Oura account is connected.")
-    elif connections.disconnect(held):
+    elif connections.disconnect(connection):
         messages.success(request, "Disconnected. Your days stay here until you delete them.")
     else:
         messages.warning(
             request,
-            "Disconnected here, but Oura did not confirm it: remove myhealth in your Oura "
-            "account's list of applications, too.",
+            "Disconnected here, but Oura did not confirm it: also remove myhealth from the list "
+            "of applications in your Oura account.",
         )
-    return redirect(ACCOUNT)
+    return redirect("account")
 
 
 @login_required
 @require_GET
-def register(request: HttpRequest) -> HttpResponse:
-    """`GET /connect/oura/register`: how to make an application at Oura, with what to paste."""
+def register_oura(request: HttpRequest) -> HttpResponse:
+    """`GET /connect/oura/register`: how to register an application at Oura, step by step."""
     context = {
         "redirect_uri": connections.redirect_uri(),
         "site": settings.PUBLIC_URL,

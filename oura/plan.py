@@ -1,9 +1,9 @@
-"""What to ask Oura for, and why: a pure function of the ledger, the wish and the clock.
+"""Which days to fetch from Oura, and why: a pure function of the ledger, the options and the time.
 
-Asked at every run: the last 14 days, what was asked too early, and days up to a quarter old that
-wait for the next sync. Asked once: what never was. Asked again after a while: what failed, and
-older days on a schedule that thins out, since Oura revises. Few, wide requests: what one request
-can bring along costs nothing.
+Fetched at every run: the last 14 days, days that were fetched too early, and days up to a quarter
+of a year old that wait for the next sync. Fetched once: days that never were. Fetched again after
+a while: what failed, and older days at growing intervals, since Oura revises them. Requests are
+few and wide: days that fit into a request that is made anyway cost nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,26 +12,25 @@ from datetime import UTC, date, datetime, timedelta
 
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, intersect, merge, shift, subtract
 
-# Oura still revises these.
-RECENT = timedelta(days=13)
+# From the first to the last of the 14 days that Oura still revises.
+RECENT_SPAN = timedelta(days=13)
 # Oura suggests one to three months a request; four keep memory small and requests few.
 WINDOW_DAYS = 120
-# What the window of the last 14 days can hold besides, at no further request.
-REACH = timedelta(days=WINDOW_DAYS - 3)
-# Days are read again when they are so many days old, and at each full year.
-AGES = (13, 30, 90)
-YEAR = 365
-# Days that Oura had nothing of are asked for once more, then after a tenth of their age.
-GAP_AGE = 10
-GAP_REST = timedelta(hours=20)
-# More windows than this of days that may hold nothing: ask for the list of days first.
-MOST_BLIND = 2
-# Why days that nobody knows anything of are looked for again.
-FAR = "Oura had nothing"
+# How far back the window with the last 14 days reaches: these days need no further request.
+_LATEST_WINDOW = timedelta(days=WINDOW_DAYS - 3)
+# Days are fetched again at these ages, in days, and at each full year.
+_REREAD_AGES = (13, 30, 90)
+_YEAR_DAYS = 365
+# Days that Oura had nothing for are fetched a second time, then after a tenth of their age.
+_GAP_AGE_DIVISOR = 10
+_SHORTEST_GAP_WAIT = timedelta(hours=20)
+# With more windows than this that may hold nothing, fetch Oura's list of days first.
+_MAX_UNLISTED_WINDOWS = 2
+_OURA_HAD_NOTHING = "Oura had nothing"
 
 
 @dataclass(frozen=True)
-class Known(Days):
+class LedgerRange(Days):
     """Days that the ledger has in one state."""
 
     state: str
@@ -42,10 +41,10 @@ class Known(Days):
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a run is asked for: days, or all, or what is not held, or (neither) what is due.
+class CollectOptions:
+    """What to collect: days, or everything, or all that is missing, or (without these) what is due.
 
-    A dry run reads, and sends nothing; with `plan_only` nothing is read either.
+    A dry run fetches, and sends nothing; with `plan_only` nothing is fetched either.
     """
 
     days: Days | None = None
@@ -56,137 +55,162 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Due(Days):
-    """Days to ask for, and why in a few words."""
+class PlannedRange(Days):
+    """Days to fetch, and the reason in a few words."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`read`: to be read in any case. `seek`: to be read as far as Oura's list of days has them."""
+    """Ranges to fetch: `always`, and `if_listed`, of which only the days in Oura's list of days."""
 
-    read: tuple[Due, ...]
-    seek: tuple[Due, ...] = ()
+    always: tuple[PlannedRange, ...]
+    if_listed: tuple[PlannedRange, ...] = ()
+
+    @property
+    def days(self) -> list[Days]:
+        """All days of the plan, merged."""
+        return merge([*self.always, *self.if_listed])
 
 
-def plan(ledger: Sequence[Known], wish: Wish, now: datetime) -> Plan:
-    """What to ask for one type. The ledger has each day from FIRST_DAY to tomorrow once."""
+def make_plan(ledger: Sequence[LedgerRange], options: CollectOptions, now: datetime) -> Plan:
+    """Return what to fetch of one type.
+
+    The ledger must have each day from FIRST_DAY to tomorrow exactly once.
+    """
     today = now.astimezone(UTC).date()
-    if wish.days:
-        return Plan((Due(wish.days.start, wish.days.end, "asked for"),))
-    recent = recently(ledger, today)
-    if wish.everything:
-        whole = Due(FIRST_DAY, today + ONE_DAY, "all of the history")
-        return Plan((recent, *held(ledger)), (whole,))
-    late = [due for each in ledger if (due := urgent(each, now))]
-    gaps = missing(ledger) if wish.repair else gaps_due(ledger, today, now)
-    near = [each for each in gaps if each.start >= today - REACH]
-    blind = [*unasked(ledger), *(each for each in gaps if each.start < today - REACH)]
-    read = (recent, *late, *near, *again(ledger, today))
-    if len(windows(blind)) > MOST_BLIND or any(each.why == FAR for each in blind):
-        return Plan(read, tuple(blind))
-    return Plan((*read, *blind))
+    if options.days:
+        return Plan((PlannedRange(options.days.start, options.days.end, "requested"),))
+    recent = _recent_range(ledger, today)
+    if options.everything:
+        history = PlannedRange(FIRST_DAY, today + ONE_DAY, "the whole history")
+        return Plan((recent, *_stored(ledger)), (history,))
+    gaps = _repairs(ledger) if options.repair else _gaps_due(ledger, today, now)
+    near = [gap for gap in gaps if gap.start >= today - _LATEST_WINDOW]
+    far = [gap for gap in gaps if gap.start < today - _LATEST_WINDOW]
+    always = (recent, *_retries_due(ledger, now), *near, *_rereads_due(ledger, today))
+    uncertain = (*_never_fetched(ledger), *far)
+    had_nothing = any(planned.why == _OURA_HAD_NOTHING for planned in uncertain)
+    if had_nothing or len(windows(uncertain)) > _MAX_UNLISTED_WINDOWS:
+        return Plan(always, uncertain)
+    return Plan((*always, *uncertain))
 
 
-def recently(ledger: Sequence[Known], today: date) -> Due:
-    """The last 14 days; and from the last day held less as many, if that is one request still."""
-    lasts = [each.end for each in ledger if each.state in ("held", "partial")]
-    last = min(max(lasts, default=today), today)
-    if last >= today - ONE_DAY or last - RECENT < today - REACH:
-        return Due(max(today - RECENT, FIRST_DAY), today + ONE_DAY, "the last 14 days")
-    return Due(
-        max(last - RECENT, FIRST_DAY), today + ONE_DAY, "since the last day held, and 14 more"
-    )
+def _recent_range(ledger: Sequence[LedgerRange], today: date) -> PlannedRange:
+    """Return the last 14 days, or, after a pause, those from 13 days before the last stored day.
+
+    The longer range is taken only if it still is a single request.
+    """
+    stored_ends = [entry.end for entry in ledger if entry.state in ("held", "partial")]
+    last = min(max(stored_ends, default=today), today)
+    if last >= today - ONE_DAY or last - RECENT_SPAN < today - _LATEST_WINDOW:
+        start, why = today - RECENT_SPAN, "the last 14 days"
+    else:
+        start, why = last - RECENT_SPAN, "from 13 days before the last stored day"
+    return PlannedRange(max(start, FIRST_DAY), today + ONE_DAY, why)
 
 
-def urgent(known: Known, now: datetime) -> Due | None:
-    """What of it can't wait."""
-    if known.state == "not_synced" and known.why in ("early", "late"):
-        return Due(known.start, known.end, f"asked too early ({known.why})")
-    tried = known.state in ("failed", "no_permission", "rejected")
-    if tried and known.next_at and known.next_at <= now:
-        return Due(known.start, known.end, f"{known.state.replace('_', ' ')} before")
-    return None
+def _retries_due(ledger: Iterable[LedgerRange], now: datetime) -> list[PlannedRange]:
+    """Return what was fetched too early, and what failed and is due again."""
+    due = []
+    for entry in ledger:
+        tried = entry.state in ("failed", "no_permission", "rejected")
+        if entry.state == "not_synced" and entry.why in ("early", "late"):
+            due.append(PlannedRange(entry.start, entry.end, "fetched too early"))
+        elif tried and entry.next_at and entry.next_at <= now:
+            why = f"{entry.state.replace('_', ' ')} before"
+            due.append(PlannedRange(entry.start, entry.end, why))
+    return due
 
 
-def unasked(ledger: Iterable[Known]) -> list[Due]:
+def _never_fetched(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
     return [
-        Due(each.start, each.end, "never asked") for each in ledger if each.state == "not_asked"
+        PlannedRange(entry.start, entry.end, "never fetched")
+        for entry in ledger
+        if entry.state == "not_asked"
     ]
 
 
-def missing(ledger: Iterable[Known]) -> list[Due]:
-    """All that is not held, whatever the reason and however often it was asked for."""
+def _repairs(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
+    """Return all that was fetched and is missing, whatever the reason and however often."""
     others = ("held", "not_asked")
     return [
-        Due(each.start, each.end, FAR if each.why == "before" else f"repair: {each.state}")
-        for each in ledger
-        if each.state not in others
+        PlannedRange(
+            entry.start,
+            entry.end,
+            _OURA_HAD_NOTHING if entry.why == "before" else f"repair: {entry.state}",
+        )
+        for entry in ledger
+        if entry.state not in others
     ]
 
 
-def gaps_due(ledger: Sequence[Known], today: date, now: datetime) -> list[Due]:
-    """Days that Oura had nothing of: those whose turn it is, or all older ones if any's it is."""
-    gaps = [each for each in ledger if each.state in ("none", "not_worn", "not_synced", "rejected")]
-    due = [each for each in gaps if is_due(each, today, now)]
-    is_far = any(each.start < today - REACH for each in due)
+def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list[PlannedRange]:
+    """Return the days that Oura had nothing for and that are due again.
+
+    If any day beyond the latest window is due, so are all others there: one list answers for all.
+    """
+    gaps = [gap for gap in ledger if gap.state in ("none", "not_worn", "not_synced", "rejected")]
+    due = [gap for gap in gaps if _is_gap_due(gap, today, now)]
+    is_far_due = any(gap.start < today - _LATEST_WINDOW for gap in due)
     return [
-        Due(each.start, each.end, FAR)
-        for each in gaps
-        if each in due or (is_far and each.start < today - REACH)
+        PlannedRange(gap.start, gap.end, _OURA_HAD_NOTHING)
+        for gap in gaps
+        if gap in due or (is_far_due and gap.start < today - _LATEST_WINDOW)
     ]
 
 
-def is_due(gap: Known, today: date, now: datetime) -> bool:
+def _is_gap_due(gap: LedgerRange, today: date, now: datetime) -> bool:
     if gap.why == "before" or gap.asked_at is None or gap.next_at:
         return False
-    rest = max(GAP_REST, timedelta((today - gap.end).days / GAP_AGE))
-    return gap.times <= 1 or now - gap.asked_at >= rest
+    wait = max(_SHORTEST_GAP_WAIT, timedelta((today - gap.end).days / _GAP_AGE_DIVISOR))
+    return gap.times <= 1 or now - gap.asked_at >= wait
 
 
-def held(ledger: Iterable[Known]) -> list[Due]:
+def _stored(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
     return [
-        Due(each.start, each.end, "held") for each in ledger if each.state in ("held", "partial")
+        PlannedRange(entry.start, entry.end, "stored")
+        for entry in ledger
+        if entry.state in ("held", "partial")
     ]
 
 
-def again(ledger: Sequence[Known], today: date) -> list[Due]:
-    """Older days whose age calls for another reading: of an age all, once some are overdue.
+def _rereads_due(ledger: Sequence[LedgerRange], today: date) -> list[PlannedRange]:
+    """Return older days that have reached an age at which Oura may have revised them."""
+    ages = (*_REREAD_AGES, *range(_YEAR_DAYS, (today - FIRST_DAY).days, _YEAR_DAYS))
+    return [due for age in ages for due in _rereads_due_at_age(ledger, age, today)]
 
-    A day is overdue a quarter of that age later, so that days are asked for by weeks and months.
+
+def _rereads_due_at_age(ledger: Iterable[LedgerRange], age: int, today: date) -> list[PlannedRange]:
+    """Return all days that are due at this age, once one of them is overdue.
+
+    A day is overdue a quarter of the age later, so that days are fetched by weeks and months.
     """
-    return [
-        due
-        for age in (*AGES, *range(YEAR, (today - FIRST_DAY).days, YEAR))
-        for due in at_age(ledger, age, today)
-    ]
+    due = [part for entry in ledger if (part := _part_due_at_age(entry, age, today))]
+    overdue = today - timedelta(age + (age // 4 if age > RECENT_SPAN.days else 1))
+    return due if any(part.start <= overdue for part in due) else []
 
 
-def at_age(ledger: Iterable[Known], age: int, today: date) -> list[Due]:
-    due = [each for known in ledger if (each := aged(known, age, today))]
-    late = today - timedelta(age + (age // 4 if age > RECENT.days else 1))
-    return due if any(each.start <= late for each in due) else []
+def _part_due_at_age(entry: LedgerRange, age: int, today: date) -> PlannedRange | None:
+    """Return the part that has reached the age since it was last fetched.
 
-
-def aged(known: Known, age: int, today: date) -> Due | None:
-    """The part that has reached the age since it was last read.
-
-    Held days of which nobody knows when they were read are taken never to have been.
+    Stored days without a time of a fetch count as never fetched.
     """
-    if known.state not in ("held", "partial"):
+    if entry.state not in ("held", "partial"):
         return None
-    read_on = known.asked_at.astimezone(UTC).date() if known.asked_at else FIRST_DAY
-    part = known.clamped(read_on - timedelta(age - 1), today - timedelta(age))
-    return Due(part.start, part.end, f"{age} days old") if part else None
+    fetched_on = entry.asked_at.astimezone(UTC).date() if entry.asked_at else FIRST_DAY
+    part = entry.clamped(fetched_on - timedelta(age - 1), today - timedelta(age))
+    return PlannedRange(part.start, part.end, f"{age} days old") if part else None
 
 
-def windows(wanted: Iterable[Days]) -> list[Days]:
-    """The fewest ranges that hold all these days, oldest first, none over WINDOW_DAYS."""
-    found: list[Days] = []
-    left = merge(wanted)
-    while left:
-        widest = Days(left[0].start, shift(left[0].start, WINDOW_DAYS - 1))
-        found.append(Days(widest.start, intersect(left, [widest])[-1].end))
-        left = subtract(left, [widest])
-    return found
+def windows(ranges: Iterable[Days]) -> list[Days]:
+    """Return the fewest ranges of at most WINDOW_DAYS that cover all these days, oldest first."""
+    result: list[Days] = []
+    remaining = merge(ranges)
+    while remaining:
+        start = remaining[0].start
+        widest = Days(start, shift(start, WINDOW_DAYS - 1))
+        result.append(Days(start, intersect(remaining, [widest])[-1].end))
+        remaining = subtract(remaining, [widest])
+    return result

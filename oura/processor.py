@@ -1,4 +1,4 @@
-"""The processor, as the collector sees it: over HTTP, with one token."""
+"""A client of the processor's API, for the collector."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,35 +12,40 @@ from metrics import TYPES
 from myhealth import __version__
 from myhealth.days import ONE_DAY, Days
 from oura.errors import ProcessorError, ProcessorUnavailable
-from oura.exchange import Answer, ask
-from oura.plan import Known
+from oura.exchange import Response, send_request
+from oura.plan import LedgerRange
 from oura.retries import Waiting, retry_after
 
-MOST_DOCUMENTS = 5_000
-# The processor takes 10 MiB; less at a time keeps the memory of both small.
-MOST_BYTES = 2 * 1024 * 1024
-NOT_UNDERSTOOD = (AttributeError, KeyError, TypeError, ValueError)
-STRANGE = "The processor's answer can't be understood. Is PROCESSOR_URL right?"
+MAX_BATCH_DOCUMENTS = 5_000
+# The processor accepts 10 MiB; smaller requests need less memory on both sides.
+MAX_BATCH_BYTES = 2 * 1024 * 1024
+# What reading an answer of an unexpected form raises.
+_FORM_ERRORS = (AttributeError, KeyError, TypeError, ValueError)
+_UNEXPECTED_ANSWER = "The processor's answer can't be understood. Is PROCESSOR_URL right?"
 
-Document = dict[str, Any]
+MetricDocument = dict[str, Any]
 
 
 @dataclass
 class Receipt:
-    """What the processor says of the documents sent.
+    """The processor's answer to one request with documents.
 
-    `rejected` has a sentence for each document; `again` of them were known before.
+    `rejected` has a sentence for each rejected document; `rejected_again` is how many of them had
+    been rejected before.
     """
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     rejected: tuple[str, ...] = ()
-    again: int = 0
+    rejected_again: int = 0
 
 
 class Processor:
-    """Raises ProcessorError; what may pass is tried again, since ingest is idempotent."""
+    """A connection to the processor, for one user.
+
+    Methods raise ProcessorError. Temporary failures are retried: all requests are idempotent.
+    """
 
     def __init__(
         self,
@@ -75,18 +80,22 @@ class Processor:
     def __exit__(self, *_: object) -> None:
         self.session.close()
 
-    def ledger(self) -> dict[str, list[Known]]:
-        """The state of every day, from the first ring to tomorrow, by type."""
-        found = self._get("/api/v1/metrics/ledger")
+    def ledger(self) -> dict[str, list[LedgerRange]]:
+        """Return the state of every day, from FIRST_DAY to tomorrow, by type."""
+        parameters = {"user": self.user} if self.user else {}
+        body = _json_object(self._send("GET", "/api/v1/metrics/ledger", params=parameters))
         try:
-            return {name: known_of(found.get(name)) for name in TYPES}
-        except NOT_UNDERSTOOD:
-            raise ProcessorError(STRANGE) from None
+            return {name: _ledger_ranges(body[name]) for name in TYPES}
+        except _FORM_ERRORS:
+            raise ProcessorError(_UNEXPECTED_ANSWER) from None
 
-    def report(
+    def report_failure(
         self, type_: str, ranges: Sequence[Days], error: Exception, *, asked_at: datetime
     ) -> None:
-        """Tell which ranges could not be read, and why. Tried once: the next run meets them."""
+        """Report which ranges could not be fetched, and why.
+
+        Sent only once: if it is lost, the ranges are due at the next run all the same.
+        """
         kind = getattr(error, "kind", "error")
         body = {
             "type": type_,
@@ -98,184 +107,182 @@ class Processor:
             "collection": getattr(error, "collection", None),
             "page": getattr(error, "page", None),
         }
-        self._once("POST", "/api/v1/reports", data=orjson.dumps(body))
+        self._send_once("POST", "/api/v1/reports", data=orjson.dumps(body))
 
-    def finish(self) -> dict[str, Any]:
-        """End the run; returns what it brought, and the days that are missing after it."""
-        return json_of(self._ask("POST", "/api/v1/runs", data=orjson.dumps({"user": self.user})))
-
-    def _get(self, path: str) -> dict[str, Any]:
-        parameters = {"user": self.user} if self.user else {}
-        found = json_of(self._ask("GET", path, params=parameters))
-        if not found:
-            raise ProcessorError(STRANGE)
-        return found
+    def finish_run(self) -> None:
+        """Report that the run has ended."""
+        self._send("POST", "/api/v1/runs", data=orjson.dumps({"user": self.user}))
 
     def ingest(
         self,
         type_: str,
-        documents: Iterable[Document],
+        documents: Iterable[MetricDocument],
         *,
         fetched_at: datetime,
-        span: Days | None = None,
-        pages: int | None = None,
-        read: int | None = None,
+        complete: Days | None = None,
+        page_count: int | None = None,
+        document_count: int | None = None,
     ) -> Iterator[Receipt]:
-        """Send the documents; a receipt for each request.
+        """Send the documents, and yield a receipt for each request.
 
-        With a `span` they are, in the order of their days, all that Oura has of it: `read` of
-        Oura's documents on so many `pages`.
+        With a `complete` range, the documents must be all that Oura has of it, in the order of
+        their days. The counts are of Oura's pages and documents that the range was made from.
         """
-        for batch, part in batches(documents, span):
-            told: dict[str, Any] | None = None
+        for batch, part in batches(documents, complete):
+            read: dict[str, Any] | None = None
             if part:
-                told = {"start": part.start, "end": part.end}
-                if pages is not None:
-                    told |= {"pages": pages, "documents": read}
+                read = {"start": part.start, "end": part.end}
+                if page_count is not None:
+                    read |= {"pages": page_count, "documents": document_count}
             envelope = orjson.dumps(
                 {
                     "type": type_,
                     "user": self.user,
                     "origin": self.origin,
                     "fetched_at": fetched_at,
-                    "read": told,
+                    "read": read,
                     "data": [orjson.Fragment(document) for document in batch],
                 }
             )
-            yield receipt_of(self._ask("POST", "/api/v1/ingest", data=envelope))
+            yield _to_receipt(self._send("POST", "/api/v1/ingest", data=envelope))
 
-    def _ask(self, method: str, path: str, **options: Any) -> Answer:
-        return self.waiting.retrying(ProcessorUnavailable)(self._once, method, path, **options)
+    def _send(self, method: str, path: str, **options: Any) -> Response:
+        retrying = self.waiting.retrying(ProcessorUnavailable)
+        return retrying(self._send_once, method, path, **options)
 
-    def _once(self, method: str, path: str, **options: Any) -> Answer:
+    def _send_once(self, method: str, path: str, **options: Any) -> Response:
         url = self.base_url + path
         try:
-            answer = ask(self.session, method, url, timeout=self.timeout, **options)
+            response = send_request(self.session, method, url, timeout=self.timeout, **options)
         except requests.RequestException as error:
             raise ProcessorUnavailable(
                 f"The processor can't be reached ({type(error).__name__}). "
                 "Is it running, and is PROCESSOR_URL right?"
             ) from None
         try:
-            raise_for(answer)
+            _raise_for_status(response)
         except ProcessorError as error:
-            error.status = answer.status
+            error.status = response.status
             raise
-        return answer
+        return response
 
 
-def raise_for(answer: Answer) -> None:
-    if 200 <= answer.status < 300 or is_refusal(answer):
+def _raise_for_status(response: Response) -> None:
+    if 200 <= response.status < 300 or _all_rejected(response):
         return
-    if answer.status >= 500 or answer.status == 429:
-        wait = retry_after(answer.headers.get("Retry-After"))
-        raise ProcessorUnavailable(f"The processor failed ({answer.status}).", wait)
-    if answer.status == 401:
+    if response.status >= 500 or response.status == 429:
+        wait = retry_after(response.headers.get("Retry-After"))
+        raise ProcessorUnavailable(f"The processor failed ({response.status}).", wait)
+    if response.status == 401:
         raise ProcessorError("The processor refuses our token. Check INGEST_TOKENS on both sides.")
-    if 300 <= answer.status < 400:
+    if 300 <= response.status < 400:
         raise ProcessorError(
-            f"The processor's address sends us elsewhere ({answer.status}). Is PROCESSOR_URL right?"
+            f"The processor redirects to another address ({response.status}). "
+            "Is PROCESSOR_URL right?"
         )
-    raise ProcessorError(f"The processor refused: {detail_of(answer)}")
+    detail = _json_object(response).get("detail") or f"status {response.status}."
+    raise ProcessorError(f"The processor refused: {detail}")
 
 
-def is_refusal(answer: Answer) -> bool:
-    """A 400 that is an outcome: every document of the request was rejected."""
-    return answer.status == 400 and json_of(answer).get("status") == "failed"
+def _all_rejected(response: Response) -> bool:
+    """Return whether it is a 400 with a receipt: every document of the request was rejected."""
+    return response.status == 400 and _json_object(response).get("status") == "failed"
 
 
-def json_of(answer: Answer) -> dict[str, Any]:
+def _json_object(response: Response) -> dict[str, Any]:
+    """Return the body's JSON object; an empty one if it is anything else."""
     try:
-        body = orjson.loads(answer.body)
+        body = orjson.loads(response.body)
     except orjson.JSONDecodeError:
         return {}
     return body if isinstance(body, dict) else {}
 
 
-def detail_of(answer: Answer) -> str:
-    return str(json_of(answer).get("detail") or f"status {answer.status}.")
-
-
-def known_of(ranges: Any) -> list[Known]:
-    def moment(text: str | None) -> datetime | None:
+def _ledger_ranges(ranges: Any) -> list[LedgerRange]:
+    def parse_time(text: str | None) -> datetime | None:
         return datetime.fromisoformat(text) if text else None
 
     if not isinstance(ranges, list):
         raise TypeError
     return [
-        Known(
-            date.fromisoformat(each["from"]),
-            date.fromisoformat(each["to"]),
-            each["state"],
-            each["why"],
-            moment(each["asked_at"]),
-            moment(each["next_at"]),
-            each["times"],
+        LedgerRange(
+            date.fromisoformat(entry["from"]),
+            date.fromisoformat(entry["to"]),
+            entry["state"],
+            entry["why"],
+            parse_time(entry["asked_at"]),
+            parse_time(entry["next_at"]),
+            entry["times"],
         )
-        for each in ranges
+        for entry in ranges
     ]
 
 
-def receipt_of(answer: Answer) -> Receipt:
-    body = json_of(answer)
+def _to_receipt(response: Response) -> Receipt:
+    body = _json_object(response)
     try:
         return Receipt(
             int(body["created"]),
             int(body["updated"]),
             int(body["unchanged"]),
-            tuple(refusal_of(each) for each in body["rejected"]),
-            int(answer.headers.get("Rejected-Again", 0)),
+            tuple(map(_describe_rejection, body["rejected"])),
+            int(response.headers.get("Rejected-Again", 0)),
         )
-    except NOT_UNDERSTOOD:
-        raise ProcessorError(STRANGE) from None
+    except _FORM_ERRORS:
+        raise ProcessorError(_UNEXPECTED_ANSWER) from None
 
 
-def serialised(document: Document) -> bytes:
-    """The document as JSON. What is nested deeper than JSON writers go is for the processor to
-    refuse by name, so that it costs no other day.
-    """
-    try:
-        return orjson.dumps(document)
-    except TypeError:
-        told = {"id": document.get("id"), "day": document.get("day")}
-        return orjson.dumps({**told, "source": "nested too deeply"})
-
-
-def refusal_of(rejected: dict[str, Any]) -> str:
+def _describe_rejection(rejected: dict[str, Any]) -> str:
     name = rejected["id"] or "without an id"
     errors = rejected["errors"].items()
     reason = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in errors)
     return f"The processor rejected document {name}: {reason}"
 
 
-def batches(
-    documents: Iterable[Document], span: Days | None
-) -> Iterator[tuple[list[bytes], Days | None]]:
-    """Serialised documents in requests of bounded size, each with the part of the span it covers.
+def _serialize(document: MetricDocument) -> bytes:
+    """Return the document as JSON.
 
-    A span without documents is told by a request without any.
+    Of one that is nested too deeply for orjson, only the id and the day are sent: the processor
+    rejects it by name, and all other days are stored.
     """
-    chunks = bounded(documents)
-    if span is None:
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        identity = {"id": document.get("id"), "day": document.get("day")}
+        return orjson.dumps({**identity, "source": "nested too deeply"})
+
+
+def batches(
+    documents: Iterable[MetricDocument], complete: Days | None
+) -> Iterator[tuple[list[bytes], Days | None]]:
+    """Yield serialized documents for requests of bounded size, and the range each completes.
+
+    A complete range without documents yields one batch without any.
+    """
+    chunks = _chunks(documents)
+    if complete is None:
         yield from ((texts, None) for texts, _ in chunks)
         return
-    start = span.start
+    start = complete.start
     texts, last = next(chunks, ([], {}))
-    for more, latest in chunks:
-        newest = date.fromisoformat(last["day"])
-        yield texts, Days(start, newest)
-        texts, last, start = more, latest, newest + ONE_DAY
-    yield texts, Days(start, span.end)
+    for next_texts, next_last in chunks:
+        end = date.fromisoformat(last["day"])
+        yield texts, Days(start, end)
+        texts, last, start = next_texts, next_last, end + ONE_DAY
+    yield texts, Days(start, complete.end)
 
 
-def bounded(documents: Iterable[Document]) -> Iterator[tuple[list[bytes], Document]]:
-    """Serialised documents, as many as one request may have, and the last of them."""
+def _chunks(
+    documents: Iterable[MetricDocument],
+) -> Iterator[tuple[list[bytes], MetricDocument]]:
+    """Yield as many serialized documents as one request may have, and the last of them."""
     texts: list[bytes] = []
     size = 0
-    last: Document = {}
+    last: MetricDocument = {}
     for document in documents:
-        text = serialised(document)
-        if texts and (size + len(text) > MOST_BYTES or len(texts) >= MOST_DOCUMENTS):
+        text = _serialize(document)
+        is_full = size + len(text) > MAX_BATCH_BYTES or len(texts) >= MAX_BATCH_DOCUMENTS
+        if texts and is_full:
             yield texts, last
             texts, size = [], 0
         texts.append(text)

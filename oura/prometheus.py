@@ -1,4 +1,4 @@
-"""What operators see of the collector, which is gone before anyone could scrape it."""
+"""The collector's Prometheus metrics, which are pushed: it ends before it could be scraped."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -25,49 +25,55 @@ from oura.report import Report
 
 log = structlog.get_logger("oura.prometheus")
 
-JOB = "collector"
-RUNS, POINTS = "collector_runs_total", "data_points_collected_total"
-ERRORS = "collector_errors_total"
-SUCCESS = "collector_last_successful_run_timestamp_seconds"
-LABELS = {RUNS: ("status",), POINTS: ("type",), ERRORS: ("data_type", "error_type"), SUCCESS: ()}
-TIMEOUT = 10.0
+_JOB = "collector"
+_RUNS, _POINTS = "collector_runs_total", "data_points_collected_total"
+_ERRORS = "collector_errors_total"
+_SUCCESS = "collector_last_successful_run_timestamp_seconds"
+_LABELS = {
+    _RUNS: ("status",),
+    _POINTS: ("type",),
+    _ERRORS: ("data_type", "error_type"),
+    _SUCCESS: (),
+}
+_TIMEOUT_SECONDS = 10.0
 
-# By name, and the labels' values in the order of LABELS.
-Earlier = dict[tuple[str, tuple[str, ...]], float]
+# By name, and the labels' values in the order of _LABELS.
+_Samples = dict[tuple[str, tuple[str, ...]], float]
 
 
 def publish(report: Report, *, seconds: float, now: float, exit_code: int) -> None:
-    """Write the run's figures to `METRICS_TEXTFILE` and push them to `PUSHGATEWAY_URL`, if set.
+    """Write the run's metrics to `METRICS_TEXTFILE` and push them to `PUSHGATEWAY_URL`, if set.
 
-    Never raises: what was collected is no worse for it.
+    Never raises: a run does not fail because its metrics can't be published.
     """
-    places: tuple[tuple[str, Callable[[str], str], Callable[[str, CollectorRegistry], None]], ...]
-    places = (
-        (settings.METRICS_TEXTFILE, written, write_to_textfile),
-        (settings.PUSHGATEWAY_URL, pushed, push),
+    targets: tuple[tuple[str, Callable[[str], str], Callable[[str, CollectorRegistry], None]], ...]
+    targets = (
+        (settings.METRICS_TEXTFILE, _read_textfile, write_to_textfile),
+        (settings.PUSHGATEWAY_URL, _read_gateway, _push),
     )
-    for place, read, write in places:
-        if not place:
+    for target, read, write in targets:
+        if not target:
             continue
         try:
-            before = earlier(read, place)
-            write(place, figures(report, before, seconds=seconds, now=now, exit_code=exit_code))
+            previous = _previous_samples(read, target)
+            registry = _registry(report, previous, seconds=seconds, now=now, exit_code=exit_code)
+            write(target, registry)
         except Exception as error:
             log.warning("figures not published", error_type=type(error).__name__)
 
 
-def figures(
-    report: Report, before: Earlier, *, seconds: float, now: float, exit_code: int
+def _registry(
+    report: Report, previous: _Samples, *, seconds: float, now: float, exit_code: int
 ) -> CollectorRegistry:
-    """The run's figures, counted on from those before."""
+    """Return the run's metrics; counters continue from their previous values."""
     registry = CollectorRegistry()
     duration = Gauge("collector_run_duration_seconds", "Last run's time.", registry=registry)
     duration.set(seconds)
-    runs = Counter(RUNS, "Runs.", LABELS[RUNS], registry=registry)
-    points = Counter(POINTS, "Days read.", LABELS[POINTS], registry=registry)
-    errors = Counter(ERRORS, "What failed.", LABELS[ERRORS], registry=registry)
-    counters = {RUNS: runs, POINTS: points, ERRORS: errors}
-    for (name, labels), value in before.items():
+    runs = Counter(_RUNS, "Runs.", _LABELS[_RUNS], registry=registry)
+    points = Counter(_POINTS, "Days read.", _LABELS[_POINTS], registry=registry)
+    errors = Counter(_ERRORS, "What failed.", _LABELS[_ERRORS], registry=registry)
+    counters = {_RUNS: runs, _POINTS: points, _ERRORS: errors}
+    for (name, labels), value in previous.items():
         if name in counters:
             counters[name].labels(*labels).inc(value)
     runs.labels(report.status).inc()
@@ -75,57 +81,57 @@ def figures(
         points.labels(type_).inc(tally.fetched)
     for problem in report.problems:
         errors.labels(problem.type, problem.kind).inc()
-    # A gateway keeps what isn't pushed, so an unknown time must not be told as 1970.
-    success = now if exit_code == 0 else before.get((SUCCESS, ()))
+    # A gateway keeps what isn't pushed; an unknown time must not be published as 1970.
+    success = now if exit_code == 0 else previous.get((_SUCCESS, ()))
     if success is not None:
-        Gauge(SUCCESS, "When a run last collected all.", registry=registry).set(success)
+        Gauge(_SUCCESS, "When a run last collected all.", registry=registry).set(success)
     return registry
 
 
-def earlier(read: Callable[[str], str], place: str) -> Earlier:
-    """Earlier runs' figures, so that counters count on; none when they can't be read."""
-    found: Earlier = {}
+def _previous_samples(read: Callable[[str], str], target: str) -> _Samples:
+    """Return the earlier runs' samples, which counters continue from; none if unreadable."""
+    samples: _Samples = {}
     try:
-        for family in text_string_to_metric_families(read(place)):
+        for family in text_string_to_metric_families(read(target)):
             for sample in family.samples:
                 labels = dict(sample.labels)
-                # A gateway has other programs' figures as well, and adds these two to ours.
-                if labels.pop("job", JOB) != JOB or labels.pop("instance", ""):
+                # A gateway has other programs' metrics, too, and adds these two labels to ours.
+                if labels.pop("job", _JOB) != _JOB or labels.pop("instance", ""):
                     continue
-                names = LABELS.get(sample.name)
+                names = _LABELS.get(sample.name)
                 if names is None or labels.keys() != set(names) or not 0 <= sample.value < math.inf:
                     continue
-                found[sample.name, tuple(labels[name] for name in names)] = sample.value
+                samples[sample.name, tuple(labels[name] for name in names)] = sample.value
     except Exception as error:
         log.warning("earlier figures not read", error_type=type(error).__name__)
         return {}
-    return found
+    return samples
 
 
-def written(path: str) -> str:
+def _read_textfile(path: str) -> str:
     return Path(path).read_text() if Path(path).exists() else ""
 
 
-def pushed(url: str) -> str:
-    answer = requests.get(f"{url}/metrics", timeout=TIMEOUT)
-    answer.raise_for_status()
-    return answer.text
+def _read_gateway(url: str) -> str:
+    response = requests.get(f"{url}/metrics", timeout=_TIMEOUT_SECONDS)
+    response.raise_for_status()
+    return response.text
 
 
-def push(url: str, registry: CollectorRegistry) -> None:
-    pushadd_to_gateway(url, job=JOB, registry=registry, timeout=TIMEOUT)
+def _push(url: str, registry: CollectorRegistry) -> None:
+    pushadd_to_gateway(url, job=_JOB, registry=registry, timeout=_TIMEOUT_SECONDS)
 
 
-class Connections(Collector):
-    """Asked of the database at each scrape."""
+class ConnectionsCollector(Collector):
+    """Counts connections in the database at each scrape."""
 
     def collect(self) -> Iterable[Metric]:
         family = GaugeMetricFamily(
             "oura_connections", "Connected Oura accounts by state.", labels=["state"]
         )
         try:
-            held = Connection.objects.order_by().values_list("ended")
-            counts = dict(held.annotate(Count("pk")))
+            states = Connection.objects.order_by().values_list("ended")
+            counts = dict(states.annotate(Count("pk")))
         except (DatabaseError, InterfaceError):
             return []
         for state in ("", *Connection.Ended.values):

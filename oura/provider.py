@@ -1,8 +1,8 @@
-"""Oura as an OAuth2 provider: where its endpoints are, and what is asked of them.
+"""Oura as an OAuth2 provider: its endpoints, and the requests to them.
 
-Oura moved them in 2026. Its discovery document is the source of truth; applications of the old
-portal still have theirs beside the API. A new application's perfect credentials get 400
-`invalid_request` or `Invalid client` at the old address, so both are tried.
+Oura moved the endpoints in 2026. Its discovery document is the source of truth; applications of
+the old portal still use those beside the API. There, a new application's valid credentials get 400
+`invalid_request` or `Invalid client`, so both addresses are tried.
 """
 
 import time
@@ -23,36 +23,42 @@ from oura.errors import OuraError, OuraUnavailable
 
 log = structlog.get_logger("oura.provider")
 
-# What people are asked for: whose account it is, and what the metric types need.
-SCOPES = ("personal", *dict.fromkeys(each.scope for each in TYPES.values()))
-PREFIX = "extapi:"
+# What people are asked to share: whose account it is, and what the metric types need.
+SCOPES = ("personal", *dict.fromkeys(metric_type.scope for metric_type in TYPES.values()))
 TIMEOUT = (5.0, 20.0)
-KEPT, MISSED = 3600.0, 60.0  # Seconds for which a discovery document, or its lack, is believed.
-FALLBACK = "https://moi.ouraring.com/oauth/v2/ext/oauth"
+_SCOPE_PREFIX = "extapi:"
+# Seconds for which a discovery document, or a failure to read it, is cached.
+_DISCOVERY_SECONDS, _FAILED_DISCOVERY_SECONDS = 3600.0, 60.0
+_FALLBACK_URL = "https://moi.ouraring.com/oauth/v2/ext/oauth"
 
 
 class GrantRefused(OuraError):
-    """`invalid_grant`: the code or refresh token is spent, expired or revoked, for good."""
+    """`invalid_grant`: the code or refresh token was used before, has expired or was revoked."""
 
     kind = "disconnected"
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where to ask; `tokens` in the order in which to try."""
+    """The endpoints' addresses.
+
+    `tokens` are in the order in which to try them; `has_prefix` tells whether scopes are written
+    with Oura's prefix.
+    """
 
     issuer: str
     authorize: str
     tokens: tuple[str, ...]
     revoke: str
-    prefixed: bool
+    has_prefix: bool
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What Oura gave: tokens, when the access token ends, the scopes, and the address it came from.
+    """Tokens, when the access token expires, the granted scopes, and the address they came from.
 
-    `scopes` is None where the answer names none: then all that were asked for (RFC 6749, 5.1).
+    `scopes` is None if the response names none: then all requested ones were granted (RFC 6749,
+    5.1).
     """
 
     access_token: str
@@ -62,40 +68,41 @@ class Grant:
     token_url: str
 
 
-_found: dict[str, tuple[float, dict[str, Any]]] = {}
+_discovery_cache: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
 def endpoints() -> Endpoints:
-    """What the settings say, else Oura's discovery document, else what is known of it."""
-    document = discovered()
-    token = settings.OURA_TOKEN_URL or document.get("token_endpoint", f"{FALLBACK}-token")
+    """Return the endpoints: from settings, else Oura's discovery document, else known ones."""
+    document = _discovery_document()
+    token = settings.OURA_TOKEN_URL or document.get("token_endpoint", f"{_FALLBACK_URL}-token")
     old = f"{settings.OURA_API_URL}/oauth/token"
     return Endpoints(
         issuer=str(document.get("issuer", "")),
         authorize=settings.OURA_AUTHORIZE_URL
-        or document.get("authorization_endpoint", f"{FALLBACK}-authorize"),
+        or document.get("authorization_endpoint", f"{_FALLBACK_URL}-authorize"),
         tokens=tuple(dict.fromkeys((token, old))),
         revoke=settings.OURA_REVOKE_URL
-        or document.get("revocation_endpoint", f"{FALLBACK}-revoke"),
-        # Only the new provider writes them so.
-        prefixed=urlsplit(settings.OURA_AUTHORIZE_URL).path != "/oauth/authorize",
+        or document.get("revocation_endpoint", f"{_FALLBACK_URL}-revoke"),
+        # Only the new provider has the prefix.
+        has_prefix=urlsplit(settings.OURA_AUTHORIZE_URL).path != "/oauth/authorize",
     )
 
 
-def discovered() -> dict[str, Any]:
-    """Oura's discovery document; empty when it can't be read."""
+def _discovery_document() -> dict[str, Any]:
+    """Return Oura's discovery document, cached; empty if it can't be read."""
     url = settings.OURA_OAUTH_DISCOVERY_URL
-    until, document = _found.get(url, (0.0, {}))
-    if time.monotonic() > until:
-        document = read_discovery(url)
-        _found[url] = (time.monotonic() + (KEPT if document else MISSED), document)
+    expires, document = _discovery_cache.get(url, (0.0, {}))
+    if time.monotonic() > expires:
+        document = _fetch_discovery_document(url)
+        seconds = _DISCOVERY_SECONDS if document else _FAILED_DISCOVERY_SECONDS
+        _discovery_cache[url] = (time.monotonic() + seconds, document)
     return document
 
 
-def read_discovery(url: str) -> dict[str, Any]:
+def _fetch_discovery_document(url: str) -> dict[str, Any]:
     try:
-        answer = plain_session().get(url, timeout=(3.0, 5.0), allow_redirects=False)
-        document = answer.json() if answer.status_code == 200 else {}
+        response = plain_session().get(url, timeout=(3.0, 5.0), allow_redirects=False)
+        document = response.json() if response.status_code == 200 else {}
     except (requests.RequestException, ValueError):
         document = {}
     if not isinstance(document, dict) or not document:
@@ -105,18 +112,14 @@ def read_discovery(url: str) -> dict[str, Any]:
 
 
 def plain_session() -> requests.Session:
-    """Without .netrc and proxy settings, which must not decide where a token goes."""
-    made = requests.Session()
-    made.trust_env = False
-    return made
+    """Return a session without .netrc and proxy settings, which must not redirect tokens."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
-def bare(scope: str) -> str:
-    return scope.removeprefix(PREFIX)
-
-
-def session(redirect_uri: str = "") -> OAuth2Session:
-    made = OAuth2Session(
+def _oauth_session(redirect_uri: str = "") -> OAuth2Session:
+    session = OAuth2Session(
         settings.OURA_CLIENT_ID,
         settings.OURA_CLIENT_SECRET,
         token_endpoint_auth_method="client_secret_post",
@@ -124,61 +127,63 @@ def session(redirect_uri: str = "") -> OAuth2Session:
         redirect_uri=redirect_uri or None,
         code_challenge_method="S256",
     )
-    made.trust_env = False
-    return made
+    session.trust_env = False
+    return session
 
 
 def consent_url(redirect_uri: str, state: str, verifier: str) -> str:
-    """Where a person agrees; comes back to `redirect_uri` with `state`."""
-    where = endpoints()
-    scopes = [f"{PREFIX}{scope}" if where.prefixed else scope for scope in SCOPES]
-    with session(redirect_uri) as asking:
-        url, _ = asking.create_authorization_url(
-            where.authorize, state=state, code_verifier=verifier, scope=" ".join(scopes)
+    """Return the address of Oura's consent page, which redirects to `redirect_uri` with `state`."""
+    known = endpoints()
+    prefix = _SCOPE_PREFIX if known.has_prefix else ""
+    scopes = [prefix + scope for scope in SCOPES]
+    with _oauth_session(redirect_uri) as session:
+        url, _ = session.create_authorization_url(
+            known.authorize, state=state, code_verifier=verifier, scope=" ".join(scopes)
         )
     return str(url)
 
 
-def exchange(code: str, verifier: str, redirect_uri: str) -> Grant:
-    """Tokens for a code. Raises GrantRefused or OuraUnavailable."""
-    return _ask(
+def exchange_code(code: str, verifier: str, redirect_uri: str) -> Grant:
+    """Return the tokens for a code. Raises GrantRefused or OuraUnavailable."""
+    return _request_grant(
         endpoints().tokens,
-        lambda asking, url: asking.fetch_token(
+        lambda session, url: session.fetch_token(
             url, code=code, code_verifier=verifier, timeout=TIMEOUT, allow_redirects=False
         ),
         redirect_uri,
     )
 
 
-def refresh(refresh_token: str, first: str) -> Grant:
-    """New tokens for a refresh token, which is spent by that; `first` is the address it is from.
+def refresh(refresh_token: str, token_url: str) -> Grant:
+    """Return new tokens for a refresh token, which is used up; `token_url` is where it came from.
 
-    Raises GrantRefused only when that address says so: another knows nothing of the token.
-    Raises OuraUnavailable for all that may pass.
+    Raises GrantRefused only if that address refuses, since no other knows the token, and
+    OuraUnavailable if a later attempt may succeed.
     """
-    return _ask(
-        dict.fromkeys((first, *endpoints().tokens)),
-        lambda asking, url: asking.refresh_token(
+    return _request_grant(
+        dict.fromkeys((token_url, *endpoints().tokens)),
+        lambda session, url: session.refresh_token(
             url, refresh_token=refresh_token, timeout=TIMEOUT, allow_redirects=False
         ),
     )
 
 
-def _ask(
-    urls: Iterable[str], ask: Callable[[OAuth2Session, str], Any], redirect_uri: str = ""
+def _request_grant(
+    urls: Iterable[str], request: Callable[[OAuth2Session, str], Any], redirect_uri: str = ""
 ) -> Grant:
-    said = "no answer"
+    """Return the grant of the first address that accepts the application."""
+    reason = "no answer"
     for number, url in enumerate(urls):
         try:
-            with session(redirect_uri) as asking:
-                return _grant(ask(asking, url), url)
+            with _oauth_session(redirect_uri) as session:
+                return _to_grant(request(session, url), url)
         except OAuthError as error:
             if error.error == "invalid_grant" and number == 0:
                 raise GrantRefused(
-                    "Oura refuses: the grant is spent, expired or revoked."
+                    "Oura refuses: the grant was used before, has expired or was revoked."
                 ) from None
-            # Perhaps it is the other portal's address.
-            said = str(error.error)[:40]
+            # It may be the other portal's address.
+            reason = str(error.error)[:40]
         except (
             requests.RequestException,
             ValueError,
@@ -186,47 +191,49 @@ def _ask(
             TypeError,
             AttributeError,
         ) as error:
-            # It may have reached Oura, so no second address gets the same single-use token.
+            # It may have reached Oura, so the single-use token is not sent to a second address.
             raise OuraUnavailable(
-                f"Oura's token address gave no answer to use ({type(error).__name__})."
+                f"Oura's token address gave no usable answer ({type(error).__name__})."
             ) from None
-    raise OuraUnavailable(f"Oura's token addresses do not accept the application ({said}).")
+    raise OuraUnavailable(f"Oura's token addresses do not accept the application ({reason}).")
 
 
-def _grant(token: Any, url: str) -> Grant:
+def _to_grant(token: Any, url: str) -> Grant:
     now = datetime.now(UTC)
-    scope = token.get("scope")
+    scopes = None
+    if token.get("scope"):
+        scopes = tuple(name.removeprefix(_SCOPE_PREFIX) for name in str(token["scope"]).split())
     return Grant(
         access_token=str(token["access_token"]),
         refresh_token=str(token["refresh_token"]),
-        expires_at=now + lifetime(token.get("expires_in")),
-        scopes=tuple(map(bare, str(scope).split())) if scope else None,
+        expires_at=now + token_lifetime(token.get("expires_in")),
+        scopes=scopes,
         token_url=url,
     )
 
 
-def lifetime(told: Any) -> timedelta:
-    """How long a token lives; a day where Oura does not say it in seconds."""
+def token_lifetime(expires_in: Any) -> timedelta:
+    """Return how long a token is valid; a day if Oura does not say it in seconds."""
     try:
-        return timedelta(seconds=min(max(float(told), 0.0), 1e9))
+        return timedelta(seconds=min(max(float(expires_in), 0.0), 1e9))
     except (TypeError, ValueError):
         return timedelta(days=1)
 
 
 def revoke(token: str, token_url: str) -> bool:
-    """Ask the provider that gave a token to forget it; whether it did."""
+    """Ask the provider that issued a token to revoke it, and return whether it did."""
     old = f"{settings.OURA_API_URL}/oauth"
     try:
-        with session() as asking:
+        with _oauth_session() as session:
             if token_url == f"{old}/token" and not settings.OURA_REVOKE_URL:
-                # The old provider's own way.
-                answer = plain_session().post(
+                # The old provider has its own parameters.
+                response = plain_session().post(
                     f"{old}/revoke", params={"access_token": token}, timeout=TIMEOUT
                 )
             else:
-                answer = asking.revoke_token(
+                response = session.revoke_token(
                     endpoints().revoke, token=token, timeout=TIMEOUT, allow_redirects=False
                 )
-        return bool(answer.status_code == 200)
+        return bool(response.status_code == 200)
     except (OAuthError, requests.RequestException):
         return False

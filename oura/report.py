@@ -1,4 +1,4 @@
-"""What a run of the collector came to: counts by type, and what went wrong."""
+"""The result of a run of the collector: counts by type, and what went wrong."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -7,6 +7,8 @@ from oura.plan import Plan
 
 @dataclass
 class Tally:
+    """How many days of a type were fetched from Oura, and what the processor did with them."""
+
     fetched: int = 0
     created: int = 0
     updated: int = 0
@@ -17,18 +19,18 @@ class Tally:
 
 @dataclass
 class Problem:
-    """What went wrong, in a sentence. `known`: an earlier run has reported the same."""
+    """What went wrong, in a sentence. `is_repeat`: an earlier run has reported the same."""
 
     user: str | None
     type: str
     error: str
     kind: str
-    known: bool = False
+    is_repeat: bool = False
 
 
 @dataclass
 class Report:
-    """`plans` has, for each person, what is due of each type; only a run that shows it fills it."""
+    """`plans` has each person's plan by type; only a run with `plan_only` fills it."""
 
     dry_run: bool = False
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -37,21 +39,21 @@ class Report:
 
     @property
     def new_problems(self) -> list[Problem]:
-        return [problem for problem in self.problems if not problem.known]
+        return [problem for problem in self.problems if not problem.is_repeat]
 
     @property
     def status(self) -> str:
-        """ok, partial, or failed when nothing at all came through; known problems don't count."""
+        """`ok`, `partial`, or `failed` if no day was collected; repeated problems don't count."""
         if not self.new_problems:
             return "ok"
-        return "partial" if any(self._came(tally) for tally in self.tallies.values()) else "failed"
+        return "partial" if any(map(self._days_collected, self.tallies.values())) else "failed"
 
-    def _came(self, tally: Tally) -> int:
-        """The days that came all the way, which a dry run ends at Oura."""
+    def _days_collected(self, tally: Tally) -> int:
+        """Return how many days were stored, or, in a dry run, fetched."""
         return tally.fetched if self.dry_run else tally.created + tally.updated + tally.unchanged
 
     def add(self, other: "Report") -> None:
-        """Add what another person's collection came to."""
+        """Add the report of another account."""
         self.problems += other.problems
         self.plans += other.plans
         for type_, tally in other.tallies.items():

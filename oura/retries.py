@@ -1,4 +1,4 @@
-"""How often, and how long, we try again. The server's own word on waiting wins."""
+"""How often requests are retried, and after how long. A server's Retry-After takes precedence."""
 
 import time
 from collections.abc import Callable
@@ -6,49 +6,49 @@ from collections.abc import Callable
 import tenacity
 import urllib3
 
-ATTEMPTS = 5
-# Longer than this we don't hold a run: the next one comes anyway.
+MAX_ATTEMPTS = 5
+# A run waits no longer than this in all, in seconds: the next run comes anyway.
 LONGEST_WAIT = 330.0
 
-backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
+_backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
 
 
 class Waiting:
-    """What a run may still wait between tries, in seconds, whomever it waits for."""
+    """How long a run may still wait between attempts, in seconds, for all servers together."""
 
     def __init__(
         self, sleep: Callable[[float], None] = time.sleep, seconds: float = LONGEST_WAIT
     ) -> None:
         self.sleep = sleep
-        self.left = seconds
+        self.remaining = seconds
 
-    def retrying(self, worth_it: type[Exception]) -> tenacity.Retrying:
-        """Retry on `worth_it`, ATTEMPTS times or while the wait is left; raise the last error."""
+    def retrying(self, error: type[Exception]) -> tenacity.Retrying:
+        """Retry on this error, until MAX_ATTEMPTS or the time is used up; raise the last error."""
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(worth_it),
+            retry=tenacity.retry_if_exception_type(error),
             wait=_wait,
-            stop=self._given_up,
-            sleep=self._spend,
+            stop=self._should_stop,
+            sleep=self._sleep,
             reraise=True,
         )
 
-    def _given_up(self, state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number >= ATTEMPTS or state.upcoming_sleep > self.left
+    def _should_stop(self, state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number >= MAX_ATTEMPTS or state.upcoming_sleep > self.remaining
 
-    def _spend(self, seconds: float) -> None:
-        self.left -= seconds
+    def _sleep(self, seconds: float) -> None:
+        self.remaining -= seconds
         self.sleep(seconds)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    return float(getattr(error, "retry_after", 0)) or backoff(state)
+    return float(getattr(error, "retry_after", 0)) or _backoff(state)
 
 
 def retry_after(header: str | None) -> float:
-    """Seconds that a `Retry-After` header asks for, in either of its forms.
+    """Return the seconds that a `Retry-After` header of either form asks to wait.
 
-    0 without one, for one that can't be read, and for a time that has passed.
+    0 without a header, for one that can't be parsed, and for a time that has passed.
     """
     try:
         return urllib3.Retry().parse_retry_after(header) if header else 0.0

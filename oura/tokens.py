@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
+from django.db import connection as database
 from django.db.models import Q
 from django.utils import timezone
 
@@ -16,12 +17,12 @@ from oura.models import Connection, ConnectionQuerySet
 
 log = structlog.get_logger("oura.tokens")
 
-# Longer than a person's run takes.
-MARGIN = timedelta(minutes=15)
-# Longer than Oura may take to answer, so nobody takes over from one who waits.
+# The least that is left of a token's life; one person's collection takes less.
+_MIN_LIFETIME = timedelta(minutes=15)
+# Longer than Oura may take to answer, so that no other process renews in the meantime.
 LEASE = timedelta(minutes=10)
-PATIENCE = 60.0  # Seconds to wait for another process's renewal.
-PAUSE = 0.1
+_RENEWAL_WAIT_SECONDS = 60.0  # How long to wait for another process's renewal.
+_POLL_SECONDS = 0.1
 RECONNECT = "Connect Oura again on your account page."
 
 
@@ -32,81 +33,92 @@ def access_token(
     now: Callable[[], datetime] = timezone.now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Return a token that is good for a while; `refused` is one that Oura did not take.
+    """Return a token that is valid for some minutes; `refused` is one that Oura refused.
 
-    Raises Disconnected, or OuraUnavailable when it may work later.
+    Raises Disconnected, or OuraUnavailable if a later attempt may succeed.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + _RENEWAL_WAIT_SECONDS
     while time.monotonic() < deadline:
-        held = Connection.objects.get(pk=pk)
-        if held.ended:
-            raise Disconnected(f"The connection is {held.get_ended_display()}. {RECONNECT}")
-        token = vault.unseal(held.access_token)
-        if held.expires_at > now() + MARGIN and token != refused:
+        connection = Connection.objects.get(pk=pk)
+        if connection.ended:
+            raise Disconnected(f"The connection is {connection.get_ended_display()}. {RECONNECT}")
+        token = vault.decrypt(connection.access_token)
+        if connection.expires_at > now() + _MIN_LIFETIME and token != refused:
             return token
-        if lease := take_lease(held, now()):
-            return renew(held, lease)
-        sleep(PAUSE)
+        if lease := take_lease(connection, now()):
+            return renew_tokens(connection, lease)
+        sleep(_POLL_SECONDS)
     raise OuraUnavailable("Another process is renewing this connection; try again later.")
 
 
-def take_lease(held: Connection, now: datetime) -> uuid.UUID | None:
-    """Become the one who renews these tokens; None when somebody else is, or has.
+def take_lease(connection: Connection, now: datetime) -> uuid.UUID | None:
+    """Take the right to renew these tokens; return None if another process has it or renewed them.
 
-    Committed by itself: a process that dies with the lease leaves `unanswered` behind.
+    This is a transaction by itself: a process that dies with the lease leaves `unanswered` set.
     """
     lease = uuid.uuid4()
     taken = (
         Connection.objects.living()
         .filter(Q(leased_until=None) | Q(leased_until__lt=now))
-        .filter(pk=held.pk, generation=held.generation)
+        .filter(pk=connection.pk, generation=connection.generation)
         .update(lease=lease, leased_until=now + LEASE, unanswered=True)
     )
     return lease if taken else None
 
 
-def renew(held: Connection, lease: uuid.UUID) -> str:
-    """Spend the refresh token and keep the new pair before anybody uses it."""
-    mine = Connection.objects.filter(pk=held.pk, lease=lease)
+def renew_tokens(connection: Connection, lease: uuid.UUID) -> str:
+    """Use up the refresh token, store the new pair, and return the new access token.
+
+    Raises Disconnected or OuraUnavailable.
+    """
+    leased = Connection.objects.filter(pk=connection.pk, lease=lease)
+    same_tokens = Connection.objects.filter(pk=connection.pk, generation=connection.generation)
     try:
-        grant = provider.refresh(vault.unseal(held.refresh_token), held.token_url)
+        grant = provider.refresh(vault.decrypt(connection.refresh_token), connection.token_url)
     except provider.GrantRefused:
-        # A renewal before this one may have spent the token and died with the answer.
-        ended = Connection.Ended.INTERRUPTED if held.unanswered else Connection.Ended.REFUSED
-        if not mine.filter(generation=held.generation).update(ended=ended, lease=None):
-            raise OuraUnavailable("The connection was renewed meanwhile; try again.") from None
-        log.error("connection ended", reason=ended.value, connection=held.pk)
+        # An earlier renewal may have used up the token and died before it stored the answer.
+        interrupted = connection.unanswered
+        ended = Connection.Ended.INTERRUPTED if interrupted else Connection.Ended.REFUSED
+        current = leased.filter(generation=connection.generation)
+        if not current.update(ended=ended, lease=None):
+            raise OuraUnavailable(
+                "Another process has renewed the connection; try again."
+            ) from None
+        log.error("connection ended", reason=ended.value, connection=connection.pk)
         raise Disconnected(f"The connection is {ended.label}. {RECONNECT}") from None
     except BaseException:
-        mine.update(lease=None, leased_until=None)
+        leased.update(lease=None, leased_until=None)
         raise
     scopes = {} if grant.scopes is None else {"scopes": list(grant.scopes)}
-    changes = {**kept(grant), **scopes, "generation": held.generation + 1}
-    # Not by the lease: even one that ran out must not cost the only good tokens.
-    if not keep(Connection.objects.filter(pk=held.pk, generation=held.generation), changes):
+    columns = {**token_columns(grant), **scopes, "generation": connection.generation + 1}
+    # Not filtered by the lease: even if it has run out, these are the only valid tokens.
+    if not _store_tokens(same_tokens, columns):
         provider.revoke(grant.refresh_token, grant.token_url)
         raise Disconnected(f"The connection was ended or renewed meanwhile. {RECONNECT}")
-    log.info("connection renewed", connection=held.pk)
+    log.info("connection renewed", connection=connection.pk)
     return grant.access_token
 
 
-def keep(row: ConnectionQuerySet, changes: dict[str, object]) -> int:
-    """Write tokens that exist nowhere else: a database that is away is waited for, some minutes."""
+def _store_tokens(row: ConnectionQuerySet, columns: dict[str, object]) -> int:
+    """Update the row and return the number of rows.
+
+    The tokens exist nowhere else yet, so this waits some minutes for an unavailable database.
+    """
     for pause in (*[1.0] * 10, *[10.0] * 12):
         try:
-            return row.update(**changes)
+            return row.update(**columns)
         except (OperationalError, InterfaceError):
             log.error("the new tokens can't be written; trying again")
-            connection.close()
+            database.close()
             time.sleep(pause)
-    return row.update(**changes)
+    return row.update(**columns)
 
 
-def kept(grant: provider.Grant) -> dict[str, object]:
-    """The columns that a grant fills."""
+def token_columns(grant: provider.Grant) -> dict[str, object]:
+    """Return the values of a connection's columns that come from a grant."""
     return {
-        "access_token": vault.seal(grant.access_token),
-        "refresh_token": vault.seal(grant.refresh_token),
+        "access_token": vault.encrypt(grant.access_token),
+        "refresh_token": vault.encrypt(grant.refresh_token),
         "expires_at": grant.expires_at,
         "token_url": grant.token_url,
         "lease": None,

@@ -3,8 +3,8 @@ from django.urls import path
 from oura import pages
 
 urlpatterns = [
-    path("connect/oura/", pages.begin, name="connect-oura"),
-    path("connect/oura/callback", pages.callback, name="oura-callback"),
-    path("connect/oura/register", pages.register, name="register-oura"),
-    path("disconnect/oura/", pages.end, name="disconnect-oura"),
+    path("connect/oura/", pages.connect_oura, name="connect-oura"),
+    path("connect/oura/callback", pages.oura_callback, name="oura-callback"),
+    path("connect/oura/register", pages.register_oura, name="register-oura"),
+    path("disconnect/oura/", pages.disconnect_oura, name="disconnect-oura"),
 ]

@@ -1,33 +1,36 @@
-"""Encryption of tokens at rest, with keys that can be changed while it is in use."""
+"""Encryption of stored tokens, with keys that can be rotated while they are in use."""
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 
-class Sealed(Exception):
-    """None of TOKEN_ENCRYPTION_KEYS opens it."""
+class CannotDecrypt(Exception):
+    """The value was encrypted with a key that TOKEN_ENCRYPTION_KEYS does not have."""
+
+    def __init__(self) -> None:
+        super().__init__("TOKEN_ENCRYPTION_KEYS lacks the key of a stored token.")
 
 
 def _keys() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.TOKEN_ENCRYPTION_KEYS])
 
 
-def seal(text: str) -> bytes:
-    """Encrypt by the newest key."""
+def encrypt(text: str) -> bytes:
+    """Return the text, encrypted with the newest key."""
     return _keys().encrypt(text.encode())
 
 
-def unseal(sealed: bytes | memoryview) -> str:
-    """Decrypt by whichever key fits. Raises Sealed."""
+def decrypt(encrypted: bytes | memoryview) -> str:
+    """Return the text, decrypted with whichever key fits. Raises CannotDecrypt."""
     try:
-        return _keys().decrypt(bytes(sealed)).decode()
+        return _keys().decrypt(bytes(encrypted)).decode()
     except InvalidToken:
-        raise Sealed("TOKEN_ENCRYPTION_KEYS lacks the key of a stored token.") from None
+        raise CannotDecrypt from None
 
 
-def reseal(sealed: bytes | memoryview) -> bytes:
-    """Encrypt anew by the newest key. Raises Sealed."""
+def reencrypt(encrypted: bytes | memoryview) -> bytes:
+    """Return the value, encrypted with the newest key. Raises CannotDecrypt."""
     try:
-        return _keys().rotate(bytes(sealed))
+        return _keys().rotate(bytes(encrypted))
     except InvalidToken:
-        raise Sealed("TOKEN_ENCRYPTION_KEYS lacks the key of a stored token.") from None
+        raise CannotDecrypt from None

@@ -22,7 +22,7 @@ from myhealth.days import ONE_DAY, Days
 from oura.accounts import KeyAccount
 from oura.client import OuraClient
 from oura.collector import Collector
-from oura.plan import Wish
+from oura.plan import CollectOptions
 from oura.processor import Processor
 from oura.report import Report
 from oura.retries import Waiting
@@ -167,7 +167,7 @@ class Life:
         """One run of the collector; whatever it meets, it never raises but when it is killed."""
         self.hours += timedelta(minutes=20)
         with time_machine.travel(self.now, tick=False):
-            report = self._collect(dying, Wish(**wish))
+            report = self._collect(dying, CollectOptions(**wish))
         # What happens next happens later.
         self.hours += timedelta(minutes=1)
         return report

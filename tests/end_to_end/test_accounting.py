@@ -53,7 +53,7 @@ def test_a_plan_tells_what_would_be_asked_and_why_and_asks_nothing(pipeline):
     [plan] = run.report["plans"]
     assert (run.code, pipeline.requests()) == (0, before)
     assert [(each["from"], each["why"]) for each in plan["types"]["sleep"]][1:] == [
-        ("2010-01-01", "never asked")
+        ("2010-01-01", "never fetched")
     ]
 
 

@@ -34,7 +34,7 @@ def consent(page, button, decision):
 def test_connecting_brings_the_history_and_ends_when_asked(page):
     assert violations(page) == []
     consent(page, "Connect Oura", "Deny")
-    expect(page.get_by_role("alert")).to_contain_text("did not agree")
+    expect(page.get_by_role("alert")).to_contain_text("You declined")
     page.get_by_role("link", name="Back to your account").click()
     consent(page, "Connect Oura", "Allow")
     expect(page.get_by_role("status")).to_contain_text("history is on its way")

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from ingest.models import RejectedDocument
-from tests.oura.answering import Answering, Reply
+from tests.oura.answering import Reply, StubServer
 from tests.processes import Pipeline
 
 DAY = "2026-03-01"
@@ -29,7 +29,7 @@ def collecting(pipeline):
 
         def start(*documents):
             made = Collecting(pipeline.sandbox, pipeline.processor)
-            made.oura = Answering(Reply({"data": list(documents), "next_token": None}))
+            made.oura = StubServer(Reply({"data": list(documents), "next_token": None}))
             stack.callback(made.oura.close)
             return made
 
@@ -76,4 +76,4 @@ def test_entries_that_are_no_documents_are_told_with_their_number(collecting):
     run = collecting(1, "x", None).collect()
     [error] = run.report["errors"]
     assert run.code == 1
-    assert error["error"] == f"{DAY} to {DAY}: Oura's daily_activity has 3 entries that are none."
+    assert error["error"] == f"{DAY} to {DAY}: Oura's daily_activity has 3 malformed entries."

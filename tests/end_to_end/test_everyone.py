@@ -137,5 +137,5 @@ def test_no_token_and_no_name_is_in_the_log(club):
     _, _, log = club.collect(LOG_LEVEL="debug")
     assert "range collected" in log
     for sealed in (connection.access_token, connection.refresh_token):
-        assert vault.unseal(sealed) not in log
+        assert vault.decrypt(sealed) not in log
     assert "member1" not in log

@@ -18,7 +18,7 @@ from ingest.models import (
     Stream,
 )
 from myhealth.days import over_at
-from oura.plan import Known, Wish, plan, windows
+from oura.plan import CollectOptions, LedgerRange, make_plan, windows
 from tests.ingest.conftest import night
 
 FIRST = date(2026, 3, 1)
@@ -262,8 +262,8 @@ def test_ten_years_of_daily_runs_are_kept_in_fewer_than_a_hundred_ranges():
     held, most = [], 0
     for number in range(3650):
         asked_at = datetime.combine(day(number), time(9), UTC)
-        ledger = [Known(each.start, each.end, "held", "", each.asked_at) for each in held]
-        for window in windows(plan(ledger, Wish(), asked_at).read):
+        ledger = [LedgerRange(each.start, each.end, "held", "", each.asked_at) for each in held]
+        for window in windows(make_plan(ledger, CollectOptions(), asked_at).always):
             first = max((window.start - FIRST).days, 0)
             report = reading(first, (window.end - FIRST).days, asked_at, run=str(number))
             held = join_neighbours(merge_fetch(held, report))

@@ -1,4 +1,4 @@
-"""A real small HTTP server that answers as a test tells it to."""
+"""A real HTTP server that answers as a test defines."""
 
 import json
 import threading
@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass
-class Asked:
-    """One request; `path` is without the query, `client` differs for each connection."""
+class Request:
+    """A request; `path` is without the query, `client` differs for each connection."""
 
     method: str
     path: str
@@ -33,13 +33,13 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Answering:
-    """Answers with `reply`, a Reply or a function from Asked to one; keeps what it was `asked`."""
+class StubServer:
+    """Answers with `reply`, a Reply or a function from Request to one; stores the `requests`."""
 
     def __init__(self, reply):
         self.reply = reply
-        self.asked = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(self))
+        self.requests = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
@@ -49,10 +49,10 @@ class Answering:
         self.server.server_close()
 
     def paths(self, method="GET"):
-        return [asked.path for asked in self.asked if asked.method == method]
+        return [request.path for request in self.requests if request.method == method]
 
 
-def handler_for(answering):
+def _handler_for(stub):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -62,12 +62,13 @@ def handler_for(answering):
         def do_GET(self):
             path, _, query = self.path.partition("?")
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            asked = Asked(self.command, path, query, dict(self.headers), body, self.client_address)
-            answering.asked.append(asked)
-            reply = answering.reply
-            # A client that hangs up is what some tests are about.
+            headers = dict(self.headers)
+            request = Request(self.command, path, query, headers, body, self.client_address)
+            stub.requests.append(request)
+            reply = stub.reply
+            # In some tests, the client closes the connection.
             with suppress(OSError):
-                self.send(reply(asked) if callable(reply) else reply)
+                self.send(reply(request) if callable(reply) else reply)
 
         do_POST = do_PUT = do_GET
 

@@ -5,7 +5,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from oura import provider
-from tests.oura.answering import Answering
+from tests.oura.answering import StubServer
 from tests.processes import Service
 from tests.sandbox.consent import agree, redirect_params
 
@@ -19,7 +19,7 @@ class Provider:
         self.url = service.url
 
     def settings(self):
-        """What our own processes need to know of it."""
+        """Return the settings that lead our own processes to it."""
         return {
             "OURA_API_URL": self.url,
             "OURA_OAUTH_DISCOVERY_URL": f"{self.url}/{DISCOVERY}",
@@ -28,14 +28,14 @@ class Provider:
         }
 
     def control(self, path, /, **body):
-        answer = requests.post(f"{self.url}/_sandbox/{path}", json=body, timeout=5)
-        assert answer.ok, answer.text
-        return answer.json()
+        response = requests.post(f"{self.url}/_sandbox/{path}", json=body, timeout=5)
+        assert response.ok, response.text
+        return response.json()
 
-    def asked(self, path="/oauth/v2/ext/oauth-token"):
-        """How many requests that path has had."""
-        told = requests.get(f"{self.url}/_sandbox/requests", timeout=5).json()
-        return told["paths"].get(path, 0)
+    def request_count(self, path="/oauth/v2/ext/oauth-token"):
+        """Return how many requests the path has had."""
+        requested = requests.get(f"{self.url}/_sandbox/requests", timeout=5).json()
+        return requested["paths"].get(path, 0)
 
     def get(self, collection, token):
         headers = {"Authorization": f"Bearer {token}"}
@@ -43,7 +43,7 @@ class Provider:
         return requests.get(url, headers=headers, timeout=5)
 
     def code(self, verifier="v" * 50, **consent):
-        """A code for our application, as the callback gets it."""
+        """Return a code for our application, as the callback gets it."""
         uri = "http://localhost:8000/connect/oura/callback"
         url = provider.consent_url(uri, "a-state", verifier)
         return redirect_params(agree(url, **consent))["code"]
@@ -51,25 +51,25 @@ class Provider:
 
 @pytest.fixture
 def at_oura(settings):
-    """A provider of its own for the test, which this process's settings lead to."""
+    """A provider for this test alone, which this process's settings lead to."""
     service = Service("sandbox", {"SANDBOX_DAYS": "20", "LOCAL": "on"}).start()
-    made = Provider(service)
-    for name, value in made.settings().items():
+    sandbox = Provider(service)
+    for name, value in sandbox.settings().items():
         setattr(settings, name, value)
     settings.OURA_AUTHORIZE_URL = settings.OURA_TOKEN_URL = settings.OURA_REVOKE_URL = ""
     settings.PUBLIC_URL = "http://localhost:8000"
     settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
-    yield made
+    yield sandbox
     service.kill()
 
 
 @pytest.fixture
 def serve():
-    """Start a small server that answers with a Reply, or a function from Asked to one."""
+    """Start a server that answers with a Reply, or a function from Request to one."""
     with ExitStack() as stack:
 
         def start(reply):
-            server = Answering(reply)
+            server = StubServer(reply)
             stack.callback(server.close)
             return server
 

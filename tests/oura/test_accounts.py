@@ -1,9 +1,15 @@
-"""Which accounts a run collects: that of the key, those that are connected, or one of them."""
+"""Which accounts a run collects: the key's, connected ones, or one of them."""
 
 import pytest
 from django.utils import timezone
 
-from oura.accounts import LAPSED, ConnectedAccount, KeyAccount, NoSuchAccount, select_accounts
+from oura.accounts import (
+    MEMBERSHIP_LAPSED,
+    ConnectedAccount,
+    KeyAccount,
+    NoSuchAccount,
+    select_accounts,
+)
 from oura.budget import Budget
 from oura.models import Connection
 from oura.report import Problem, Report
@@ -20,16 +26,14 @@ def both(settings):
     settings.OURA_API_URL = "https://api.ouraring.com"
 
 
-def connect(user, **changed):
+def connect(user, **values):
     fields = {"access_token": b"", "refresh_token": b"", "expires_at": timezone.now()}
     id_ = f"oura {user.pk}"
-    return Connection.objects.create(
-        user=user, origin="oura", oura_user_id=id_, **fields, **changed
-    )
+    return Connection.objects.create(user=user, origin="oura", oura_user_id=id_, **fields, **values)
 
 
 def selected(user=None, shard=ALL):
-    """Each account's way in and its person."""
+    """Return each account's kind and user."""
     return [
         ("key" if isinstance(each, KeyAccount) else "connection", each.user)
         for each in select_accounts(user, shard)
@@ -42,7 +46,7 @@ def test_key_alone_needs_no_database(settings, django_assert_num_queries):
         assert selected() == [("key", "ana")]
 
 
-def test_without_name_the_processor_knows_whose_it_is(settings):
+def test_key_without_user_leaves_user_to_the_processor(settings):
     settings.OURA_API_KEY, settings.OURA_CLIENT_ID, settings.OURA_USER = "key", "", ""
     assert selected() == [("key", None)]
 
@@ -52,17 +56,17 @@ def test_key_comes_before_connections(both, ben):
     assert selected() == [("key", "ana"), ("connection", "ben")]
 
 
-def test_connection_of_the_keys_person_wins(both, ana):
+def test_connection_of_the_keys_person_takes_precedence(both, ana):
     connect(ana)
     assert selected() == selected("Ana") == [("connection", "ana")]
 
 
-def test_ended_connection_leaves_the_key(both, ana):
+def test_ended_connection_falls_back_to_the_key(both, ana):
     connect(ana, ended=Connection.Ended.REFUSED)
     assert selected("ana") == [("key", "ana")]
 
 
-def test_another_person_is_collected_alone(both, ben):
+def test_user_selects_one_connection(both, ben):
     connect(ben)
     assert selected("BEN") == [("connection", "ben")]
 
@@ -72,7 +76,7 @@ def test_unconnected_person_is_an_error(both):
         select_accounts("ben", ALL)
 
 
-def test_another_person_than_the_keys_is_an_error(settings):
+def test_user_other_than_the_keys_is_an_error(settings):
     settings.OURA_API_KEY, settings.OURA_CLIENT_ID, settings.OURA_USER = "key", "", "ana"
     with pytest.raises(NoSuchAccount, match="belongs to ana"):
         select_accounts("ben", ALL)
@@ -82,10 +86,10 @@ def test_key_belongs_to_the_first_shard(both):
     assert (selected(shard=(0, 2)), selected(shard=(1, 2))) == ([("key", "ana")], [])
 
 
-def test_those_who_waited_longest_come_first(both, settings):
+def test_longest_waiting_connections_come_first(both, settings):
     settings.OURA_API_KEY = ""
-    asked = {"late": timezone.now(), "never": None}
-    for name, moment in asked.items():
+    asked_at = {"late": timezone.now(), "never": None}
+    for name, moment in asked_at.items():
         connect(person(name, "ben"), asked_at=moment)
     assert [user for _, user in selected()] == ["never", "late"]
 
@@ -93,39 +97,39 @@ def test_those_who_waited_longest_come_first(both, settings):
 # What the account page shows of a run -------------------------------------------------------------
 
 
-REFUSED = Problem("ana", "sleep", "The scope was not granted.", "forbidden", known=True)
-AGAIN = Problem("ana", "sleep", "Rejected as before.", "rejected", known=True)
+REFUSED = Problem("ana", "sleep", "The scope was not granted.", "forbidden", is_repeat=True)
+REPEATED = Problem("ana", "sleep", "Rejected as before.", "rejected", is_repeat=True)
 FAILED = Problem("ana", "sleep", "It failed.", "unavailable")
-LAPSE = Problem("ana", "sleep", "Oura does not permit it (403).", "forbidden")
+DENIED = Problem("ana", "sleep", "Oura does not permit it (403).", "forbidden")
 
 
 @pytest.mark.parametrize(
     ("problems", "scopes", "shown", "complete"),
     [
         ([], ["daily"], "", True),
-        ([AGAIN], ["daily"], "", True),
+        ([REPEATED], ["daily"], "", True),
         ([REFUSED], [], REFUSED.error, True),
         ([FAILED], ["daily"], FAILED.error, False),
         ([REFUSED, FAILED], [], FAILED.error, False),
-        ([LAPSE], ["daily"], LAPSED, False),
-        ([LAPSE], [], LAPSE.error, False),
+        ([DENIED], ["daily"], MEMBERSHIP_LAPSED, False),
+        ([DENIED], [], DENIED.error, False),
     ],
 )
-def test_finish_records_what_is_wrong_and_when_all_came(ana, problems, scopes, shown, complete):
+def test_finish_records_problem_and_time_of_collection(ana, problems, scopes, shown, complete):
     account = ConnectedAccount(connect(ana, scopes=scopes), Budget())
     account.finish(Report(problems=problems))
-    held = Connection.objects.get()
-    assert (held.problem, held.collected_at is not None) == (shown, complete)
+    connection = Connection.objects.get()
+    assert (connection.problem, connection.collected_at is not None) == (shown, complete)
 
 
-def test_dry_run_collects_nothing(ana):
+def test_dry_run_records_no_collection(ana):
     ConnectedAccount(connect(ana, scopes=["daily"]), Budget()).finish(Report(dry_run=True))
     assert Connection.objects.get().collected_at is None
 
 
-def test_ended_connection_is_left_as_it_is(ana):
-    held = connect(ana, ended=Connection.Ended.REFUSED, problem="It is over.")
-    account = ConnectedAccount(held, Budget())
+def test_ended_connection_is_not_changed(ana):
+    connection = connect(ana, ended=Connection.Ended.REFUSED, problem="It is over.")
+    account = ConnectedAccount(connection, Budget())
     account.begin()
     account.finish(Report())
     assert Connection.objects.values("problem", "asked_at", "collected_at").get() == {

@@ -1,4 +1,4 @@
-"""The client of Oura's API, against a real small server that misbehaves."""
+"""The client of Oura's API, against a stub server that misbehaves."""
 
 import gzip
 import json
@@ -19,8 +19,8 @@ from oura.errors import (
     OuraUnauthorized,
     OuraUnavailable,
 )
-from oura.exchange import ask
-from oura.retries import ATTEMPTS, Waiting
+from oura.exchange import send_request
+from oura.retries import MAX_ATTEMPTS, Waiting
 from tests.oura.answering import Reply
 
 DAY = date(2026, 3, 1)
@@ -29,7 +29,7 @@ EMPTY: dict[str, Any] = {"data": [], "next_token": None}
 
 
 class Pauses(list[float]):
-    """What was waited, and how to wait it."""
+    """The seconds of each pause; `waiting` adds to them instead of waiting."""
 
     @property
     def waiting(self):
@@ -42,8 +42,8 @@ def pauses():
 
 
 @pytest.fixture
-def read(pauses):
-    """Read the days start to end of a collection from a server."""
+def fetch(pauses):
+    """Fetch the days start to end of a collection from a server."""
 
     def documents(server, start=DAY, end=DAY, timeout=5.0):
         with OuraClient(server.url, TOKEN, timeout=timeout, waiting=pauses.waiting) as client:
@@ -53,33 +53,33 @@ def read(pauses):
 
 
 def in_turn(*replies):
-    """Each reply once, the last for ever."""
-    left = list(replies)
-    return lambda asked: left.pop(0) if len(left) > 1 else left[0]
+    """Reply with each once, and then with the last one always."""
+    remaining = list(replies)
+    return lambda request: remaining.pop(0) if len(remaining) > 1 else remaining[0]
 
 
-def test_pages_are_followed_to_the_last(serve, read):
+def test_pages_are_followed_to_the_last(serve, fetch):
     first = Reply({"data": [{"id": "a", "day": "2026-03-01"}], "next_token": "more"})
     last = Reply({"data": [{"id": "b", "day": "2026-03-01"}], "next_token": None})
     server = serve(in_turn(first, last))
-    assert [document["id"] for document in read(server)] == ["a", "b"]
-    assert "next_token=more" in server.asked[1].query
+    assert [document["id"] for document in fetch(server)] == ["a", "b"]
+    assert "next_token=more" in server.requests[1].query
 
 
-def test_only_the_wanted_days_and_those_without_one_are_kept(serve, read):
+def test_only_wanted_days_and_undated_documents_are_returned(serve, fetch):
     days = ["2026-02-28", "2026-03-01", "2026-03-02", "2026-03-03", None, "soon"]
     server = serve(Reply({"data": [{"day": day} for day in days], "next_token": None}))
-    found = read(server, DAY, date(2026, 3, 2))
-    assert [each["day"] for each in found] == ["2026-03-01", "2026-03-02", None, "soon"]
+    documents = fetch(server, DAY, date(2026, 3, 2))
+    assert [each["day"] for each in documents] == ["2026-03-01", "2026-03-02", None, "soon"]
 
 
-def test_a_page_that_repeats_is_an_error_and_no_endless_loop(serve, read):
-    again = Reply({"data": [], "next_token": "again"})
-    # It ends at last, so that this test would fail and not hang.
-    server = serve(in_turn(*[again] * 9, Reply(EMPTY)))
+def test_repeated_page_is_an_error(serve, fetch):
+    repeated = Reply({"data": [], "next_token": "again"})
+    # It ends at last, so that this test fails instead of hanging.
+    server = serve(in_turn(*[repeated] * 9, Reply(EMPTY)))
     with pytest.raises(OuraBadAnswer, match="repeats a page"):
-        read(server)
-    assert len(server.asked) == 2
+        fetch(server)
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -92,122 +92,122 @@ def test_a_page_that_repeats_is_an_error_and_no_endless_loop(serve, read):
         (302, OuraBadAnswer, "did not accept"),
     ],
 )
-def test_a_lasting_refusal_is_told_at_once(serve, read, status, error, sentence):
+def test_permanent_error_is_raised_at_once(serve, fetch, status, error, sentence):
     server = serve(Reply({}, status, {"Location": "/elsewhere"}))
-    with pytest.raises(error, match=sentence) as told:
-        read(server)
-    assert len(server.asked) == 1
-    assert TOKEN not in str(told.value)
+    with pytest.raises(error, match=sentence) as caught:
+        fetch(server)
+    assert len(server.requests) == 1
+    assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_a_passing_failure_is_tried_again(serve, read, status):
+def test_temporary_failure_is_retried(serve, fetch, status):
     server = serve(in_turn(Reply({}, status), Reply(EMPTY)))
-    assert read(server) == []
-    assert len(server.asked) == 2
+    assert fetch(server) == []
+    assert len(server.requests) == 2
 
 
-def test_a_rate_limits_wait_is_kept(serve, read, pauses):
+def test_retry_after_is_respected(serve, fetch, pauses):
     server = serve(in_turn(Reply({}, 429, {"Retry-After": "7"}), Reply(EMPTY)))
-    read(server)
+    fetch(server)
     assert pauses == [7.0]
 
 
-def test_a_rate_limit_of_an_hour_is_told_at_once(serve, read, pauses):
+def test_rate_limit_of_an_hour_is_raised_at_once(serve, fetch, pauses):
     server = serve(Reply({}, 429, {"Retry-After": "3600"}))
     with pytest.raises(OuraRateLimited):
-        read(server)
-    assert (len(server.asked), pauses) == (1, [])
+        fetch(server)
+    assert (len(server.requests), pauses) == (1, [])
 
 
 @pytest.mark.parametrize(
     "body", [b'{"data": [{"id": "', b"<html></html>", b"", b'{"data": [NaN], "next_token": null}']
 )
-def test_broken_json_is_never_taken_for_an_empty_page(serve, read, body):
+def test_invalid_json_is_not_an_empty_page(serve, fetch, body):
     server = serve(Reply(body))
     with pytest.raises(OuraUnavailable, match="not valid JSON"):
-        read(server)
-    assert len(server.asked) == ATTEMPTS
+        fetch(server)
+    assert len(server.requests) == MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize(
     "body", [[], {}, {"data": None}, {"data": {}}, {"data": [], "next_token": 7}]
 )
-def test_an_answer_without_a_list_is_an_error(serve, read, body):
+def test_answer_without_a_list_is_an_error(serve, fetch, body):
     with pytest.raises(OuraBadAnswer):
-        read(serve(Reply(body)))
+        fetch(serve(Reply(body)))
 
 
-def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(serve, read):
-    whole = json.dumps(EMPTY).encode()
-    server = serve(Reply(whole, headers={"Content-Length": str(len(whole) + 10)}))
+def test_truncated_body_is_an_error(serve, fetch):
+    body = json.dumps(EMPTY).encode()
+    server = serve(Reply(body, headers={"Content-Length": str(len(body) + 10)}))
     with pytest.raises(OuraUnavailable, match="can't be reached"):
-        read(server)
+        fetch(server)
 
 
-def test_a_compressed_body_is_read(serve, read):
+def test_compressed_body_is_decoded(serve, fetch):
     body = gzip.compress(json.dumps(EMPTY).encode())
-    assert read(serve(Reply(body, headers={"Content-Encoding": "gzip"}))) == []
+    assert fetch(serve(Reply(body, headers={"Content-Encoding": "gzip"}))) == []
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_body_beyond_all_measure_is_not_read_to_its_end(serve, read, compressed):
-    body = b" " * (exchange.MOST_BYTES + 1)
+def test_body_above_the_limit_is_an_error(serve, fetch, compressed):
+    body = b" " * (exchange.MAX_RESPONSE_BYTES + 1)
     encoding = {"Content-Encoding": "gzip"} if compressed else {}
     server = serve(Reply(gzip.compress(body, 1) if compressed else body, headers=encoding))
     with pytest.raises(OuraBadAnswer, match="larger than"):
-        read(server)
+        fetch(server)
 
 
-def dripping(gone):
-    """A byte now and then, for ever."""
+def slow_body(gone):
+    """Yield a byte now and then, until the event is set."""
     while not gone.wait(0.02):
         yield b" "
 
 
-def test_a_body_that_drips_ends_at_the_deadline(serve):
+def test_slow_body_ends_at_the_deadline(serve):
     gone = threading.Event()
-    server = serve(Reply(dripping(gone)))
+    server = serve(Reply(slow_body(gone)))
     with requests.Session() as session, pytest.raises(requests.Timeout):
-        ask(session, "GET", server.url, timeout=5, most_seconds=0.2)
+        send_request(session, "GET", server.url, timeout=5, max_seconds=0.2)
     gone.set()
 
 
-def test_a_server_that_does_not_answer_is_given_up(serve, read):
+def test_server_that_does_not_answer_times_out(serve, fetch):
     gone = threading.Event()
 
-    def hold(asked):
+    def hold(request):
         gone.wait(5)
         return Reply(EMPTY)
 
     with pytest.raises(OuraUnavailable, match="in time"):
-        read(serve(hold), timeout=0.05)
+        fetch(serve(hold), timeout=0.05)
     gone.set()
 
 
-def test_a_server_that_is_away_is_told(read, serve):
+def test_unreachable_server_is_an_error(serve, fetch):
     server = serve(Reply(EMPTY))
     server.close()
     with pytest.raises(OuraUnavailable, match="can't be reached"):
-        read(server)
+        fetch(server)
 
 
-def test_one_connection_serves_a_whole_range(serve, read):
+def test_range_is_fetched_over_one_connection(serve, fetch):
     first = Reply({"data": [], "next_token": "more"})
     server = serve(in_turn(first, Reply(EMPTY)))
-    read(server)
-    assert len({asked.client for asked in server.asked}) == 1
+    fetch(server)
+    assert len({request.client for request in server.requests}) == 1
 
 
-def test_the_days_come_by_a_small_answer(serve, pauses):
-    found = [{"day": "2026-02-27"}, {"day": "2026-03-01"}, {"day": "2026-03-03"}]
-    server = serve(Reply({"data": found, "next_token": None}))
+def test_days_asks_for_one_field(serve, pauses):
+    entries = [{"day": "2026-02-27"}, {"day": "2026-03-01"}, {"day": "2026-03-03"}]
+    server = serve(Reply({"data": entries, "next_token": None}))
     with OuraClient(server.url, TOKEN, waiting=pauses.waiting) as client:
         assert client.days("sleep", Days(DAY, date(2026, 3, 2))) == ({DAY}, True)
-    assert "fields=day" in server.asked[0].query
+    assert "fields=day" in server.requests[0].query
 
 
-def test_a_list_with_an_entry_without_a_day_is_not_certain(serve, pauses):
+def test_days_with_undated_entry_is_not_certain(serve, pauses):
     server = serve(Reply({"data": [{"day": "2026-03-01"}, {"day": None}], "next_token": None}))
     with OuraClient(server.url, TOKEN, waiting=pauses.waiting) as client:
         assert client.days("sleep", Days(DAY, date(2026, 3, 2))) == ({DAY}, False)

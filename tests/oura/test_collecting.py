@@ -1,4 +1,4 @@
-"""Several accounts in one run: what happens to one is nobody else's."""
+"""Several accounts in one run: a failure of one does not affect the others."""
 
 import threading
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ import structlog
 from metrics import TYPES
 from oura.accounts import KeyAccount
 from oura.client import OuraClient
-from oura.collecting import collect
-from oura.plan import Wish
+from oura.collecting import collect_accounts
+from oura.plan import CollectOptions
 from tests.oura.answering import Reply
 
-HELD = {
+ALL_STORED = {
     "from": "2010-01-01",
     "to": "2030-01-01",
     "state": "held",
@@ -27,15 +27,15 @@ HELD = {
 
 @dataclass(frozen=True)
 class Account(KeyAccount):
-    """Takes down in `seen` how it was asked; `broken` is a mistake of ours."""
+    """Records in `calls` how its client was requested; `broken` raises an unexpected error."""
 
     url: str
-    seen: list[object]
+    calls: list[object]
     broken: bool = False
 
     def client(self, waiting):
         fields = structlog.contextvars.get_contextvars()
-        self.seen.append((self.user, fields.get("request_id"), threading.current_thread()))
+        self.calls.append((self.user, fields.get("request_id"), threading.current_thread()))
         if self.broken:
             raise ZeroDivisionError
         return OuraClient(self.url, self.key, waiting=waiting)
@@ -44,25 +44,27 @@ class Account(KeyAccount):
 @pytest.fixture
 def run(serve, settings):
     """Collect accounts by their names; `broken` is one of them."""
-    oura = serve(lambda asked: Reply({"data": [], "next_token": None}))
+    oura = serve(lambda request: Reply({"data": [], "next_token": None}))
     processor = serve(
-        lambda asked: (
-            Reply(dict.fromkeys(TYPES, [HELD]))
-            if asked.method == "GET"
+        lambda request: (
+            Reply(dict.fromkeys(TYPES, [ALL_STORED]))
+            if request.method == "GET"
             else Reply({"created": 0, "updated": 0, "unchanged": 0, "rejected": []}, 201)
         )
     )
     settings.PROCESSOR_URL = processor.url
 
     def run(*names, broken=None):
-        seen = []
-        accounts = [Account(name, "key", oura.url, seen, name == broken) for name in names]
-        return collect(accounts, list(TYPES), Wish(), "a-run", lambda *_: None), seen
+        calls = []
+        accounts = [Account(name, "key", oura.url, calls, name == broken) for name in names]
+        return collect_accounts(
+            accounts, list(TYPES), CollectOptions(), "a-run", lambda *_: None
+        ), calls
 
     return run
 
 
-def test_nobody_to_collect_is_no_failure(run):
+def test_run_without_accounts_is_ok(run):
     assert run()[0].status == "ok"
 
 
@@ -72,9 +74,9 @@ def test_one_account_is_collected_in_the_main_thread(run):
 
 
 def test_several_accounts_are_collected_in_threads(run):
-    _, seen = run("ana", "ben")
-    assert {name for name, *_ in seen} == {"ana", "ben"}
-    assert threading.main_thread() not in {thread for *_, thread in seen}
+    _, calls = run("ana", "ben")
+    assert {name for name, *_ in calls} == {"ana", "ben"}
+    assert threading.main_thread() not in {thread for *_, thread in calls}
 
 
 @pytest.mark.parametrize("names", [["ana"], ["ana", "ben"]])
@@ -83,10 +85,10 @@ def test_every_thread_logs_the_runs_request_id(run, names):
 
 
 @pytest.mark.parametrize("names", [["ana"], ["ana", "ben", "cem"]])
-def test_mistake_with_one_account_costs_no_other(run, names):
-    report, seen = run(*names, broken="ana")
+def test_unexpected_error_affects_one_account_only(run, names):
+    report, calls = run(*names, broken="ana")
     [problem] = report.problems
     assert (problem.user, problem.type, problem.kind) == ("ana", "all", "error")
     assert "Unexpected ZeroDivisionError" in problem.error
-    assert {name for name, *_ in seen} == set(names)
+    assert {name for name, *_ in calls} == set(names)
     assert all(tally.failed == 0 for tally in report.tallies.values())

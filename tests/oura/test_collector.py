@@ -1,4 +1,4 @@
-"""What a collection decides, against small servers in place of Oura and the processor."""
+"""One account's collection, with stub servers in place of Oura and the processor."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,7 +11,7 @@ from myhealth.days import Days
 from oura.accounts import KeyAccount
 from oura.client import OuraClient
 from oura.collector import Collector
-from oura.plan import Wish
+from oura.plan import CollectOptions
 from oura.processor import Processor
 from oura.provider import SCOPES
 from oura.report import Problem, Report, Tally
@@ -22,48 +22,52 @@ TODAY = date(2026, 10, 27)
 NAMES = list(TYPES)
 
 
-def stretch(start, end, state, **more):
-    """A range as the processor's ledger tells it."""
-    told = {"why": "", "asked_at": None, "next_at": None, "times": 0, **more}
-    return {"from": start, "to": end, "state": state, "reason": None, **told}
+def ledger_range(start, end, state, **changes):
+    """A range as in the processor's ledger."""
+    values = {"why": "", "asked_at": None, "next_at": None, "times": 0, **changes}
+    return {"from": start, "to": end, "state": state, "reason": None, **values}
 
 
 def ledger(*ranges):
-    """The same for each type; without ranges one of which nothing was ever asked."""
-    return dict.fromkeys(NAMES, ranges or [stretch("2010-01-01", "2026-10-28", "not_asked")])
+    """The same for each type; without ranges, one that was never fetched."""
+    return dict.fromkeys(NAMES, ranges or [ledger_range("2010-01-01", "2026-10-28", "not_asked")])
 
 
-RECENT = ledger(stretch("2010-01-01", "2026-10-28", "held", asked_at="2026-10-27T00:00:00Z"))
+ALL_STORED = ledger(
+    ledger_range("2010-01-01", "2026-10-28", "held", asked_at="2026-10-27T00:00:00Z")
+)
 
 
-def taken(asked, told=None):
-    """What a processor without any days says, and one that stores everything."""
-    if asked.method == "GET":
-        return Reply(told or ledger())
-    if asked.path != "/api/v1/ingest":
+def accept(request, days=None):
+    """Reply as a processor that has these days, or none, and stores everything."""
+    if request.method == "GET":
+        return Reply(days or ledger())
+    if request.path != "/api/v1/ingest":
         return Reply({})
-    body = {"created": len(asked.json["data"]), "updated": 0, "unchanged": 0, "rejected": []}
+    body = {"created": len(request.json["data"]), "updated": 0, "unchanged": 0, "rejected": []}
     return Reply(body, 201)
 
 
 def oura(**collections):
-    """Each collection's documents, or a Reply of its own."""
+    """Reply as Oura with these documents of each collection; a Reply is sent unchanged."""
 
-    def reply(asked):
-        found = collections.get(asked.path.rsplit("/", 1)[-1], [])
-        return found if isinstance(found, Reply) else Reply({"data": found, "next_token": None})
+    def reply(request):
+        documents = collections.get(request.path.rsplit("/", 1)[-1], [])
+        if isinstance(documents, Reply):
+            return documents
+        return Reply({"data": documents, "next_token": None})
 
     return reply
 
 
 @dataclass(frozen=True)
 class Account(KeyAccount):
-    """Ana's, at a small server in place of Oura; `without` are scopes that she did not grant."""
+    """Ana's account, at a stub server; `without` are scopes that she did not grant."""
 
     url: str
     without: tuple[str, ...] = ()
 
-    def covers(self, scope):
+    def has_scope(self, scope):
         return scope not in self.without
 
     def client(self, waiting):
@@ -71,14 +75,14 @@ class Account(KeyAccount):
 
 
 class Collection:
-    """A collector between two small servers, and what they were asked."""
+    """A collector between two stub servers."""
 
-    def __init__(self, at_oura, at_processor, wish, without):
-        self.oura, self.processor, self.pauses = at_oura, at_processor, []
+    def __init__(self, oura_server, processor_server, options, without):
+        self.oura, self.processor, self.pauses = oura_server, processor_server, []
         self.waiting = Waiting(self.pauses.append)
-        self.report = Report(dry_run=wish.dry_run)
-        self.sender = Processor(
-            at_processor.url,
+        self.report = Report(dry_run=options.dry_run)
+        self.client = Processor(
+            processor_server.url,
             "token",
             user="ana",
             origin="oura",
@@ -86,9 +90,9 @@ class Collection:
             waiting=self.waiting,
         )
         self.collector = Collector(
-            Account("ana", "token", at_oura.url, without),
-            self.sender,
-            wish,
+            Account("ana", "token", oura_server.url, without),
+            self.client,
+            options,
             self.report,
             clock=lambda: datetime(2026, 10, 27, 12, tzinfo=UTC),
         )
@@ -99,7 +103,9 @@ class Collection:
 
     @property
     def sent(self):
-        return [asked.json for asked in self.processor.asked if asked.path == "/api/v1/ingest"]
+        return [
+            request.json for request in self.processor.requests if request.path == "/api/v1/ingest"
+        ]
 
     @property
     def errors(self):
@@ -110,58 +116,58 @@ class Collection:
 def collection(serve):
     made = []
 
-    def make(reply, processor=taken, *, without=(), **wish):
-        made.append(Collection(serve(reply), serve(processor), Wish(**wish), without))
+    def make(reply, processor=accept, *, without=(), **options):
+        made.append(Collection(serve(reply), serve(processor), CollectOptions(**options), without))
         return made[-1]
 
     yield make
     for each in made:
-        each.sender.session.close()
+        each.client.session.close()
 
 
 def document(day="2026-10-27", **values):
     return {"id": f"id-{day}", "day": day, **values}
 
 
-# What is asked, and what the processor is told ----------------------------------------------------
+# Requests to Oura and to the processor ------------------------------------------------------------
 
 
-def recently(asked):
-    """A processor that holds all, so that only the last 14 days are read."""
-    return taken(asked, RECENT)
+def accept_with_all_stored(request):
+    """Reply as a processor that has all days, so that only the last 14 are fetched."""
+    return accept(request, ALL_STORED)
 
 
-def test_at_first_the_whole_history_is_read_newest_first(collection):
+def test_first_run_fetches_whole_history_newest_first(collection):
     run = collection(oura(daily_activity=[document("2026-03-01"), document("2019-05-01")]))
     run.run("activity")
     days = [[each["day"] for each in sent["data"]] for sent in run.sent if sent["data"]]
     assert days == [["2026-03-01"], ["2019-05-01"]]
 
 
-def test_days_that_ouras_list_has_not_are_told_as_read(collection):
+def test_unlisted_days_are_reported_as_complete(collection):
     run = collection(oura(daily_activity=[document("2019-05-01")]))
     run.run("activity")
     empty = [sent["read"] for sent in run.sent if not sent["data"]]
     assert {"start": "2010-01-01", "end": "2019-04-30"} in empty
 
 
-def test_every_day_to_tomorrow_is_told_as_read_once_the_first_run_is_over(collection):
+def test_first_run_completes_every_day_to_tomorrow(collection):
     run = collection(oura(daily_activity=[document("2026-03-01"), document("2019-05-01")]))
     run.run("activity")
-    told = sorted((sent["read"]["start"], sent["read"]["end"]) for sent in run.sent)
-    assert (told[0][0], told[-1][1]) == ("2010-01-01", "2026-10-28")
-    following = [date.fromisoformat(end).toordinal() + 1 for _, end in told[:-1]]
-    assert [date.fromisoformat(start).toordinal() for start, _ in told[1:]] == following
+    completed = sorted((sent["read"]["start"], sent["read"]["end"]) for sent in run.sent)
+    assert (completed[0][0], completed[-1][1]) == ("2010-01-01", "2026-10-28")
+    following = [date.fromisoformat(end).toordinal() + 1 for _, end in completed[:-1]]
+    assert [date.fromisoformat(start).toordinal() for start, _ in completed[1:]] == following
 
 
-def test_a_day_with_all_held_costs_one_request_a_collection(collection):
-    run = collection(oura(), recently)
+def test_run_with_all_stored_needs_one_request_per_collection(collection):
+    run = collection(oura(), accept_with_all_stored)
     run.run()
-    assert len(run.oura.asked) == sum(len(each.collections) for each in TYPES.values())
+    assert len(run.oura.requests) == sum(len(each.collections) for each in TYPES.values())
 
 
-def test_a_range_is_told_with_its_pages_and_documents(collection):
-    run = collection(oura(daily_activity=[document()]), recently)
+def test_range_is_sent_with_its_pages_and_documents(collection):
+    run = collection(oura(daily_activity=[document()]), accept_with_all_stored)
     run.run("activity")
     assert run.sent[0]["read"] == {
         "start": "2026-10-14",
@@ -172,17 +178,21 @@ def test_a_range_is_told_with_its_pages_and_documents(collection):
 
 
 def reports(run):
-    paths = [(asked.path, asked.json) for asked in run.processor.asked if asked.method == "POST"]
+    paths = [
+        (request.path, request.json)
+        for request in run.processor.requests
+        if request.method == "POST"
+    ]
     return [body for path, body in paths if path == "/api/v1/reports"]
 
 
-def test_a_range_that_fails_is_reported_with_status_collection_and_page(collection):
-    def reply(asked):
-        if "next_token" in asked.query:
+def test_failed_range_is_reported_with_status_collection_and_page(collection):
+    def reply(request):
+        if "next_token" in request.query:
             return Reply({}, 404)
         return Reply({"data": [document()], "next_token": "more"})
 
-    run = collection(reply, recently)
+    run = collection(reply, accept_with_all_stored)
     run.run("activity")
     assert reports(run) == [
         {
@@ -198,18 +208,18 @@ def test_a_range_that_fails_is_reported_with_status_collection_and_page(collecti
     ]
 
 
-def test_a_refusal_is_reported_for_all_that_would_have_been_asked(collection):
+def test_refusal_is_reported_for_all_planned_days(collection):
     run = collection(oura(daily_activity=Reply({}, 403)))
     run.run("activity")
     [report] = reports(run)
-    told = [(each["start"], each["end"]) for each in report["ranges"]]
+    ranges = [(days["start"], days["end"]) for days in report["ranges"]]
     assert (report["kind"], report["status"]) == ("forbidden", 403)
-    assert told == [("2010-01-01", "2026-10-28")]
+    assert ranges == [("2010-01-01", "2026-10-28")]
 
 
-def test_a_list_of_days_that_is_refused_tells_nothing_to_be_empty(collection):
-    def reply(asked):
-        if "fields=day" in asked.query:
+def test_refused_list_reports_no_day_as_empty(collection):
+    def reply(request):
+        if "fields=day" in request.query:
             return Reply({}, 403)
         return Reply({"data": [document()], "next_token": None})
 
@@ -218,161 +228,161 @@ def test_a_list_of_days_that_is_refused_tells_nothing_to_be_empty(collection):
     assert (run.sent, report.status) == ([], "failed")
 
 
-def test_a_list_of_days_with_an_undated_entry_tells_nothing_to_be_empty(collection):
+def test_list_with_undated_entry_reports_no_day_as_empty(collection):
     run = collection(oura(daily_activity=[{"id": "a"}, document("2026-10-20")]))
     run.run("activity")
     assert {sent["read"] and sent["read"]["start"] for sent in run.sent} == {None}
     assert reports(run)[0]["ranges"] == [{"start": "2010-01-01", "end": "2026-10-13"}]
 
 
-def test_of_ouras_list_only_the_days_that_were_looked_for_are_read(collection):
-    gap = stretch("2024-03-01", "2024-03-02", "none", asked_at="2024-06-01T00:00:00Z", times=2)
-    whole = ledger(
-        stretch("2010-01-01", "2024-02-29", "held", asked_at="2026-10-27T00:00:00Z"),
+def test_only_searched_days_of_the_list_are_fetched(collection):
+    gap = ledger_range("2024-03-01", "2024-03-02", "none", asked_at="2024-06-01T00:00:00Z", times=2)
+    with_gap = ledger(
+        ledger_range("2010-01-01", "2024-02-29", "held", asked_at="2026-10-27T00:00:00Z"),
         gap,
-        stretch("2024-03-03", "2026-10-28", "held", asked_at="2026-10-27T00:00:00Z"),
+        ledger_range("2024-03-03", "2026-10-28", "held", asked_at="2026-10-27T00:00:00Z"),
     )
     days = [document(str(date(2024, 2, 27 + n % 3))) for n in range(3)]
     at_oura = oura(daily_activity=[*days, document("2024-03-02"), document("2025-01-01")])
-    run = collection(at_oura, lambda asked: taken(asked, whole))
+    run = collection(at_oura, lambda request: accept(request, with_gap))
     run.run("activity")
-    told = {(sent["read"]["start"], sent["read"]["end"]) for sent in run.sent}
-    assert told == {
+    completed = {(sent["read"]["start"], sent["read"]["end"]) for sent in run.sent}
+    assert completed == {
         ("2024-03-01", "2024-03-01"),
         ("2024-03-02", "2024-03-02"),
         ("2026-10-14", "2026-10-28"),
     }
 
 
-def test_a_refusal_of_a_range_is_reported_for_those_before_it(collection):
+def test_refused_range_is_reported_with_all_earlier_ones(collection):
     days = [document("2019-05-01"), document("2026-10-20")]
 
-    def reply(asked):
-        if "fields=day" in asked.query:
+    def reply(request):
+        if "fields=day" in request.query:
             return Reply({"data": days, "next_token": None})
         return Reply({}, 403)
 
     run = collection(reply)
     run.run("activity")
-    told = [(each["start"], each["end"]) for each in reports(run)[0]["ranges"]]
-    assert told == [("2019-05-01", "2019-05-01"), ("2026-10-14", "2026-10-28")]
+    ranges = [(days["start"], days["end"]) for days in reports(run)[0]["ranges"]]
+    assert ranges == [("2019-05-01", "2019-05-01"), ("2026-10-14", "2026-10-28")]
 
 
 def test_ungranted_scope_is_reported_without_a_request(collection):
-    run = collection(oura(), recently, without=SCOPES)
+    run = collection(oura(), accept_with_all_stored, without=SCOPES)
     run.run()
     assert [(each["type"], each["kind"]) for each in reports(run)] == [
         (type_, "forbidden") for type_ in TYPES
     ]
-    assert run.oura.asked == []
+    assert run.oura.requests == []
     assert run.report.status == "failed"
 
 
-def test_scope_left_out_beside_others_fails_no_run(collection, monkeypatch):
+def test_missing_scope_beside_others_fails_no_run(collection, monkeypatch):
     monkeypatch.setattr(TYPES["sleep"], "scope", "another")
-    run = collection(oura(daily_activity=[document()]), recently, without=["another"])
+    run = collection(oura(daily_activity=[document()]), accept_with_all_stored, without=["another"])
     report = run.run("sleep", "activity")
-    assert [(each.type, each.known) for each in report.problems] == [("sleep", True)]
+    assert [(each.type, each.is_repeat) for each in report.problems] == [("sleep", True)]
     assert report.status == "ok"
 
 
-def test_run_of_nothing_but_ungranted_types_fails(collection, monkeypatch):
+def test_run_with_only_ungranted_types_fails(collection, monkeypatch):
     monkeypatch.setattr(TYPES["sleep"], "scope", "another")
-    run = collection(oura(), recently, without=["another"])
+    run = collection(oura(), accept_with_all_stored, without=["another"])
     assert run.run("sleep").status == "failed"
 
 
-def test_ended_connection_is_named_without_the_processor(collection, monkeypatch):
+def test_ended_connection_is_reported_though_processor_refuses(collection, monkeypatch):
     monkeypatch.setattr(Account, "ended", "It is over.")
-    run = collection(oura(), lambda asked: Reply({}, 401))
+    run = collection(oura(), lambda request: Reply({}, 401))
     report = run.run()
-    assert [(each.type, each.known) for each in report.problems] == [("all", True)]
+    assert [(each.type, each.is_repeat) for each in report.problems] == [("all", True)]
     assert report.tallies == {}
 
 
 def test_plan_without_the_processor_is_one_problem(collection):
-    run = collection(oura(), lambda asked: Reply({}, 401), plan_only=True)
+    run = collection(oura(), lambda request: Reply({}, 401), plan_only=True)
     [problem] = run.run().problems
     assert (problem.type, run.report.plans) == ("all", [])
 
 
-def test_plan_reads_nothing(collection):
-    run = collection(oura(), recently, plan_only=True)
+def test_plan_fetches_nothing(collection):
+    run = collection(oura(), accept_with_all_stored, plan_only=True)
     [(user, plans)] = run.run("sleep").plans
-    assert (user, list(plans), run.oura.asked) == ("ana", ["sleep"], [])
-    assert [asked.method for asked in run.processor.asked] == ["GET"]
+    assert (user, list(plans), run.oura.requests) == ("ana", ["sleep"], [])
+    assert [request.method for request in run.processor.requests] == ["GET"]
 
 
-def test_a_range_with_an_undated_document_is_not_told_as_read(collection):
-    run = collection(oura(daily_activity=[{"id": "a"}, document()]), recently)
+def test_range_with_undated_document_is_not_complete(collection):
+    run = collection(oura(daily_activity=[{"id": "a"}, document()]), accept_with_all_stored)
     run.run("activity")
     assert [sent["read"] for sent in run.sent] == [None, None]
     assert reports(run)[0]["kind"] == "bad_answer"
 
 
-def test_a_run_ends_by_telling_the_processor(collection):
-    run = collection(oura(), recently)
+def test_end_of_run_is_reported_to_the_processor(collection):
+    run = collection(oura(), accept_with_all_stored)
     run.run()
-    assert run.processor.asked[-1].path == "/api/v1/runs"
+    assert run.processor.requests[-1].path == "/api/v1/runs"
 
 
-def test_a_dry_run_tells_the_processor_nothing(collection):
+def test_dry_run_sends_nothing_to_the_processor(collection):
     run = collection(oura(daily_activity=Reply({}, 403)), dry_run=True)
     run.run()
-    assert [asked.method for asked in run.processor.asked] == ["GET"]
+    assert [request.method for request in run.processor.requests] == ["GET"]
 
 
 # Failures -----------------------------------------------------------------------------------------
 
 
-def test_a_rate_limit_ends_the_run_and_every_type_is_told(collection):
+def test_rate_limit_ends_run_and_fails_all_remaining_types(collection):
     limited = Reply({}, 429, {"Retry-After": "3600"})
     run = collection(oura(daily_activity=limited))
     run.run()
-    assert len(run.oura.asked) == run.oura.paths().index("/v2/usercollection/daily_activity") + 1
-    told = NAMES[NAMES.index("activity") :]
+    assert len(run.oura.requests) == run.oura.paths().index("/v2/usercollection/daily_activity") + 1
+    remaining = NAMES[NAMES.index("activity") :]
     assert {problem.type: problem.kind for problem in run.report.problems} == dict.fromkeys(
-        told, "rate_limited"
+        remaining, "rate_limited"
     )
     assert {name: tally.failed for name, tally in run.report.tallies.items()} == {
-        name: int(name in told) for name in NAMES
+        name: int(name in remaining) for name in NAMES
     }
 
 
-def test_a_rate_limit_while_documents_are_read_ends_the_run_too(collection):
-    def reply(asked):
-        if "fields=day" in asked.query:
+def test_rate_limit_of_documents_ends_the_run(collection):
+    def reply(request):
+        if "fields=day" in request.query:
             return Reply({"data": [], "next_token": None})
         return Reply({}, 429, {"Retry-After": "3600"})
 
     run = collection(reply)
     run.run()
     assert [tally.failed for tally in run.report.tallies.values()] == [1] * len(TYPES)
-    assert len(run.oura.asked) == len(TYPES[NAMES[0]].collections) + 1
+    assert len(run.oura.requests) == len(TYPES[NAMES[0]].collections) + 1
 
 
-def test_a_rate_limit_that_lasts_holds_a_run_for_minutes_only(collection):
+def test_lasting_rate_limit_delays_run_for_minutes_only(collection):
     run = collection(oura(daily_sleep=Reply({}, 429, {"Retry-After": "300"})))
     run.run()
     assert run.pauses == [300.0]
     assert sum(run.pauses) <= LONGEST_WAIT
 
 
-def test_waits_for_the_processor_count_as_well(collection):
+def test_waits_for_the_processor_are_limited_too(collection):
     run = collection(oura(), Reply({}, 503, {"Retry-After": "300"}))
     run.run()
     assert run.pauses == [300.0]
 
 
-def test_a_failure_of_one_type_leaves_the_others_alone(collection):
+def test_failure_of_one_type_does_not_stop_others(collection):
     run = collection(oura(daily_activity=Reply({}, 403), daily_readiness=[document()]))
     run.run()
     assert run.report.tallies["activity"].failed == 1
     assert run.report.tallies["readiness"].created == 1
 
 
-def test_the_unexpected_of_one_type_leaves_the_others_alone(collection, monkeypatch):
-    # A mistake of ours, of which there is none to be found at the moment.
+def test_unexpected_error_of_one_type_does_not_stop_others(collection, monkeypatch):
+    # Stands for a bug in myhealth.
     monkeypatch.setattr(TYPES["activity"], "map", lambda day, documents: 1 // 0)
     run = collection(oura(daily_activity=[document()], daily_readiness=[document()]))
     run.run()
@@ -382,9 +392,9 @@ def test_the_unexpected_of_one_type_leaves_the_others_alone(collection, monkeypa
     assert run.report.tallies["readiness"].created == 1
 
 
-def test_a_server_that_fails_range_after_range_is_left_in_peace(collection):
-    def reply(asked):
-        if "fields=day" in asked.query:
+def test_type_ends_after_three_failed_ranges(collection):
+    def reply(request):
+        if "fields=day" in request.query:
             days = [document(f"{year}-01-01") for year in range(2016, 2026)]
             return Reply({"data": days, "next_token": None})
         return Reply({}, 400)
@@ -394,7 +404,7 @@ def test_a_server_that_fails_range_after_range_is_left_in_peace(collection):
     assert run.report.tallies["activity"].failed == 3
 
 
-def test_a_number_too_large_to_reckon_with_is_left_to_the_processor(collection):
+def test_huge_number_is_left_to_the_processor(collection):
     run = collection(oura(daily_activity=[document(high_activity_time=1e300)]))
     run.run("activity")
     assert run.report.problems == []
@@ -406,9 +416,9 @@ def test_a_number_too_large_to_reckon_with_is_left_to_the_processor(collection):
 
 
 @pytest.mark.parametrize("day", [None, "soon", 20261027, "2026-13-01", ["2026-10-27"]])
-def test_a_document_without_a_day_goes_to_the_processor_as_it_is(collection, day):
+def test_undated_document_is_sent_unchanged(collection, day):
     undated = {"id": "a", "day": day, "score": 81}
-    run = collection(oura(daily_sleep=[undated, document()]), recently)
+    run = collection(oura(daily_sleep=[undated, document()]), accept_with_all_stored)
     run.run("sleep")
     [dated, alone] = run.sent
     assert [each["id"] for each in dated["data"]] == ["id-2026-10-27"]
@@ -417,11 +427,11 @@ def test_a_document_without_a_day_goes_to_the_processor_as_it_is(collection, day
     assert run.report.tallies["sleep"].fetched == 2
 
 
-def test_entries_that_are_no_documents_are_counted_once_a_range(collection):
-    run = collection(oura(daily_activity=[1, "x", None, [], document()]), recently)
+def test_malformed_entries_are_counted_once_per_range(collection):
+    run = collection(oura(daily_activity=[1, "x", None, [], document()]), accept_with_all_stored)
     run.run("activity")
     assert run.errors == {
-        ("activity", "2026-10-14 to 2026-10-28: Oura's daily_activity has 4 entries that are none.")
+        ("activity", "2026-10-14 to 2026-10-28: Oura's daily_activity has 4 malformed entries.")
     }
     assert run.report.tallies["activity"].failed == 1
     assert run.report.tallies["activity"].created == 1
@@ -430,8 +440,8 @@ def test_entries_that_are_no_documents_are_counted_once_a_range(collection):
 # The report ---------------------------------------------------------------------------------------
 
 
-def problem(known=False):
-    return Problem("ana", "sleep", "It is bad.", "rejected", known)
+def problem(is_repeat=False):
+    return Problem("ana", "sleep", "It is bad.", "rejected", is_repeat)
 
 
 @pytest.mark.parametrize(
@@ -439,46 +449,46 @@ def problem(known=False):
     [
         (Tally(created=1), [], "ok"),
         (Tally(), [], "ok"),
-        (Tally(rejected=1), [problem(known=True)], "ok"),
-        (Tally(unchanged=9, rejected=1), [problem(known=True)], "ok"),
-        (Tally(unchanged=9, rejected=2), [problem(known=True), problem()], "partial"),
+        (Tally(rejected=1), [problem(is_repeat=True)], "ok"),
+        (Tally(unchanged=9, rejected=1), [problem(is_repeat=True)], "ok"),
+        (Tally(unchanged=9, rejected=2), [problem(is_repeat=True), problem()], "partial"),
         (Tally(fetched=9, failed=1), [problem()], "failed"),
     ],
 )
-def test_the_status_tells_what_is_new(tally, problems, status):
+def test_status_ignores_repeated_problems(tally, problems, status):
     assert Report(tallies={"sleep": tally}, problems=problems).status == status
 
 
-def test_a_dry_run_that_read_some_types_is_partial(collection):
+def test_dry_run_with_one_failed_type_is_partial(collection):
     at_oura = oura(daily_activity=Reply({}, 403), daily_readiness=[document()])
     run = collection(at_oura, dry_run=True)
     assert run.run().status == "partial"
     assert run.sent == []
 
 
-def test_a_dry_run_that_read_nothing_has_failed(collection):
+def test_dry_run_that_fetched_nothing_failed(collection):
     assert collection(oura(daily_activity=Reply({}, 403)), dry_run=True).run().status == "failed"
 
 
-def test_a_rejection_that_was_known_is_told_as_known(collection):
+def test_repeated_rejection_is_marked_as_repeat(collection):
     rejected = [{"index": 0, "id": "a", "errors": {"day": ["It is missing."]}}]
     refused = {"status": "failed", "created": 0, "updated": 0, "unchanged": 0, "rejected": rejected}
 
-    def refusing(asked):
-        if asked.path == "/api/v1/ingest":
+    def reject(request):
+        if request.path == "/api/v1/ingest":
             return Reply(refused, 400, {"Rejected-Again": "1"})
-        return recently(asked)
+        return accept_with_all_stored(request)
 
-    run = collection(oura(daily_activity=[document()]), refusing)
+    run = collection(oura(daily_activity=[document()]), reject)
     report = run.run("activity")
-    assert [problem.known for problem in report.problems] == [True]
+    assert [problem.is_repeat for problem in report.problems] == [True]
     assert (report.new_problems, report.tallies["activity"].rejected) == ([], 1)
 
 
-def test_requests_ask_for_days_around_the_range_too(collection):
+def test_requests_include_days_around_the_range(collection):
     run = collection(oura(), days=Days(TODAY, TODAY))
     run.run("activity")
-    assert parse_qs(run.oura.asked[0].query) == {
+    assert parse_qs(run.oura.requests[0].query) == {
         "start_date": ["2026-10-25"],
         "end_date": ["2026-10-29"],
     }

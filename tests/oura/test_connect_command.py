@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 def connect(monkeypatch, paste, user="ana"):
-    """Run the command; `paste` makes what the person types of the address that is shown."""
+    """Run the command; `paste` returns what the person enters, given the printed address."""
     out = io.StringIO()
     url = lambda: re.search(r"https?://\S+", out.getvalue())[0]  # noqa: E731
     monkeypatch.setattr("builtins.input", lambda: paste(url()))
@@ -21,7 +21,7 @@ def connect(monkeypatch, paste, user="ana"):
     return out.getvalue()
 
 
-def test_the_address_that_is_pasted_connects(at_oura, ana, monkeypatch):
+def test_pasted_address_connects(at_oura, ana, monkeypatch):
     assert "Connected ana" in connect(monkeypatch, agree)
     assert Connection.objects.get().user == ana
 
@@ -32,7 +32,7 @@ def test_another_address_connects_nothing(at_oura, ana, monkeypatch):
     assert not Connection.objects.exists()
 
 
-def test_without_an_application_it_says_how_to_make_one(ana, settings, monkeypatch):
+def test_without_application_the_error_says_how_to_register(ana, settings, monkeypatch):
     settings.OURA_CLIENT_ID = ""
     with pytest.raises(CommandError, match=r"developer\.ouraring\.com") as caught:
         connect(monkeypatch, agree)

@@ -1,4 +1,4 @@
-"""Connecting and letting go, by the pages that people use."""
+"""Connecting and disconnecting, with the pages that people use."""
 
 import pytest
 from django.test import Client
@@ -12,16 +12,16 @@ pytestmark = pytest.mark.django_db
 
 
 class Visitor:
-    """Somebody who is signed in, with the pages about Oura at hand."""
+    """A signed-in person who uses the pages about Oura."""
 
     def __init__(self, user):
         self.http = Client(enforce_csrf_checks=False)
         self.http.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
 
     def begin(self):
-        answer = self.http.post("/connect/oura/")
-        assert answer.status_code == 302
-        return answer.headers["Location"]
+        response = self.http.post("/connect/oura/")
+        assert response.status_code == 302
+        return response.headers["Location"]
 
     def come_back(self, location):
         return self.http.get("/connect/oura/callback?" + location.partition("?")[2], follow=True)
@@ -38,40 +38,40 @@ def visitor(ana, at_oura):
     return Visitor(ana)
 
 
-def code_of(answer):
-    text = answer.content.decode()
+def code_of(response):
+    text = response.content.decode()
     return text.partition('data-code="')[2].partition('"')[0]
 
 
 def test_connecting_leads_back_to_the_account_page(visitor, ana):
-    answer = visitor.connect()
-    assert answer.redirect_chain == [("/account/", 302)]
-    assert "Your history is on its way" in answer.content.decode()
-    held = Connection.objects.get()
-    assert (held.user, held.scopes) == (ana, list(SCOPES))
+    response = visitor.connect()
+    assert response.redirect_chain == [("/account/", 302)]
+    assert "Your history is on its way" in response.content.decode()
+    connection = Connection.objects.get()
+    assert (connection.user, connection.scopes) == (ana, list(SCOPES))
     assert "Connected since" in visitor.page()
 
 
-def test_denied_consent_changes_nothing_and_is_told(visitor):
-    answer = visitor.connect(decision="deny")
-    assert (answer.status_code, code_of(answer)) == (400, "denied")
+def test_denied_consent_connects_nothing(visitor):
+    response = visitor.connect(decision="deny")
+    assert (response.status_code, code_of(response)) == (400, "denied")
     assert not Connection.objects.exists()
 
 
-def test_a_scope_that_was_not_granted_is_told(visitor):
-    answer = visitor.connect(granted=["personal"])
+def test_missing_scope_is_shown(visitor):
+    response = visitor.connect(granted=["personal"])
     names = ", ".join(sorted({*SCOPES} - {"personal"}))
-    assert f"did not allow: {names}." in answer.content.decode()
+    assert f"did not allow: {names}." in response.content.decode()
     assert f"You didn't share {names}." in visitor.page()
 
 
-def test_an_answer_is_believed_once(visitor):
+def test_callback_is_accepted_once(visitor):
     location = agree(visitor.begin())
     visitor.come_back(location)
     assert code_of(visitor.come_back(location)) == "expired"
 
 
-def test_an_answer_for_another_visit_is_refused(visitor, ben):
+def test_callback_with_foreign_state_is_refused(visitor, ben):
     location = agree(visitor.begin())
     other = Visitor(ben)
     other.begin()
@@ -79,57 +79,57 @@ def test_an_answer_for_another_visit_is_refused(visitor, ben):
     assert not Connection.objects.exists()
 
 
-def test_an_answer_of_another_issuer_is_refused(visitor):
+def test_callback_from_another_issuer_is_refused(visitor):
     location = agree(visitor.begin()).replace("iss=http", "iss=https")
     assert code_of(visitor.come_back(location)) == "issuer"
 
 
-def test_a_code_that_was_used_is_told(visitor, at_oura):
+def test_invalid_code_is_reported_as_expired(visitor, at_oura):
     location = agree(visitor.begin())
     forged = location.replace("code=", "code=x")
     assert code_of(visitor.come_back(forged)) == "expired"
 
 
-def test_an_oura_that_does_not_answer_is_told_and_can_be_tried_again(visitor, at_oura):
+def test_connecting_works_after_oura_was_unavailable(visitor, at_oura):
     at_oura.control("faults", fault="server_error", path="token")
     assert code_of(visitor.connect()) == "unavailable"
     assert visitor.connect().redirect_chain == [("/account/", 302)]
 
 
-def test_a_lapsed_membership_is_told(visitor, at_oura):
+def test_lapsed_membership_is_explained(visitor, at_oura):
     at_oura.control("membership", name="ana", active=False)
-    answer = visitor.connect()
-    assert code_of(answer) == "forbidden"
-    assert "renew your membership" in answer.content.decode()
+    response = visitor.connect()
+    assert code_of(response) == "forbidden"
+    assert "renew your membership" in response.content.decode()
 
 
-def test_an_oura_account_belongs_to_one_person(visitor, ben):
+def test_oura_account_belongs_to_one_person(visitor, ben):
     visitor.connect(person="ana")
-    answer = Visitor(ben).connect(person="ana")
-    assert code_of(answer) == "anothers"
+    response = Visitor(ben).connect(person="ana")
+    assert code_of(response) == "anothers"
     assert Connection.objects.get().user.username == "ana"
 
 
-def test_a_person_is_not_connected_to_two_oura_accounts(visitor):
+def test_person_has_one_oura_account(visitor):
     visitor.connect(person="ana")
     assert code_of(visitor.connect(person="chloe")) == "anothers"
     assert Connection.objects.get().ended == ""
 
 
-def test_disconnecting_revokes_at_oura_and_forgets(visitor, at_oura):
+def test_disconnecting_revokes_and_deletes_the_tokens(visitor, at_oura):
     visitor.connect()
-    token = vault.unseal(Connection.objects.get().access_token)
-    answer = visitor.http.post("/disconnect/oura/", follow=True)
-    assert "Disconnected. Your days stay here" in answer.content.decode()
+    token = vault.decrypt(Connection.objects.get().access_token)
+    response = visitor.http.post("/disconnect/oura/", follow=True)
+    assert "Disconnected. Your days stay here" in response.content.decode()
     assert at_oura.get("daily_sleep", token).status_code == 401
     assert not Connection.objects.exists()
 
 
-def test_disconnecting_while_oura_is_away_forgets_and_says_what_is_left(visitor, settings):
+def test_disconnecting_while_oura_is_unavailable_deletes_the_tokens(visitor, settings):
     visitor.connect()
     settings.OURA_REVOKE_URL = "http://127.0.0.1:9/revoke"
-    answer = visitor.http.post("/disconnect/oura/", follow=True)
-    assert "Oura did not confirm" in answer.content.decode()
+    response = visitor.http.post("/disconnect/oura/", follow=True)
+    assert "Oura did not confirm" in response.content.decode()
     assert not Connection.objects.exists()
 
 
@@ -138,39 +138,39 @@ def test_reconnecting_replaces_the_tokens(visitor, at_oura):
     before = bytes(Connection.objects.get().access_token)
     at_oura.control("grants/revoke", name="ana")
     visitor.connect()
-    held = Connection.objects.get()
-    assert (held.ended, bytes(held.access_token) == before) == ("", False)
+    connection = Connection.objects.get()
+    assert (connection.ended, bytes(connection.access_token) == before) == ("", False)
 
 
-def test_without_an_application_people_are_led_through_making_one(ana, settings):
+def test_without_application_the_page_explains_how_to_register(ana, settings):
     settings.OURA_CLIENT_ID = ""
     settings.PUBLIC_URL = "http://localhost:8000"
     visitor = Visitor(ana)
     assert "Set up the connection" in visitor.page()
-    told = visitor.http.get("/connect/oura/register").content.decode()
-    assert "http://localhost:8000/connect/oura/callback" in told
+    page = visitor.http.get("/connect/oura/register").content.decode()
+    assert "http://localhost:8000/connect/oura/callback" in page
 
 
-def test_nobody_connects_without_signing_in(db):
+def test_connecting_requires_signing_in(db):
     assert Client().post("/connect/oura/").headers["Location"].startswith("/accounts/login/")
 
 
-def test_a_link_alone_connects_and_disconnects_nothing(visitor):
+def test_connecting_and_disconnecting_require_post(visitor):
     assert visitor.http.get("/connect/oura/").status_code == 405
     assert visitor.http.get("/disconnect/oura/").status_code == 405
 
 
-def test_the_admin_shows_connections_without_tokens_and_ends_them(visitor, ana, at_oura):
+def test_admin_disconnects_and_never_shows_tokens(visitor, ana, at_oura):
     visitor.connect()
-    held = Connection.objects.get()
-    token = vault.unseal(held.access_token)
+    connection = Connection.objects.get()
+    token = vault.decrypt(connection.access_token)
     ana.is_staff = ana.is_superuser = True
     ana.save()
-    shown = visitor.http.get(f"/admin/oura/connection/{held.pk}/change/").content.decode()
-    assert "connected" in shown
-    assert token not in shown
-    assert bytes(held.access_token).decode() not in shown
-    body = {"action": "disconnect", "_selected_action": [held.pk]}
+    page = visitor.http.get(f"/admin/oura/connection/{connection.pk}/change/").content.decode()
+    assert "connected" in page
+    assert token not in page
+    assert bytes(connection.access_token).decode() not in page
+    body = {"action": "disconnect", "_selected_action": [connection.pk]}
     visitor.http.post("/admin/oura/connection/", body)
     assert not Connection.objects.exists()
     assert at_oura.get("daily_sleep", token).status_code == 401

@@ -1,4 +1,4 @@
-"""The processor as the collector sees it, against a real small server."""
+"""The client of the processor's API, against a stub server."""
 
 from datetime import UTC, date, datetime
 
@@ -9,7 +9,7 @@ from myhealth.days import Days
 from oura import processor
 from oura.errors import OuraForbidden, ProcessorError, ProcessorUnavailable
 from oura.processor import Processor, batches
-from oura.retries import ATTEMPTS, Waiting
+from oura.retries import MAX_ATTEMPTS, Waiting
 from tests.oura.answering import Reply
 
 TOKEN = "an-ingest-token"
@@ -24,7 +24,7 @@ def client_of():
     opened = []
 
     def client(server, sleep=lambda _: None):
-        made = Processor(
+        processor_client = Processor(
             server.url,
             TOKEN,
             user="ana",
@@ -33,23 +33,25 @@ def client_of():
             timeout=5,
             waiting=Waiting(sleep),
         )
-        opened.append(made)
-        return made
+        opened.append(processor_client)
+        return processor_client
 
     yield client
     for each in opened:
         each.session.close()
 
 
-def ingest(client, *documents, span=SPAN):
+def ingest(client, *documents, complete=SPAN):
     return list(
-        client.ingest("sleep", documents, fetched_at=datetime(2026, 3, 9, tzinfo=UTC), span=span)
+        client.ingest(
+            "sleep", documents, fetched_at=datetime(2026, 3, 9, tzinfo=UTC), complete=complete
+        )
     )
 
 
 # The ledger ---------------------------------------------------------------------------------------
 
-WHOLE = {
+RANGE = {
     "from": "2010-01-01",
     "to": "2026-03-01",
     "state": "failed",
@@ -61,17 +63,17 @@ WHOLE = {
 }
 
 
-def each_type(told):
-    return dict.fromkeys(TYPES, told)
+def each_type(ranges):
+    return dict.fromkeys(TYPES, ranges)
 
 
-def test_the_ledger_tells_the_state_of_every_day(serve, client_of):
-    server = serve(Reply(each_type([WHOLE])))
-    [known] = client_of(server).ledger()["sleep"]
-    assert (known.start, known.end) == (date(2010, 1, 1), date(2026, 3, 1))
-    assert (known.state, known.asked_at, known.times) == ("failed", None, 2)
-    assert known.next_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
-    assert server.asked[0].query == "user=ana"
+def test_ledger_has_the_state_of_every_day(serve, client_of):
+    server = serve(Reply(each_type([RANGE])))
+    [entry] = client_of(server).ledger()["sleep"]
+    assert (entry.start, entry.end) == (date(2010, 1, 1), date(2026, 3, 1))
+    assert (entry.state, entry.asked_at, entry.times) == ("failed", None, 2)
+    assert entry.next_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert server.requests[0].query == "user=ana"
 
 
 @pytest.mark.parametrize(
@@ -82,22 +84,22 @@ def test_the_ledger_tells_the_state_of_every_day(serve, client_of):
         {"sleep": []},
         each_type({}),
         each_type([{}]),
-        each_type([{**WHOLE, "from": "soon"}]),
-        each_type([{**WHOLE, "next_at": 7}]),
+        each_type([{**RANGE, "from": "soon"}]),
+        each_type([{**RANGE, "next_at": 7}]),
     ],
 )
-def test_a_ledger_that_cant_be_understood_is_told(serve, client_of, body):
+def test_malformed_ledger_is_an_error(serve, client_of, body):
     with pytest.raises(ProcessorError, match="PROCESSOR_URL"):
         client_of(serve(Reply(body))).ledger()
 
 
-def test_a_failure_is_reported_with_what_is_known_of_it(serve, client_of):
+def test_failure_is_reported_with_all_details(serve, client_of):
     server = serve(Reply({}, 204))
     error = OuraForbidden("No.")
     error.status, error.collection, error.page = 403, "sleep", 2
     moment = datetime(2026, 3, 9, tzinfo=UTC)
-    client_of(server).report("sleep", [SPAN], error, asked_at=moment)
-    assert server.asked[0].json == {
+    client_of(server).report_failure("sleep", [SPAN], error, asked_at=moment)
+    assert server.requests[0].json == {
         "type": "sleep",
         "user": "ana",
         "asked_at": "2026-03-09T00:00:00+00:00",
@@ -109,21 +111,21 @@ def test_a_failure_is_reported_with_what_is_known_of_it(serve, client_of):
     }
 
 
-def test_a_redirect_is_told_and_gets_no_token(serve, client_of):
+def test_redirect_is_an_error_and_gets_no_token(serve, client_of):
     elsewhere = serve(Reply({}))
     server = serve(Reply({}, 301, {"Location": elsewhere.url}))
     with pytest.raises(ProcessorError, match="301.*PROCESSOR_URL"):
         client_of(server).ledger()
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []
 
 
 # Ingest -------------------------------------------------------------------------------------------
 
 
-def test_documents_are_sent_with_what_was_read_of_whom_and_when(serve, client_of):
+def test_documents_are_sent_with_user_origin_time_and_range(serve, client_of):
     server = serve(Reply(STORED, 201))
     [receipt] = ingest(client_of(server), {"id": "a", "day": "2026-03-02"})
-    assert server.asked[0].json == {
+    assert server.requests[0].json == {
         "type": "sleep",
         "user": "ana",
         "origin": "oura",
@@ -131,29 +133,29 @@ def test_documents_are_sent_with_what_was_read_of_whom_and_when(serve, client_of
         "read": {"start": "2026-03-01", "end": "2026-03-09"},
         "data": [{"id": "a", "day": "2026-03-02"}],
     }
-    assert server.asked[0].headers["Authorization"] == f"Bearer {TOKEN}"
+    assert server.requests[0].headers["Authorization"] == f"Bearer {TOKEN}"
     assert (receipt.created, receipt.rejected) == (1, ())
 
 
-def test_documents_of_no_span_claim_none(serve, client_of):
+def test_documents_without_range_are_sent_without_read(serve, client_of):
     server = serve(Reply(STORED, 201))
-    ingest(client_of(server), {"id": "a", "day": None}, span=None)
-    assert server.asked[0].json["read"] is None
+    ingest(client_of(server), {"id": "a", "day": None}, complete=None)
+    assert server.requests[0].json["read"] is None
 
 
-def test_no_documents_of_no_span_are_no_request(serve, client_of):
+def test_nothing_without_range_is_no_request(serve, client_of):
     server = serve(Reply(STORED, 201))
-    assert ingest(client_of(server), span=None) == []
-    assert server.asked == []
+    assert ingest(client_of(server), complete=None) == []
+    assert server.requests == []
 
 
-def test_a_refusal_of_every_document_is_an_outcome(serve, client_of):
+def test_rejection_of_every_document_is_a_receipt(serve, client_of):
     server = serve(Reply(REFUSED, 400, {"Rejected-Again": "1"}))
     [receipt] = ingest(client_of(server), {"id": "a", "day": "2026-03-02"})
     assert receipt.rejected == (
         "The processor rejected document a: score: Too much. Really.; day: No.",
     )
-    assert receipt.again == 1
+    assert receipt.rejected_again == 1
 
 
 @pytest.mark.parametrize(
@@ -168,34 +170,34 @@ def test_a_refusal_of_every_document_is_an_outcome(serve, client_of):
         {**STORED, "rejected": [{"id": "a", "errors": []}]},
     ],
 )
-def test_a_receipt_that_cant_be_understood_is_told(serve, client_of, body):
+def test_malformed_receipt_is_an_error(serve, client_of, body):
     with pytest.raises(ProcessorError, match="can't be understood"):
         ingest(client_of(serve(Reply(body, 201))))
 
 
-def test_what_may_pass_is_tried_again_after_the_wait_asked_for(serve, client_of):
+def test_temporary_failure_is_retried_after_the_requested_wait(serve, client_of):
     replies = [Reply({}, 503, {"Retry-After": "3"}), Reply(STORED, 201)]
     pauses = []
-    server = serve(lambda asked: replies.pop(0))
+    server = serve(lambda request: replies.pop(0))
     assert len(ingest(client_of(server, pauses.append))) == 1
     assert pauses == [3.0]
 
 
-def test_a_lasting_failure_is_told_after_some_tries(serve, client_of):
+def test_lasting_failure_is_raised_after_all_attempts(serve, client_of):
     server = serve(Reply({}, 500))
     with pytest.raises(ProcessorUnavailable, match="500"):
         ingest(client_of(server))
-    assert len(server.asked) == ATTEMPTS
+    assert len(server.requests) == MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize(
     ("status", "sentence"), [(401, "INGEST_TOKENS"), (400, "refused: No such account.")]
 )
-def test_a_refusal_is_told_at_once(serve, client_of, status, sentence):
+def test_refusal_is_raised_at_once(serve, client_of, status, sentence):
     server = serve(Reply({"detail": "No such account."}, status))
     with pytest.raises(ProcessorError, match=sentence):
         ingest(client_of(server))
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 # Batches ------------------------------------------------------------------------------------------
@@ -205,34 +207,34 @@ def daily(*days, size=0):
     return [{"id": day, "day": f"2026-03-0{day}", "source": "x" * size} for day in days]
 
 
-def spans(documents, span=SPAN):
+def split(documents, complete=SPAN):
     return [
-        (len(texts), read and (read.start.day, read.end.day))
-        for texts, read in batches(documents, span)
+        (len(texts), part and (part.start.day, part.end.day))
+        for texts, part in batches(documents, complete)
     ]
 
 
-def test_a_span_without_documents_is_told_all_the_same():
-    assert spans([]) == [(0, (1, 9))]
+def test_range_without_documents_is_one_batch():
+    assert split([]) == [(0, (1, 9))]
 
 
-def test_many_documents_go_in_several_requests_that_share_the_span(monkeypatch):
-    monkeypatch.setattr(processor, "MOST_DOCUMENTS", 2)
-    assert spans(daily(2, 3, 5, 7, 8)) == [(2, (1, 3)), (2, (4, 7)), (1, (8, 9))]
+def test_many_documents_are_split_with_their_range(monkeypatch):
+    monkeypatch.setattr(processor, "MAX_BATCH_DOCUMENTS", 2)
+    assert split(daily(2, 3, 5, 7, 8)) == [(2, (1, 3)), (2, (4, 7)), (1, (8, 9))]
 
 
-def test_large_documents_go_in_several_requests_that_share_the_span():
-    large = processor.MOST_BYTES // 2
-    assert spans(daily(2, 4, 6, size=large)) == [(1, (1, 2)), (1, (3, 4)), (1, (5, 9))]
+def test_large_documents_are_split_with_their_range():
+    large = processor.MAX_BATCH_BYTES // 2
+    assert split(daily(2, 4, 6, size=large)) == [(1, (1, 2)), (1, (3, 4)), (1, (5, 9))]
 
 
-def test_every_request_is_of_bounded_size():
-    documents = daily(*range(1, 10), size=processor.MOST_BYTES // 3)
+def test_every_batch_is_of_bounded_size():
+    documents = daily(*range(1, 10), size=processor.MAX_BATCH_BYTES // 3)
     sizes = [sum(map(len, texts)) for texts, _ in batches(documents, SPAN)]
-    assert max(sizes) <= processor.MOST_BYTES
+    assert max(sizes) <= processor.MAX_BATCH_BYTES
     assert len(sizes) < len(documents)
 
 
-def test_documents_of_no_span_are_bounded_too(monkeypatch):
-    monkeypatch.setattr(processor, "MOST_DOCUMENTS", 2)
-    assert spans([{"id": "a"}] * 3, span=None) == [(2, None), (1, None)]
+def test_documents_without_range_are_split_too(monkeypatch):
+    monkeypatch.setattr(processor, "MAX_BATCH_DOCUMENTS", 2)
+    assert split([{"id": "a"}] * 3, complete=None) == [(2, None), (1, None)]

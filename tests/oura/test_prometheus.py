@@ -1,4 +1,4 @@
-"""The collector's figures in a textfile and at a gateway."""
+"""The collector's metrics in a textfile and at a gateway."""
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,16 +13,16 @@ ERRORS = 'collector_errors_total{data_type="sleep",error_type="unavailable"}'
 
 
 class Gateway:
-    """Keeps what is pushed as Prometheus' own does: by name, with the labels that it adds."""
+    """Stores pushed metrics by name and adds labels, as Prometheus' gateway does."""
 
     def __init__(self, *others):
         self.families, self.others = {}, others
 
-    def __call__(self, asked):
-        if asked.method == "GET":
+    def __call__(self, request):
+        if request.method == "GET":
             lines = [line for family in self.families.values() for line in family]
             return Reply("\n".join([*lines, *self.others, ""]).encode())
-        for family in text_string_to_metric_families(asked.body.decode()):
+        for family in text_string_to_metric_families(request.body.decode()):
             samples = family.samples
             self.families[family.name] = [self.line(sample) for sample in samples]
         return Reply({}, 202)
@@ -34,18 +34,18 @@ class Gateway:
 
 
 def values(text):
-    """Each sample by its name and labels, without those that a gateway adds."""
-    found = {}
+    """Return each sample by its name and labels, without those that a gateway adds."""
+    samples = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             labels = {k: v for k, v in sample.labels.items() if k not in ("job", "instance")}
             pairs = ",".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
-            found[sample.name + (f"{{{pairs}}}" if pairs else "")] = sample.value
-    return found
+            samples[sample.name + (f"{{{pairs}}}" if pairs else "")] = sample.value
+    return samples
 
 
 @pytest.fixture(autouse=True)
-def nowhere(settings):
+def publish_nowhere(settings):
     settings.METRICS_TEXTFILE = settings.PUSHGATEWAY_URL = ""
 
 
@@ -57,24 +57,23 @@ def textfile(settings, tmp_path):
 
 @pytest.fixture
 def gateway(settings, serve):
-    """A gateway, and what it shows."""
-    made = serve(Gateway())
-    settings.PUSHGATEWAY_URL = made.url
-    return made
+    server = serve(Gateway())
+    settings.PUSHGATEWAY_URL = server.url
+    return server
 
 
-def shown(gateway):
-    return values(gateway.reply(type("Asked", (), {"method": "GET"})).body.decode())
+def gateway_values(gateway):
+    return values(gateway.reply(type("Request", (), {"method": "GET"})).body.decode())
 
 
-def run(now=1000.0, *, well=True):
-    problems = [] if well else [Problem("ana", "sleep", "Away.", "unavailable")]
+def run(now=1000.0, *, succeeds=True):
+    problems = [] if succeeds else [Problem("ana", "sleep", "Away.", "unavailable")]
     tallies = {"sleep": Tally(fetched=3, created=3)}
     report = Report(tallies=tallies, problems=problems)
-    publish(report, seconds=2.5, now=now, exit_code=0 if well else 1)
+    publish(report, seconds=2.5, now=now, exit_code=0 if succeeds else 1)
 
 
-def test_a_runs_figures_are_written(textfile):
+def test_metrics_are_written_to_textfile(textfile):
     run()
     assert (
         values(textfile.read_text()).items()
@@ -87,10 +86,10 @@ def test_a_runs_figures_are_written(textfile):
     )
 
 
-def test_a_runs_figures_are_pushed(gateway):
-    run(well=False)
+def test_metrics_are_pushed_to_gateway(gateway):
+    run(succeeds=False)
     assert (
-        shown(gateway).items()
+        gateway_values(gateway).items()
         >= {
             'collector_runs_total{status="partial"}': 1,
             POINTS: 3,
@@ -99,45 +98,45 @@ def test_a_runs_figures_are_pushed(gateway):
     )
 
 
-def test_counters_in_a_textfile_count_on(textfile):
-    for well in (True, False, True):
-        run(well=well)
-    found = values(textfile.read_text())
-    assert found['collector_runs_total{status="ok"}'] == 2
-    assert (found[POINTS], found[ERRORS]) == (9, 1)
+def test_counters_continue_in_textfile(textfile):
+    for succeeds in (True, False, True):
+        run(succeeds=succeeds)
+    samples = values(textfile.read_text())
+    assert samples['collector_runs_total{status="ok"}'] == 2
+    assert (samples[POINTS], samples[ERRORS]) == (9, 1)
 
 
-def test_counters_at_a_gateway_count_on(gateway):
-    for well in (True, False, True):
-        run(well=well)
-    found = shown(gateway)
-    assert found['collector_runs_total{status="ok"}'] == 2
-    assert (found[POINTS], found[ERRORS]) == (9, 1)
+def test_counters_continue_at_gateway(gateway):
+    for succeeds in (True, False, True):
+        run(succeeds=succeeds)
+    samples = gateway_values(gateway)
+    assert samples['collector_runs_total{status="ok"}'] == 2
+    assert (samples[POINTS], samples[ERRORS]) == (9, 1)
 
 
-def test_a_failed_run_keeps_the_last_success_in_a_textfile(textfile):
+def test_failed_run_keeps_last_success_in_textfile(textfile):
     run(1000)
-    run(2000, well=False)
+    run(2000, succeeds=False)
     assert values(textfile.read_text())[SUCCESS] == 1000
 
 
-def test_a_failed_run_keeps_the_last_success_at_a_gateway(gateway):
+def test_failed_run_keeps_last_success_at_gateway(gateway):
     run(1000)
-    run(2000, well=False)
-    assert shown(gateway)[SUCCESS] == 1000
+    run(2000, succeeds=False)
+    assert gateway_values(gateway)[SUCCESS] == 1000
 
 
-def test_without_a_success_none_is_told(textfile):
-    run(well=False)
+def test_without_success_no_time_is_published(textfile):
+    run(succeeds=False)
     assert SUCCESS not in textfile.read_text()
 
 
-def test_other_programs_figures_at_a_gateway_are_not_ours(gateway):
+def test_other_jobs_at_gateway_are_ignored(gateway):
     other = 'collector_runs_total{status="ok",job="another",instance=""} 70'
     host = 'collector_runs_total{status="ok",job="collector",instance="a"} 700'
     gateway.reply.others = (other, host)
     run()
-    body = gateway.asked[-1].body.decode()
+    body = gateway.requests[-1].body.decode()
     assert values(body)['collector_runs_total{status="ok"}'] == 1
 
 
@@ -152,31 +151,29 @@ def test_other_programs_figures_at_a_gateway_are_not_ours(gateway):
         b"\xff\xfe",
     ],
 )
-def test_earlier_figures_that_cant_be_read_count_as_none(textfile, text):
+def test_unreadable_earlier_metrics_are_ignored(textfile, text):
     textfile.write_bytes(text)
     run()
     assert values(textfile.read_text())['collector_runs_total{status="ok"}'] == 1
 
 
-def test_a_place_that_takes_no_figures_is_a_warning_and_the_other_gets_them(
-    settings, gateway, caplog
-):
+def test_unwritable_textfile_does_not_stop_the_push(settings, gateway, caplog):
     settings.METRICS_TEXTFILE = "/nonexistent/collector.prom"
     run()
-    assert shown(gateway)[POINTS] == 3
+    assert gateway_values(gateway)[POINTS] == 3
     assert "FileNotFoundError" in caplog.text
 
 
-def test_a_gateway_that_is_away_is_a_warning(settings, textfile, caplog):
+def test_unreachable_gateway_is_a_warning(settings, textfile, caplog):
     settings.PUSHGATEWAY_URL = "http://127.0.0.1:9"
     run()
     assert values(textfile.read_text())[POINTS] == 3
     assert "URLError" in caplog.text
 
 
-def test_a_gateway_that_shows_nothing_still_keeps_its_last_success(gateway):
+def test_unreadable_gateway_keeps_its_last_success(gateway):
     run(1000)
     answer, gateway.reply.others = gateway.reply, ("{{{",)
-    run(2000, well=False)
+    run(2000, succeeds=False)
     answer.others = ()
-    assert shown(gateway)[SUCCESS] == 1000
+    assert gateway_values(gateway)[SUCCESS] == 1000

@@ -1,4 +1,4 @@
-"""How often and how long we try again."""
+"""How often, and after how long, requests are retried."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from oura.errors import OuraRateLimited, OuraUnavailable
-from oura.retries import ATTEMPTS, LONGEST_WAIT, Waiting, retry_after
+from oura.retries import LONGEST_WAIT, MAX_ATTEMPTS, Waiting, retry_after
 
 NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
         ("Wed, 21 Oct 2026 07:28:00 +9999999999999", 0),
     ],
 )
-def test_every_form_of_retry_after_is_read(header, seconds):
+def test_retry_after_is_parsed_in_every_form(header, seconds):
     with time_machine.travel(NOW, tick=False):
         assert retry_after(header) == seconds
 
@@ -54,34 +54,34 @@ def fail(waiting, error):
     return failing.calls
 
 
-def test_a_failure_that_lasts_is_tried_a_bounded_number_of_times():
-    assert fail(Waiting(lambda _: None), OuraUnavailable("away")) == ATTEMPTS
+def test_lasting_failure_is_retried_a_limited_number_of_times():
+    assert fail(Waiting(lambda _: None), OuraUnavailable("away")) == MAX_ATTEMPTS
 
 
-def test_pauses_grow_from_try_to_try():
+def test_pauses_grow_with_each_attempt():
     pauses = []
     fail(Waiting(pauses.append), OuraUnavailable("away"))
     assert pauses == sorted(pauses)
     assert pauses[-1] > 2 * pauses[0] > 0
 
 
-def test_the_servers_own_word_on_waiting_wins():
+def test_retry_after_takes_precedence():
     pauses = []
     fail(Waiting(pauses.append), OuraRateLimited("slow down", 7))
-    assert pauses == [7.0] * (ATTEMPTS - 1)
+    assert pauses == [7.0] * (MAX_ATTEMPTS - 1)
 
 
-def test_a_wait_that_is_too_long_is_not_begun():
+def test_wait_above_the_limit_is_not_started():
     pauses = []
     assert fail(Waiting(pauses.append), OuraRateLimited("slow down", LONGEST_WAIT + 1)) == 1
     assert pauses == []
 
 
-def test_an_endless_wait_is_not_begun():
+def test_infinite_wait_is_not_started():
     assert fail(Waiting(lambda _: None), OuraRateLimited("slow down", float("inf"))) == 1
 
 
-def test_all_waits_of_a_run_are_bounded_together():
+def test_waits_of_a_run_are_limited_in_total():
     pauses = []
     waiting = Waiting(pauses.append)
     for _ in range(9):

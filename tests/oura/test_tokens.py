@@ -1,4 +1,4 @@
-"""Renewing a connection's tokens: once, in time, and without losing anybody."""
+"""Renewing a connection's tokens: once, in time, and without losing a connection."""
 
 import os
 import subprocess
@@ -28,38 +28,36 @@ def about_to_expire(connection):
     Connection.objects.filter(pk=connection.pk).update(expires_at=timezone.now())
 
 
-def test_a_token_that_lasts_is_used_as_it_is(at_oura, connected):
-    before = at_oura.asked()
+def test_valid_token_is_not_renewed(at_oura, connected):
+    before = at_oura.request_count()
     assert at_oura.get("daily_sleep", tokens.access_token(connected.pk)).status_code == 200
-    assert at_oura.asked() == before
+    assert at_oura.request_count() == before
 
 
-def test_a_token_is_renewed_before_it_expires_and_the_new_pair_is_kept(at_oura, connected):
+def test_expiring_token_is_renewed_and_both_tokens_stored(at_oura, connected):
     about_to_expire(connected)
     token = tokens.access_token(connected.pk)
     assert at_oura.get("daily_sleep", token).status_code == 200
-    held = Connection.objects.get()
-    assert vault.unseal(held.access_token) == token
-    assert held.expires_at > timezone.now() + timedelta(days=29)
-    # The refresh token that is kept is the new one: it works, too.
+    connection = Connection.objects.get()
+    assert vault.decrypt(connection.access_token) == token
+    assert connection.expires_at > timezone.now() + timedelta(days=29)
+    # The stored refresh token is the new one: it works, too.
     about_to_expire(connected)
     assert tokens.access_token(connected.pk) != token
 
 
-def test_a_token_that_oura_refuses_is_renewed(at_oura, connected):
+def test_refused_token_is_renewed(at_oura, connected):
     at_oura.control("grants/expire", name="ana")
-    old = vault.unseal(connected.access_token)
+    old = vault.decrypt(connected.access_token)
     token = tokens.access_token(connected.pk, refused=old)
     assert at_oura.get("daily_sleep", token).status_code == 200
 
 
-def test_eight_processes_at_once_make_one_request_and_all_get_the_new_token(
-    at_oura, connected, settings
-):
+def test_concurrent_processes_renew_once_and_share_the_token(at_oura, connected, settings):
     about_to_expire(connected)
-    # A second in which the others come.
+    # Slow enough for the others to start meanwhile.
     at_oura.control("faults", fault="slow", path="token", times=8)
-    before = at_oura.asked()
+    before = at_oura.request_count()
     code = f"from oura import tokens; print(tokens.access_token({connected.pk}))"
     environment = {**os.environ, **database_environment(), **at_oura.settings()}
     environment["TOKEN_ENCRYPTION_KEYS"] = ",".join(settings.TOKEN_ENCRYPTION_KEYS)
@@ -73,27 +71,27 @@ def test_eight_processes_at_once_make_one_request_and_all_get_the_new_token(
         )
         for _ in range(8)
     ]
-    told = {process.communicate(timeout=120)[0].strip() for process in processes}
+    tokens_printed = {process.communicate(timeout=120)[0].strip() for process in processes}
     assert [process.returncode for process in processes] == [0] * 8
-    assert at_oura.asked() == before + 1
-    [token] = told
+    assert at_oura.request_count() == before + 1
+    [token] = tokens_printed
     assert at_oura.get("daily_sleep", token).status_code == 200
 
 
-def test_a_connection_that_was_revoked_ends_and_is_not_asked_again(at_oura, connected):
+def test_revoked_connection_ends_and_is_not_tried_again(at_oura, connected):
     at_oura.control("grants/revoke", name="ana")
     about_to_expire(connected)
     with pytest.raises(Disconnected, match="Connect Oura again"):
         tokens.access_token(connected.pk)
     assert Connection.objects.get().ended == Connection.Ended.REFUSED
-    before = at_oura.asked()
+    before = at_oura.request_count()
     with pytest.raises(Disconnected):
         tokens.access_token(connected.pk)
-    assert at_oura.asked() == before
+    assert at_oura.request_count() == before
 
 
 @pytest.mark.parametrize("fault", ["server_error", "malformed", "rate_limit"])
-def test_what_may_pass_ends_nothing_and_works_the_next_time(at_oura, connected, fault):
+def test_temporary_failure_does_not_end_the_connection(at_oura, connected, fault):
     about_to_expire(connected)
     at_oura.control("faults", fault=fault, path="token")
     with pytest.raises(OuraUnavailable):
@@ -102,7 +100,7 @@ def test_what_may_pass_ends_nothing_and_works_the_next_time(at_oura, connected, 
     assert at_oura.get("daily_sleep", tokens.access_token(connected.pk)).status_code == 200
 
 
-def test_an_application_that_oura_no_longer_knows_ends_no_connection(at_oura, connected, settings):
+def test_unknown_application_does_not_end_the_connection(at_oura, connected, settings):
     about_to_expire(connected)
     settings.OURA_CLIENT_SECRET = "wrong"
     with pytest.raises(OuraUnavailable, match="do not accept the application"):
@@ -110,34 +108,34 @@ def test_an_application_that_oura_no_longer_knows_ends_no_connection(at_oura, co
     assert Connection.objects.get().ended == ""
 
 
-def test_a_process_that_died_with_the_answer_is_told_as_an_interruption(at_oura, connected):
+def test_process_that_dies_after_renewal_interrupts_the_connection(at_oura, connected):
     about_to_expire(connected)
-    held = Connection.objects.get()
-    assert tokens.take_lease(held, timezone.now() - 2 * tokens.LEASE)
-    # What it had asked for came, and died with it.
-    provider.refresh(vault.unseal(held.refresh_token), held.token_url)
+    connection = Connection.objects.get()
+    assert tokens.take_lease(connection, timezone.now() - 2 * tokens.LEASE)
+    # The answer came, and was lost with the process.
+    provider.refresh(vault.decrypt(connection.refresh_token), connection.token_url)
     with pytest.raises(Disconnected, match="interrupted"):
         tokens.access_token(connected.pk)
     assert Connection.objects.get().ended == Connection.Ended.INTERRUPTED
 
 
-def test_an_answer_that_is_lost_on_the_way_is_told_as_an_interruption(at_oura, connected):
+def test_lost_answer_interrupts_the_connection(at_oura, connected):
     about_to_expire(connected)
     at_oura.control("faults", fault="truncated", path="token")
     with pytest.raises(OuraUnavailable):
         tokens.access_token(connected.pk)
-    # The token was spent all the same, so the next try finds out.
+    # The token was used up all the same, which the next attempt finds out.
     with pytest.raises(Disconnected, match="interrupted"):
         tokens.access_token(connected.pk)
 
 
-def test_a_process_that_died_before_the_request_costs_nothing(at_oura, connected):
+def test_process_that_dies_before_renewal_changes_nothing(at_oura, connected):
     about_to_expire(connected)
     assert tokens.take_lease(Connection.objects.get(), timezone.now() - 2 * tokens.LEASE)
     assert at_oura.get("daily_sleep", tokens.access_token(connected.pk)).status_code == 200
 
 
-def test_the_address_that_works_is_remembered(at_oura, ana, settings):
+def test_working_token_address_is_remembered(at_oura, ana, settings):
     at_oura.control(
         "clients",
         client_id="of-old",
@@ -147,59 +145,60 @@ def test_the_address_that_works_is_remembered(at_oura, ana, settings):
     )
     settings.OURA_CLIENT_ID, settings.OURA_CLIENT_SECRET = "of-old", "of-old-secret"
     settings.OURA_AUTHORIZE_URL = f"{at_oura.url}/oauth/authorize"
-    held = connections.connect(ana, at_oura.code(), VERIFIER).connection
-    assert held.token_url == f"{at_oura.url}/oauth/token"
-    about_to_expire(held)
-    before = at_oura.asked()
-    tokens.access_token(held.pk)
-    assert at_oura.asked() == before
+    connection = connections.connect(ana, at_oura.code(), VERIFIER).connection
+    assert connection.token_url == f"{at_oura.url}/oauth/token"
+    about_to_expire(connection)
+    before = at_oura.request_count()
+    tokens.access_token(connection.pk)
+    assert at_oura.request_count() == before
 
 
-def test_tokens_are_not_readable_in_the_database(connected):
-    held = Connection.objects.get()
-    for sealed in (held.access_token, held.refresh_token):
-        assert vault.unseal(sealed).encode() not in bytes(sealed)
+def test_tokens_are_encrypted_in_the_database(connected):
+    connection = Connection.objects.get()
+    for encrypted in (connection.access_token, connection.refresh_token):
+        assert vault.decrypt(encrypted).encode() not in bytes(encrypted)
 
 
 def test_keys_are_rotated_without_losing_a_token(connected, settings):
-    before = vault.unseal(connected.access_token)
+    before = vault.decrypt(connected.access_token)
     new = Fernet.generate_key().decode()
     settings.TOKEN_ENCRYPTION_KEYS = [new, *settings.TOKEN_ENCRYPTION_KEYS]
     call_command("rotate_token_keys")
     settings.TOKEN_ENCRYPTION_KEYS = [new]
-    assert vault.unseal(Connection.objects.get().access_token) == before
+    assert vault.decrypt(Connection.objects.get().access_token) == before
 
 
-def test_a_key_that_is_missing_is_told(connected, settings):
+def test_missing_key_is_an_error(connected, settings):
     settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(CommandError, match="TOKEN_ENCRYPTION_KEYS"):
         call_command("rotate_token_keys")
 
 
-def test_whoever_read_the_tokens_of_before_a_reconnection_can_not_spend_the_new(at_oura, connected):
+def test_lease_for_replaced_tokens_is_refused(at_oura, connected):
     before = Connection.objects.get()
     connections.connect(before.user, at_oura.code(), VERIFIER)
     assert tokens.take_lease(before, timezone.now()) is None
 
 
-def test_a_connection_of_the_sandbox_is_not_served_at_oura(connected, settings):
+def test_sandbox_connection_is_not_served_at_oura(connected, settings):
     assert Connection.objects.served().count() == 1
     settings.OURA_API_URL = "https://api.ouraring.com"
     assert Connection.objects.served().count() == 0
 
 
-def test_tokens_that_come_while_the_person_disconnects_are_given_back(at_oura, connected):
-    held = Connection.objects.get()
-    lease = tokens.take_lease(held, timezone.now())
+def test_tokens_renewed_while_disconnecting_are_revoked(at_oura, connected):
+    connection = Connection.objects.get()
+    lease = tokens.take_lease(connection, timezone.now())
     Connection.objects.all().delete()
     with pytest.raises(Disconnected):
-        tokens.renew(held, lease)
-    # Nothing that Oura gave lives on.
+        tokens.renew_tokens(connection, lease)
+    # None of the tokens is valid any more.
     assert at_oura.control("grants/revoke", name="ana") == {"revoked": 0}
 
 
 @pytest.mark.parametrize(
-    ("told", "days"), [(86400, 1), ("172800", 2), (2.592e6, 30), (None, 1), ("soon", 1), (-5, 0)]
+    ("expires_in", "days"),
+    [(86400, 1), ("172800", 2), (2.592e6, 30), (None, 1), ("soon", 1), (-5, 0)],
 )
-def test_an_odd_lifetime_costs_no_account(told, days):
-    assert provider.lifetime(told) == timedelta(days=days)
+def test_token_lifetime_is_a_day_if_unreadable(expires_in, days):
+    assert provider.token_lifetime(expires_in) == timedelta(days=days)

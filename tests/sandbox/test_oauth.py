@@ -398,4 +398,4 @@ def test_only_one_of_simultaneous_refreshes_succeeds(at_oura):
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(refresh, range(16)))
     assert sorted(codes) == [200, *[400] * 15]
-    assert at_oura.asked() == 17
+    assert at_oura.request_count() == 17

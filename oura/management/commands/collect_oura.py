@@ -16,42 +16,42 @@ from metrics import TYPES
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, parse_day, shift
 from myhealth.logs import Role
 from oura.accounts import NoSuchAccount, select_accounts
-from oura.collecting import collect
-from oura.plan import RECENT, Due, Wish
+from oura.collecting import collect_accounts
+from oura.plan import RECENT_SPAN, CollectOptions, Plan, PlannedRange
 from oura.prometheus import publish
 from oura.report import Report
 
 log = structlog.get_logger("oura.collect_oura")
 
-LISTED = "as far as Oura's list of days has them"
-HEADER = re.compile(r"[!-~]+")
+_IF_LISTED = "if Oura's list of days has them"
+_HEADER_VALUE = re.compile(r"[!-~]+")
 
 
-def day(value: str) -> date:
-    if found := parse_day(value):
-        return found
+def _parse_day(value: str) -> date:
+    if day := parse_day(value):
+        return day
     raise argparse.ArgumentTypeError(f"'{value}' is not a date; expected YYYY-MM-DD")
 
 
-def count(value: str) -> int:
+def _parse_count(value: str) -> int:
     if value.isdigit() and 1 <= int(value) <= 10_000:
         return int(value)
     raise argparse.ArgumentTypeError(f"'{value}' is not a number of days; expected 1 to 10000")
 
 
-def shard(value: str) -> tuple[int, int]:
+def _parse_shard(value: str) -> tuple[int, int]:
     number, _, shards = value.partition("/")
     if number.isdigit() and shards.isdigit() and int(number) < int(shards) <= 10_000:
         return int(number), int(shards)
-    raise argparse.ArgumentTypeError(f"'{value}' is not a part; expected I/N with 0 <= I < N")
+    raise argparse.ArgumentTypeError(f"'{value}' is not a shard; expected I/N with 0 <= I < N")
 
 
 class Command(BaseCommand):
     help = (
-        f"Collect {', '.join(TYPES)} from Oura and send them to the processor. "
-        "For the person of OURA_API_KEY, and for everybody who has connected an Oura account. "
-        "Without dates: what is due (the last 14 days, what is missing or failed, and older days "
-        "now and then). "
+        f"Collect {', '.join(TYPES)} from Oura and send them to the processor, "
+        "for the account of OURA_API_KEY and for all connected Oura accounts. "
+        "Without dates: what is due (the last 14 days, days that are missing or failed, and from "
+        "time to time older days). "
         "Example: manage.py collect_oura --type sleep --days 7"
     )
     requires_system_checks: list[str] = []
@@ -65,77 +65,71 @@ class Command(BaseCommand):
             choices=list(TYPES),
             help="only these types",
         )
-        parser.add_argument("--start", type=day, help="first day, YYYY-MM-DD")
-        parser.add_argument("--end", type=day, help="last day, included")
-        parser.add_argument("--days", type=count, help="the last so many days")
+        parser.add_argument("--start", type=_parse_day, help="first day, YYYY-MM-DD")
+        parser.add_argument("--end", type=_parse_day, help="last day, inclusive")
+        parser.add_argument("--days", type=_parse_count, help="the last DAYS days")
         parser.add_argument("--all", action="store_true", help="the whole history again")
-        parser.add_argument("--repair", action="store_true", help="whatever is not held, at once")
         parser.add_argument(
-            "--plan", action="store_true", help="only show what would be asked, and why"
+            "--repair", action="store_true", help="everything that is missing, at once"
+        )
+        parser.add_argument(
+            "--plan", action="store_true", help="only show what would be fetched, and why"
         )
         parser.add_argument(
             "--shard",
-            type=shard,
+            type=_parse_shard,
             default=(0, 1),
             metavar="I/N",
-            help="of N parts of all connected people the one numbered I, from 0",
+            help="process part I of N of all connected people, counting from 0",
         )
-        parser.add_argument("--dry-run", action="store_true", help="read, but send nothing")
+        parser.add_argument("--dry-run", action="store_true", help="fetch, but send nothing")
         parser.add_argument("--output", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
         Role.name = "collector"
-        began, clock = time.time(), time.monotonic()
-        wish, types = wish_of(options), options["type"] or list(TYPES)
-        require_settings()
+        began, start = time.time(), time.monotonic()
+        collect_options = _collect_options(options)
+        types = options["type"] or list(TYPES)
+        _require_settings()
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
         try:
             accounts = select_accounts(options["user"], options["shard"])
         except NoSuchAccount as error:
             raise CommandError(str(error), returncode=2) from None
-        # On a terminal; of several accounts at once none has a bar.
-        disabled = None if len(accounts) == 1 else True
-        with tqdm(total=0, disable=disabled, leave=False, unit="range") as bar:
+        # A bar on a terminal only, and only for a single account: several are collected at once.
+        is_disabled = None if len(accounts) == 1 else True
+        with tqdm(total=0, disable=is_disabled, leave=False, unit="range") as bar:
 
-            def progress(type_: str, done: int, of: int) -> None:
-                bar.total, bar.n = of, done
+            def progress(type_: str, done: int, total: int) -> None:
+                bar.total, bar.n = total, done
                 bar.set_description(type_)
 
-            report = collect(accounts, types, wish, request_id, progress)
+            report = collect_accounts(accounts, types, collect_options, request_id, progress)
         exit_code = 1 if report.new_problems else 0
-        if wish.plan_only:
-            self.show_plans(report, options["output"])
+        if collect_options.plan_only:
+            self._print_plans(report, options["output"])
         else:
-            self.tell(report, options["output"])
-        if not (wish.plan_only or wish.dry_run):
-            publish(report, seconds=time.monotonic() - clock, now=began, exit_code=exit_code)
+            self._print_report(report, options["output"])
+        if not (collect_options.plan_only or collect_options.dry_run):
+            publish(report, seconds=time.monotonic() - start, now=began, exit_code=exit_code)
         if exit_code:
-            raise CommandError(complaint(report), returncode=1)
+            raise CommandError(_describe_problems(report), returncode=1)
 
-    def show_plans(self, report: Report, output: str) -> None:
-        """Print what would be asked of Oura, by person and type."""
+    def _print_plans(self, report: Report, output: str) -> None:
+        """Print what would be fetched from Oura, by person and type."""
         if output == "json":
             plans = [
-                {
-                    "user": user,
-                    "types": {
-                        type_: [
-                            *map(told, each.read),
-                            *(told(due) | {"if": LISTED} for due in each.seek),
-                        ]
-                        for type_, each in planned.items()
-                    },
-                }
-                for user, planned in report.plans
+                {"user": user, "types": {name: _plan_json(plan) for name, plan in by_type.items()}}
+                for user, by_type in report.plans
             ]
             self.stdout.write(orjson.dumps({"plans": plans}).decode())
             return
-        for user, planned in report.plans:
-            for type_, each in planned.items():
-                for due in (*each.read, *each.seek):
-                    self.stdout.write(f"{user or ''} {type_}: {due}: {due.why}".strip())
+        for user, by_type in report.plans:
+            for type_, plan in by_type.items():
+                for planned in (*plan.always, *plan.if_listed):
+                    self.stdout.write(f"{user or ''} {type_}: {planned}: {planned.why}".strip())
 
-    def tell(self, report: Report, output: str) -> None:
+    def _print_report(self, report: Report, output: str) -> None:
         types = {type_: asdict(tally) for type_, tally in report.tallies.items()}
         log.info("collection finished", status=report.status, types=types)
         if output == "json":
@@ -150,70 +144,80 @@ class Command(BaseCommand):
             counts = ", ".join(f"{number} {name}" for name, number in tally.items())
             self.stdout.write(f"{type_}: {counts}")
         for problem in report.problems:
-            if problem.known:
+            if problem.is_repeat:
                 self.stdout.write(f"{problem.type}: still: {problem.error}")
 
 
-def told(due: Due) -> dict[str, Any]:
-    return {"from": due.start, "to": due.end, "why": due.why}
+def _plan_json(plan: Plan) -> list[dict[str, Any]]:
+    def to_dict(planned: PlannedRange) -> dict[str, Any]:
+        return {"from": planned.start, "to": planned.end, "why": planned.why}
+
+    if_listed = (to_dict(planned) | {"if": _IF_LISTED} for planned in plan.if_listed)
+    return [*map(to_dict, plan.always), *if_listed]
 
 
-def wish_of(options: dict[str, Any]) -> Wish:
-    """What the options ask for; CommandError (2) when they contradict each other."""
+def _collect_options(options: dict[str, Any]) -> CollectOptions:
+    """Return what the options request. Raises CommandError (2) if they contradict each other."""
     start, end, days = options["start"], options["end"], options["days"]
     if sum((bool(start or end), bool(days), options["all"], options["repair"])) > 1:
         raise CommandError(
-            "Use --start and --end, or --days, or --all, or --repair: not together.", returncode=2
+            "Use --start and --end, or --days, or --all, or --repair, not several of them.",
+            returncode=2,
         )
     today = datetime.now(UTC).date()
     span = None
     if days:
         span = Days(max(shift(today, 1 - days), FIRST_DAY), today + ONE_DAY)
     elif start or end:
-        span = span_of(start, end, tomorrow=today + ONE_DAY)
-    return Wish(span, options["all"], options["repair"], options["dry_run"], options["plan"])
+        span = _span(start, end, tomorrow=today + ONE_DAY)
+    return CollectOptions(
+        span, options["all"], options["repair"], options["dry_run"], options["plan"]
+    )
 
 
-def span_of(start: date | None, end: date | None, *, tomorrow: date) -> Days:
-    """The days of --start and --end that there can be; CommandError (2) when there are none."""
+def _span(start: date | None, end: date | None, *, tomorrow: date) -> Days:
+    """Return the possible days of --start and --end. Raises CommandError (2) if there are none."""
     if start and end and start > end:
         raise CommandError(f"--start {start} is after --end {end}.", returncode=2)
     if end and end < FIRST_DAY:
-        raise CommandError(f"--end {end} is before any ring, {FIRST_DAY}.", returncode=2)
+        raise CommandError(
+            f"--end {end} is before {FIRST_DAY}, the first possible day.", returncode=2
+        )
     if start and start > tomorrow:
-        raise CommandError(f"--start {start} lies in the future.", returncode=2)
+        raise CommandError(f"--start {start} is in the future.", returncode=2)
     last = min(end or tomorrow, tomorrow)
-    return Days(max(start or last - RECENT, FIRST_DAY), last)
+    return Days(max(start or last - RECENT_SPAN, FIRST_DAY), last)
 
 
-def require_settings() -> None:
+def _require_settings() -> None:
+    """Raise CommandError (2) if settings are missing or can't be sent as a header."""
     missing = [
         f"{name} is not set: {remedy}."
         for name, value, remedy in (
             (
                 "OURA_API_KEY",
                 settings.OURA_API_KEY or settings.OURA_CLIENT_ID,
-                "an access token of the Oura account (or OURA_CLIENT_ID, to serve connected ones)",
+                "an access token of the Oura account (or OURA_CLIENT_ID, for connected accounts)",
             ),
             ("PROCESSOR_URL", settings.PROCESSOR_URL, "the processor's address"),
             ("INGEST_TOKENS", settings.INGEST_TOKENS, "a token that the processor accepts"),
         )
         if not value
     ]
-    # A header holds no more; whoever pastes a token may bring an ellipsis or a line break along.
+    # Nothing else fits in a header; a pasted token may have an ellipsis or a line break.
     unusable = [
         f"{name} must be printable ASCII without blanks: copy it again."
         for name, value in (
             ("OURA_API_KEY", settings.OURA_API_KEY),
             ("INGEST_TOKENS", "".join(settings.INGEST_TOKENS[:1])),
         )
-        if value and not HEADER.fullmatch(value)
+        if value and not _HEADER_VALUE.fullmatch(value)
     ]
     if missing or unusable:
         raise CommandError(" ".join([*missing, *unusable]), returncode=2)
 
 
-def complaint(report: Report) -> str:
-    shown = [f"{problem.type}: {problem.error}" for problem in report.new_problems[:20]]
-    more = len(report.new_problems) - len(shown)
-    return "\n".join([*shown, *([f"and {more} more"] if more > 0 else [])])
+def _describe_problems(report: Report) -> str:
+    lines = [f"{problem.type}: {problem.error}" for problem in report.new_problems[:20]]
+    more = len(report.new_problems) - len(lines)
+    return "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])])

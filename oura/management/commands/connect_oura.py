@@ -12,8 +12,8 @@ from oura.errors import OuraError
 
 class Command(BaseCommand):
     help = (
-        "Connect a person's Oura account on a machine without a browser: open the address that is "
-        "shown on any other, agree, and paste the address that the browser ends at."
+        "Connect a person's Oura account on a machine without a browser: open the printed address "
+        "on any other machine, agree, and paste the address that the browser ends at."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,39 +22,43 @@ class Command(BaseCommand):
     def handle(self, *args: Any, user: str, **options: Any) -> None:
         """Raises CommandError: 2 for wrong settings or usage, 1 when Oura refuses."""
         if not settings.OURA_CLIENT_ID:
-            raise CommandError(self.how_to_register(), returncode=2)
-        person = self.person(user)
+            raise CommandError(self._how_to_register(), returncode=2)
+        person = self._get_user(user)
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
         self.stdout.write("Open this address in a browser and agree:\n")
         self.stdout.write(provider.consent_url(connections.redirect_uri(), state, verifier))
-        self.stdout.write("\nThe page after that may not load. Paste its whole address here:")
-        code = self.code_of(input().strip(), state)
+        self.stdout.write("\nThe next page may not load. Paste its whole address here:")
+        code = self._get_code(input().strip(), state)
         try:
-            done = connections.connect(person, code, verifier)
+            result = connections.connect(person, code, verifier)
         except OuraError as error:
             raise CommandError(str(error), returncode=1) from None
         self.stdout.write(f"Connected {user}. Collect with: manage.py collect_oura --user {user}")
-        if done.missing:
-            self.stdout.write(f"Not allowed at Oura: {', '.join(sorted(done.missing))}.")
+        if result.missing_scopes:
+            names = ", ".join(sorted(result.missing_scopes))
+            self.stdout.write(f"Not allowed at Oura: {names}.")
 
-    def person(self, name: str) -> Any:
+    def _get_user(self, name: str) -> Any:
         users = get_user_model()
         try:
             return users._default_manager.get_by_natural_key(name)
         except users.DoesNotExist:
             raise CommandError(f"There is no account {name}.", returncode=2) from None
 
-    def code_of(self, address: str, state: str) -> str:
-        answer = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
-        if "error" in answer:
-            raise CommandError(f"Oura says: {answer['error'][:80]}.", returncode=1)
-        if answer.get("state") != state or not answer.get("code"):
-            raise CommandError("This is not the address that Oura's page led to.", returncode=1)
-        return answer["code"]
+    def _get_code(self, address: str, state: str) -> str:
+        """Return the code from the address of the callback. Raises CommandError."""
+        parameters = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+        if "error" in parameters:
+            raise CommandError(f"Oura says: {parameters['error'][:80]}.", returncode=1)
+        if parameters.get("state") != state or not parameters.get("code"):
+            raise CommandError(
+                "This is not the address that Oura's page redirected to.", returncode=1
+            )
+        return parameters["code"]
 
-    def how_to_register(self) -> str:
+    def _how_to_register(self) -> str:
         return (
-            "OURA_CLIENT_ID is not set. Make an application at https://developer.ouraring.com, "
+            "OURA_CLIENT_ID is not set. Register an application at https://developer.ouraring.com, "
             f"with the redirect URI {connections.redirect_uri()}, and set OURA_CLIENT_ID and "
-            "OURA_CLIENT_SECRET to what it shows."
+            "OURA_CLIENT_SECRET to the values shown there."
         )

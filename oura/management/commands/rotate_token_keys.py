@@ -9,24 +9,24 @@ from oura.models import Connection
 
 class Command(BaseCommand):
     help = (
-        "Encrypt all stored tokens anew by the first of TOKEN_ENCRYPTION_KEYS. "
-        "Put a new key first, restart, run this, then take the old key away."
+        "Re-encrypt all stored tokens with the first of TOKEN_ENCRYPTION_KEYS. "
+        "Put a new key first, restart, run this command, then remove the old key."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError when a token's key is not among the settings'."""
-        done = 0
+        """Raises CommandError if a token's key is not in the setting."""
+        count = 0
         for pk in Connection.objects.values_list("pk", flat=True):
-            # Locked, so that a renewal at the same moment is not undone.
+            # Locked, so that a concurrent renewal is not overwritten.
             with transaction.atomic():
-                held = Connection.objects.select_for_update().filter(pk=pk).first()
-                if held is None:
+                connection = Connection.objects.select_for_update().filter(pk=pk).first()
+                if connection is None:
                     continue
                 try:
-                    held.access_token = vault.reseal(held.access_token)
-                    held.refresh_token = vault.reseal(held.refresh_token)
-                except vault.Sealed as error:
+                    connection.access_token = vault.reencrypt(connection.access_token)
+                    connection.refresh_token = vault.reencrypt(connection.refresh_token)
+                except vault.CannotDecrypt as error:
                     raise CommandError(str(error)) from None
-                held.save(update_fields=["access_token", "refresh_token"])
-            done += 1
-        self.stdout.write(f"{done} connections are encrypted by the newest key.")
+                connection.save(update_fields=["access_token", "refresh_token"])
+            count += 1
+        self.stdout.write(f"{count} connections are encrypted with the newest key.")
