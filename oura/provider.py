@@ -133,12 +133,12 @@ def _oauth_session(redirect_uri: str = "") -> OAuth2Session:
 
 def consent_url(redirect_uri: str, state: str, verifier: str) -> str:
     """Return the address of Oura's consent page, which redirects to `redirect_uri` with `state`."""
-    known = endpoints()
-    prefix = _SCOPE_PREFIX if known.has_prefix else ""
+    oura = endpoints()
+    prefix = _SCOPE_PREFIX if oura.has_prefix else ""
     scopes = [prefix + scope for scope in SCOPES]
     with _oauth_session(redirect_uri) as session:
         url, _ = session.create_authorization_url(
-            known.authorize, state=state, code_verifier=verifier, scope=" ".join(scopes)
+            oura.authorize, state=state, code_verifier=verifier, scope=" ".join(scopes)
         )
     return str(url)
 

@@ -114,15 +114,17 @@ class Collection:
 
 @pytest.fixture
 def collection(serve):
-    made = []
+    collections = []
 
     def make(reply, processor=accept, *, without=(), **options):
-        made.append(Collection(serve(reply), serve(processor), CollectOptions(**options), without))
-        return made[-1]
+        collections.append(
+            Collection(serve(reply), serve(processor), CollectOptions(**options), without)
+        )
+        return collections[-1]
 
     yield make
-    for each in made:
-        each.client.session.close()
+    for opened in collections:
+        opened.client.session.close()
 
 
 def document(day="2026-10-27", **values):
