@@ -8,6 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from metrics import TYPES
+from myhealth.states import FailureKind
 from oura import tokens
 from oura.budget import Budget
 from oura.client import OuraClient
@@ -127,11 +128,13 @@ class ConnectedAccount:
         if self.connection.ended:
             return
         changes: dict[str, Any] = {"problem": ""}
-        refused = [problem for problem in report.problems if problem.kind == "forbidden"]
+        refused = [problem for problem in report.problems if problem.kind == FailureKind.FORBIDDEN]
         if problems := report.new_problems or refused:
             first = problems[0]
             # If the scope was not granted, Oura was not asked.
-            is_lapsed = first.kind == "forbidden" and self.has_scope(TYPES[first.type].scope)
+            is_lapsed = first.kind == FailureKind.FORBIDDEN and self.has_scope(
+                TYPES[first.type].scope
+            )
             changes["problem"] = MEMBERSHIP_LAPSED if is_lapsed else first.error
         if not report.new_problems and not report.dry_run:
             changes["collected_at"] = timezone.now()

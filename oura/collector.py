@@ -16,6 +16,7 @@ import structlog
 from metrics import TYPES
 from metrics.base import OuraDocument
 from myhealth.days import Days, from_days, intersect, merge, subtract
+from myhealth.states import FailureKind
 from oura.accounts import Account
 from oura.client import OuraClient, day_of
 from oura.errors import (
@@ -73,7 +74,7 @@ class Collector:
         """Collect the types. Failures are added to the report, never raised."""
         ended = "" if self.options.plan_only else self.account.ended
         if ended:
-            self._add_problem("all", ended, "disconnected", is_repeat=True)
+            self._add_problem("all", ended, FailureKind.DISCONNECTED, is_repeat=True)
         try:
             ledger = self.processor.ledger()
         except ProcessorError as error:
@@ -292,7 +293,7 @@ class Collector:
         tally.rejected += len(receipt.rejected)
         all_repeated = receipt.rejected_again == len(receipt.rejected)
         for sentence in receipt.rejected:
-            self._add_problem(type_, sentence, "rejected", is_repeat=all_repeated)
+            self._add_problem(type_, sentence, FailureKind.REJECTED, is_repeat=all_repeated)
 
     def _add_problem(self, type_: str, error: str, kind: str, *, is_repeat: bool = False) -> None:
         self.report.problems.append(Problem(self.account.user, type_, error, kind, is_repeat))
@@ -310,7 +311,7 @@ class Collector:
         is_repeat: bool = False,
     ) -> None:
         """Record a failure in the report and in the log."""
-        kind = getattr(error, "kind", "error")
+        kind = getattr(error, "kind", FailureKind.ERROR)
         self.report.tallies.setdefault(type_, Tally()).failed += 1
         self._add_problem(
             type_, f"{days}: {error}" if days else str(error), kind, is_repeat=is_repeat

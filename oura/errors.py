@@ -10,6 +10,8 @@ OuraError
 └── UnexpectedError      a bug in myhealth
 """
 
+from myhealth.states import FailureKind
+
 
 class OuraError(Exception):
     """The base class. The text is a sentence for people: what happened, and what to do.
@@ -18,18 +20,18 @@ class OuraError(Exception):
     as far as it is known.
     """
 
-    kind = "error"
+    kind: str = FailureKind.ERROR
     status: int | None = None
     collection = ""
     page: int | None = None
 
 
 class OuraUnavailable(OuraError):
-    kind = "unavailable"
+    kind = FailureKind.UNAVAILABLE
 
 
 class OuraRateLimited(OuraUnavailable):
-    kind = "rate_limited"
+    kind = FailureKind.RATE_LIMITED
 
     def __init__(self, sentence: str, retry_after: float) -> None:
         super().__init__(sentence)
@@ -37,19 +39,19 @@ class OuraRateLimited(OuraUnavailable):
 
 
 class OuraUnauthorized(OuraError):
-    kind = "unauthorized"
+    kind = FailureKind.UNAUTHORIZED
 
 
 class Disconnected(OuraUnauthorized):
-    kind = "disconnected"
+    kind = FailureKind.DISCONNECTED
 
 
 class OuraForbidden(OuraError):
-    kind = "forbidden"
+    kind = FailureKind.FORBIDDEN
 
 
 class OuraBadAnswer(OuraError):
-    kind = "bad_answer"
+    kind = FailureKind.BAD_ANSWER
 
 
 class UnexpectedError(OuraError):
@@ -62,7 +64,7 @@ class UnexpectedError(OuraError):
 class ProcessorError(Exception):
     """A request to the processor failed; the text says what to do."""
 
-    kind = "processor"
+    kind: str = FailureKind.PROCESSOR
     status: int | None = None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, intersect, merge, shift, subtract
+from myhealth.states import Cause, State
 
 # From the first to the last of the 14 days that Oura still revises.
 RECENT_SPAN = timedelta(days=13)
@@ -27,13 +28,14 @@ _SHORTEST_GAP_WAIT = timedelta(hours=20)
 # With more windows than this that may hold nothing, fetch Oura's list of days first.
 _MAX_UNLISTED_WINDOWS = 2
 _OURA_HAD_NOTHING = "Oura had nothing"
+_GAP_STATES = (State.NONE, State.NOT_WORN, State.NOT_SYNCED, State.REJECTED)
 
 
 @dataclass(frozen=True)
 class LedgerRange(Days):
     """Days that the ledger has in one state."""
 
-    state: str
+    state: State
     why: str = ""
     asked_at: datetime | None = None
     next_at: datetime | None = None
@@ -102,7 +104,7 @@ def _recent_range(ledger: Sequence[LedgerRange], today: date) -> PlannedRange:
 
     The longer range is taken only if it still is a single request.
     """
-    stored_ends = [entry.end for entry in ledger if entry.state in ("held", "partial")]
+    stored_ends = [entry.end for entry in ledger if entry.state.has_row]
     last = min(max(stored_ends, default=today), today)
     if last >= today - ONE_DAY or last - RECENT_SPAN < today - _LATEST_WINDOW:
         start, why = today - RECENT_SPAN, "the last 14 days"
@@ -115,8 +117,8 @@ def _retries_due(ledger: Iterable[LedgerRange], now: datetime) -> list[PlannedRa
     """Return what was fetched too early, and what failed and is due again."""
     due = []
     for entry in ledger:
-        tried = entry.state in ("failed", "no_permission", "rejected")
-        if entry.state == "not_synced" and entry.why in ("early", "late"):
+        tried = entry.state in (State.FAILED, State.NO_PERMISSION, State.REJECTED)
+        if entry.state == State.NOT_SYNCED and entry.why in (Cause.EARLY, Cause.LATE):
             due.append(PlannedRange(entry.start, entry.end, "fetched too early"))
         elif tried and entry.next_at and entry.next_at <= now:
             why = f"{entry.state.replace('_', ' ')} before"
@@ -128,21 +130,20 @@ def _never_fetched(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
     return [
         PlannedRange(entry.start, entry.end, "never fetched")
         for entry in ledger
-        if entry.state == "not_asked"
+        if entry.state == State.NOT_ASKED
     ]
 
 
 def _repairs(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
     """Return all that was fetched and is missing, whatever the reason and however often."""
-    others = ("held", "not_asked")
     return [
         PlannedRange(
             entry.start,
             entry.end,
-            _OURA_HAD_NOTHING if entry.why == "before" else f"repair: {entry.state}",
+            _OURA_HAD_NOTHING if entry.why == Cause.BEFORE_FIRST else f"repair: {entry.state}",
         )
         for entry in ledger
-        if entry.state not in others
+        if entry.state not in (State.HELD, State.NOT_ASKED)
     ]
 
 
@@ -151,7 +152,7 @@ def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list
 
     If any day beyond the latest window is due, so are all others there: one list answers for all.
     """
-    gaps = [gap for gap in ledger if gap.state in ("none", "not_worn", "not_synced", "rejected")]
+    gaps = [gap for gap in ledger if gap.state in _GAP_STATES]
     due = [gap for gap in gaps if _is_gap_due(gap, today, now)]
     is_far_due = any(gap.start < today - _LATEST_WINDOW for gap in due)
     return [
@@ -162,7 +163,7 @@ def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list
 
 
 def _is_gap_due(gap: LedgerRange, today: date, now: datetime) -> bool:
-    if gap.why == "before" or gap.asked_at is None or gap.next_at:
+    if gap.why == Cause.BEFORE_FIRST or gap.asked_at is None or gap.next_at:
         return False
     wait = max(_SHORTEST_GAP_WAIT, timedelta((today - gap.end).days / _GAP_AGE_DIVISOR))
     return gap.times <= 1 or now - gap.asked_at >= wait
@@ -170,9 +171,7 @@ def _is_gap_due(gap: LedgerRange, today: date, now: datetime) -> bool:
 
 def _stored(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
     return [
-        PlannedRange(entry.start, entry.end, "stored")
-        for entry in ledger
-        if entry.state in ("held", "partial")
+        PlannedRange(entry.start, entry.end, "stored") for entry in ledger if entry.state.has_row
     ]
 
 
@@ -197,7 +196,7 @@ def _part_due_at_age(entry: LedgerRange, age: int, today: date) -> PlannedRange 
 
     Stored days without a time of a fetch count as never fetched.
     """
-    if entry.state not in ("held", "partial"):
+    if not entry.state.has_row:
         return None
     fetched_on = entry.asked_at.astimezone(UTC).date() if entry.asked_at else FIRST_DAY
     part = entry.clamped(fetched_on - timedelta(age - 1), today - timedelta(age))

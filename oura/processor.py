@@ -11,6 +11,7 @@ import requests
 from metrics import TYPES
 from myhealth import __version__
 from myhealth.days import ONE_DAY, Days
+from myhealth.states import FailureKind, State
 from oura.errors import ProcessorError, ProcessorUnavailable
 from oura.exchange import Response, send_request
 from oura.plan import LedgerRange
@@ -96,13 +97,13 @@ class Processor:
 
         Sent only once: if it is lost, the ranges are due at the next run all the same.
         """
-        kind = getattr(error, "kind", "error")
+        kind = getattr(error, "kind", FailureKind.ERROR)
         body = {
             "type": type_,
             "user": self.user,
             "asked_at": asked_at,
             "ranges": [{"start": days.start, "end": days.end} for days in ranges],
-            "kind": "processor" if isinstance(error, ProcessorError) else kind,
+            "kind": FailureKind.PROCESSOR if isinstance(error, ProcessorError) else kind,
             "status": getattr(error, "status", None),
             "collection": getattr(error, "collection", None),
             "page": getattr(error, "page", None),
@@ -208,7 +209,7 @@ def _ledger_ranges(ranges: Any) -> list[LedgerRange]:
         LedgerRange(
             date.fromisoformat(entry["from"]),
             date.fromisoformat(entry["to"]),
-            entry["state"],
+            State(entry["state"]),
             entry["why"],
             parse_time(entry["asked_at"]),
             parse_time(entry["next_at"]),

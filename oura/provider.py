@@ -19,6 +19,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from django.conf import settings
 
 from metrics import TYPES
+from myhealth.states import FailureKind
 from oura.errors import OuraError, OuraUnavailable
 
 log = structlog.get_logger("oura.provider")
@@ -35,7 +36,7 @@ _FALLBACK_URL = "https://moi.ouraring.com/oauth/v2/ext/oauth"
 class GrantRefused(OuraError):
     """`invalid_grant`: the code or refresh token was used before, has expired or was revoked."""
 
-    kind = "disconnected"
+    kind = FailureKind.DISCONNECTED
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ingest.models import (
     Stream,
 )
 from myhealth.days import over_at
+from myhealth.states import State
 from oura.plan import CollectOptions, LedgerRange, make_plan, windows
 from tests.ingest.conftest import night
 
@@ -262,7 +263,7 @@ def test_ten_years_of_daily_runs_are_kept_in_fewer_than_a_hundred_ranges():
     held, most = [], 0
     for number in range(3650):
         asked_at = datetime.combine(day(number), time(9), UTC)
-        ledger = [LedgerRange(each.start, each.end, "held", "", each.asked_at) for each in held]
+        ledger = [LedgerRange(each.start, each.end, State.HELD, "", each.asked_at) for each in held]
         for window in windows(make_plan(ledger, CollectOptions(), asked_at).always):
             first = max((window.start - FIRST).days, 0)
             report = reading(first, (window.end - FIRST).days, asked_at, run=str(number))

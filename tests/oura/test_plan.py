@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, merge
+from myhealth.states import State
 from oura.plan import WINDOW_DAYS, CollectOptions, LedgerRange, make_plan, windows
 
 NOW = datetime(2026, 10, 27, 12, tzinfo=UTC)
@@ -34,12 +35,12 @@ def searched(*ledger, **options):
     return merge(make_plan(ledger, CollectOptions(**options), NOW).if_listed)
 
 
-STORED = LedgerRange(date(2020, 1, 1), TODAY, "held", asked_at=at(0))
-BEFORE = LedgerRange(FIRST_DAY, date(2019, 12, 31), "none", "before", at(0), times=1)
+STORED = LedgerRange(date(2020, 1, 1), TODAY, State.HELD, asked_at=at(0))
+BEFORE = LedgerRange(FIRST_DAY, date(2019, 12, 31), State.NONE, "before", at(0), times=1)
 
 
 def stored(start, end, asked_at=NOW):
-    return LedgerRange(start, end, "held", asked_at=asked_at)
+    return LedgerRange(start, end, State.HELD, asked_at=asked_at)
 
 
 # Fetched at every run -----------------------------------------------------------------------------
@@ -63,7 +64,7 @@ def test_year_without_ring_needs_one_window():
 
 @pytest.mark.parametrize("why", ["early", "late"])
 def test_days_fetched_too_early_are_fetched_again(why):
-    early = LedgerRange(day(60), day(50), "not_synced", why, at(50))
+    early = LedgerRange(day(60), day(50), State.NOT_SYNCED, why, at(50))
     assert Days(day(60), day(50)) in fetched(STORED, early)
 
 
@@ -75,12 +76,12 @@ def test_day_fetched_before_it_was_final_is_fetched_again():
 
 
 def test_first_run_fetches_the_list_of_days():
-    history = LedgerRange(FIRST_DAY, TOMORROW, "not_asked")
+    history = LedgerRange(FIRST_DAY, TOMORROW, State.NOT_ASKED)
     assert (fetched(history), searched(history)) == ([RECENT], [Days(FIRST_DAY, TOMORROW)])
 
 
 def test_short_gap_is_fetched_without_a_list():
-    gap = LedgerRange(day(300), day(290), "not_asked")
+    gap = LedgerRange(day(300), day(290), State.NOT_ASKED)
     assert Days(day(300), day(290)) in fetched(STORED, gap)
     assert searched(STORED, gap) == []
 
@@ -90,13 +91,13 @@ def test_short_gap_is_fetched_without_a_list():
 
 @pytest.mark.parametrize("state", ["failed", "no_permission", "rejected"])
 def test_failed_days_are_fetched_again_when_due(state):
-    failed = LedgerRange(day(200), day(190), state, next_at=NOW)
+    failed = LedgerRange(day(200), day(190), State(state), next_at=NOW)
     assert Days(day(200), day(190)) in fetched(STORED, failed)
 
 
 @pytest.mark.parametrize("state", ["failed", "no_permission", "rejected"])
 def test_failed_days_are_not_fetched_before_they_are_due(state):
-    failed = LedgerRange(day(200), day(190), state, next_at=NOW + timedelta(seconds=1))
+    failed = LedgerRange(day(200), day(190), State(state), next_at=NOW + timedelta(seconds=1))
     assert fetched(STORED, failed) == [RECENT]
 
 
@@ -105,19 +106,19 @@ def test_failed_days_are_not_fetched_before_they_are_due(state):
 
 @pytest.mark.parametrize("state", ["none", "not_worn", "rejected"])
 def test_gap_is_fetched_again_at_the_next_run(state):
-    gap = LedgerRange(day(40), day(38), state, asked_at=NOW, times=1)
+    gap = LedgerRange(day(40), day(38), State(state), asked_at=NOW, times=1)
     assert Days(day(40), day(38)) in fetched(STORED, gap)
 
 
 def test_gap_fetched_twice_waits_a_tenth_of_its_age():
-    due = LedgerRange(day(40), day(40), "none", asked_at=at(4), times=2)
-    waiting = LedgerRange(day(50), day(50), "none", asked_at=at(4), times=2)
+    due = LedgerRange(day(40), day(40), State.NONE, asked_at=at(4), times=2)
+    waiting = LedgerRange(day(50), day(50), State.NONE, asked_at=at(4), times=2)
     assert fetched(STORED, due, waiting) == [Days(day(40), day(40)), RECENT]
 
 
 def test_old_gaps_are_searched_in_one_list():
-    due = LedgerRange(day(1000), day(1000), "none", asked_at=at(400), times=2)
-    waiting = LedgerRange(day(900), day(900), "none", asked_at=at(1), times=2)
+    due = LedgerRange(day(1000), day(1000), State.NONE, asked_at=at(400), times=2)
+    waiting = LedgerRange(day(900), day(900), State.NONE, asked_at=at(1), times=2)
     assert searched(STORED, due, waiting) == [
         Days(day(1000), day(1000)),
         Days(day(900), day(900)),
@@ -135,7 +136,7 @@ def test_days_before_the_first_day_are_not_fetched_again():
 def test_older_days_are_fetched_again_once_some_are_overdue(age, slack):
     last = age + slack
     old = stored(day(last), day(age), at(5))
-    unread = LedgerRange(day(last), day(age), "held", asked_at=at(last - age + 1))
+    unread = LedgerRange(day(last), day(age), State.HELD, asked_at=at(last - age + 1))
     assert Days(day(last), day(age)) not in fetched(STORED, old)
     assert Days(day(last), day(age)) in fetched(STORED, unread)
 
@@ -173,7 +174,9 @@ def test_everything_is_stored_and_listed_days():
     ],
 )
 def test_repair_fetches_all_missing_days(state, why):
-    missing = LedgerRange(day(500), day(500), state, why, NOW, NOW + timedelta(days=1), times=9)
+    missing = LedgerRange(
+        day(500), day(500), State(state), why, NOW, NOW + timedelta(days=1), times=9
+    )
     planned = make_plan([STORED, missing], CollectOptions(repair=True), NOW)
     assert Days(day(500), day(500)) in planned.days
 
@@ -238,17 +241,17 @@ class Simulation:
 
     def ledger(self):
         days = Days(self.first, self.now.date() + ONE_DAY)
-        before = LedgerRange(FIRST_DAY, self.first - ONE_DAY, "none", "before", NOW, times=1)
+        before = LedgerRange(FIRST_DAY, self.first - ONE_DAY, State.NONE, "before", NOW, times=1)
         return [before, *map(self.state_of, days)]
 
     def state_of(self, day):
         asked_at, times = self.fetches.get(day, (None, 0))
         if asked_at is None:
-            return LedgerRange(day, day, "not_asked")
+            return LedgerRange(day, day, State.NOT_ASKED)
         if day >= self.now.date():
-            return LedgerRange(day, day, "not_synced", "early", asked_at)
+            return LedgerRange(day, day, State.NOT_SYNCED, "early", asked_at)
         state = "none" if day in self.gaps else "held"
-        return LedgerRange(day, day, state, asked_at=asked_at, times=times)
+        return LedgerRange(day, day, State(state), asked_at=asked_at, times=times)
 
     def fetch(self, ranges):
         for day in (day for days in ranges for day in days):
