@@ -29,7 +29,7 @@ from oura.errors import (
     ProcessorError,
     UnexpectedError,
 )
-from oura.plan import CollectOptions, Plan, make_plan, windows
+from oura.plan import CollectOptions, LedgerRange, Plan, make_plan, windows
 from oura.processor import MetricDocument, Processor, Receipt
 from oura.report import Problem, Report, Tally
 from oura.retries import Waiting
@@ -83,8 +83,7 @@ class Collector:
             elif not ended:
                 self._record_failures(types, error)
             return
-        now = self.clock()
-        plans = {type_: make_plan(ledger[type_], self.options, now) for type_ in types}
+        plans = self._make_plans(types, ledger)
         if self.options.plan_only:
             self.report.plans.append((self.account.user, plans))
             return
@@ -94,6 +93,17 @@ class Collector:
         else:
             self._collect_types(plans, waiting)
         self._finish_run()
+
+    def _make_plans(
+        self, types: Sequence[str], ledger: Mapping[str, Sequence[LedgerRange]]
+    ) -> dict[str, Plan]:
+        now, plans = self.clock(), {}
+        for type_ in types:
+            try:
+                plans[type_] = make_plan(ledger[type_], self.options, now)
+            except Exception as error:
+                self._record_unexpected(type_, error)
+        return plans
 
     def _collect_types(self, plans: Mapping[str, Plan], waiting: Waiting) -> None:
         for type_ in plans:
@@ -123,9 +133,12 @@ class Collector:
                     self._record_failures(granted[number + 1 :], error)
                     break
                 except Exception as error:
-                    # One type's failure must not stop the others.
-                    log.exception("unexpected error", type=type_, error_type=type(error).__name__)
-                    self._record_failure(type_, UnexpectedError(error))
+                    self._record_unexpected(type_, error)
+
+    def _record_unexpected(self, type_: str, error: Exception) -> None:
+        """Record an error that only a bug raises. It must not stop the other types."""
+        log.exception("unexpected error", type=type_, error_type=type(error).__name__)
+        self._record_failure(type_, UnexpectedError(error))
 
     def _finish_run(self) -> None:
         if not self.options.dry_run:
