@@ -1,47 +1,86 @@
-"""What the README has people type works as pasted."""
+"""What the README has people paste works, and leaves no trace."""
 
 import re
+import shutil
 import subprocess
+
+import pytest
+import requests
 
 from tests.processes import ROOT
 
 README = (ROOT / "README.md").read_text()
+SHELLS = {"bash": ["bash", "-euo", "pipefail"], "zsh": ["zsh", "-f", "-eu", "-o", "pipefail"]}
 
 
-def commands(heading):
-    """The indented lines under a heading."""
+def pasted(heading):
+    """Return the indented lines under a heading, up to the next one."""
     section = README.partition(f"\n{heading}\n")[2].partition("\n#")[0]
-    return "\n".join(line[4:] for line in section.splitlines() if line.startswith("    "))
+    return [line[4:] for line in section.splitlines() if line.startswith("    ")]
 
 
-def test_the_lines_under_use_work_as_pasted(machine):
-    run = machine.start().await_ready()
-    script = commands("## Use").replace("var/local.env", str(machine.var / "local.env"))
+def test_no_pasted_line_is_a_comment():
+    # An interactive zsh takes a comment for a command.
+    lines = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+    assert not [line for line in lines if line.startswith("#") or " # " in line]
+
+
+@pytest.fixture
+def run(machine):
+    return machine.start().await_ready()
+
+
+@pytest.fixture
+def use(machine, run):
+    """The lines under Use, for this machine; a refused request ends them."""
+    script = "\n".join(pasted("## Use")).replace("var/local.env", str(machine.var / "local.env"))
     for default, name in ((8000, "API_PORT"), (8001, "PROCESSOR_PORT")):
         script = script.replace(f"localhost:{default}", f"localhost:{machine.ports[name]}")
-    # Only the status is changed to be seen: a refusal ends the script.
     script, count = re.subn(r"\bcurl -s\b", "curl -sSf", script)
     assert count >= 8
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert '"day":"' in done.stdout
-    assert "contributors.activity_balance" in done.stdout
-    assert '"status":"success"' in done.stdout
-    assert run.password not in done.stdout
+    return script
 
 
-def test_every_setting_is_in_the_table_and_nothing_else():
-    settings = (ROOT / "myhealth" / "settings.py").read_text()
-    known = set(
-        re.findall(
-            r'(?:text|flag|number|listed|choice|url|origins|setting)\(\s*"([A-Z_]+)"', settings
-        )
+def coverage(run):
+    answer = requests.get(
+        f"{run.url}api/v1/coverage",
+        params={"start": "2010-01-01", "end": "2030-01-01"},
+        headers=run.log_in(),
+        timeout=10,
     )
-    known |= set(re.findall(r'environ\.get\("([A-Z_]+)"\)', settings))
-    # The runner's own.
-    known |= {"DEMO_PASSWORD"}
-    rows = README.partition("\n## Settings\n")[2].partition("\n## ")[0]
-    cells = [line.split("|")[1] for line in rows.splitlines() if line.startswith("| `")]
-    assert {name for cell in cells for name in re.findall(r"`([A-Z_]+)`", cell)} == known
+    return answer.json()
+
+
+def test_lines_under_use_work_as_pasted_and_leave_no_trace(run, use):
+    before = coverage(run)
+    for shell in filter(shutil.which, SHELLS):
+        done = subprocess.run([*SHELLS[shell], "-c", use], cwd=ROOT, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), shell
+        assert '"day":"' in done.stdout
+        assert "contributors.activity_balance" in done.stdout
+        assert '"status":"success"' in done.stdout
+        assert run.password not in done.stdout
+    assert coverage(run) == before
+
+
+def test_crontab_lines_collect(machine, run):
+    *settings, entry = pasted("### Collecting by cron")[:5]
+    minute, command = re.fullmatch(r"(\S+ \* \* \* \*) ([^%]+)", entry).groups()
+    secrets = dict(
+        line.split("=", 1) for line in (machine.var / "local.env").read_text().splitlines()
+    )
+    people = requests.get(f"http://localhost:{machine.ports['SANDBOX_PORT']}/_sandbox/people")
+    values = {
+        "OURA_API_KEY": people.json()[0]["access_token"],
+        "OURA_USER": "demo",
+        "PROCESSOR_URL": f"http://127.0.0.1:{machine.ports['PROCESSOR_PORT']}",
+        "INGEST_TOKENS": secrets["INGEST_TOKENS"],
+    }
+    assert [line.partition("=")[0] for line in settings] == list(values)
+    log = machine.var / "collect.log"
+    command = command.replace("/srv/myhealth", str(ROOT)).replace(">>collect.log", f">>{log}")
+    # cron's environment, and the sandbox instead of Oura.
+    environment = {"HOME": "/", "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
+    environment["OURA_API_URL"] = f"http://localhost:{machine.ports['SANDBOX_PORT']}"
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment | values)
+    assert done.returncode == 0, log.read_text()
