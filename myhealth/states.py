@@ -58,7 +58,7 @@ _FAULTS = {
 # The reason of a day with no more particular cause.
 _REASONS = {
     State.REJECTED: "Oura sent data that can't be stored; administrators can see why.",
-    State.NONE: "Oura has no data for this day, although it is over and later days have arrived.",
+    State.NONE: "Oura has no data for this day, which was over and synced when it was fetched.",
     State.NOT_ASKED: "The next collection will fetch it.",
 }
 
@@ -177,7 +177,7 @@ class Verdict(NamedTuple):
             return f"Oura has no {self.missing_collection} document for this day."
         if self.minutes_off:
             hours, minutes = divmod(self.minutes_off, 60)
-            return f"The ring was off for {hours} h {minutes} min of this day and the day before."
+            return f"The ring was off for {hours} h {minutes} min on this day and the day before."
         if self.state in _REASONS:
             return _REASONS[self.state]
         return self.failure.reason if self.failure else None

@@ -109,7 +109,7 @@ def test_the_api_tells_why_a_day_is_missing(pipeline, api):
         "from": day,
         "to": day,
         "state": "none",
-        "reason": "Oura has no data for this day, although it is over and later days have arrived.",
+        "reason": "Oura has no data for this day, which was over and synced when it was fetched.",
     }
 
 

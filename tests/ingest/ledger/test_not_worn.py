@@ -22,7 +22,7 @@ def night_missing_with_activity():
 def test_ring_off_on_both_days_explains_night():
     verdict = night_missing_with_activity().ring_off({9: 170, 10: 200}).verdict()
     assert (verdict.state, verdict.minutes_off) == ("not_worn", 370)
-    expected = "The ring was off for 6 h 10 min of this day and the day before."
+    expected = "The ring was off for 6 h 10 min on this day and the day before."
     assert verdict.reason == expected
 
 
