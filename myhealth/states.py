@@ -59,7 +59,7 @@ _FAULTS = {
 _REASONS = {
     State.REJECTED: "Oura sent data that can't be stored; administrators can see why.",
     State.NONE: "Oura has no data for this day, which was over and synced when it was fetched.",
-    State.NOT_ASKED: "The next collection will fetch it.",
+    State.NOT_ASKED: "Oura was never asked for this day.",
 }
 
 

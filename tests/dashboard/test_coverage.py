@@ -48,7 +48,7 @@ def test_each_type_has_ranges_oldest_first(ana, api):
 def test_a_day_held_needs_no_reason_and_another_has_one(ana, api):
     store_rows(ana, a=("2026-03-01", {}))
     held, other = ranges(api)
-    assert (held["reason"], other["reason"]) == (None, "The next collection will fetch it.")
+    assert (held["reason"], other["reason"]) == (None, "Oura was never asked for this day.")
 
 
 def test_each_day_of_any_range_comes_exactly_once(ana, api):

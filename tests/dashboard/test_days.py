@@ -43,7 +43,7 @@ def test_day_has_state_and_reason_of_each_type(ana, api):
     store_rows(ana, a=(DAY, {}))
     record_fetch(ana, DAY, DAY, ["activity"], at=OVER - datetime.timedelta(days=2))
     body = api.get(f"days/{DAY}").json()
-    not_asked = {"state": "not_asked", "reason": "The next collection will fetch it."}
+    not_asked = {"state": "not_asked", "reason": "Oura was never asked for this day."}
     assert body["coverage"] == {
         **dict.fromkeys(METRIC_MODELS, not_asked),
         "sleep": {"state": "held", "reason": None},
