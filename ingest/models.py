@@ -1,4 +1,4 @@
-"""What is held of people's days. Units are in each field's help text."""
+"""The tables of metrics, and of how they were fetched. Units are in each field's help text."""
 
 import zlib
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class MetricQuerySet(models.QuerySet["Metric"]):
         return self.filter(user_id=user_id)
 
     def between(self, start: date, end: date) -> Self:
-        """Both ends included."""
+        """Return the rows of the days from start to end, both included."""
         return self.filter(day__range=(start, end))
 
 
@@ -36,7 +36,7 @@ class Metric(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss")
     oura_id = models.CharField(max_length=255, help_text="Oura's id of the daily document.")
-    day = models.DateField(help_text="Oura's own local date.")
+    day = models.DateField(help_text="The date at Oura, without a time zone.")
     content_hash = models.BinaryField(max_length=16, editable=False)
     missing_collection = models.CharField(
         max_length=64,
@@ -44,14 +44,14 @@ class Metric(models.Model):
         default="",
         db_default="",
         editable=False,
-        help_text="Oura's collection that had nothing of the day yet, so that the row is partial.",
+        help_text="Oura's collection without a document of the day yet: the row is partial.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(
         default=timezone.now, editable=False, help_text="When the content last changed."
     )
     fetched_at = models.DateTimeField(
-        default=timezone.now, editable=False, help_text="When it was last read from Oura."
+        default=timezone.now, editable=False, help_text="When the day was last fetched from Oura."
     )
 
     objects = MetricQuerySet.as_manager()
@@ -113,7 +113,7 @@ def _field(column: Column) -> "models.Field[Any, Any]":
 
 
 def _checks(metric_type: MetricType, column: Column) -> list[models.CheckConstraint]:
-    """The bounds of a number, as far as its field does not check them by itself."""
+    """Return the checks of a number's bounds that its field does not make."""
     match column.kind:
         case Integer(0, highest) if highest == INT32:
             return []
@@ -146,18 +146,18 @@ class ReadinessMetric(Metric):
 
 
 class MetricSource(models.Model):
-    """The Oura documents that a row was made from: 5 to 15 kB a day, so apart from the row."""
+    """The Oura documents that a row was made from: 5 to 15 kB a day, so in a table of their own."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     type = models.CharField(max_length=32)
     day = models.DateField()
-    # Written whole and read whole: PostgreSQL would need twice the time, and the disk twice the
-    # space, for the same as text, and several times as much for a jsonb of thousands of numbers.
+    # Always written and read as a whole. As text it would take PostgreSQL twice the time and twice
+    # the space, and as jsonb, with its thousands of numbers, several times as much.
     content = models.BinaryField(help_text="The documents: JSON, compressed by zlib.")
     provenance = models.JSONField(
         default=dict,
         db_default=Value({}, models.JSONField()),
-        help_text="What the day was measured by: the algorithm's version, the ring.",
+        help_text="What measured the day: the algorithm's version, the ring.",
     )
 
     class Meta:
@@ -180,10 +180,10 @@ class Stream(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams")
     type = models.CharField(max_length=32)
     version = models.PositiveBigIntegerField(
-        default=0, db_default=0, help_text="Raised when a row changes."
+        default=0, db_default=0, help_text="Raised when rows change."
     )
     ledger_version = models.PositiveBigIntegerField(
-        default=0, db_default=0, help_text="Raised when more is known of what was asked."
+        default=0, db_default=0, help_text="Raised when fetches or rejected documents change."
     )
 
     class Meta:
@@ -209,23 +209,23 @@ class Fetch(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="fetches")
     type = models.CharField(max_length=32)
     start = models.DateField()
-    end = models.DateField(help_text="Included.")
+    end = models.DateField(help_text="Inclusive.")
     complete = models.BooleanField(
         help_text="Fetched to the last page and every document acknowledged; otherwise it failed."
     )
-    asked_at = models.DateTimeField(help_text="When Oura was asked.")
-    run = models.CharField(max_length=64, blank=True, help_text="The run's request id.")
+    asked_at = models.DateTimeField(help_text="When the request to Oura was made.")
+    run = models.CharField(max_length=64, blank=True, help_text="The request id of the run.")
     pages = models.PositiveIntegerField(
-        null=True, help_text="Pages of the whole fetch, which may have covered more days."
+        null=True, help_text="Pages of the complete fetch, which may have covered more days."
     )
     documents = models.PositiveIntegerField(
-        null=True, help_text="Documents of the whole fetch, which may have covered more days."
+        null=True, help_text="Documents of the complete fetch, which may have covered more days."
     )
     attempts = models.PositiveIntegerField(
         default=0, help_text="Fetches in a row with this result."
     )
-    kind = models.CharField(max_length=32, blank=True, help_text="Kind of failure.")
-    status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status, if there was one.")
+    kind = models.CharField("kind of failure", max_length=32, blank=True)
+    status = models.PositiveSmallIntegerField("HTTP status", null=True)
     collection = models.CharField(
         max_length=64, blank=True, help_text="Oura's collection that failed."
     )
@@ -254,25 +254,27 @@ class Fetch(models.Model):
 
 
 class Run(models.Model):
-    """One collection for one person, and how their days stood after it."""
+    """One collection of one person's data, and the days that were missing after it."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="runs")
-    request_id = models.CharField(max_length=64, help_text="In every log line of the run.")
+    request_id = models.CharField(max_length=64, help_text="Found in every log line of the run.")
     began_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
-    created = models.PositiveIntegerField(default=0, help_text="Days.")
-    updated = models.PositiveIntegerField(default=0, help_text="Days.")
+    created = models.PositiveIntegerField(default=0, help_text="Days stored for the first time.")
+    updated = models.PositiveIntegerField(default=0, help_text="Days stored again with changes.")
     healed = models.PositiveIntegerField(
-        default=0, help_text="Days that had been missing after they were over, and came."
+        "filled", default=0, help_text="Missing days that have since arrived."
     )
     revised = models.PositiveIntegerField(
-        default=0, help_text="Days that were over and changed or went."
+        default=0, help_text="Past days that changed or were removed."
     )
-    failures = models.PositiveIntegerField(default=0, help_text="Ranges that could not be read.")
+    failures = models.PositiveIntegerField(default=0, help_text="Failed fetches.")
     missing = models.JSONField(
-        default=dict, help_text="Days not held when it finished, by type and reason."
+        default=dict, help_text="Days missing when the run finished, by type and state."
     )
-    newest = models.BooleanField(default=False, help_text="The person's last finished run.")
+    newest = models.BooleanField(
+        default=False, help_text="Whether this is the person's last finished run."
+    )
 
     class Meta:
         db_table = "collection_runs"
@@ -290,28 +292,30 @@ class Run(models.Model):
 
 
 class Revision(models.Model):
-    """What a day was before it changed or went; the same content is kept once, however often."""
+    """An earlier version of a day that changed or was removed; the same version is stored once."""
 
     class Kind(models.TextChoices):
         CHANGED = "changed", "changed at Oura"
         REMOVED = "removed", "no longer at Oura"
-        REMAPPED = "remapped", "derived anew from the same documents"
+        REMAPPED = "remapped", "re-derived from the same documents"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="revisions")
     type = models.CharField(max_length=32)
     day = models.DateField()
     kind = models.CharField(max_length=16, choices=Kind)
-    changes = models.JSONField(help_text="Columns with the values before and after.")
-    notes = models.JSONField(default=list, help_text="What changed, in words.")
+    changes = models.JSONField(help_text="Changed columns, each with the values before and after.")
+    notes = models.JSONField(default=list, help_text="Descriptions of what changed.")
     content_hash = models.BinaryField(max_length=16, editable=False)
-    values = models.JSONField(help_text="The row as it was.")
+    values = models.JSONField(help_text="The earlier row.")
     content = models.BinaryField(
         null=True,
-        help_text="Its Oura documents: JSON, compressed by zlib; null if they stayed the same.",
+        help_text="Its Oura documents: JSON, compressed by zlib; null if unchanged.",
     )
-    fetched_at = models.DateTimeField(help_text="When that was last read from Oura.")
-    replaced_at = models.DateTimeField(help_text="When it last stopped being what is held.")
-    times = models.PositiveIntegerField(default=1, help_text="How often it did.")
+    fetched_at = models.DateTimeField(help_text="When this version was last fetched from Oura.")
+    replaced_at = models.DateTimeField(help_text="When this version was last replaced.")
+    times = models.PositiveIntegerField(
+        "times replaced", default=1, help_text="How often this version was replaced."
+    )
 
     class Meta:
         db_table = "metric_revisions"
@@ -332,12 +336,12 @@ class Revision(models.Model):
 
 
 class Rederivation(models.Model):
-    """How far a re-derivation has come, so that the next one goes on there."""
+    """How far an interrupted re-derivation of a type has come, so that the next can continue."""
 
     type = models.CharField(max_length=32, primary_key=True)
     mapping = models.CharField(max_length=64, help_text="A fingerprint of the mapping's code.")
-    user_id = models.BigIntegerField(help_text="The last person done.")
-    day = models.DateField(help_text="Their last day done.")
+    user_id = models.BigIntegerField(help_text="The last account processed.")
+    day = models.DateField(help_text="The account's last day processed.")
 
     class Meta:
         db_table = "rederivations"
@@ -366,17 +370,17 @@ class Origin(models.Model):
 
 
 class RejectedDocument(models.Model):
-    """A document that could not be stored, kept until a good version of it comes."""
+    """A document that could not be stored, kept until a good version of it arrives."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="rejected")
     type = models.CharField(max_length=32)
     key = models.CharField(max_length=300, editable=False)
     oura_id = models.CharField(max_length=255, blank=True)
-    day = models.CharField(max_length=40, blank=True, help_text="As it was sent.")
+    day = models.CharField(max_length=40, blank=True, help_text="As sent.")
     content = models.TextField(
-        blank=True, help_text="The document as it came; empty when it belongs to another account."
+        blank=True, help_text="The document as sent; empty if it belongs to another account."
     )
-    errors = models.JSONField(help_text="Field names with their messages.")
+    errors = models.JSONField(help_text="Messages by field.")
     fetched_at = models.DateTimeField(default=timezone.now)
     first_seen = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(default=timezone.now)
@@ -387,7 +391,7 @@ class RejectedDocument(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "type", "key"], name="rejected_once"),
         ]
-        # For dropping what is too much, person by person, and what is too old.
+        # For deleting entries: too many of one person, or too old.
         indexes = [
             models.Index(fields=["user", "last_seen"], name="rejected_by_age"),
             models.Index(fields=["last_seen"], name="rejected_by_age_of_all"),
