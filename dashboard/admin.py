@@ -40,7 +40,7 @@ class AccountAdmin(PersonAdmin):
         return objects, counts, set(), protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        control.forget(obj.username)
+        control.delete_metrics(obj.username)
         if connection := Connection.objects.filter(user=obj).first():
             connections.disconnect(connection)
         obj.delete()

@@ -1,6 +1,6 @@
-"""What is held of people's days and what became of asking, to look at.
+"""The admin's pages of metrics, runs and fetches.
 
-Only the processor writes any of it, so here nobody does.
+They are read-only: only the processor writes any of these.
 """
 
 import json
@@ -18,7 +18,7 @@ from ingest.admin_filters import (
     CheckedChangeList,
     DayFilter,
     DaysFilter,
-    KindFilter,
+    FailureKindFilter,
     OutcomeFilter,
     PersonFilter,
     RunFilter,
@@ -28,13 +28,13 @@ from ingest.admin_filters import (
 from ingest.admin_links import (
     Link,
     coverage_link,
-    coverage_of,
+    coverage_url,
     describe_missing,
-    lines,
-    list_of,
-    minute,
-    page_of,
-    run_page,
+    format_lines,
+    format_minute,
+    list_url,
+    page_url,
+    run_url,
 )
 from ingest.documents import parsed
 from ingest.models import (
@@ -52,12 +52,12 @@ from myhealth.admin import ReadOnlyAdmin
 from myhealth.states import FailureKind
 
 
-def readable(value: Any) -> str:
+def _format_json(value: Any) -> str:
     return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
 
 
-class DaysAdmin(ReadOnlyAdmin):
-    """The pages of one row have links to what else is known of the person or the day."""
+class _LinkedAdmin(ReadOnlyAdmin):
+    """Pages of a row with links to related pages of its person or day."""
 
     change_form_template = "admin/ingest/linked_change_form.html"
     list_select_related: ClassVar[list[str]] = ["user"]
@@ -80,23 +80,23 @@ class DaysAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **options)
 
 
-class MetricAdmin(DaysAdmin):
-    """The rows of one type, with the columns that it declares."""
+class MetricAdmin(_LinkedAdmin):
+    """The rows of one metric type."""
 
     model: type[Metric]
     date_hierarchy = "day"
     search_fields = ["=oura_id", "user__username"]
-    search_help_text = "An Oura id or an account's name."
+    search_help_text = "Search by Oura id or account name."
 
     @property
-    def scored(self) -> bool:
+    def has_score(self) -> bool:
         return "score" in self.model.metric_type.column_names
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return ["day", "user", *(["score"] if self.scored else []), "updated_at", "fetched_at"]
+        return ["day", "user", *(["score"] if self.has_score else []), "updated_at", "fetched_at"]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        return [*([ScoreFilter] if self.scored else []), ("user", PersonFilter)]
+        return [*([ScoreFilter] if self.has_score else []), ("user", PersonFilter)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         names = [
@@ -111,18 +111,18 @@ class MetricAdmin(DaysAdmin):
 
     def links(self, obj: Metric) -> list[Link]:
         lookups = {"user__id__exact": obj.user_id, "type__exact": obj.metric_type.name}
-        revisions = list_of(Revision, **lookups, day=obj.day)
+        revisions = list_url(Revision, **lookups, day=obj.day)
         return [*super().links(obj), ("ingest.view_revision", "Revisions of this day", revisions)]
 
-    @admin.display(description="Contributors")
+    @admin.display(description="contributors")
     def contributor_scores(self, obj: Metric) -> str:
-        return readable(obj.contributors)  # type: ignore[attr-defined]
+        return _format_json(obj.contributors)  # type: ignore[attr-defined]
 
-    @admin.display(description="Oura's documents")
+    @admin.display(description="Oura documents")
     def oura_documents(self, obj: Metric) -> str:
         type_ = obj.metric_type.name
         source = MetricSource.objects.filter(user_id=obj.user_id, type=type_, day=obj.day).first()
-        return readable(source.documents) if source else "none kept"
+        return _format_json(source.documents) if source else "none stored"
 
 
 for model in METRIC_MODELS.values():
@@ -130,7 +130,7 @@ for model in METRIC_MODELS.values():
 
 
 @admin.register(RejectedDocument)
-class RejectedDocumentAdmin(DaysAdmin):
+class RejectedDocumentAdmin(_LinkedAdmin):
     list_display = ["type_title", "day", "user", "reason", "first_seen", "last_seen"]
     list_filter = [TypeFilter, ("user", PersonFilter)]
     date_hierarchy = "last_seen"
@@ -154,17 +154,17 @@ class RejectedDocumentAdmin(DaysAdmin):
 
     @admin.display(description="document")
     def content(self, obj: RejectedDocument) -> str:
-        return readable(parsed(obj.content.encode())) if obj.content else "not kept"
+        return _format_json(parsed(obj.content.encode())) if obj.content else "not stored"
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("ingest.change_rejecteddocument"))
 
     @admin.action(description="Try to store again", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[RejectedDocument]) -> None:
-        """Ask the processor, the only one that writes metrics."""
+        """Let the processor try again, since only it writes metrics."""
         for entry in queryset:
             try:
-                control.retry(entry.pk)
+                control.retry_rejected(entry.pk)
                 self.message_user(request, f"{entry}: stored.", messages.SUCCESS)
             except control.ControlError as error:
                 self.message_user(request, f"{entry}: {error}", messages.WARNING)
@@ -178,12 +178,12 @@ class OriginAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Run)
-class RunAdmin(DaysAdmin):
+class RunAdmin(_LinkedAdmin):
     change_list_template = "admin/ingest/covered_change_list.html"
     list_display = [
         "began",
         "user",
-        "not_held",
+        "missing_days",
         "created",
         "updated",
         "healed",
@@ -193,7 +193,7 @@ class RunAdmin(DaysAdmin):
     ]
     list_filter = [OutcomeFilter, ("user", PersonFilter)]
     search_fields = ["=request_id", "user__username"]
-    search_help_text = "A run's request id or an account's name."
+    search_help_text = "Search by request id of a run or account name."
     readonly_fields = (
         "user",
         "request_id",
@@ -205,34 +205,34 @@ class RunAdmin(DaysAdmin):
         "healed",
         "revised",
         "failures",
-        "not_held",
+        "missing_days",
     )
     fields = readonly_fields
 
     @admin.display(ordering="began_at")
     def began(self, obj: Run) -> str | None:
-        return minute(obj.began_at)
+        return format_minute(obj.began_at)
 
     @admin.display(ordering="finished_at")
     def finished(self, obj: Run) -> str | None:
-        return minute(obj.finished_at)
+        return format_minute(obj.finished_at)
 
     @admin.display(description="missing", empty_value="not finished")
-    def not_held(self, obj: Run) -> str | None:
+    def missing_days(self, obj: Run) -> str | None:
         return describe_missing(obj.missing) if obj.finished_at else None
 
     def links(self, obj: Run) -> list[Link]:
         person = {"user__id__exact": obj.user_id}
-        fetches = list_of(Fetch, run=obj.request_id, **person)
+        fetches = list_url(Fetch, run=obj.request_id, **person)
         return [
             ("ingest.view_fetch", "Fetches of this run", fetches),
             *super().links(obj),
-            ("ingest.view_revision", f"Revisions of {obj.user}", list_of(Revision, **person)),
+            ("ingest.view_revision", f"Revisions of {obj.user}", list_url(Revision, **person)),
         ]
 
 
 @admin.register(Fetch)
-class FetchAdmin(DaysAdmin):
+class FetchAdmin(_LinkedAdmin):
     change_list_template = "admin/ingest/covered_change_list.html"
     list_display = [
         "type_title",
@@ -241,7 +241,7 @@ class FetchAdmin(DaysAdmin):
         "end",
         "outcome",
         "see",
-        "asked",
+        "fetched",
         "pages",
         "documents",
     ]
@@ -250,11 +250,11 @@ class FetchAdmin(DaysAdmin):
         DaysFilter,
         TypeFilter,
         "complete",
-        KindFilter,
+        FailureKindFilter,
         ("user", PersonFilter),
     ]
     search_fields = ["=run", "user__username"]
-    search_help_text = "A run's request id or an account's name."
+    search_help_text = "Search by request id of a run or account name."
     readonly_fields = (
         "user",
         "type_title",
@@ -277,25 +277,25 @@ class FetchAdmin(DaysAdmin):
         # Old runs are deleted, and not every fetch was part of a run.
         runs = Run.objects.filter(user_id=OuterRef("user_id"), request_id=OuterRef("run"))
         run_pk = Subquery(runs.values("pk")[:1])
-        found: QuerySet[Any] = super().get_queryset(request).annotate(run_pk=run_pk)
-        return found
+        queryset: QuerySet[Any] = super().get_queryset(request).annotate(run_pk=run_pk)
+        return queryset
 
     @admin.display
     def outcome(self, obj: Fetch) -> str:
         return "complete" if obj.complete else _describe_failure(obj)
 
     @admin.display(ordering="asked_at")
-    def asked(self, obj: Fetch) -> str | None:
-        return minute(obj.asked_at)
+    def fetched(self, obj: Fetch) -> str | None:
+        return format_minute(obj.asked_at)
 
     @admin.display
     def see(self, obj: Any) -> str:
-        run = [(run_page(obj.run_pk), "run")] if obj.run_pk else []
-        links = [*run, (coverage_of(obj.user), "coverage")]
-        return lines([format_html_join(", ", '<a href="{}">{}</a>', links)])
+        run = [(run_url(obj.run_pk), "run")] if obj.run_pk else []
+        links = [*run, (coverage_url(obj.user), "coverage")]
+        return format_lines([format_html_join(", ", '<a href="{}">{}</a>', links)])
 
     def links(self, obj: Any) -> list[Link]:
-        run = [("ingest.view_run", "Its run", run_page(obj.run_pk))] if obj.run_pk else []
+        run = [("ingest.view_run", "Run of this fetch", run_url(obj.run_pk))] if obj.run_pk else []
         return [*run, *super().links(obj)]
 
 
@@ -306,16 +306,16 @@ def _describe_failure(fetch: Fetch) -> str:
     attempts = "1 attempt" if fetch.attempts == 1 else f"{fetch.attempts} attempts"
     where = f"{fetch.collection}{page}".strip()
     kind = FailureKind(fetch.kind).label
-    return lines([kind + status, f"{where}, {attempts}" if where else attempts])
+    return format_lines([kind + status, f"{where}, {attempts}" if where else attempts])
 
 
 @admin.register(Revision)
-class RevisionAdmin(DaysAdmin):
+class RevisionAdmin(_LinkedAdmin):
     list_display = ["day", "type_title", "user", "summary", "kind", "replaced", "times"]
     list_filter = [DayFilter, TypeFilter, "kind", ("user", PersonFilter)]
     date_hierarchy = "replaced_at"
     search_fields = ["user__username"]
-    search_help_text = "An account's name."
+    search_help_text = "Search by account name."
     readonly_fields = (
         "user",
         "type_title",
@@ -325,64 +325,64 @@ class RevisionAdmin(DaysAdmin):
         "replaced_at",
         "fetched_at",
         "what_changed",
-        "noted",
-        "row",
+        "notes_text",
+        "earlier_row",
         "oura_documents",
     )
     fields = readonly_fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # Up to 15 kB a row that no list shows.
+        # Up to 15 kB a row, and not shown in the list.
         return super().get_queryset(request).defer("content", "values")
 
     @admin.display(ordering="replaced_at")
     def replaced(self, obj: Revision) -> str | None:
-        return minute(obj.replaced_at)
+        return format_minute(obj.replaced_at)
 
     @admin.display(description="what changed")
     def summary(self, obj: Revision) -> str | None:
-        return summary(obj) or None
+        return _describe_changes(obj) or None
 
     @admin.display(description="what changed")
     def what_changed(self, obj: Revision) -> str:
-        rows = [(name, *map(shown, pair)) for name, pair in obj.changes.items()]
+        rows = [(name, *map(_format_value, pair)) for name, pair in obj.changes.items()]
         return render_to_string("admin/ingest/revision/changes.html", {"rows": rows})
 
-    @admin.display(description="in words", empty_value="–")
-    def noted(self, obj: Revision) -> str | None:
+    @admin.display(description="notes", empty_value="–")
+    def notes_text(self, obj: Revision) -> str | None:
         return "; ".join(obj.notes) or None
 
-    @admin.display(description="the row as it was")
-    def row(self, obj: Revision) -> str:
-        return readable(obj.values)
+    @admin.display
+    def earlier_row(self, obj: Revision) -> str:
+        return _format_json(obj.values)
 
-    @admin.display(description="Oura's documents")
+    @admin.display(description="Oura documents")
     def oura_documents(self, obj: Revision) -> str:
-        return readable(obj.documents) if obj.content else "none kept"
+        return _format_json(obj.documents) if obj.content else "none stored"
 
     def links(self, obj: Revision) -> list[Link]:
         model = METRIC_MODELS.get(obj.type)
         if model is None:
             return super().links(obj)
-        now = model.objects.of(obj.user_id).filter(day=obj.day).first()
+        current = model.objects.of(obj.user_id).filter(day=obj.day).first()
         view = f"{model._meta.app_label}.view_{model._meta.model_name}"
-        row = [(view, "The row as it is now", page_of(now))] if now else []
+        row = [(view, "Current row", page_url(current))] if current else []
         return [*row, *super().links(obj)]
 
 
-def shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-def summary(revision: Revision) -> str:
-    """`score 71 → 78, a nap added, 6 more columns`."""
+def _describe_changes(revision: Revision) -> str:
+    """Return a sentence such as `score 71 → 78, a nap added, 6 more columns`."""
     changes = dict(revision.changes)
-    # The score is what people look at; without it the first column stands for all.
+    # One column is shown with its values: the score, which matters most, or else the first.
     first = "score" if "score" in changes else next(iter(changes), None)
-    told = [*revision.notes]
+    texts = [*revision.notes]
     if first:
-        before, after = map(shown, changes.pop(first))
-        told.insert(0, f"{first} {before} → {after}")
+        before, after = map(_format_value, changes.pop(first))
+        texts.insert(0, f"{first} {before} → {after}")
     if changes:
-        told.append("1 more column" if len(changes) == 1 else f"{len(changes)} more columns")
-    return ", ".join(told)
+        texts.append("1 more column" if len(changes) == 1 else f"{len(changes)} more columns")
+    return ", ".join(texts)

@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 
 from ingest import coverage
-from ingest.admin_links import BETWEEN, Link, describe_missing, list_of, page_of
+from ingest.admin_links import DAYS_SEPARATOR, Link, describe_missing, list_url, page_url
 from ingest.ledger import Range, clamp, ledger
 from ingest.models import Fetch, RejectedDocument, Revision, Run
 from metrics import TYPES
@@ -82,10 +82,10 @@ def _links(user: Any) -> list[Link]:
     lookups = {"user__id__exact": user.pk}
     view_account = f"{user._meta.app_label}.view_{user._meta.model_name}"
     return [
-        ("ingest.view_run", "Runs", list_of(Run, **lookups)),
-        ("ingest.view_fetch", "Fetches", list_of(Fetch, **lookups)),
-        ("ingest.view_revision", "Revisions", list_of(Revision, **lookups)),
-        (view_account, "Account", page_of(user)),
+        ("ingest.view_run", "Runs", list_url(Run, **lookups)),
+        ("ingest.view_fetch", "Fetches", list_url(Fetch, **lookups)),
+        ("ingest.view_revision", "Revisions", list_url(Revision, **lookups)),
+        (view_account, "Account", page_url(user)),
     ]
 
 
@@ -125,13 +125,13 @@ def _type_coverage(
 
 
 def _row(user_id: int, each: Range) -> dict[str, Any]:
-    days = f"{each.start}{BETWEEN}{each.end}"
+    days = f"{each.start}{DAYS_SEPARATOR}{each.end}"
     lookups = {"user__id__exact": user_id, "type__exact": each.type, "days": days}
     rejected = each.verdict.rejected
     return {
         "range": each,
-        "fetches": list_of(Fetch, **lookups),
-        "rejected": page_of(RejectedDocument(pk=rejected)) if rejected else None,
+        "fetches": list_url(Fetch, **lookups),
+        "rejected": page_url(RejectedDocument(pk=rejected)) if rejected else None,
     }
 
 

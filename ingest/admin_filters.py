@@ -1,4 +1,4 @@
-"""How the admin's lists are filtered."""
+"""Filters of the admin's lists."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +14,19 @@ from django.db import DataError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ingest.admin_links import BETWEEN
+from ingest.admin_links import DAYS_SEPARATOR
 from metrics import TYPES
 from myhealth.states import FailureKind
 
-MOST_PEOPLE = 50
+MAX_PEOPLE = 50
 
 
 class ScoreFilter(admin.SimpleListFilter):
-    """Oura's own bands of scores."""
+    """Filter by Oura's ranges of scores."""
 
     title = "score"
     parameter_name = "score"
-    BANDS: ClassVar[dict[str, tuple[str, dict[str, Any]]]] = {
+    RANGES: ClassVar[dict[str, tuple[str, dict[str, Any]]]] = {
         "optimal": ("85 to 100: optimal", {"score__gte": 85}),
         "good": ("70 to 84: good", {"score__range": (70, 84)}),
         "fair": ("60 to 69: fair", {"score__range": (60, 69)}),
@@ -35,11 +35,11 @@ class ScoreFilter(admin.SimpleListFilter):
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, label) for name, (label, _) in self.BANDS.items()]
+        return [(name, label) for name, (label, _) in self.RANGES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        band = self.BANDS.get(self.value() or "")
-        return queryset.filter(**band[1]) if band else queryset
+        option = self.RANGES.get(self.value() or "")
+        return queryset.filter(**option[1]) if option else queryset
 
 
 class TypeFilter(admin.SimpleListFilter):
@@ -47,31 +47,34 @@ class TypeFilter(admin.SimpleListFilter):
     parameter_name = "type__exact"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, each.title) for name, each in TYPES.items()]
+        return [(name, metric_type.title) for name, metric_type in TYPES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(type=self.value()) if self.value() else queryset
 
 
 class PersonFilter(admin.RelatedFieldListFilter):
-    """Everyone who has rows while they are few; among many the search finds a person."""
+    """Offer all people who have rows, or only the chosen one if there are very many.
+
+    Among many, the search finds a person.
+    """
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         people = get_user_model()._default_manager.order_by("username")
         rows = model_admin.model._default_manager.order_by().values("user_id")
-        found = list(people.filter(pk__in=rows)[: MOST_PEOPLE + 1])
-        if len(found) > MOST_PEOPLE:
-            found = list(people.filter(pk__in=self.lookup_val or []))
-        return [(person.pk, str(person)) for person in found]
+        offered = list(people.filter(pk__in=rows)[: MAX_PEOPLE + 1])
+        if len(offered) > MAX_PEOPLE:
+            offered = list(people.filter(pk__in=self.lookup_val or []))
+        return [(person.pk, str(person)) for person in offered]
 
     def has_output(self) -> bool:
-        # Without it the filter would not be applied: others' rows would pass for the person's.
+        # Django would not apply a filter without output, and show the rows of all people.
         return bool(self.lookup_choices or self.lookup_val)
 
 
 @contextmanager
-def lookups_checked() -> Iterator[None]:
-    """What no date or number can be is a wrong filter, not an error of ours."""
+def _invalid_lookups_redirect() -> Iterator[None]:
+    """Turn errors about impossible dates and numbers into a redirect to the unfiltered list."""
     try:
         yield
     except (ValueError, OverflowError, ValidationError, DataError) as error:
@@ -79,22 +82,24 @@ def lookups_checked() -> Iterator[None]:
 
 
 class CheckedChangeList(ChangeList):
+    """A list that redirects to itself, unfiltered, if a filter is impossible."""
+
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        with lookups_checked():
+        with _invalid_lookups_redirect():
             return super().get_queryset(request, exclude_parameters)
 
     def get_results(self, request: HttpRequest) -> None:
-        with lookups_checked():
+        with _invalid_lookups_redirect():
             super().get_results(request)
 
 
 class OutcomeFilter(admin.SimpleListFilter):
-    title = "what it came to"
-    parameter_name = "came_to"
+    title = "outcome"
+    parameter_name = "outcome"
     OUTCOMES: ClassVar[dict[str, str]] = {
         "failures": "had failures",
-        "healed": "healed something",
-        "revised": "revised something",
+        "healed": "filled gaps",
+        "revised": "revised days",
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -105,15 +110,15 @@ class OutcomeFilter(admin.SimpleListFilter):
         return queryset.filter(**{f"{name}__gt": 0}) if name in self.OUTCOMES else queryset
 
 
-class LinkedFilter(admin.SimpleListFilter):
-    """Only links set it: it is shown while in use, so that it can be seen and undone."""
+class _LinkFilter(admin.SimpleListFilter):
+    """A filter that only links set. It is shown while set, so that it can be removed."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         value = self.value()
         return [(value, value)] if value else []
 
 
-class RunFilter(LinkedFilter):
+class RunFilter(_LinkFilter):
     title = "run"
     parameter_name = "run"
 
@@ -121,8 +126,8 @@ class RunFilter(LinkedFilter):
         return queryset.filter(run=self.value()) if self.value() else queryset
 
 
-class DaysFilter(LinkedFilter):
-    """Fetches of any of the days from one to another, both included."""
+class DaysFilter(_LinkFilter):
+    """Filter fetches by a range of days that they overlap, `2026-03-01 to 2026-03-07`."""
 
     title = "days"
     parameter_name = "days"
@@ -131,11 +136,11 @@ class DaysFilter(LinkedFilter):
         value = self.value()
         if not value:
             return queryset
-        start, end = (date.fromisoformat(each) for each in value.split(BETWEEN))
+        start, end = (date.fromisoformat(each) for each in value.split(DAYS_SEPARATOR))
         return queryset.filter(start__lte=end, end__gte=start)
 
 
-class DayFilter(LinkedFilter):
+class DayFilter(_LinkFilter):
     title = "day"
     parameter_name = "day"
 
@@ -144,7 +149,7 @@ class DayFilter(LinkedFilter):
         return queryset.filter(day=date.fromisoformat(value)) if value else queryset
 
 
-class KindFilter(admin.SimpleListFilter):
+class FailureKindFilter(admin.SimpleListFilter):
     title = "kind of failure"
     parameter_name = "kind"
 

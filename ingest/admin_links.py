@@ -1,4 +1,4 @@
-"""What the admin's pages share: links between them, and counts of days in words."""
+"""Links between the pages of the admin, and texts that several of them show."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -13,33 +13,34 @@ from django.utils.safestring import mark_safe
 from ingest.coverage import describe_counts
 from metrics import TYPES
 
-# The permission to look at the page behind a link, the link's words, its address.
+# The permission that the linked page needs, the link's text, its address.
 Link = tuple[str, str, str]
-# Between the first and the last day in a link's filter.
-BETWEEN = " to "
+# Separates the first and the last day in the filter `days`.
+DAYS_SEPARATOR = " to "
 
 
-def list_of(model: type[Model], **lookups: Any) -> str:
+def list_url(model: type[Model], **lookups: Any) -> str:
+    """Return the address of a model's list, filtered by the lookups."""
     return reverse(
         f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=lookups
     )
 
 
-def page_of(row: Model) -> str:
+def page_url(row: Model) -> str:
     name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
     return reverse(name, args=[row.pk])
 
 
-def coverage_of(user: Any) -> str:
+def coverage_url(user: Any) -> str:
     return reverse("coverage_of_person", args=[user.pk])
 
 
-def run_page(pk: int) -> str:
+def run_url(pk: int) -> str:
     return reverse("admin:ingest_run_change", args=[pk])
 
 
 def coverage_link(user: Any) -> Link:
-    return "ingest.view_fetch", f"Coverage of {user}", coverage_of(user)
+    return "ingest.view_fetch", f"Coverage of {user}", coverage_url(user)
 
 
 def describe_missing(missing: Mapping[str, Mapping[str, int]]) -> str:
@@ -49,14 +50,14 @@ def describe_missing(missing: Mapping[str, Mapping[str, int]]) -> str:
         for name, each in TYPES.items()
         if missing.get(name)
     )
-    return lines(described) or "nothing"
+    return format_lines(described) or "nothing"
 
 
-def minute(moment: datetime | None) -> str | None:
-    return lines([f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"]) if moment else None
+def format_minute(moment: datetime | None) -> str | None:
+    return format_lines([f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"]) if moment else None
 
 
-def lines(texts: Iterable[str]) -> str:
-    """Each text on a line of its own, which a narrow column does not break."""
+def format_lines(texts: Iterable[str]) -> str:
+    """Return HTML with each text on its own line, which a narrow column does not wrap."""
     nowrap = '<span class="nowrap">{}</span>'
     return format_html_join(mark_safe("<br>"), nowrap, ((text,) for text in texts if text))

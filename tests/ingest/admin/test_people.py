@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.admin_filters import MOST_PEOPLE
+from ingest.admin_filters import MAX_PEOPLE
 from tests.ingest.admin.pages import LISTS, fetched, found, ran, revised
 from tests.worlds import person
 
@@ -15,7 +15,7 @@ def choices(client, path):
 
 
 def crowd(django_user_model):
-    users = [django_user_model(username=f"person{n:03}") for n in range(MOST_PEOPLE)]
+    users = [django_user_model(username=f"person{n:03}") for n in range(MAX_PEOPLE)]
     django_user_model.objects.bulk_create(users)
     for user in users:
         ran(user)

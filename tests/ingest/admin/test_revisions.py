@@ -67,7 +67,7 @@ def test_revision_links_to_current_row(admin, ana):
 def test_revision_of_removed_day_links_to_no_row(admin, ana, ben):
     store_days(ben, [days_ago(3)])
     page = text_of(admin.get(page_of(revised(ana, days_ago(3)))))
-    assert "The row as it is now" not in page
+    assert "Current row" not in page
 
 
 def test_row_links_to_revisions_of_its_day(admin, ana, ben):

@@ -22,12 +22,12 @@ pytestmark = pytest.mark.django_db
 def test_run_lists_missing_days_in_words(admin, ana):
     ran(ana, missing={"sleep": {"failed": 1, "not_worn": 3}, "readiness": {"not_synced": 2}})
     words = "sleep: 3 ring not worn, 1 could not be fetched / readiness: 2 not synced yet"
-    assert columns(admin, "run")["not_held"] == words
+    assert columns(admin, "run")["missing_days"] == words
 
 
 def test_run_without_missing_days_says_nothing(admin, ana):
     ran(ana, missing={})
-    assert columns(admin, "run")["not_held"] == "nothing"
+    assert columns(admin, "run")["missing_days"] == "nothing"
 
 
 def test_unfinished_run_says_so(admin, ana):
@@ -37,20 +37,20 @@ def test_unfinished_run_says_so(admin, ana):
 
 def test_unknown_state_is_shown_as_it_is(admin, ana):
     ran(ana, missing={"sleep": {"lost_at_sea": 1}})
-    assert columns(admin, "run")["not_held"] == "sleep: 1 lost_at_sea"
+    assert columns(admin, "run")["missing_days"] == "sleep: 1 lost_at_sea"
 
 
 @pytest.mark.parametrize("name", ["failures", "healed", "revised"])
 def test_runs_are_filtered_by_outcome(admin, ana, name):
     ran(ana, "dull")
     wanted = ran(ana, "eventful", **{name: 1})
-    assert found(admin, "run", came_to=name) == [wanted]
+    assert found(admin, "run", outcome=name) == [wanted]
 
 
 def test_runs_offer_outcome_and_user_filters(admin, ana, ben):
     ran(ana)
     ran(ben)
-    assert offered(admin, "run") == {"what it came to", "user"}
+    assert offered(admin, "run") == {"outcome", "user"}
 
 
 def test_run_links_to_its_fetches(admin, ana, ben):
