@@ -1,7 +1,7 @@
-"""Rows derived anew from the Oura documents kept with them, so that a mended mapping holds for all.
+"""Re-derivation: all rows are computed again from their stored Oura documents.
 
-Oura is not asked, and the kept documents stay as they are: whatever a mapping makes of them, the
-next one can be made from the same. Rows without documents of Oura's are left alone.
+So a fixed mapping applies to days of any age, without asking Oura. The documents never change, so
+every later mapping starts from the same ones. Rows without documents from Oura are skipped.
 """
 
 import hashlib
@@ -26,19 +26,19 @@ from ingest.upsert import Item, Writer, item_of
 from metrics import MetricType
 
 # Days of one person in a transaction: a few megabytes, and ingest waits a fraction of a second.
-BATCH = 500
-TAKEN = "It belongs to another day or account."
-REMAPPED = Revision.Kind.REMAPPED
+BATCH_DAYS = 500
 
-Row = dict[str, Any]
-Documents = dict[str, list[dict[str, Any]]]
+_ID_TAKEN = "Its id belongs to another day or account."
+_REMAPPED = Revision.Kind.REMAPPED
+
+_DocumentLists = dict[str, list[dict[str, Any]]]
 # A row's key, content hash, and missing collection.
-Marks = tuple[int, bytes, str]
+_Metadata = tuple[int, bytes, str]
 
 
 @dataclass
-class Tally:
-    """Numbers of days. `marked`: only what is known about the row was brought up to date."""
+class DayCounts:
+    """Numbers of days; in `marked` ones, only what is known about the row changed."""
 
     days: int = 0
     changed: int = 0
@@ -50,8 +50,8 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A day that can't be derived anew; `errors` has each field's messages, without the values."""
+class RefusedDay:
+    """A day whose row can't be computed; `errors` has each field's messages, without values."""
 
     type: str
     user_id: int
@@ -60,109 +60,112 @@ class Refusal:
 
 
 @dataclass
-class Derived:
-    """What a batch is to become."""
+class _Changes:
+    """The changes to the rows of one batch."""
 
     changed: list[Item] = field(default_factory=list)
     removed: set[date] = field(default_factory=set)
-    marked: list[Marks] = field(default_factory=list)
+    metadata: list[_Metadata] = field(default_factory=list)
     provenance: list[tuple[date, dict[str, str]]] = field(default_factory=list)
 
 
 def rederive(
     model: type[Metric],
     *,
-    tell: Callable[[Refusal], None],
+    on_refused: Callable[[RefusedDay], None],
     user_id: int | None = None,
     dry_run: bool = False,
     restart: bool = False,
-) -> Tally:
-    """Derive a type's rows anew, one person's or everybody's; a refused day is told, and stays.
+) -> DayCounts:
+    """Compute the rows of a type again, of one account or of all, and return the counts.
 
-    Everybody's goes on where the last one by the same mapping was cut off, unless `restart`.
-    Whatever a mapping raises passes through, with a note of the day.
+    A row that can't be computed stays as it is, and `on_refused` is called with its day. For all
+    accounts, an interrupted re-derivation with the same mapping is continued, unless `restart`.
+    Exceptions of the mapping propagate, with a note that names the day.
     """
-    position = None if dry_run or user_id is not None else begin(model, restart=restart)
-    work = Rederiver(model, tell, position, dry_run=dry_run)
+    position = None
+    if user_id is None and not dry_run:
+        position = _start_position(model, restart=restart)
+    work = _Rederiver(model, on_refused, position, dry_run=dry_run)
     first = position.user_id if position else 0
-    for person in [user_id] if user_id is not None else people(model, first):
-        work.person(person)
+    for each in [user_id] if user_id is not None else _user_ids(model, first):
+        work.rederive_person(each)
     if position:
         Rederivation.objects.filter(pk=model.metric_type.name).delete()
-    return work.tally
+    return work.counts
 
 
-def begin(model: type[Metric], *, restart: bool) -> Rederivation:
-    """Where to begin: after the last batch of the same mapping, or before everybody."""
+def _start_position(model: type[Metric], *, restart: bool) -> Rederivation:
+    """Return where the same mapping was interrupted, or else a position before all rows."""
     if restart:
         Rederivation.objects.filter(pk=model.metric_type.name).delete()
-    name, mapping = model.metric_type.name, fingerprint(model.metric_type)
-    held = Rederivation.objects.filter(pk=name, mapping=mapping).first()
-    return held or Rederivation(type=name, mapping=mapping, user_id=0, day=date.min)
+    name, mapping = model.metric_type.name, mapping_fingerprint(model.metric_type)
+    interrupted = Rederivation.objects.filter(pk=name, mapping=mapping).first()
+    return interrupted or Rederivation(type=name, mapping=mapping, user_id=0, day=date.min)
 
 
-def fingerprint(metric_type: MetricType) -> str:
-    """A hash of the code that decides what rows a type's documents make."""
+def mapping_fingerprint(metric_type: MetricType) -> str:
+    """Return a hash of the code that computes the rows of a type."""
     files = {inspect.getfile(each) for each in type(metric_type).__mro__[:-1]}
     files |= {inspect.getfile(each) for each in (metrics.columns, metrics.numbers)}
     code = b"".join(Path(name).read_bytes() for name in sorted(files))
     return hashlib.blake2b(code, digest_size=16).hexdigest()
 
 
-def people(model: type[Metric], first: int) -> Iterator[int]:
-    """Who holds days, in the order of their ids; asked one by one, since they may be many."""
-    held = model.objects.order_by("user_id").values_list("user_id", flat=True)
-    while (person := held.filter(user_id__gte=first).first()) is not None:
-        yield person
-        first = person + 1
+def _user_ids(model: type[Metric], first: int) -> Iterator[int]:
+    """Yield the accounts that have rows, by id; one query each, since there may be many."""
+    user_ids = model.objects.order_by("user_id").values_list("user_id", flat=True)
+    while (user_id := user_ids.filter(user_id__gte=first).first()) is not None:
+        yield user_id
+        first = user_id + 1
 
 
-def documents_of(model: type[Metric], source: MetricSource | None) -> Documents | None:
-    """The kept documents by collection; None without any that the mapping could have kept."""
+def _stored_documents(model: type[Metric], source: MetricSource | None) -> _DocumentLists | None:
+    """Return the stored documents by collection, or None if the mapping did not store them."""
     collections = model.metric_type.collections
-    kept = source.documents if source else None
-    if not isinstance(kept, dict) or collections[0] not in kept:
+    stored = source.documents if source else None
+    if not isinstance(stored, dict) or collections[0] not in stored:
         return None
-    found = {name: listed(kept.get(name)) for name in collections}
-    every = [document for documents in found.values() for document in documents]
-    return found if all(isinstance(each, dict) for each in every) else None
+    documents = {name: _as_list(stored.get(name)) for name in collections}
+    valid = all(isinstance(each, dict) for listed in documents.values() for each in listed)
+    return documents if valid else None
 
 
-def listed(kept: Any) -> list[Any]:
-    return [] if kept is None else kept if isinstance(kept, list) else [kept]
+def _as_list(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
 
 
-def unquoted(text: str) -> str:
-    """A message without the value that it quotes, for the log."""
-    return text.rpartition(" is not valid; ")[2]
+def _without_value(message: str) -> str:
+    """Return a message without the value that it quotes, for the log."""
+    return message.rpartition(" is not valid; ")[2]
 
 
-class Rederiver:
-    """One type's work. `position` is kept with each batch, if there is one."""
+class _Rederiver:
+    """Re-derives the rows of one type. Each batch saves `position`, if there is one."""
 
     def __init__(
         self,
         model: type[Metric],
-        tell: Callable[[Refusal], None],
+        on_refused: Callable[[RefusedDay], None],
         position: Rederivation | None,
         *,
         dry_run: bool,
     ) -> None:
         self.model = model
         self.metric_type = model.metric_type
-        self.tell = tell
+        self.on_refused = on_refused
         self.position = position
         self.dry_run = dry_run
-        self.tally = Tally()
+        self.counts = DayCounts()
 
-    def person(self, user_id: int) -> None:
-        begun = self.position and self.position.user_id == user_id
-        last = self.position.day if self.position and begun else date.min
-        while (done := self.batch(user_id, last)) is not None:
-            last = done
+    def rederive_person(self, user_id: int) -> None:
+        resumed = self.position and self.position.user_id == user_id
+        last: date | None = self.position.day if self.position and resumed else date.min
+        while last is not None:
+            last = self.rederive_batch(user_id, last)
 
-    def batch(self, user_id: int, after: date) -> date | None:
-        """Derive the next days after one; returns the last of them, None when there are none."""
+    def rederive_batch(self, user_id: int, after: date) -> date | None:
+        """Re-derive the next days after a day; return the last of them, or None without any."""
         now = timezone.now()
         with transaction.atomic():
             writer = Writer(self.model, user_id, now, now)
@@ -170,46 +173,51 @@ class Rederiver:
             rows = self.rows_after(user_id, after)
             if not rows:
                 return None
-            derived = self.derive(writer, rows)
+            changes = self.changes(writer, rows)
             if not self.dry_run:
-                self.write(writer, derived)
+                self.write(writer, changes)
             last: date = rows[-1]["day"]
             if self.position:
                 self.position.user_id, self.position.day = user_id, last
                 self.position.save()
         return last
 
-    def rows_after(self, user_id: int, after: date) -> list[Row]:
-        held = self.model.objects.of(user_id).filter(day__gt=after)
+    def rows_after(self, user_id: int, after: date) -> list[dict[str, Any]]:
         names = ("pk", "day", "content_hash", "missing_collection", "oura_id")
-        rows = held.order_by("day").values(*names, *self.metric_type.column_names)
-        return list(rows[:BATCH])
+        rows = self.model.objects.of(user_id).filter(day__gt=after).order_by("day")
+        return list(rows.values(*names, *self.metric_type.column_names)[:BATCH_DAYS])
 
-    def derive(self, writer: Writer, rows: Sequence[Row]) -> Derived:
+    def changes(self, writer: Writer, rows: Sequence[dict[str, Any]]) -> _Changes:
         days = (rows[0]["day"], rows[-1]["day"])
-        kept = MetricSource.objects.filter(user_id=writer.user_id, type=self.metric_type.name)
-        sources = {source.day: source for source in kept.filter(day__range=days)}
-        derived, items = Derived(), self.items(writer, rows, sources)
-        derived.removed = {day for day, item in items.items() if item is None}
-        for day in self.taken(rows, items):
-            self.refuse(writer, day, {"id": [TAKEN]})
+        stored = MetricSource.objects.filter(user_id=writer.user_id, type=self.metric_type.name)
+        sources = {source.day: source for source in stored.filter(day__range=days)}
+        items = self.items(writer, rows, sources)
+        changes = _Changes(removed={day for day, item in items.items() if item is None})
+        for day in self.days_with_taken_id(rows, items):
+            self.refuse(writer, day, {"id": [_ID_TAKEN]})
             del items[day]
         for row in rows:
             if item := items.get(row["day"]):
-                self.compare(row, sources[row["day"]], item, derived)
-        self.tally.days += len(rows)
-        self.tally.removed += len(derived.removed)
-        return derived
+                self.compare(row, sources[row["day"]], item, changes)
+        self.counts.days += len(rows)
+        self.counts.removed += len(changes.removed)
+        return changes
 
     def items(
-        self, writer: Writer, rows: Sequence[Row], sources: dict[date, MetricSource]
+        self,
+        writer: Writer,
+        rows: Sequence[dict[str, Any]],
+        sources: dict[date, MetricSource],
     ) -> dict[date, Item | None]:
-        """What each day's documents make, None for no row; without the days that are left alone."""
+        """Return the computed item of each day, None if the day gets no row.
+
+        Days without documents from Oura and refused days are left out.
+        """
         items = {}
         for day in (row["day"] for row in rows):
-            documents = documents_of(self.model, sources.get(day))
+            documents = _stored_documents(self.model, sources.get(day))
             if documents is None:
-                self.tally.without_source += 1
+                self.counts.without_source += 1
                 continue
             try:
                 items[day] = self.item(day, documents, today=writer.now.astimezone(UTC).date())
@@ -217,7 +225,7 @@ class Rederiver:
                 self.refuse(writer, day, error.errors)
         return items
 
-    def item(self, day: date, documents: Documents, *, today: date) -> Item | None:
+    def item(self, day: date, documents: _DocumentLists, *, today: date) -> Item | None:
         try:
             mapped = self.metric_type.map(day.isoformat(), documents)
         except Exception as error:
@@ -228,49 +236,53 @@ class Rederiver:
         return item_of(self.model, 0, read(self.metric_type, orjson.dumps(mapped), today=today))
 
     def refuse(self, writer: Writer, day: date, errors: dict[str, list[str]]) -> None:
-        told = {name: [unquoted(text) for text in texts] for name, texts in errors.items()}
-        self.tally.refused += 1
-        self.tell(Refusal(self.metric_type.name, writer.user_id, day, told))
+        errors = {name: [_without_value(text) for text in texts] for name, texts in errors.items()}
+        self.counts.refused += 1
+        self.on_refused(RefusedDay(self.metric_type.name, writer.user_id, day, errors))
 
-    def taken(self, rows: Sequence[Row], items: dict[date, Item | None]) -> list[date]:
-        """The days that would get an id which another row has, or another of them gets."""
-        ids = {
+    def days_with_taken_id(
+        self, rows: Sequence[dict[str, Any]], items: dict[date, Item | None]
+    ) -> list[date]:
+        """Return the days whose new id another row has, or another of these days gets as well."""
+        new_ids = {
             row["day"]: item.document.id
             for row in rows
             if (item := items.get(row["day"])) and item.document.id != row["oura_id"]
         }
-        if not ids:
+        if not new_ids:
             return []
-        going = [row["pk"] for row in rows if row["day"] in items and not items[row["day"]]]
-        held = self.model.objects.filter(oura_id__in=ids.values())
-        taken = set(held.exclude(pk__in=going).values_list("oura_id", flat=True))
-        wanted = Counter(ids.values())
-        return [day for day, id_ in ids.items() if id_ in taken or wanted[id_] > 1]
+        removed = [row["pk"] for row in rows if row["day"] in items and not items[row["day"]]]
+        holders = self.model.objects.filter(oura_id__in=new_ids.values()).exclude(pk__in=removed)
+        taken = set(holders.values_list("oura_id", flat=True))
+        uses = Counter(new_ids.values())
+        return [day for day, id_ in new_ids.items() if id_ in taken or uses[id_] > 1]
 
-    def compare(self, row: Row, source: MetricSource, item: Item, derived: Derived) -> None:
-        """Record what differs between a row with its source, and what they are to be."""
-        after = orjson.loads(item.content)
+    def compare(
+        self, row: dict[str, Any], source: MetricSource, item: Item, changes: _Changes
+    ) -> None:
+        """Add to the changes, and to the counts, how a row and its source differ from its item."""
+        content = orjson.loads(item.content)
         names = ("oura_id", *self.metric_type.column_names)
-        columns = [name for name in names if row[name] != after[name]]
-        marks = (row["pk"], item.content_hash, item.missing_collection)
-        same_marks = marks == (row["pk"], bytes(row["content_hash"]), row["missing_collection"])
+        columns = [name for name in names if row[name] != content[name]]
+        before = (row["pk"], bytes(row["content_hash"]), row["missing_collection"])
+        metadata = (row["pk"], item.content_hash, item.missing_collection)
         same_provenance = item.provenance == source.provenance
         if columns:
-            derived.changed.append(item)
-        elif not same_marks:
-            derived.marked.append(marks)
+            changes.changed.append(item)
+        elif metadata != before:
+            changes.metadata.append(metadata)
         if not same_provenance:
-            derived.provenance.append((row["day"], item.provenance))
-        self.tally.columns.update(columns)
-        self.tally.changed += bool(columns)
-        self.tally.marked += not columns and not (same_marks and same_provenance)
+            changes.provenance.append((row["day"], item.provenance))
+        self.counts.columns.update(columns)
+        self.counts.changed += bool(columns)
+        self.counts.marked += not columns and not (metadata == before and same_provenance)
 
-    def write(self, writer: Writer, derived: Derived) -> None:
-        """Write a batch as ingest does; the lock is held."""
-        writer.remove(derived.removed, why=REMAPPED)
-        writer.keep(derived.changed, why=REMAPPED)
-        writer.upsert(derived.changed, reread=False)
-        writer.mark(derived.marked)
-        writer.set_provenance(derived.provenance)
-        if derived != Derived():
+    def write(self, writer: Writer, changes: _Changes) -> None:
+        """Write a batch as ingest does; the writer's lock is held."""
+        writer.remove(changes.removed, why=_REMAPPED)
+        writer.keep(changes.changed, why=_REMAPPED)
+        writer.upsert(changes.changed, reread=False)
+        writer.mark(changes.metadata)
+        writer.set_provenance(changes.provenance)
+        if changes != _Changes():
             writer.raise_version()

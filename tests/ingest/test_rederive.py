@@ -108,7 +108,7 @@ class Counting:
 def cut_off(monkeypatch, at):
     """A run of small batches that ends at a day; the mapping goes on as if nothing had been."""
     mend(monkeypatch, counting := Counting(fails_at=at))
-    monkeypatch.setattr(rederive, "BATCH", 2)
+    monkeypatch.setattr(rederive, "BATCH_DAYS", 2)
     with pytest.raises(InterruptedError):
         call_command("rederive", "--type", "sleep")
     counting.fails_at = None
@@ -160,7 +160,7 @@ def test_the_readers_version_is_raised_once_a_batch(ana, monkeypatch, capsys):
     collected(ana, *days(4))
     before = Stream.objects.get(type="sleep").version
     Stream.objects.update(version=(ahead := before + 10**12))
-    monkeypatch.setattr(rederive, "BATCH", 2)
+    monkeypatch.setattr(rederive, "BATCH_DAYS", 2)
     mend(monkeypatch, doubled)
     run(capsys)
     assert Stream.objects.get(type="sleep").version == ahead + 2
@@ -380,11 +380,11 @@ def test_a_run_of_one_person_or_without_writing_uses_no_position(ana, monkeypatc
 
 @pytest.mark.parametrize("changed", [metrics.sleep, metrics.base])
 def test_fingerprint_changes_with_the_code_of_a_type(monkeypatch, tmp_path, changed):
-    sleep, readiness = (rederive.fingerprint(each) for each in (SLEEP_TYPE, READINESS))
+    sleep, readiness = (rederive.mapping_fingerprint(each) for each in (SLEEP_TYPE, READINESS))
     (tmp_path / "changed.py").write_text("another mapping")
     monkeypatch.setattr(changed, "__file__", str(tmp_path / "changed.py"))
-    assert rederive.fingerprint(SLEEP_TYPE) != sleep
-    assert (rederive.fingerprint(READINESS) != readiness) == (changed is metrics.base)
+    assert rederive.mapping_fingerprint(SLEEP_TYPE) != sleep
+    assert (rederive.mapping_fingerprint(READINESS) != readiness) == (changed is metrics.base)
 
 
 def test_what_a_mapping_raises_says_at_which_day(ana, monkeypatch):
@@ -507,7 +507,7 @@ def test_of_very_many_refused_days_the_first_are_told_and_the_others_counted(
     collected(ana, *days(25))
     mend(monkeypatch, lambda *day: {**AS_IT_WAS(*day), "efficiency": 987})
     error, _ = run(capsys)
-    assert str(error).splitlines()[-1] == "and 5 more, each in the log"
+    assert str(error).splitlines()[-1] == "and 5 more, all of them in the log"
 
 
 def test_an_id_that_another_account_has_is_refused(ana, ben, monkeypatch, capsys):
@@ -561,7 +561,7 @@ def test_the_text_tells_how_often_each_column_changed(ana, monkeypatch, capsys):
     mend(monkeypatch, also_efficiency)
     said = run(capsys, "--type", "sleep", output="text")
     assert said == (
-        "sleep: 3 days, 2 changed (latency 2, efficiency 1), 0 removed, 0 marked anew, "
+        "sleep: 3 days, 2 changed (latency 2, efficiency 1), 0 removed, 0 metadata only, "
         "0 refused, 0 without source\n"
     )
 
@@ -599,5 +599,5 @@ def test_a_batch_of_many_days_takes_as_many_statements_as_one_of_few(
     # Whom: 2; position: find, save (2), drop; two batches of one person with a savepoint each: the
     # lock, rows, sources, three reads of what was and one write, the row, the marks, the version.
     with django_assert_max_num_queries(25):
-        rederive.rederive(SLEEP, tell=lambda refusal: None)
+        rederive.rederive(SLEEP, on_refused=lambda day: None)
     assert Revision.objects.count() == 19

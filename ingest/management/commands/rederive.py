@@ -5,20 +5,20 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ingest.models import METRIC_MODELS
-from ingest.people import user_id_of
-from ingest.rederive import Refusal, Tally, rederive
+from ingest.people import find_user_id
+from ingest.rederive import DayCounts, RefusedDay, rederive
 from metrics import TYPES
 from myhealth.errors import Invalid, sentence
 
 log = structlog.get_logger("ingest.rederive")
 
-SHOWN = 20
+_MAX_SHOWN = 20
 
 
 class Command(BaseCommand):
     help = (
-        "Derive all rows anew from the Oura documents kept with them, after a mapping has changed. "
-        "Cut off, it goes on from there the next time; twice is as good as once. "
+        "Compute all rows again from their stored Oura documents, after a mapping has changed. "
+        "An interrupted run is continued by the next one; running it twice does no harm. "
         "Example: manage.py rederive --type sleep --dry-run"
     )
 
@@ -32,87 +32,85 @@ class Command(BaseCommand):
         )
         parser.add_argument("--user", help="only this account's days")
         parser.add_argument(
-            "--dry-run", action="store_true", help="say what would change, but write nothing"
+            "--dry-run", action="store_true", help="show what would change, write nothing"
         )
         parser.add_argument(
-            "--restart", action="store_true", help="begin anew where the last one was cut off"
+            "--restart",
+            action="store_true",
+            help="start from the beginning, even if the last run was interrupted",
         )
         parser.add_argument("--output", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user_id = person(options["user"])
-        tallies: dict[str, Tally] = {}
-        refused: list[Refusal] = []
+        user_id = _user_id(options["user"])
+        counts: dict[str, DayCounts] = {}
+        refused: list[RefusedDay] = []
 
-        def tell(refusal: Refusal) -> None:
-            log.warning("day refused", **told(refusal))
-            # By a wrong mapping it may be every day of everybody.
-            if len(refused) < SHOWN:
-                refused.append(refusal)
+        def on_refused(day: RefusedDay) -> None:
+            log.warning("day refused", **_to_dict(day))
+            # With a wrong mapping, it may be every day of every account.
+            if len(refused) < _MAX_SHOWN:
+                refused.append(day)
 
         for type_, model in METRIC_MODELS.items():
             if type_ not in (options["type"] or TYPES):
                 continue
-            tallies[type_] = rederive(
+            counts[type_] = rederive(
                 model,
-                tell=tell,
+                on_refused=on_refused,
                 user_id=user_id,
                 dry_run=options["dry_run"],
                 restart=options["restart"],
             )
-            log.info("derived anew", type=type_, dry_run=options["dry_run"], **vars(tallies[type_]))
-        self.tell(tallies, refused, options)
-        if refused:
-            raise CommandError(complaint(tallies, refused), returncode=1)
-
-    def tell(
-        self, tallies: dict[str, Tally], refused: list[Refusal], options: dict[str, Any]
-    ) -> None:
+            log.info("re-derived", type=type_, dry_run=options["dry_run"], **vars(counts[type_]))
         if options["output"] == "json":
             body = {
                 "status": "partial" if refused else "ok",
                 "dry_run": options["dry_run"],
-                "types": {type_: vars(tally) for type_, tally in tallies.items()},
-                "errors": [told(refusal) for refusal in refused],
+                "types": {type_: vars(each) for type_, each in counts.items()},
+                "errors": [_to_dict(day) for day in refused],
             }
             self.stdout.write(orjson.dumps(body).decode())
-            return
-        for type_, tally in tallies.items():
-            self.stdout.write(f"{type_}: {summary(tally)}")
-        if options["dry_run"]:
-            self.stdout.write("A dry run: nothing was written.")
+        else:
+            for type_, each in counts.items():
+                self.stdout.write(f"{type_}: {_describe_counts(each)}")
+            if options["dry_run"]:
+                self.stdout.write("Dry run: nothing was written.")
+        if refused:
+            raise CommandError(_describe_refused(counts, refused), returncode=1)
 
 
-def person(name: str | None) -> int | None:
-    """The account of that name; CommandError (2) when there is none."""
+def _user_id(name: str | None) -> int | None:
+    """Return the id of the account; raise CommandError (code 2) if there is none of this name."""
     try:
-        return user_id_of(name) if name is not None else None
+        return find_user_id(name) if name is not None else None
     except Invalid as error:
         raise CommandError(sentence(error.errors), returncode=2) from None
 
 
-def told(refusal: Refusal) -> dict[str, Any]:
+def _to_dict(refused: RefusedDay) -> dict[str, Any]:
     return {
-        "type": refusal.type,
-        "day": refusal.day.isoformat(),
-        "person": refusal.user_id,
-        "errors": refusal.errors,
+        "type": refused.type,
+        "day": refused.day.isoformat(),
+        "person": refused.user_id,
+        "errors": refused.errors,
     }
 
 
-def summary(tally: Tally) -> str:
-    columns = ", ".join(f"{name} {days}" for name, days in tally.columns.most_common())
-    changed = f"{tally.changed} changed ({columns})" if columns else f"{tally.changed} changed"
+def _describe_counts(counts: DayCounts) -> str:
+    columns = ", ".join(f"{name} {days}" for name, days in counts.columns.most_common())
+    changed = f"{counts.changed} changed ({columns})" if columns else f"{counts.changed} changed"
     return (
-        f"{tally.days} days, {changed}, {tally.removed} removed, {tally.marked} marked anew, "
-        f"{tally.refused} refused, {tally.without_source} without source"
+        f"{counts.days} days, {changed}, {counts.removed} removed, "
+        f"{counts.marked} metadata only, {counts.refused} refused, "
+        f"{counts.without_source} without source"
     )
 
 
-def complaint(tallies: dict[str, Tally], refused: list[Refusal]) -> str:
-    shown = [
+def _describe_refused(counts: dict[str, DayCounts], refused: list[RefusedDay]) -> str:
+    lines = [
         f"{each.type} {each.day}, person {each.user_id}: {sentence(each.errors)}"
         for each in refused
     ]
-    more = sum(tally.refused for tally in tallies.values()) - len(shown)
-    return "\n".join([*shown, *([f"and {more} more, each in the log"] if more > 0 else [])])
+    more = sum(each.refused for each in counts.values()) - len(lines)
+    return "\n".join([*lines, *([f"and {more} more, all of them in the log"] if more > 0 else [])])
