@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
-class Program(AnonymousUser):
-    """A program that showed one of our service tokens."""
+class _Program(AnonymousUser):
+    """A program that sent a valid token."""
 
     @property
     def is_authenticated(self) -> bool:  # type: ignore[override]
@@ -20,22 +20,22 @@ class Program(AnonymousUser):
 
 
 class ServiceToken(BaseAuthentication):
-    """`Authorization: Bearer …` with one of the tokens that `setting` lists."""
+    """Authentication by `Authorization: Bearer …`, with one of the tokens in a setting."""
 
     setting = "INGEST_TOKENS"
 
-    def authenticate(self, request: Request) -> tuple[Program, str] | None:
+    def authenticate(self, request: Request) -> tuple[_Program, str] | None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        # Every token is compared, so the time tells nothing.
+        # Compare with all tokens, so that the response time reveals nothing.
         matches = [
             hmac.compare_digest(given.strip().encode(), token.encode())
             for token in getattr(settings, self.setting)
         ]
         if not any(matches):
-            raise AuthenticationFailed("This token is not known here.")
-        return Program(), ""
+            raise AuthenticationFailed("Invalid token.")
+        return _Program(), ""
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -59,7 +59,7 @@ class ControlTokenScheme(ServiceTokenScheme):  # type: ignore[no-untyped-call]
 
 
 class IsProgram(BasePermission):
-    """Closed by default: without a token nothing is answered."""
+    """Allow only requests with a valid token."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return isinstance(request.user, Program)
+        return isinstance(request.user, _Program)

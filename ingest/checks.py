@@ -1,4 +1,4 @@
-"""What no declaration of a metric type may leave open, found before the first request."""
+"""System checks of the declarations of metric types."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,22 +10,23 @@ from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
 from metrics.columns import INT32, Contributors, Integer, Number
 
-LONGEST_NAME = 32
-# What each row and each document has besides the declared columns.
-RESERVED = {"id", "source", *(field.name for field in Metric._meta.fields)}
+_MAX_NAME_LENGTH = 32
+# Names that each row or document has besides the declared columns.
+_RESERVED_NAMES = {"id", "source", *(field.name for field in Metric._meta.fields)}
 
 
 def check_metric_types(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Return an error for each mistake in the declarations."""
-    found: list[CheckMessage] = [Error(text, id="ingest.E001") for text in _registry()]
+    messages: list[CheckMessage] = [Error(text, id="ingest.E001") for text in _registry_errors()]
     for metric_type in TYPES.values():
-        found += [
-            Error(f"{metric_type.name}: {text}", id="ingest.E002") for text in _type(metric_type)
+        messages += [
+            Error(f"{metric_type.name}: {text}", id="ingest.E002")
+            for text in _type_errors(metric_type)
         ]
-    return found
+    return messages
 
 
-def _registry() -> Iterator[str]:
+def _registry_errors() -> Iterator[str]:
     if list(METRIC_MODELS) != list(TYPES):
         yield (
             f"The models store {', '.join(METRIC_MODELS)}; expected {', '.join(TYPES)}, in the "
@@ -38,17 +39,17 @@ def _registry() -> Iterator[str]:
         if count > 1:
             yield f"{name} is declared {count} times; expected another name for each."
     if sum(bool(each.worn_minutes) for each in TYPES.values()) > 1:
-        yield "Several types declare worn_minutes; expected one that has the ring's word."
+        yield "Several types declare worn_minutes; expected at most one."
 
 
-def _type(metric_type: MetricType) -> Iterator[str]:
+def _type_errors(metric_type: MetricType) -> Iterator[str]:
     kinds = {column.name: column.kind for column in metric_type.columns}
-    if not metric_type.name.isidentifier() or len(metric_type.name) > LONGEST_NAME:
-        yield f"its name must be an identifier of up to {LONGEST_NAME} characters."
+    if not metric_type.name.isidentifier() or len(metric_type.name) > _MAX_NAME_LENGTH:
+        yield f"its name must be an identifier of up to {_MAX_NAME_LENGTH} characters."
     if not metric_type.collections:
-        yield "it has no collection of Oura's."
+        yield "it has no collection."
     if len(kinds) < len(metric_type.columns):
-        yield "it has two columns of one name."
+        yield "it has two columns of the same name."
     shown = [name for name, kind in kinds.items() if not isinstance(kind, Contributors)]
     for name in metric_type.card:
         if name not in shown:
@@ -60,9 +61,9 @@ def _type(metric_type: MetricType) -> Iterator[str]:
     if metric_type.worn_minutes and not metric_type.on_every_worn_day:
         yield "it has worn_minutes, so it must be on_every_worn_day."
     for name, kind in kinds.items():
-        if name in RESERVED:
-            yield f"{name} is no name for a column: each row has one."
+        if name in _RESERVED_NAMES:
+            yield f"{name} can't be the name of a column: each row has one already."
         if isinstance(kind, Contributors) != (name == "contributors"):
-            yield f"{name}: a column of contributors is named contributors, and no other is."
+            yield f"{name}: the column of contributors, and no other, must be named contributors."
         if isinstance(kind, Integer) and not -INT32 - 1 <= kind.lowest <= kind.highest <= INT32:
             yield f"{name}: the table has whole numbers from {-INT32 - 1} to {INT32}."

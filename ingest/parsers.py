@@ -7,22 +7,22 @@ from rest_framework.exceptions import ParseError
 
 from myhealth.parsers import OrjsonParser
 
-ENVELOPE = msgspec.json.Decoder(dict[str, Raw])
-DOCUMENTS = msgspec.json.Decoder(list[Raw])
+_ENVELOPE = msgspec.json.Decoder(dict[str, Raw])
+_DOCUMENTS = msgspec.json.Decoder(list[Raw])
 
 
 class EnvelopeParser(OrjsonParser):
-    """The envelope as Python values, its documents as JSON text: Raw for one, a list for many."""
+    """Parse a body into Python values, except its documents: each stays JSON text, as Raw."""
 
     def loads(self, body: bytes) -> Any:
         try:
-            envelope = ENVELOPE.decode(body)
+            envelope = _ENVELOPE.decode(body)
             data = envelope.pop("data", None)
             parsed: dict[str, Any] = {
                 name: orjson.loads(bytes(raw)) for name, raw in envelope.items()
             }
             if data is not None:
-                parsed["data"] = documents(data)
+                parsed["data"] = _documents(data)
         except msgspec.ValidationError:
             return None
         except (ValueError, RecursionError) as error:
@@ -30,8 +30,9 @@ class EnvelopeParser(OrjsonParser):
         return parsed
 
 
-def documents(data: Raw) -> Any:
+def _documents(data: Raw) -> Any:
+    """Return Raw for one document, a list of Raw for many, and any other value parsed."""
     kind = bytes(memoryview(data)[:1])
     if kind == b"{":
         return data
-    return DOCUMENTS.decode(data) if kind == b"[" else orjson.loads(bytes(data))
+    return _DOCUMENTS.decode(data) if kind == b"[" else orjson.loads(bytes(data))

@@ -1,4 +1,4 @@
-"""What operators see of ingest."""
+"""The processor's Prometheus metrics."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -15,47 +15,46 @@ from ingest.upsert import Outcome
 from metrics import TYPES
 from myhealth.states import State
 
-PROCESSED = Counter(
-    "processed_records_total", "Documents by what became of them.", ["type", "outcome"]
+_PROCESSED = Counter(
+    "processed_records_total", "Documents received, by outcome.", ["type", "outcome"]
 )
-PROCESSING = Histogram("processing_duration_seconds", "Time to store a request.", ["type"])
-LAST_PROCESSED = Gauge(
+_PROCESSING = Histogram(
+    "processing_duration_seconds", "Time taken to store the documents of a request.", ["type"]
+)
+_LAST_PROCESSED = Gauge(
     "last_processed_timestamp_seconds",
-    "When documents of a type were last stored.",
+    "When documents were last stored.",
     ["type"],
     multiprocess_mode="max",
 )
 
-HEALED = Counter(
-    "myhealth_days_healed_total", "Days that had been missing and came after all.", ["type"]
+_HEALED = Counter("myhealth_days_healed_total", "Missing days that have since arrived.", ["type"])
+_REVISED = Counter(
+    "myhealth_days_revised_total", "Past days that changed or were removed at Oura.", ["type"]
 )
-REVISED = Counter(
-    "myhealth_days_revised_total", "Days that were over and changed or went.", ["type"]
-)
-READ_FAILURES = Counter(
-    "myhealth_read_failures_total", "Ranges that could not be read.", ["type", "kind"]
-)
+READ_FAILURES = Counter("myhealth_read_failures_total", "Failed fetches.", ["type", "kind"])
 
 
 def observe(type_: str, outcome: Outcome, *, began: datetime) -> None:
+    """Add the outcome of a request that stored documents to the metrics."""
     now = timezone.now()
     for name in ("created", "updated", "unchanged"):
-        PROCESSED.labels(type_, name).inc(getattr(outcome, name))
-    PROCESSED.labels(type_, "rejected").inc(len(outcome.rejected))
-    HEALED.labels(type_).inc(outcome.healed)
-    REVISED.labels(type_).inc(outcome.revised)
-    PROCESSING.labels(type_).observe((now - began).total_seconds())
+        _PROCESSED.labels(type_, name).inc(getattr(outcome, name))
+    _PROCESSED.labels(type_, "rejected").inc(len(outcome.rejected))
+    _HEALED.labels(type_).inc(outcome.healed)
+    _REVISED.labels(type_).inc(outcome.revised)
+    _PROCESSING.labels(type_).observe((now - began).total_seconds())
     if outcome.stored:
-        LAST_PROCESSED.labels(type_).set(now.timestamp())
+        _LAST_PROCESSED.labels(type_).set(now.timestamp())
 
 
 class NewestDay(Collector):
-    """Asked of the database at each scrape, so it is right whichever process is asked."""
+    """Queries the database at each scrape, so that every process reports the same."""
 
     def collect(self) -> Iterable[Metric]:
         family = GaugeMetricFamily(
             "newest_day_age_seconds",
-            "Age of the newest day held, over all people.",
+            "Seconds since the start of the newest day stored for anyone.",
             labels=["type"],
         )
         try:
@@ -69,31 +68,31 @@ class NewestDay(Collector):
         return [family]
 
 
-SUMS = """
+_MISSING_DAYS = """
     SELECT types.key, reasons.key, sum(reasons.value::bigint)
     FROM collection_runs, jsonb_each(missing) AS types, jsonb_each_text(types.value) AS reasons
     WHERE newest AND finished_at > %s GROUP BY 1, 2"""
-# Whoever is no longer collected for lacks nothing that could come.
-RECENT = timedelta(days=7)
+# People whose data are no longer collected are left out: none of their missing days can arrive.
+_RECENT = timedelta(days=7)
 
 
 class MissingDays(Collector):
-    """As everybody's last run left them, so a scrape costs no ledger."""
+    """Sums up what each person's last run stored, since deriving ledgers would take too long."""
 
     def collect(self) -> Iterable[Metric]:
         family = GaugeMetricFamily(
             "myhealth_days_missing",
-            "Days not wholly held after each person's last run, over all people.",
+            "Days missing after the last run of each person, over all people.",
             labels=["type", "reason"],
         )
         try:
             with connection.cursor() as cursor:
-                cursor.execute(SUMS, [timezone.now() - RECENT])
-                sums = {(type_, reason): days for type_, reason, days in cursor.fetchall()}
+                cursor.execute(_MISSING_DAYS, [timezone.now() - _RECENT])
+                days = {(type_, reason): count for type_, reason, count in cursor.fetchall()}
         except (DatabaseError, InterfaceError):
             return []
         for name in TYPES:
             for state in State.values:
                 if state != State.HELD:
-                    family.add_metric([name, state], sums.get((name, state), 0))
+                    family.add_metric([name, state], days.get((name, state), 0))
         return [family]

@@ -1,4 +1,7 @@
-"""What days were before they changed or went. The writer's lock on the person and type is held."""
+"""Revisions: earlier versions of days that changed or were removed.
+
+Called while the writer's lock on the person and type is held.
+"""
 
 import zlib
 from collections.abc import Iterable, Mapping
@@ -12,19 +15,18 @@ from django.db import connection
 from ingest.models import Metric, MetricSource, Revision
 from myhealth.days import over_at
 
-Row = dict[str, Any]
-KIND = Revision.Kind
+_Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Successor:
-    """What a day becomes: its columns, and its Oura documents as far as they are known."""
+    """A day's new columns, and its new Oura documents if they are known."""
 
-    values: Row
+    values: _Row
     source: Any = None
 
 
-def keep(
+def save_revisions(
     model: type[Metric],
     user_id: int,
     successors: Mapping[date, Successor | None],
@@ -32,32 +34,32 @@ def keep(
     why: str,
     now: datetime,
 ) -> int:
-    """Keep the days' rows as they are now, since they are about to become their successors.
+    """Save the current rows of days that are about to be replaced; return how many were saved.
 
-    None stands for a day that goes. A day that was last read before it was over is no revision,
-    unless it goes: it was never more than a reading under way. Returns how many were kept.
+    A successor of None removes the day. A row that was fetched before its day was over was never
+    final, so it makes no revision unless the day is removed.
     """
     rows = [
         row
-        for row in rows_of(model, user_id, successors)
+        for row in _rows(model, user_id, successors)
         if row["fetched_at"] >= over_at(row["day"])
         or (successors[row["day"]] is None and now >= over_at(row["day"]))
     ]
     if rows:
-        store(model, user_id, rows, successors, why, now)
+        _save(model, user_id, rows, successors, why, now)
     return len(rows)
 
 
-def rows_of(model: type[Metric], user_id: int, days: Iterable[date]) -> list[Row]:
+def _rows(model: type[Metric], user_id: int, days: Iterable[date]) -> list[_Row]:
     rows = model.objects.of(user_id).filter(day__in=list(days))
     names = ("day", "content_hash", "fetched_at", "oura_id", *model.metric_type.column_names)
     return list(rows.values(*names))
 
 
-def store(
+def _save(
     model: type[Metric],
     user_id: int,
-    rows: list[Row],
+    rows: list[_Row],
     successors: Mapping[date, Successor | None],
     why: str,
     now: datetime,
@@ -65,41 +67,41 @@ def store(
     type_, days = model.metric_type.name, [row["day"] for row in rows]
     sources: Any = MetricSource.objects.filter(user_id=user_id, type=type_, day__in=days)
     contents = dict(sources.values_list("day", "content"))
-    held: Any = Revision.objects.filter(user_id=user_id, type=type_, day__in=days)
-    known = {
+    earlier: Any = Revision.objects.filter(user_id=user_id, type=type_, day__in=days)
+    saved = {
         (row["day"], bytes(row["content_hash"])): row["pk"]
-        for row in held.values("pk", "day", "content_hash")
+        for row in earlier.values("pk", "day", "content_hash")
     }
-    again: list[Revision] = []
-    fresh: list[Revision] = []
+    repeated: list[Revision] = []
+    new: list[Revision] = []
     for row in rows:
-        revision = revision_of(model, row, contents.get(row["day"]), successors[row["day"]])
+        revision = _revision(model, row, contents.get(row["day"]), successors[row["day"]])
         if why == Revision.Kind.REMAPPED and successors[row["day"]]:
-            # Its documents are the successor's, which has them.
+            # The successor was computed from the same documents, and keeps them.
             revision.content = None
         revision.user_id, revision.type, revision.kind = user_id, type_, why
         revision.replaced_at = now
-        revision.pk = known.get((row["day"], bytes(row["content_hash"])))
-        (again if revision.pk else fresh).append(revision)
-    Revision.objects.bulk_create(fresh)
-    count_again(again)
+        revision.pk = saved.get((row["day"], bytes(row["content_hash"])))
+        (repeated if revision.pk else new).append(revision)
+    Revision.objects.bulk_create(new)
+    _update_repeated(repeated)
 
 
-def count_again(revisions: list[Revision]) -> None:
-    """The same contents stopped being what is held once more."""
+def _update_repeated(revisions: list[Revision]) -> None:
+    """Update revisions whose content came back and has been replaced again."""
     if not revisions:
         return
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE metric_revisions AS held SET
+            UPDATE metric_revisions AS saved SET
                 kind = u.kind, changes = u.changes, notes = u.notes, fetched_at = u.fetched_at,
-                replaced_at = u.replaced_at, times = held.times + 1,
-                content = coalesce(held.content, u.content)
+                replaced_at = u.replaced_at, times = saved.times + 1,
+                content = coalesce(saved.content, u.content)
             FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[], %s::timestamptz[],
                 %s::timestamptz[], %s::bytea[])
                 AS u(id, kind, changes, notes, fetched_at, replaced_at, content)
-            WHERE held.id = u.id""",
+            WHERE saved.id = u.id""",
             [
                 [each.pk for each in revisions],
                 [str(each.kind) for each in revisions],
@@ -112,8 +114,8 @@ def count_again(revisions: list[Revision]) -> None:
         )
 
 
-def revision_of(
-    model: type[Metric], row: Row, content: bytes | None, successor: Successor | None
+def _revision(
+    model: type[Metric], row: _Row, content: bytes | None, successor: Successor | None
 ) -> Revision:
     metric_type = model.metric_type
     values = {name: row[name] for name in ("oura_id", *metric_type.column_names)}
@@ -121,7 +123,7 @@ def revision_of(
     after = successor.source if successor else None
     return Revision(
         day=row["day"],
-        changes=changes(values, successor.values) if successor else {},
+        changes=column_changes(values, successor.values) if successor else {},
         notes=metric_type.change_notes(before, after) if before and after else [],
         content_hash=bytes(row["content_hash"]),
         values=values,
@@ -130,15 +132,14 @@ def revision_of(
     )
 
 
-def changes(before: Row, after: Row) -> dict[str, list[Any]]:
-    """The columns that differ, contributors one by one, each with both values."""
-    before, after = flat(before), flat(after)
-    names = [*before, *(name for name in after if name not in before)]
-    pairs = {name: [before.get(name), after.get(name)] for name in names}
+def column_changes(before: _Row, after: _Row) -> dict[str, list[Any]]:
+    """Return both values of each column that differs; each contributor counts as a column."""
+    before, after = _flatten(before), _flatten(after)
+    pairs = {name: [before.get(name), after.get(name)] for name in before | after}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def flat(row: Row) -> Row:
-    inner = row.get("contributors") or {}
-    own = {name: value for name, value in row.items() if name != "contributors"}
-    return own | {f"contributors.{name}": inner[name] for name in sorted(inner)}
+def _flatten(row: _Row) -> _Row:
+    contributors = row.get("contributors") or {}
+    columns = {name: value for name, value in row.items() if name != "contributors"}
+    return columns | {f"contributors.{name}": contributors[name] for name in sorted(contributors)}

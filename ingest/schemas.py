@@ -1,12 +1,12 @@
-"""The processor's OpenAPI schemas that no serializer tells."""
+"""The OpenAPI schemas of the processor's requests and responses."""
 
 from typing import Any
 
 import msgspec
 
 from ingest.documents import schema_of
-from ingest.reports import KINDS, MOST_RANGES
-from ingest.runs import COUNTED
+from ingest.runs import COUNTERS
+from ingest.validation import FAILURE_KINDS, MAX_DOCUMENTS, MAX_RANGES
 from metrics import TYPES
 from myhealth.schemas import COUNT, DATE, ERROR, MESSAGES
 from myhealth.states import State
@@ -19,10 +19,10 @@ def _documents() -> list[dict[str, Any]]:
     return list(components.values())
 
 
-COUNTS: dict[str, Any] = {
+_COUNTS: dict[str, Any] = {
     name: {"type": "integer", "minimum": 0} for name in ("created", "updated", "unchanged")
 }
-REJECTED: dict[str, Any] = {
+_REJECTED: dict[str, Any] = {
     "type": "array",
     "items": {
         "type": "object",
@@ -39,8 +39,8 @@ OUTCOME: dict[str, Any] = {
     "required": ["status", "created", "updated", "unchanged", "rejected"],
     "properties": {
         "status": {"type": "string", "enum": ["success", "partial"]},
-        **COUNTS,
-        "rejected": REJECTED,
+        **_COUNTS,
+        "rejected": _REJECTED,
     },
 }
 REFUSAL: dict[str, Any] = {
@@ -49,12 +49,12 @@ REFUSAL: dict[str, Any] = {
     "properties": {
         **ERROR["properties"],
         "status": {"type": "string", "enum": ["failed"]},
-        **COUNTS,
-        "rejected": REJECTED,
+        **_COUNTS,
+        "rejected": _REJECTED,
     },
 }
-MOMENT = {"type": ["string", "null"], "format": "date-time"}
-RANGE: dict[str, Any] = {
+_MOMENT = {"type": ["string", "null"], "format": "date-time"}
+_RANGE: dict[str, Any] = {
     "type": "object",
     "required": ["from", "to", "state", "why", "reason", "asked_at", "next_at", "times"],
     "properties": {
@@ -63,8 +63,8 @@ RANGE: dict[str, Any] = {
         "state": {"type": "string", "enum": list(State.values)},
         "why": {"type": "string"},
         "reason": {"type": ["string", "null"]},
-        "asked_at": MOMENT,
-        "next_at": MOMENT,
+        "asked_at": _MOMENT,
+        "next_at": _MOMENT,
         "times": COUNT,
     },
 }
@@ -83,7 +83,7 @@ COVERAGE: dict[str, Any] = {
 }
 LEDGER: dict[str, Any] = {
     "type": "object",
-    "additionalProperties": {"type": "array", "items": RANGE},
+    "additionalProperties": {"type": "array", "items": _RANGE},
 }
 REPORT_REQUEST: dict[str, Any] = {
     "application/json": {
@@ -93,11 +93,11 @@ REPORT_REQUEST: dict[str, Any] = {
         "properties": {
             "type": {"type": "string", "enum": list(TYPES)},
             "user": {"type": ["string", "null"]},
-            "asked_at": MOMENT,
+            "asked_at": _MOMENT,
             "ranges": {
                 "type": "array",
                 "minItems": 1,
-                "maxItems": MOST_RANGES,
+                "maxItems": MAX_RANGES,
                 "items": {
                     "type": "object",
                     "required": ["start", "end"],
@@ -105,7 +105,7 @@ REPORT_REQUEST: dict[str, Any] = {
                     "properties": {"start": DATE, "end": DATE},
                 },
             },
-            "kind": {"type": "string", "enum": list(KINDS)},
+            "kind": {"type": "string", "enum": list(FAILURE_KINDS)},
             "status": {"type": ["integer", "null"], "minimum": 100, "maximum": 599},
             "collection": {"type": ["string", "null"], "maxLength": 64},
             "page": {"type": ["integer", "null"], "minimum": 1},
@@ -121,9 +121,9 @@ RUN_REQUEST: dict[str, Any] = {
 }
 RUN: dict[str, Any] = {
     "type": "object",
-    "required": [*COUNTED, "missing"],
+    "required": [*COUNTERS, "missing"],
     "properties": {
-        **dict.fromkeys(COUNTED, COUNT),
+        **dict.fromkeys(COUNTERS, COUNT),
         "missing": {
             "type": "object",
             "additionalProperties": {"type": "object", "additionalProperties": COUNT},
@@ -138,7 +138,7 @@ ROWS: dict[str, Any] = {
         "properties": {"oura_id": {"type": "string"}, "day": DATE},
     },
 }
-DOCUMENTS = _documents()
+_DOCUMENTS = _documents()
 INGEST_REQUEST: dict[str, Any] = {
     "application/json": {
         "type": "object",
@@ -149,11 +149,11 @@ INGEST_REQUEST: dict[str, Any] = {
             "user": {"type": ["string", "null"]},
             "data": {
                 "anyOf": [
-                    *DOCUMENTS,
-                    {"type": "array", "maxItems": 5000, "items": {"anyOf": DOCUMENTS}},
+                    *_DOCUMENTS,
+                    {"type": "array", "maxItems": MAX_DOCUMENTS, "items": {"anyOf": _DOCUMENTS}},
                 ]
             },
-            "fetched_at": {"type": ["string", "null"], "format": "date-time"},
+            "fetched_at": _MOMENT,
             "read": {
                 "type": ["object", "null"],
                 "required": ["start", "end"],

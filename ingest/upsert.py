@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 from msgspec import Raw
 
-from ingest import fetches, quarantine, revisions, runs
+from ingest import fetches, rejections, revisions, runs
 from ingest.documents import NO_SOURCE, Document, Read, Refused, parsed, read
 from ingest.models import (
     METRIC_MODELS,
@@ -29,7 +29,7 @@ from ingest.models import (
     Run,
     Stream,
 )
-from ingest.people import known_person, lock_person, sqlstate
+from ingest.people import account_must_exist, lock_person, sqlstate
 from ingest.revisions import Successor
 from myhealth.days import Days, from_days, intersect, parse_day, subtract
 from myhealth.errors import Invalid
@@ -114,7 +114,7 @@ def store(
     items, refused = sift(model, raw, today=now.astimezone(UTC).date())
     for attempt in range(ATTEMPTS):
         try:
-            with known_person(), transaction.atomic():
+            with account_must_exist(), transaction.atomic():
                 writer = Writer(model, user_id, fetched_at, now)
                 return writer.write(items, refused, raw, origin, whole)
         except (IntegrityError, OperationalError) as error:
@@ -218,13 +218,13 @@ class Writer:
             refused = refused | self.write_rows(items, outcome)
         rejected = {index: refused[index] for index in sorted(refused)}
         outcome.rejected = [
-            {"index": index, "id": quarantine.id_of(parsed(raw[index])), "errors": errors}
+            {"index": index, "id": rejections.document_id(parsed(raw[index])), "errors": errors}
             for index, errors in rejected.items()
         ]
         if origin:
             self.hold_origin(origin, first=outcome.stored > 0)
         stored = {item.index: item.document for item in items if item.index not in rejected}
-        settled = quarantine.settle(
+        settled = rejections.save_rejections(
             self.type,
             self.user_id,
             stored,
@@ -233,7 +233,7 @@ class Writer:
             fetched_at=self.fetched_at,
             now=self.now,
         )
-        outcome.again = settled.again
+        outcome.again = settled.repeats
         if settled.changed:
             self.raise_version("ledger_version")
         if whole:
@@ -274,7 +274,7 @@ class Writer:
                 for days in intersect([whole], lost)
             ),
         )
-        runs.count(
+        runs.add_to_counters(
             self.user_id,
             whole.run,
             self.now,
@@ -399,13 +399,15 @@ class Writer:
         if not items:
             return 0
         successors = {item.document.day: successor_of(self.model, item) for item in items}
-        return revisions.keep(self.model, self.user_id, successors, why=why, now=self.now)
+        return revisions.save_revisions(self.model, self.user_id, successors, why=why, now=self.now)
 
     def remove(self, days: set[date], why: str = Revision.Kind.REMOVED) -> int:
         """Remove rows, and keep them as revisions; returns how many were kept."""
         if not days:
             return 0
-        kept = revisions.keep(self.model, self.user_id, dict.fromkeys(days), why=why, now=self.now)
+        kept = revisions.save_revisions(
+            self.model, self.user_id, dict.fromkeys(days), why=why, now=self.now
+        )
         self.model.objects.filter(user_id=self.user_id, day__in=days).delete()
         MetricSource.objects.filter(user_id=self.user_id, type=self.type, day__in=days).delete()
         return kept
@@ -469,7 +471,7 @@ class Writer:
             )
 
     def touch(self, ids: list[int]) -> None:
-        """A newer reading of the same content keeps older readings out, too."""
+        """Update `fetched_at` of unchanged rows, so that a late result of an older fetch is ignored."""
         self.model.objects.filter(pk__in=ids, fetched_at__lt=self.fetched_at).update(
             fetched_at=self.fetched_at
         )

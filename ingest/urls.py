@@ -5,7 +5,7 @@ from ingest import views
 
 urlpatterns = [
     path("api/v1/ingest", views.IngestView.as_view()),
-    path("api/v1/metrics/coverage", views.CoverageView.as_view()),
+    path("api/v1/metrics/coverage", views.MetricsCoverageView.as_view()),
     path("api/v1/metrics/ledger", views.LedgerView.as_view()),
     path("api/v1/metrics/<str:type_>", views.MetricsView.as_view()),
     path("api/v1/reports", views.ReportsView.as_view()),

@@ -39,8 +39,8 @@ def test_type_without_model_is_found():
     [
         ({"card": ("mood",)}, "mood can't be on the card; expected some of steps, word."),
         ({"columns": (contributors_field(),), "card": ("contributors",)}, "can't be on the card"),
-        ({"collections": ()}, "mood: it has no collection of Oura's."),
-        ({"columns": (field("source", Text(), "Source"),)}, "source is no name for a column"),
+        ({"collections": ()}, "mood: it has no collection."),
+        ({"columns": (field("source", Text(), "Source"),)}, "source can't be the name of a column"),
         ({"columns": (field("x", Integer(0, 2**40), "X"),)}, "x: the table has whole numbers"),
         ({"worn_minutes": ("steps",)}, "so it must be on_every_worn_day."),
         ({"figures": (Figure("mood_days", "steps", mean),)}, "mood_days is declared 2 times"),
@@ -59,14 +59,14 @@ def test_type_without_model_is_found():
         ),
         (
             {"worn_minutes": ("steps",)},
-            "Several types declare worn_minutes; expected one that has the ring's word.",
+            "Several types declare worn_minutes; expected at most one.",
         ),
         ({"name": "a mood"}, "a mood: its name must be an identifier of up to 32 characters."),
         ({"name": "m" * 33}, "its name must be an identifier of up to 32 characters."),
-        ({"columns": (STEPS, STEPS)}, "mood: it has two columns of one name."),
+        ({"columns": (STEPS, STEPS)}, "mood: it has two columns of the same name."),
         (
             {"columns": (Column("parts", Contributors(()), str, "Parts"),)},
-            "mood: parts: a column of contributors is named contributors, and no other is.",
+            "mood: parts: the column of contributors, and no other, must be named contributors.",
         ),
     ],
 )

@@ -277,7 +277,7 @@ def test_the_counter_for_etags_rises_only_with_a_change(processor, ana):
 def test_the_number_of_statements_is_the_same_for_any_number_of_documents(
     processor, ana, documents, django_assert_max_num_queries
 ):
-    # savepoint, lock, existing, upsert, sources (2), touch, version, quarantine, user, release
+    # savepoint, lock, existing, upsert, sources (2), touch, version, rejections, user, release
     with django_assert_max_num_queries(13):
         processor.send(
             *[

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from ingest import quarantine
+from ingest import rejections
 from ingest.models import RejectedDocument, SleepMetric
 from tests.ingest.conftest import CONTROL, night
 
@@ -71,7 +71,7 @@ def test_what_is_no_object_is_kept_and_refused_again(processor, ana, document):
 def test_at_most_a_thousand_entries_a_person_are_kept(processor, ana):
     processor.send(*[night(id=str(n), score=101) for n in range(600)])
     processor.send(*[night(id=str(n), score=101) for n in range(600, 1200)])
-    assert RejectedDocument.objects.count() == quarantine.KEPT_PER_PERSON
+    assert RejectedDocument.objects.count() == rejections.MAX_REJECTED_PER_PERSON
     assert RejectedDocument.objects.filter(oura_id="1199").exists()
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from ingest.models import Fetch, Run, SleepMetric, Stream
 from ingest.prometheus import READ_FAILURES
-from ingest.reports import KINDS, MOST_RANGES
+from ingest.validation import FAILURE_KINDS, MAX_RANGES
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def test_every_range_is_taken_down(processor, ana):
     assert [each.start.day for each in Fetch.objects.order_by("start")] == [1, 3, 5]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAILURE_KINDS)
 def test_every_kind_of_failure_is_taken_down(processor, ana, kind):
     assert report(processor, kind=kind).status_code == 204
     assert Fetch.objects.get().kind == kind
@@ -185,14 +185,14 @@ def test_a_bad_range_is_named_by_its_place_and_none_is_taken_down(processor, ana
     assert not Fetch.objects.exists()
 
 
-@pytest.mark.parametrize(("number", "status"), [(MOST_RANGES, 204), (MOST_RANGES + 1, 400)])
+@pytest.mark.parametrize(("number", "status"), [(MAX_RANGES, 204), (MAX_RANGES + 1, 400)])
 def test_a_report_has_at_most_a_thousand_ranges(processor, ana, number, status):
     assert report(processor, ranges=[MARCH] * number).status_code == status
 
 
 def test_an_unknown_kind_is_answered_with_those_that_there_are(processor, ana):
     [message] = report(processor, kind="bad luck").json()["errors"]["kind"]
-    assert all(kind in message for kind in KINDS)
+    assert all(kind in message for kind in FAILURE_KINDS)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"{"])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.models import METRIC_MODELS, Fetch, Revision, Run, SleepMetric
-from ingest.revisions import changes
+from ingest.revisions import column_changes
 from ingest.upsert import Whole, forget, store
 from metrics import SLEEP
 from myhealth.days import ONE_DAY, over_at
@@ -216,7 +216,7 @@ def test_the_number_of_statements_is_the_same_for_any_number_of_days(
     for number, score in enumerate([71, 78, 71]):
         everything(score, at(100 + number))
     # 71 has been kept before: savepoint, lock, existing; the rows as they are, their documents, the
-    # revisions known, the count; upsert, documents, version, quarantine (2), release
+    # revisions known, the count; upsert, documents, version, rejections (2), release
     with django_assert_max_num_queries(13):
         everything(80, at(200))
     assert Revision.objects.filter(times=2).count() == documents
@@ -322,10 +322,10 @@ def apply(row, found):
 @settings(deadline=None)
 @given(rows, rows)
 def test_the_changes_make_the_one_row_of_the_other(before, after):
-    assert apply(before, changes(before, after)) == apply(after, {})
+    assert apply(before, column_changes(before, after)) == apply(after, {})
 
 
 @settings(deadline=None)
 @given(rows, rows)
 def test_no_change_has_twice_the_same_value(before, after):
-    assert all(one != other for one, other in changes(before, after).values())
+    assert all(one != other for one, other in column_changes(before, after).values())

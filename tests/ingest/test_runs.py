@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ingest import reports, runs
 from ingest.models import METRIC_MODELS, Run
-from ingest.runs import KEPT_PER_PERSON, finish
+from ingest.runs import MAX_RUNS_PER_PERSON, finish
 from ingest.upsert import Whole, store
 from myhealth.days import ONE_DAY, Days, over_at
 from myhealth.states import State
@@ -51,7 +51,7 @@ def fail(user, *, run="run-1", at=NOW, span=(0, 9), kind="unavailable"):
 
 def figures(run="run-1"):
     found = Run.objects.get(request_id=run)
-    return {name: each for name in runs.COUNTED if (each := getattr(found, name))}
+    return {name: each for name in runs.COUNTERS if (each := getattr(found, name))}
 
 
 def test_a_run_counts_the_days_that_it_created(ana):
@@ -192,7 +192,7 @@ def test_the_database_keeps_two_newest_runs_of_a_person_out(ana):
 
 def test_of_a_persons_runs_the_last_fifty_are_kept(ana, ben):
     finish(ben.pk, "his", NOW - HOUR)
-    for number in range(KEPT_PER_PERSON + 3):
+    for number in range(MAX_RUNS_PER_PERSON + 3):
         finish(ana.pk, f"run-{number}", NOW + number * HOUR)
     kept = Run.objects.filter(user=ana).order_by("began_at")
     assert [kept[0].request_id, kept.count()] == ["run-3", 50]
@@ -285,7 +285,7 @@ def test_a_collector_is_told_what_its_run_brought_and_what_is_missing(processor,
     answer = processor.post({"user": "ana"}, path=PATH, **{"X-Request-ID": "a-run"})
     assert answer.status_code == 200
     told = answer.json()
-    assert told.keys() == {*runs.COUNTED, "missing"}
+    assert told.keys() == {*runs.COUNTERS, "missing"}
     assert (told["created"], told["healed"]) == (10, 0)
     assert told["missing"].keys() == METRIC_MODELS.keys()
 
