@@ -26,10 +26,10 @@ class MetricQuerySet(models.QuerySet["Metric"]):
 
 
 class Metric(models.Model):
-    """One person's summary of one calendar day; the base of the tables of all types.
+    """A person's summary of a calendar day: the base class of the tables of all types.
 
-    `stores` adds the columns that the type declares. Identity is (user, day). `oura_id` is unique
-    besides, checked at the end of each statement, so that ids may change places within one.
+    `stores` adds the columns that the type declares. A row is identified by user and day. `oura_id`
+    is unique as well, checked at the end of each statement, so that one statement can swap ids.
     """
 
     metric_type: ClassVar[MetricType]
@@ -175,7 +175,7 @@ class MetricSource(models.Model):
 
 
 class Stream(models.Model):
-    """One person's days of one type: the counters that readers' ETags come from."""
+    """The counters that the ETags of one person's days of a type are made from."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams")
     type = models.CharField(max_length=32)
@@ -194,7 +194,7 @@ class Stream(models.Model):
         return f"{self.type} at {self.version}"
 
 
-class FetchQuerySet(models.QuerySet["Fetch"]):
+class _FetchQuerySet(models.QuerySet["Fetch"]):
     def of(self, user_id: int, type_: str) -> Self:
         return self.filter(user_id=user_id, type=type_)
 
@@ -231,7 +231,7 @@ class Fetch(models.Model):
     )
     page = models.PositiveIntegerField(null=True, help_text="The page that failed, from 1.")
 
-    objects = FetchQuerySet.as_manager()
+    objects = _FetchQuerySet.as_manager()
 
     class Meta:
         db_table = "fetches"

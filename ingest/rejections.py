@@ -22,7 +22,7 @@ def document_id(document: Any) -> str | None:
     return value[:255] if isinstance(value, str) and value else None
 
 
-class SavedRejections(NamedTuple):
+class _SavedRejections(NamedTuple):
     """How many rejections repeat an earlier one, and whether any entry was saved or deleted."""
 
     repeats: int
@@ -38,7 +38,7 @@ def save_rejections(
     anothers: str,
     fetched_at: datetime,
     now: datetime,
-) -> SavedRejections:
+) -> _SavedRejections:
     """Save an entry for each rejected document, and delete those of the stored ones.
 
     Both are by index in the request: no entry is saved for a document of which a later version was
@@ -52,7 +52,7 @@ def save_rejections(
         keys = [key for each in documents for key in (each.id, _anothers_key(each.day))]
         deleted, _ = entries_of_person.filter(key__in=keys).delete()
     if not rejected:
-        return SavedRejections(0, deleted > 0)
+        return _SavedRejections(0, deleted > 0)
     stored_at = {document.id: index for index, document in stored.items()}
     entries = [
         entry
@@ -75,7 +75,7 @@ def save_rejections(
         update_fields=["oura_id", "day", "content", "errors", "fetched_at", "last_seen"],
     )
     _delete_excess(user_id)
-    return SavedRejections(
+    return _SavedRejections(
         sum(_identity(entry.key, entry.errors) in earlier for entry in entries), True
     )
 

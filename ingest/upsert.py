@@ -471,7 +471,7 @@ class Writer:
             )
 
     def touch(self, ids: list[int]) -> None:
-        """Update `fetched_at` of unchanged rows, so that a late result of an older fetch is ignored."""
+        """Bump fetched_at even if nothing changed, so a late older fetch is ignored."""
         self.model.objects.filter(pk__in=ids, fetched_at__lt=self.fetched_at).update(
             fetched_at=self.fetched_at
         )
