@@ -174,9 +174,9 @@ def test_admin_has_rows_and_columns_of_each_type(ana):
 
 def test_admin_accounts_for_days_of_each_type(ana):
     session, url = ana.browser()
-    listing = session.get(f"{url}/admin/ingest/reading/coverage/", timeout=10).text
-    path = listing.split('href="/admin/ingest/reading/coverage/')[-1].split('"')[0]
-    page = session.get(f"{url}/admin/ingest/reading/coverage/{path}", timeout=10).text
+    listing = session.get(f"{url}/admin/coverage/", timeout=10).text
+    path = listing.split('href="/admin/coverage/')[-1].split('"')[0]
+    page = session.get(f"{url}/admin/coverage/{path}", timeout=10).text
     assert ">Caffeine<" in page
     assert ">Snoring<" in page
 
