@@ -6,7 +6,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from accounts.models import User
 
-# Roles are a question of staff or not; tokens are nobody's to look at; these logs are not kept.
+# Staff status is the only role, tokens are secrets, and these logs are not kept.
 for model in (Group, OutstandingToken, BlacklistedToken, AccessLog, AccessFailureLog):
     admin.site.unregister(model)
 
@@ -17,9 +17,9 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     list_filter = ["is_active", "is_staff"]
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
-        ("Person", {"fields": ["first_name", "last_name", "email", "time_zone"]}),
-        ("May", {"fields": ["is_active", "is_staff", "is_superuser", "user_permissions"]}),
-        ("When", {"fields": ["last_login", "date_joined"]}),
+        ("Personal info", {"fields": ["first_name", "last_name", "email", "time_zone"]}),
+        ("Permissions", {"fields": ["is_active", "is_staff", "is_superuser", "user_permissions"]}),
+        ("Important dates", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
         (

@@ -8,11 +8,23 @@ from accounts import tokens
 
 
 class TokenAuthentication(JWTAuthentication):
-    """`Authorization: Bearer …` with an access token, looked up in the accounts each time."""
+    """Authenticate `Authorization: Bearer …` with an access token.
+
+    The account is looked up at each request, so that a token ends with it.
+    """
+
+    def get_validated_token(self, raw_token: bytes) -> Any:
+        try:
+            return super().get_validated_token(raw_token)
+        except InvalidToken:
+            raise InvalidToken(
+                "The access token is invalid or expired (it lasts 15 minutes): "
+                "refresh it or log in again."
+            ) from None
 
     def get_user(self, validated_token: Any) -> Any:
         try:
-            return tokens.holder(validated_token)
+            return tokens.get_user(validated_token)
         except TokenError as error:
             raise InvalidToken(str(error)) from None
 

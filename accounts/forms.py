@@ -6,7 +6,7 @@ from django import forms
 from accounts.models import User
 
 
-class Profile(forms.ModelForm):  # type: ignore[type-arg]
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields = ("time_zone",)

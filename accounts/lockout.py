@@ -1,4 +1,4 @@
-"""What django-axes asks about logins that fail: who, how often, and what to answer."""
+"""The callables that django-axes uses to count failed logins and to lock clients out."""
 
 from datetime import timedelta
 from math import ceil
@@ -16,50 +16,51 @@ from myhealth.errors import error_body
 from myhealth.renderers import dumps
 from myhealth.requests import client_address
 
-# Failures of one account from an address, and of one account from all addresses together.
-LIMIT = 5
-LIMIT_UNDER_ATTACK = 1
-ATTACK = 100
+# Failed logins to one account from one address before that address is locked out of it.
+_LIMIT = 5
+# The same, once an account has had this many failures from all addresses together.
+_LIMIT_UNDER_ATTACK = 1
+_ATTACK = 100
 
 
 def username(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
-    """The account's own name, however it was written: `Ana` and `ana` share their failures.
+    """Return the account's own name, so that `Ana` and `ana` share their failures.
 
-    The database tells which account that is, since Python folds some letters otherwise.
+    The account is found by the database, because Python folds some letters differently.
     """
-    given = str((credentials or {}).get("username") or request.POST.get("username") or "")
-    given = given.replace("\x00", "")[:255]
+    name = str((credentials or {}).get("username") or request.POST.get("username") or "")
+    name = name.replace("\x00", "")[:255]
     try:
-        return User.objects.get_by_natural_key(given).username
+        return User.objects.get_by_natural_key(name).username
     except User.DoesNotExist:
-        return given.lower()
+        return name.lower()
 
 
-def limit(request: HttpRequest, credentials: dict[str, Any] | None) -> int:
-    """Failures after which an address may not try an account for a while.
+def failure_limit(request: HttpRequest, credentials: dict[str, Any] | None) -> int:
+    """Return the number of failures after which an address is locked out of an account.
 
-    An account that many addresses fail at is slowed to one failure each, and so never closed to
-    its owner, who knows the password.
+    An account that is attacked from many addresses allows one failure per address. It is never
+    locked as a whole, so its owner can still log in.
     """
-    since = timezone.now() - cool_off()
+    since = timezone.now() - _cool_off()
     failures = AccessAttempt.objects.filter(
         username=username(request, credentials), attempt_time__gte=since
     ).aggregate(all=Sum("failures_since_start"))["all"]
-    return LIMIT_UNDER_ATTACK if (failures or 0) >= ATTACK else LIMIT
+    return _LIMIT_UNDER_ATTACK if (failures or 0) >= _ATTACK else _LIMIT
 
 
-def cool_off() -> timedelta:
-    wait: timedelta = settings.AXES_COOLOFF_TIME
-    return wait
+def _cool_off() -> timedelta:
+    cool_off: timedelta = settings.AXES_COOLOFF_TIME
+    return cool_off
 
 
-def answer(
+def lockout_response(
     request: HttpRequest, original: HttpResponse | None, credentials: dict[str, Any] | None
 ) -> HttpResponse:
-    """429 with `Retry-After`; the failure that reaches the limit gets its own answer still."""
+    """Return a 429 with `Retry-After`, or the view's response if this failure reached the limit."""
     if original is not None and getattr(request, "axes_failures_since_start", None) is not None:
         return original
-    seconds = retry_after(request, credentials)
+    seconds = _retry_after(request, credentials)
     if request.path.startswith("/auth/"):
         body = error_body("Too many attempts; try again later.", "throttled")
         return HttpResponse(
@@ -74,16 +75,17 @@ def answer(
     return page
 
 
-def retry_after(request: HttpRequest, credentials: dict[str, Any] | None) -> int:
+def _retry_after(request: HttpRequest, credentials: dict[str, Any] | None) -> int:
+    """Return the seconds until this client may try this account again, at least 1."""
     last = AccessAttempt.objects.filter(
         username=username(request, credentials), ip_address=client_address(request)
     ).aggregate(last=Max("attempt_time"))["last"]
-    left = (last or timezone.now()) + cool_off() - timezone.now()
-    return max(1, ceil(left.total_seconds()))
+    remaining = (last or timezone.now()) + _cool_off() - timezone.now()
+    return max(1, ceil(remaining.total_seconds()))
 
 
-def client(
+def client_label(
     username: str, ip_address: str, user_agent: str, path_info: Any, request: HttpRequest
 ) -> str:
-    """How log lines call a client: never by the name that was tried."""
+    """Return what log lines call a client: never the user name that was tried."""
     return ip_address

@@ -13,7 +13,7 @@ from django.utils import timezone
 def validate_time_zone(name: str) -> None:
     if name not in zoneinfo.available_timezones():
         raise ValidationError(
-            "%(name)s is not a time zone; expected a name such as Europe/Berlin.",
+            "%(name)s is not a time zone; use a name such as Europe/Berlin.",
             code="time_zone",
             params={"name": name},
         )
@@ -21,13 +21,13 @@ def validate_time_zone(name: str) -> None:
 
 class PersonManager(UserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
-        """The person of that name, whatever its case. Raises DoesNotExist."""
-        # The database folds both, as its unique index does.
+        """Return the user of that name, ignoring case. Raises DoesNotExist."""
+        # The database folds both names, as its unique index does.
         return self.alias(folded=Lower("username")).get(folded=Lower(Value(username)))
 
 
 class User(AbstractUser):
-    """A person. Where they live decides which day is today."""
+    """A person's account. Their time zone decides which day is "today"."""
 
     time_zone = models.CharField(
         max_length=64,
@@ -36,7 +36,7 @@ class User(AbstractUser):
         help_text="IANA name, such as Europe/Berlin.",
     )
     token_version = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Raised to end all of this person's tokens."
+        default=0, editable=False, help_text="Increase it to revoke all of this person's tokens."
     )
 
     objects: ClassVar[PersonManager] = PersonManager()
@@ -60,10 +60,10 @@ class User(AbstractUser):
 
     def save(self, *args: Any, update_fields: Any = None, **options: Any) -> None:
         if update_fields is not None and "password" in update_fields:
-            # Tokens end with the password; a hash that is only renewed by a login costs them, too.
+            # A new password revokes all tokens. So does a login that only upgrades the hash.
             update_fields = {*update_fields, "token_version"}
         super().save(*args, update_fields=update_fields, **options)
 
     def today(self, now: datetime | None = None) -> date:
-        """The date where this person is."""
+        """Return the date in this person's time zone."""
         return (now or timezone.now()).astimezone(zoneinfo.ZoneInfo(self.time_zone)).date()

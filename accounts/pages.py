@@ -1,4 +1,4 @@
-"""The pages of signing in."""
+"""The pages for signing in."""
 
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
@@ -11,5 +11,8 @@ class Login(LoginView):
 
 
 def expired(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form without a valid token: left open too long, or sent by another site."""
+    """Return the 403 page for a form without a valid CSRF token (Django's `CSRF_FAILURE_VIEW`).
+
+    The form was open too long, or another site sent it.
+    """
     return render(request, "accounts/expired.html", status=403)

@@ -1,4 +1,4 @@
-"""OpenAPI schemas of the routes that give tokens."""
+"""OpenAPI schemas of the routes that issue tokens."""
 
 from myhealth.schemas import Schema
 
@@ -8,6 +8,6 @@ TOKENS: Schema = {
     "properties": {
         "token": {"type": "string", "description": "The same as access."},
         "access": {"type": "string", "description": "Valid for 15 minutes."},
-        "refresh": {"type": "string", "description": "Works once."},
+        "refresh": {"type": "string", "description": "Can be used once."},
     },
 }

@@ -1,4 +1,4 @@
-"""JSON Web Tokens: issued at login, renewed once each, ended with the account or its password."""
+"""JSON Web Tokens: issued at login, refreshed once, revoked with the account or its password."""
 
 import functools
 from typing import Any, Self, cast
@@ -20,11 +20,11 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from accounts.models import User
 
-VERSION = "version"
+_VERSION_CLAIM = "version"
 
 
-class Keyring(TokenBackend):
-    """Signs with the first secret and accepts any, so that secrets can be changed in use."""
+class _Keyring(TokenBackend):
+    """Sign with the first secret and accept any of them, so that secrets can be rotated."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__("HS256", signing_key=secrets[0])
@@ -47,28 +47,28 @@ class Keyring(TokenBackend):
 
 
 @functools.lru_cache(maxsize=4)
-def keyring(secrets: tuple[str, ...]) -> Keyring:
-    return Keyring(secrets)
+def _keyring(secrets: tuple[str, ...]) -> _Keyring:
+    return _Keyring(secrets)
 
 
-class Signed:
+class _KeyringMixin:
     @property
-    def token_backend(self) -> Keyring:
-        return keyring(tuple(settings.JWT_SECRETS))
+    def token_backend(self) -> _Keyring:
+        return _keyring(tuple(settings.JWT_SECRETS))
 
 
-class AccessToken(Signed, tokens.AccessToken):
+class AccessToken(_KeyringMixin, tokens.AccessToken):
     pass
 
 
-class RefreshToken(Signed, tokens.RefreshToken):
+class RefreshToken(_KeyringMixin, tokens.RefreshToken):
     access_token_class = AccessToken
 
     @classmethod
     def for_user(cls, user: Any) -> Self:
-        """A new token, remembered by its id alone: a copy of the database gives no access."""
+        """Return a new token. Only its id is stored: a copy of the database gives no access."""
         token = tokens.Token.for_user.__func__(cls, user)  # type: ignore[attr-defined]
-        token[VERSION] = user.token_version
+        token[_VERSION_CLAIM] = user.token_version
         OutstandingToken.objects.create(
             user=user,
             jti=token[api_settings.JTI_CLAIM],
@@ -79,42 +79,45 @@ class RefreshToken(Signed, tokens.RefreshToken):
         return token  # type: ignore[no-any-return]
 
 
-def issue(user: User) -> dict[str, str]:
-    """The answer to a login: `token` (the same as `access`), `access` and `refresh`."""
+def issue_tokens(user: User) -> dict[str, str]:
+    """Return new tokens: `token` (the same as `access`), `access` and `refresh`."""
     OutstandingToken.objects.filter(user=user, expires_at__lt=timezone.now()).delete()
     refresh = RefreshToken.for_user(user)
     access = str(refresh.access_token)
     return {"token": access, "access": access, "refresh": str(refresh)}
 
 
-def holder(token: tokens.Token) -> User:
-    """Whose token it is. Raises TokenError when it ended with the account or its password."""
+def get_user(token: tokens.Token) -> User:
+    """Return the user of a token.
+
+    Raises TokenError if the account is disabled or deleted, or its password has changed.
+    """
     user = User.objects.filter(pk=token[api_settings.USER_ID_CLAIM]).first()
-    if user is None or not user.is_active or user.token_version != token.get(VERSION):
+    if user is None or not user.is_active or user.token_version != token.get(_VERSION_CLAIM):
         raise TokenError("Token is no longer valid")
     return user
 
 
-def renew(text: str) -> dict[str, str]:
-    """Three new tokens for a refresh token, which is dead from then on. Raises TokenError."""
+def refresh_tokens(text: str) -> dict[str, str]:
+    """Revoke a refresh token and return new tokens for it. Raises TokenError."""
     token = RefreshToken(text)  # type: ignore[arg-type]
-    user = holder(token)
+    user = get_user(token)
     with transaction.atomic():
-        # Of two that come at once, one finds it spent.
+        # Of two requests at once, only one blacklists it.
         _, first = cast(tuple[object, bool], token.blacklist())
         if not first:
             raise TokenError("Token is blacklisted")
-        return issue(user)
+        return issue_tokens(user)
 
 
-def end(text: str) -> None:
-    """Make a refresh token dead; one that is dead already stays so. Raises TokenError for others.
+def revoke_refresh_token(text: str) -> None:
+    """Revoke a refresh token, unless it has expired or was revoked before.
 
-    Expired tokens count as dead.
+    Raises TokenError for anything that is not a refresh token of ours.
     """
     try:
         token = RefreshToken(text, verify=False)  # type: ignore[arg-type]
-        # Verified by hand: a second logout finds its token blacklisted, which is what it wanted.
+        # Verified by hand, without the check of the blacklist: logging out twice is no error.
         token.payload = token.token_backend.decode(text)
         token.verify_token_type()
     except (ExpiredTokenError, TokenBackendExpiredToken):

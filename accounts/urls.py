@@ -9,7 +9,7 @@ session_urls = [
 ]
 
 urlpatterns = [
-    # The name under which the browsable API looks for its login.
+    # The namespace in which the browsable API looks for its login.
     path("accounts/", include((session_urls, "rest_framework"))),
     path("auth/login", views.LoginView.as_view()),
     path("auth/refresh", views.RefreshView.as_view()),

@@ -1,4 +1,4 @@
-"""The routes that give tokens, renew them and end them."""
+"""The routes that issue, refresh and revoke tokens."""
 
 from typing import Any
 
@@ -19,42 +19,42 @@ from myhealth.errors import Invalid
 from myhealth.renderers import OrjsonRenderer
 from myhealth.schemas import errors
 
-SECRETS = {"Cache-Control": "no-store"}
+_NO_STORE = {"Cache-Control": "no-store"}
 
 
-class Credentials(serializers.Serializer[Any]):
+class CredentialsSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=150, trim_whitespace=False)
     password = serializers.CharField(max_length=4096, trim_whitespace=False)
 
 
-class Refresh(serializers.Serializer[Any]):
+class RefreshSerializer(serializers.Serializer[Any]):
     refresh = serializers.CharField(max_length=4096)
 
 
-class TokensView(APIView):
-    """These routes ask for no token: who comes here has none yet, or one that has expired."""
+class _TokensView(APIView):
+    """Base of the routes that need no access token: clients have none yet, or an expired one."""
 
     authentication_classes = []
     permission_classes = []
     renderer_classes = [OrjsonRenderer]
     serializer: type[serializers.Serializer[Any]]
 
-    def given(self, request: Request) -> dict[str, Any]:
+    def validated_data(self, request: Request) -> dict[str, Any]:
         if not isinstance(request.data, dict):
             names = " and ".join(self.serializer().fields)
-            raise Invalid({"body": [f"It must be an object with {names}."]})
+            raise Invalid({"body": [f"It must be a JSON object with {names}."]})
         serializer = self.serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        found: dict[str, Any] = serializer.validated_data
-        return found
+        data: dict[str, Any] = serializer.validated_data
+        return data
 
 
-class LoginView(TokensView):
-    serializer = Credentials
+class LoginView(_TokensView):
+    serializer = CredentialsSerializer
 
     @extend_schema(
         operation_id="login",
-        request=Credentials,
+        request=CredentialsSerializer,
         responses={
             (200, "application/json"): TOKENS,
             **errors(400, 401, 406, 413, 415, 429, 503),
@@ -62,46 +62,47 @@ class LoginView(TokensView):
     )
     def post(self, request: Request) -> Response:
         """Get tokens for a user name and a password."""
-        given = self.given(request)
-        # The lockout marks Django's own request, which its middleware looks at.
-        user = authenticate(request._request, **given)
+        credentials = self.validated_data(request)
+        # Its middleware reads what the lockout sets on Django's own request.
+        user = authenticate(request._request, **credentials)
         if not isinstance(user, User):
-            raise AuthenticationFailed("No active account has this name and password.")
+            raise AuthenticationFailed("Wrong user name or password, or the account is disabled.")
         user_logged_in.send(sender=User, request=request._request, user=user)
-        return Response(tokens.issue(user), headers=SECRETS)
+        return Response(tokens.issue_tokens(user), headers=_NO_STORE)
 
 
-class RefreshView(TokensView):
-    serializer = Refresh
+class RefreshView(_TokensView):
+    serializer = RefreshSerializer
 
     @extend_schema(
         operation_id="refresh",
-        request=Refresh,
+        request=RefreshSerializer,
         responses={
             (200, "application/json"): TOKENS,
             **errors(400, 401, 406, 413, 415, 503),
         },
     )
     def post(self, request: Request) -> Response:
-        """Get new tokens for a refresh token, which is dead from then on."""
+        """Get new tokens for a refresh token, which can be used once."""
+        refresh = self.validated_data(request)["refresh"]
         try:
-            return Response(tokens.renew(self.given(request)["refresh"]), headers=SECRETS)
+            return Response(tokens.refresh_tokens(refresh), headers=_NO_STORE)
         except TokenError as error:
             raise InvalidToken(str(error)) from None
 
 
-class LogoutView(TokensView):
-    serializer = Refresh
+class LogoutView(_TokensView):
+    serializer = RefreshSerializer
 
     @extend_schema(
         operation_id="logout",
-        request=Refresh,
+        request=RefreshSerializer,
         responses={204: None, **errors(400, 401, 406, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
-        """End a refresh token."""
+        """Revoke a refresh token."""
         try:
-            tokens.end(self.given(request)["refresh"])
+            tokens.revoke_refresh_token(self.validated_data(request)["refresh"])
         except TokenError as error:
             raise InvalidToken(str(error)) from None
         return Response(status=204)

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse_lazy
 from django.views.generic import TemplateView, UpdateView
 
-from accounts.forms import Profile
+from accounts.forms import ProfileForm
 from accounts.models import User
 from dashboard import marks, queries, summaries
 from ingest.coverage import last_complete_fetch, missing_ranges
@@ -94,7 +94,7 @@ class AccountPage(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
     """A person's own settings, and their connection to Oura."""
 
     template_name = "dashboard/account.html"
-    form_class = Profile
+    form_class = ProfileForm
     success_url = reverse_lazy("account")
 
     def get_object(self, queryset: Any = None) -> User:

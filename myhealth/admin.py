@@ -1,18 +1,18 @@
-"""What every app's pages in the admin share."""
+"""What all apps share in the admin site."""
 
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
-# Django's own class takes no type parameter when the code runs.
+# Django's own class takes no type parameter at run time.
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
 else:
     ModelAdmin = admin.ModelAdmin
 
 admin.site.site_header = admin.site.site_title = "myhealth"
-admin.site.index_title = "What is held"
+admin.site.index_title = "Overview"
 
 
 class ReadOnlyAdmin(ModelAdmin):

@@ -1,24 +1,25 @@
-"""What went wrong, in the one shape of every service: `{"detail", "code", "errors"}`."""
+"""Errors, in the format that all services use: `{"detail", "code", "errors"}`."""
 
 from typing import Any
 
-RETRY_AFTER_SECONDS = "5"
+_RETRY_AFTER_SECONDS = "5"
 
 
 class Invalid(Exception):
-    """Something that was given can't be used: `Invalid({"end": ["…"]})`, each field's messages.
+    """Invalid input, as messages by field: `Invalid({"end": ["…"]})`.
 
-    `code` is a stable word; a view that lets it pass answers 400.
+    `code` is a stable word for programs. An exception that a view does not catch becomes a 400.
     """
 
     def __init__(self, errors: dict[str, list[str]], code: str = "invalid") -> None:
         self.errors = errors
         self.code = code
-        super().__init__(sentence(errors))
+        super().__init__(join_messages(errors))
 
 
-def sentence(errors: dict[str, list[str]]) -> str:
-    return " ".join(f"{field}: {text}" for field, texts in errors.items() for text in texts)
+def join_messages(errors: dict[str, list[str]]) -> str:
+    """Return the messages of all fields in one line."""
+    return " ".join(f"{field}: {text}" for field, messages in errors.items() for text in messages)
 
 
 def error_body(
@@ -27,7 +28,7 @@ def error_body(
     return {"detail": detail, "code": code, "errors": errors or {}}
 
 
-def unavailable() -> tuple[dict[str, Any], dict[str, str]]:
-    """Body and headers of the 503 while the database is away."""
+def database_unavailable() -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the body and the headers of the 503 response while the database can't be reached."""
     body = error_body("The database can't be reached; try again shortly.", "unavailable")
-    return body, {"Retry-After": RETRY_AFTER_SECONDS}
+    return body, {"Retry-After": _RETRY_AFTER_SECONDS}

@@ -1,4 +1,4 @@
-"""How Django REST framework answers errors: in the one shape of `myhealth.errors`."""
+"""Error responses of Django REST framework, in the format of `myhealth.errors`."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from myhealth.errors import Invalid, error_body, sentence, unavailable
+from myhealth.errors import Invalid, database_unavailable, error_body, join_messages
 from myhealth.parsers import TooLarge
 
 log = structlog.get_logger("myhealth.exception_handler")
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Django REST framework's `EXCEPTION_HANDLER`."""
+    """Return the response to an exception (Django REST framework's `EXCEPTION_HANDLER`)."""
     if isinstance(error, OperationalError | InterfaceError):
         log.error("database unavailable", error=type(error).__name__)
-        body, headers = unavailable()
+        body, headers = database_unavailable()
         return Response(body, status=503, headers=headers)
     if isinstance(error, Http404):
         error = exceptions.NotFound("There is nothing at this address.")
@@ -39,7 +39,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def _status(error: exceptions.APIException) -> int:
-    """401 wherever credentials failed: Django REST framework says 403 where none are looked for."""
+    """Return 401 if credentials failed; Django REST framework uses 403 on routes without any."""
     unauthorized = isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed)
     return status.HTTP_401_UNAUTHORIZED if unauthorized else error.status_code
 
@@ -56,16 +56,16 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
 def _body(error: exceptions.APIException) -> dict[str, Any]:
     if isinstance(error, exceptions.ValidationError):
         errors = _flat(error.detail)
-        return error_body(sentence(errors), "invalid", errors)
+        return error_body(join_messages(errors), "invalid", errors)
     detail: Any = error.detail
-    if isinstance(detail, dict):  # simplejwt puts a dictionary there
+    if isinstance(detail, dict):  # from simplejwt
         code = str(detail.get("code", error.default_code))
         return error_body(str(detail.get("detail", error.default_detail)), code)
     return error_body(str(detail), str(error.get_codes()))
 
 
 def _flat(detail: Any, field: str = "") -> dict[str, list[str]]:
-    """Nested details as dotted field names, each with a list of messages."""
+    """Return nested details as lists of messages by dotted field name."""
     if isinstance(detail, dict):
         flat: dict[str, list[str]] = {}
         for key, value in detail.items():

@@ -1,4 +1,4 @@
-"""Is the process up, and can it serve?"""
+"""Health checks: whether the process is up, and whether it is ready to serve."""
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -8,17 +8,20 @@ migrated = False
 
 
 def health(request: HttpRequest) -> JsonResponse:
-    """`GET /health`: the process answers. Asks nothing else, so a database away restarts nobody."""
+    """`GET /health`: report that the process is up.
+
+    The database is not checked: an outage must not restart the processes.
+    """
     return JsonResponse({"status": "ok"})
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """`GET /health/ready`: 503 with the reason's name while this process can't serve."""
+    """`GET /health/ready`: report with a 503 and a reason that this process can't serve yet."""
     global migrated
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        # Once migrated, always migrated: the look at every table's history is not repeated.
+        # Migrations are not checked again once they have been applied.
         if not migrated:
             executor = MigrationExecutor(connection)
             migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())

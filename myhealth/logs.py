@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, the same fields from every process."""
+"""Structured logs: one JSON object per line, with the same fields in all processes."""
 
 import logging.config
 import os
@@ -8,62 +8,62 @@ from typing import Any
 
 import structlog
 
-Event = MutableMapping[str, Any]
-LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
-FIRST = ("time", "level", "service", "logger", "message", "request_id")
-DETAIL = re.compile(r"(?m)^DETAIL: .*\n?")
-SECRETS = re.compile(r"(?i)\b(bearer\s+|mh_|eyJ)[\w.~+/=-]{8,}")
+_Event = MutableMapping[str, Any]
+_LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
+_FIRST_FIELDS = ("time", "level", "service", "logger", "message", "request_id")
+_DATABASE_DETAIL = re.compile(r"(?m)^DETAIL: .*\n?")
+_SECRETS = re.compile(r"(?i)\b(bearer\s+|mh_|eyJ)[\w.~+/=-]{8,}")
 
 
 class Role:
-    """What this process is in every log line; a command that plays a role says so (`collector`)."""
+    """The name of this process in log lines; a command may set it, as the collector does."""
 
     name = os.environ.get("SERVICE") or "command"
 
 
-class Unhandled(logging.Filter):
-    """Keeps Django's lines about exceptions alone, and without the path: it names people."""
+class UnhandledErrorFilter(logging.Filter):
+    """Keep only Django's lines about exceptions, without the path, which may contain names."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = "unhandled error", ()
         return bool(record.exc_info)
 
 
-def add_service(_logger: Any, _name: str, event: Event) -> Event:
+def _add_service(_logger: Any, _name: str, event: _Event) -> _Event:
     event["service"] = Role.name
     event.setdefault("request_id", None)
     return event
 
 
-def hide_secrets(_logger: Any, _name: str, event: Event) -> Event:
-    """A last wall: no token, no query string, and no row that a database error quotes."""
+def _hide_secrets(_logger: Any, _name: str, event: _Event) -> _Event:
+    """Remove tokens, query strings and the rows that database errors quote, as a last resort."""
     event.pop("request", None)
     if "exception" in event:
-        event["exception"] = DETAIL.sub("", event["exception"])
+        event["exception"] = _DATABASE_DETAIL.sub("", event["exception"])
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = SECRETS.sub("[hidden]", value)
+            event[key] = _SECRETS.sub("[hidden]", value)
     return event
 
 
-def order(_logger: Any, _name: str, event: Event) -> Event:
+def _order_fields(_logger: Any, _name: str, event: _Event) -> _Event:
     event["message"] = event.pop("event", "")
-    first = {key: event[key] for key in FIRST if key in event}
+    first = {key: event[key] for key in _FIRST_FIELDS if key in event}
     return {**first, **{key: value for key, value in event.items() if key not in first}}
 
 
-def plain(_logger: Any, _name: str, event: Event) -> str:
-    rest = " ".join(f"{key}={value}" for key, value in event.items() if key not in FIRST)
+def _render_text(_logger: Any, _name: str, event: _Event) -> str:
+    rest = " ".join(f"{key}={value}" for key, value in event.items() if key not in _FIRST_FIELDS)
     return f"{event.get('time')} {event.get('level')} {event.get('message')} {rest}".rstrip()
 
 
-SHARED: list[Any] = [
+_SHARED_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-    add_service,
+    _add_service,
 ]
 
 
@@ -72,9 +72,9 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
     final: list[Any] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
-        hide_secrets,
-        order,
-        structlog.processors.JSONRenderer() if style == "json" else plain,
+        _hide_secrets,
+        _order_fields,
+        structlog.processors.JSONRenderer() if style == "json" else _render_text,
     ]
     return {
         "version": 1,
@@ -82,15 +82,15 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
         "formatters": {
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": SHARED,
+                "foreign_pre_chain": _SHARED_PROCESSORS,
                 "processors": final,
             }
         },
-        "filters": {"unhandled": {"()": Unhandled}},
+        "filters": {"unhandled": {"()": UnhandledErrorFilter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
-        "root": {"handlers": ["stderr"], "level": LEVELS[level]},
+        "root": {"handlers": ["stderr"], "level": _LEVELS[level]},
         "loggers": {
-            # The access line of our own middleware says it with a request id.
+            # Our own middleware logs requests with their id.
             "django.server": {"handlers": [], "propagate": False},
             "django.request": {"level": "ERROR", "filters": ["unhandled"]},
             # Its lines name the user.
@@ -102,12 +102,12 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
 
 
 def configure(config: dict[str, Any]) -> None:
-    """Set up the standard library's logging and structlog alike (Django's `LOGGING_CONFIG`)."""
+    """Set up the standard library's logging and structlog (Django's `LOGGING_CONFIG`)."""
     logging.config.dictConfig(config)
     structlog.configure(
         processors=[
-            *SHARED[:3],
-            *SHARED[4:],
+            *_SHARED_PROCESSORS[:3],
+            *_SHARED_PROCESSORS[4:],
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),

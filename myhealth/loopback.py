@@ -1,4 +1,4 @@
-"""One address for pages: cookies of `localhost` are unknown at `127.0.0.1`."""
+"""One address for all pages: a cookie of `localhost` is not sent to `127.0.0.1`."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -7,29 +7,29 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-# Routes of programs, which answer under each name.
-PROGRAMS = ("/api/", "/auth/", "/static/")
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+# Routes for programs, which are never redirected.
+_API_PATHS = ("/api/", "/auth/", "/static/")
 
 
 class LoopbackMiddleware:
-    """Pages asked under another loopback name than `PUBLIC_URL`'s redirect there."""
+    """Redirect pages requested at another loopback name than `PUBLIC_URL`'s to that one."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         public = urlsplit(settings.PUBLIC_URL)
-        asked, _, port = request.get_host().rpartition(":")
-        if not asked or asked.count(":") > 1 and not asked.endswith("]"):
-            asked, port = request.get_host(), ""
+        host, _, port = request.get_host().rpartition(":")
+        if not host or host.count(":") > 1 and not host.endswith("]"):
+            host, port = request.get_host(), ""
         elsewhere = (
             request.method in ("GET", "HEAD")
-            and asked in LOOPBACK
+            and host in _LOOPBACK_HOSTS
             and public.hostname in ("localhost", "127.0.0.1", "::1")
-            and asked.strip("[]") != public.hostname
+            and host.strip("[]") != public.hostname
             and port == str(public.port or "")
-            and not request.path.startswith(PROGRAMS)
+            and not request.path.startswith(_API_PATHS)
         )
         if elsewhere:
             return HttpResponseRedirect(f"{settings.PUBLIC_URL}{request.get_full_path()}")

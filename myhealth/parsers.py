@@ -7,25 +7,25 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
-MAX_BODY = 10 * 1024 * 1024
+_MAX_BODY = 10 * 1024 * 1024
 
 
 class TooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = f"The body is larger than {MAX_BODY // 1024**2} MiB; send it in parts."
+    default_detail = f"The body is larger than {_MAX_BODY // 1024**2} MiB; send it in parts."
     default_code = "too_large"
 
 
 class LengthRequired(APIException):
-    """For routes whose body matters: the server hands a chunked body on as an empty one."""
+    """Raised by routes that need a body: the server passes on a chunked body as an empty one."""
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
-    default_detail = "The body needs a Content-Length header (chunked bodies are not read)."
+    default_detail = "The body needs a Content-Length header (chunked bodies are not supported)."
     default_code = "length_required"
 
 
 class OrjsonParser(BaseParser):
-    """JSON by orjson: refuses NaN, endless nesting and broken UTF-8 with a 400."""
+    """Parse JSON with orjson, which rejects NaN, deep nesting and invalid UTF-8 (400)."""
 
     media_type = "application/json"
 
@@ -39,8 +39,8 @@ class OrjsonParser(BaseParser):
         charset = str(request.content_type or "").lower().partition("charset=")[2].strip('" ;')
         if charset not in ("", "utf-8", "utf8"):
             raise ParseError("The body must be UTF-8.", code="parse_error")
-        body = stream.read(min(MAX_BODY, settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + 1)
-        if len(body) > MAX_BODY:
+        body = stream.read(min(_MAX_BODY, settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + 1)
+        if len(body) > _MAX_BODY:
             raise TooLarge
         return self.loads(body)
 

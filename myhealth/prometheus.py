@@ -1,7 +1,6 @@
-"""Prometheus metrics that every service has, and the page that shows them.
+"""Prometheus metrics that all services have, and the page that shows them.
 
-Figures are right with several workers when `PROMETHEUS_MULTIPROC_DIR` names a folder that is
-empty at start.
+With several workers, `PROMETHEUS_MULTIPROC_DIR` must name a folder that is empty at start.
 """
 
 import hmac
@@ -28,55 +27,57 @@ IN_PROGRESS = Gauge(
     ["service"],
     multiprocess_mode="livesum",
 )
-QUERY_SECONDS = Histogram(
+_QUERY_SECONDS = Histogram(
     "db_query_duration_seconds",
     "Time of an SQL statement.",
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30),
 )
-DB_ERRORS = Counter("db_errors_total", "SQL statements and connections that failed.")
+_DB_ERRORS = Counter("db_errors_total", "SQL statements and connections that failed.")
 
+# Collectors that compute their metrics at each scrape; apps add theirs when they are ready.
 at_scrape: list[Collector] = []
 
 
 def observe_query(
     execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
 ) -> Any:
+    """Record the time and the failure of an SQL statement (a database wrapper of Django's)."""
     start = time.perf_counter()
     try:
         return execute(sql, params, many, context)
     except Exception:
-        DB_ERRORS.inc()
+        _DB_ERRORS.inc()
         raise
     finally:
-        QUERY_SECONDS.observe(time.perf_counter() - start)
+        _QUERY_SECONDS.observe(time.perf_counter() - start)
 
 
-def may_read(request: HttpRequest) -> bool:
+def _may_read(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(given.encode(), settings.METRICS_TOKEN.encode())
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
     try:
-        neighbour = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_private
+        is_private = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_private
     except ValueError:
-        neighbour = False
-    return neighbour and "X-Forwarded-For" not in request.headers
+        is_private = False
+    return is_private and "X-Forwarded-For" not in request.headers
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """`GET /metrics`: Prometheus' text format; by token where `METRICS_TOKEN` is set.
+    """`GET /metrics`: the metrics in Prometheus' text format, with `METRICS_TOKEN` as a token.
 
-    Without a token only neighbours are answered: what came through a proxy is from outside.
+    If none is set, only private addresses have access, and never through a proxy.
     """
-    if not may_read(request):
+    if not _may_read(request):
         body = {
-            "detail": "This page needs the metrics token.",
+            "detail": "This page requires the metrics token.",
             "code": "not_authenticated",
             "errors": {},
         }
         return JsonResponse(body, status=401, headers={"WWW-Authenticate": "Bearer"})
-    answer: HttpResponse = ExportToDjangoView(request)
-    own = CollectorRegistry()
+    response: HttpResponse = ExportToDjangoView(request)
+    registry = CollectorRegistry()
     for collector in at_scrape:
-        own.register(collector)
-    answer.write(generate_latest(own))
-    return answer
+        registry.register(collector)
+    response.write(generate_latest(registry))
+    return response

@@ -5,7 +5,7 @@ from django.utils.functional import Promise
 from rest_framework.renderers import BaseRenderer
 
 
-def _plain(value: Any) -> Any:
+def _to_plain_type(value: Any) -> Any:
     if isinstance(value, Promise):
         return str(value)
     if isinstance(value, dict):
@@ -18,13 +18,13 @@ def _plain(value: Any) -> Any:
 
 
 def dumps(value: Any, *, indent: bool = False) -> bytes:
-    """Return `value` as JSON; dates as ISO 8601, lazy translations as texts."""
+    """Return `value` as JSON, with dates in ISO 8601 and lazy translations as strings."""
     option = orjson.OPT_PASSTHROUGH_SUBCLASS | (orjson.OPT_INDENT_2 if indent else 0)
-    return orjson.dumps(value, default=_plain, option=option)
+    return orjson.dumps(value, default=_to_plain_type, option=option)
 
 
 class OrjsonRenderer(BaseRenderer):
-    """JSON by orjson. Bytes pass through: they were JSON before they came here."""
+    """Render JSON with orjson. Bytes are JSON already and stay unchanged."""
 
     media_type = "application/json"
     format = "json"
@@ -37,5 +37,5 @@ class OrjsonRenderer(BaseRenderer):
             return b""
         if isinstance(data, bytes):
             return data
-        # Only the browsable API asks for an indent.
+        # Only the browsable API uses an indent.
         return dumps(data, indent=bool((renderer_context or {}).get("indent")))

@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its log line, its metrics, its worst errors."""
+"""Middleware for all requests (ids, log lines, metrics, probes, proxies) and error handlers."""
 
 import ipaddress
 import re
@@ -12,34 +12,34 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
-from myhealth.errors import error_body, unavailable
+from myhealth.errors import database_unavailable, error_body
 from myhealth.health import health, ready
 from myhealth.prometheus import IN_PROGRESS, REQUEST_SECONDS, REQUESTS, metrics
 
 log = structlog.get_logger("myhealth.requests")
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-PROBES = {"/health": health, "/health/ready": ready, "/metrics": metrics}
-# In a request's META: its id, as it came or as it was made.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PROBES = {"/health": health, "/health/ready": ready, "/metrics": metrics}
+# The key of the request's id in its META.
 REQUEST_ID_KEY = "myhealth.request_id"
-PROXY = "HTTP_X_FORWARDED_PROTO"
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The address of the client: the last one that no trusted proxy has vouched for."""
-    address = address_of(request.META.get("REMOTE_ADDR", ""))
+    """Return the client's address: the nearest one that is not a trusted proxy."""
+    address = _parse_address(request.META.get("REMOTE_ADDR", ""))
     hops = request.headers.get("X-Forwarded-For", "").split(",")
-    while hops and trusted(address):
-        hop = address_of(hops.pop())
+    while hops and _is_trusted(address):
+        hop = _parse_address(hops.pop())
         if hop is None:
             break
         address = hop
     return str(address) if address else None
 
 
-def address_of(hop: str) -> Address | None:
-    """The address in one hop, which some proxies write with a port; None for `unknown`."""
+def _parse_address(hop: str) -> _Address | None:
+    """Return the address of one hop, which may have a port, or None if it has none."""
     hop = hop.strip()
     if hop.startswith("["):
         hop = hop[1:].partition("]")[0]
@@ -51,26 +51,28 @@ def address_of(hop: str) -> Address | None:
         return None
 
 
-def trusted(address: Address | None) -> bool:
-    return address is not None and any(address in each for each in settings.TRUSTED_PROXIES)
+def _is_trusted(address: _Address | None) -> bool:
+    return address is not None and any(address in network for network in settings.TRUSTED_PROXIES)
 
 
-def endpoint(request: HttpRequest) -> str:
-    """The route's pattern, never the path: paths would make a label per person or document."""
-    if request.path in PROBES:
+def _endpoint(request: HttpRequest) -> str:
+    """Return the route's pattern. The path would make a label for each person or document."""
+    if request.path in _PROBES:
         return request.path
     match = request.resolver_match
     return f"/{match.route}" if match else "unknown"
 
 
 class RequestMiddleware:
+    """Give each request an id, and record it in the log and the metrics."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         self.service = settings.SERVICE or "api"
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get("X-Request-ID", "")
-        request_id = given if REQUEST_ID.match(given) else uuid.uuid4().hex
+        header = request.headers.get("X-Request-ID", "")
+        request_id = header if _REQUEST_ID.match(header) else uuid.uuid4().hex
         request.META[REQUEST_ID_KEY] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -83,13 +85,13 @@ class RequestMiddleware:
         return response
 
     def _record(self, request: HttpRequest, status: int, seconds: float) -> None:
-        method = request.method if request.method in METHODS else "other"
-        labels = (self.service, str(method), endpoint(request))
+        method = request.method if request.method in _METHODS else "other"
+        labels = (self.service, str(method), _endpoint(request))
         REQUESTS.labels(*labels, str(status)).inc()
         REQUEST_SECONDS.labels(*labels).observe(seconds)
-        # The query string stays out: it names people and days.
+        # Not the query string: it contains names and days.
         log.log(
-            10 if request.path in PROBES else 20,
+            10 if request.path in _PROBES else 20,
             "request",
             method=method,
             endpoint=labels[2],
@@ -98,44 +100,45 @@ class RequestMiddleware:
         )
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Views outside Django REST framework: the database away is 503, the rest a plain 500."""
+        """Answer 503 if a view without Django REST framework can't reach the database."""
         if isinstance(exception, OperationalError | InterfaceError):
             log.error("database unavailable", error=type(exception).__name__)
-            body, headers = unavailable()
+            body, headers = database_unavailable()
             return JsonResponse(body, status=503, headers=headers)
         return None
 
 
 class ProbeMiddleware:
-    """Answers what orchestrators and Prometheus ask, before anybody looks at the host's name.
+    """Answer orchestrators and Prometheus before ALLOWED_HOSTS is checked.
 
-    They ask each process at an address of its own, which no ALLOWED_HOSTS could list.
+    They call each process at its own address, which ALLOWED_HOSTS can't list.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        probe = PROBES.get(request.path)
+        probe = _PROBES.get(request.path)
         if probe is None:
             return self.get_response(request)
         if request.method not in ("GET", "HEAD"):
-            body = error_body("This address is only read.", "method_not_allowed")
+            body = error_body("Only GET and HEAD are allowed here.", "method_not_allowed")
             return JsonResponse(body, status=405, headers={"Allow": "GET, HEAD"})
         return probe(request)
 
 
 class ProxyMiddleware:
-    """Believes `X-Forwarded-Proto` of trusted proxies alone, and says so when one is not."""
+    """Remove `X-Forwarded-Proto` unless a trusted proxy sent it, and report an untrusted one."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if PROXY in request.META and not trusted(address_of(request.META.get("REMOTE_ADDR", ""))):
-            claimed = request.META.pop(PROXY)
-            if claimed == "https" and settings.SECURE_SSL_REDIRECT and not request.is_secure():
-                # Redirecting to https would come back here, again and again.
+        sender = _parse_address(request.META.get("REMOTE_ADDR", ""))
+        if _FORWARDED_PROTO in request.META and not _is_trusted(sender):
+            scheme = request.META.pop(_FORWARDED_PROTO)
+            if scheme == "https" and settings.SECURE_SSL_REDIRECT and not request.is_secure():
+                # A redirect to https would come back here, and never end.
                 log.error("TRUSTED_PROXIES does not name the proxy that this request came through")
                 body = error_body("TRUSTED_PROXIES must name this proxy.", "untrusted_proxy")
                 return JsonResponse(body, status=421)
@@ -143,11 +146,12 @@ class ProxyMiddleware:
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return JsonResponse(error_body("This is not permitted.", "permission_denied"), status=403)
+    body = error_body("You don't have permission to do this.", "permission_denied")
+    return JsonResponse(body, status=403)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    body = error_body("Something went wrong on our side.", "error")
+    body = error_body("Something went wrong on the server.", "error")
     return JsonResponse(body, status=500)
 
 
@@ -157,5 +161,5 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    body = error_body("This request can't be understood.", "bad_request")
+    body = error_body("The request is invalid.", "bad_request")
     return JsonResponse(body, status=400)

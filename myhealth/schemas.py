@@ -1,4 +1,4 @@
-"""OpenAPI schemas that several apps' routes share."""
+"""OpenAPI schemas that the routes of several apps share."""
 
 from typing import Any
 
@@ -17,4 +17,5 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 
 
 def errors(*statuses: int) -> dict[Any, Schema]:
+    """Return the error responses of a route, for `extend_schema(responses=…)`."""
     return {(status, "application/json"): ERROR for status in statuses}

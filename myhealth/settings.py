@@ -1,8 +1,8 @@
-"""One settings file for every process; what varies is read from the environment.
+"""The settings of all processes, which are read from the environment.
 
-Weakest to strongest: the defaults below, an AWS Secrets Manager secret, a file that `NAME_FILE`
-names, `var/local.env` (only while the embedded database is used), `.env`, the environment. Every
-problem found is collected, and the start is refused with one message that lists them all.
+Each of these sources overrides those before it: the defaults below, an AWS Secrets Manager secret,
+the file that `NAME_FILE` names, `var/local.env` (only with the embedded database), `.env`, the
+environment. If any settings are invalid, the process stops with one message that lists them all.
 """
 
 import base64
@@ -22,11 +22,11 @@ from myhealth import aws
 from myhealth.logs import Role, logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-SERVICES = ("api", "processor", "sandbox")
-# The stand-in for Oura's servers is part of a checkout, not of an image.
-HAS_SANDBOX = (BASE_DIR / "sandbox" / "__init__.py").exists()
+_SERVICES = ("api", "processor", "sandbox")
+# The sandbox is part of a checkout, not of an image.
+_HAS_SANDBOX = (BASE_DIR / "sandbox" / "__init__.py").exists()
 
-problems: list[str] = []
+_problems: list[str] = []
 
 environ.Env.read_env(BASE_DIR / ".env")
 VAR_DIR = BASE_DIR / (os.environ.get("VAR_DIR") or "var")
@@ -36,151 +36,155 @@ if os.environ.get("AWS_SECRETS_ID"):
     try:
         aws.fill_environment(os.environ["AWS_SECRETS_ID"])
     except aws.SecretUnavailable as error:
-        problems.append(str(error))
+        _problems.append(str(error))
 
-env = environ.FileAwareEnv()
+_env = environ.FileAwareEnv()
 
 
-def text(name: str, default: str = "") -> str:
-    """The setting, or what is in the file that `NAME_FILE` names: so platforms hand out secrets."""
+def _text(name: str, default: str = "") -> str:
+    """Return a setting, or the content of the file that `NAME_FILE` names (a mounted secret)."""
     try:
-        # Not by env.str, which takes a value that begins with $ for another setting's name.
-        return (os.environ.get(name) or env.ENVIRON.get(name, "")).strip() or default
+        # Not env.str, which takes a value that begins with $ for another setting's name.
+        return (os.environ.get(name) or _env.ENVIRON.get(name, "")).strip() or default
     except (OSError, ValueError) as error:
-        problems.append(f"{name}_FILE: the file can't be read ({type(error).__name__}).")
+        _problems.append(f"{name}_FILE: the file can't be read ({type(error).__name__}).")
         return default
 
 
-def flag(name: str, default: bool = False) -> bool:
-    raw = text(name).lower()
+def _flag(name: str, default: bool = False) -> bool:
+    raw = _text(name).lower()
     if raw in ("", "on", "off", "true", "false", "1", "0", "yes", "no"):
         return raw in ("on", "true", "1", "yes") if raw else default
-    problems.append(f"{name} must be on or off.")
+    _problems.append(f"{name} must be on or off.")
     return default
 
 
-def number(name: str, default: int, lowest: int, highest: int) -> int:
+def _number(name: str, default: int, lowest: int, highest: int) -> int:
     try:
-        value = int(text(name) or default)
+        value = int(_text(name) or default)
         if lowest <= value <= highest:
             return value
     except ValueError:
         pass
-    problems.append(f"{name} must be a whole number from {lowest} to {highest}.")
+    _problems.append(f"{name} must be a whole number from {lowest} to {highest}.")
     return default
 
 
-def listed(name: str) -> list[str]:
-    return [part for part in (part.strip() for part in text(name).split(",")) if part]
+def _list(name: str) -> list[str]:
+    return [part for part in (part.strip() for part in _text(name).split(",")) if part]
 
 
-def choice(name: str, default: str, options: tuple[str, ...]) -> str:
-    value = text(name, default).lower()
+def _choice(name: str, default: str, options: tuple[str, ...]) -> str:
+    value = _text(name, default).lower()
     if value not in options:
-        problems.append(f"{name} must be one of: {', '.join(options)}.")
+        _problems.append(f"{name} must be one of: {', '.join(options)}.")
         return default
     return value
 
 
-def is_url(value: str) -> bool:
+def _is_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        # Asking for a port that is none raises.
+        # An invalid port raises.
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 
 
-def url(name: str, default: str) -> str:
-    value = text(name, default).rstrip("/")
-    if value and not is_url(value):
-        problems.append(f"{name} must be an http:// or https:// address.")
+def _url(name: str, default: str) -> str:
+    value = _text(name, default).rstrip("/")
+    if value and not _is_url(value):
+        _problems.append(f"{name} must be an http:// or https:// address.")
         return default
     return value
 
 
-def origins(name: str) -> list[str]:
-    """Addresses without a path, as browsers tell them."""
-    listed_ = [part.rstrip("/") for part in listed(name)]
-    if any(not is_url(part) or part.count("/") > 2 for part in listed_):
-        problems.append(f"{name} must be origins, such as https://example.org.")
+def _origins(name: str) -> list[str]:
+    """Return origins, which are addresses without a path."""
+    values = [part.rstrip("/") for part in _list(name)]
+    if any(not _is_url(part) or part.count("/") > 2 for part in values):
+        _problems.append(f"{name} must be origins, such as https://example.org.")
         return []
-    return listed_
+    return values
 
 
-# What this process is ------------------------------------------------------------------------
+# The process ---------------------------------------------------------------------------------
 
-SERVICE = text("SERVICE")
-if SERVICE and SERVICE not in SERVICES:
-    problems.append(f"SERVICE must be one of: {', '.join(SERVICES)}.")
+SERVICE = _text("SERVICE")
+if SERVICE and SERVICE not in _SERVICES:
+    _problems.append(f"SERVICE must be one of: {', '.join(_SERVICES)}.")
     SERVICE = ""
 SERVING = bool(SERVICE)
 Role.name = SERVICE or Role.name
-LOCAL = flag("LOCAL")
-DEBUG = flag("DEBUG")
+LOCAL = _flag("LOCAL")
+DEBUG = _flag("DEBUG")
 if DEBUG and not LOCAL:
-    problems.append("DEBUG must be off in production: its error pages show settings and data.")
+    _problems.append("DEBUG must be off in production: its error pages show settings and data.")
 
-SECRET_KEY = text("SECRET_KEY")
-SECRET_KEY_FALLBACKS = listed("SECRET_KEY_FALLBACKS")
+SECRET_KEY = _text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = _list("SECRET_KEY_FALLBACKS")
 if len(SECRET_KEY) < 32:
     if SERVING and SERVICE != "sandbox":
-        problems.append(
+        _problems.append(
             "SECRET_KEY must be at least 32 random characters; "
-            'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
+            'create one with: python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
         )
-    # Commands sign nothing that outlives them.
+    # Commands sign nothing that is used after them.
     SECRET_KEY = secrets.token_urlsafe(50)
 
-LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or (LOOPBACK if LOCAL or not SERVING else [])
+_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = _list("ALLOWED_HOSTS") or (_LOOPBACK if LOCAL or not SERVING else [])
 if SERVING and not ALLOWED_HOSTS and SERVICE != "sandbox":
-    problems.append("ALLOWED_HOSTS must name the hosts this service answers for.")
+    _problems.append("ALLOWED_HOSTS must list the host names of this service.")
 if "*" in ALLOWED_HOSTS and not LOCAL:
-    problems.append("ALLOWED_HOSTS must name hosts; * would answer for any.")
+    _problems.append("ALLOWED_HOSTS must list host names; * would allow any.")
 if SERVICE == "sandbox":
-    ALLOWED_HOSTS = LOOPBACK
+    ALLOWED_HOSTS = _LOOPBACK
     if not LOCAL:
-        problems.append("The sandbox holds invented data and refuses to start in production.")
-    if not HAS_SANDBOX:
-        problems.append("SERVICE=sandbox needs the folder sandbox/, which no image has.")
+        _problems.append(
+            "SERVICE=sandbox needs LOCAL=on: the sandbox has demo data and is not for production."
+        )
+    if not _HAS_SANDBOX:
+        _problems.append("SERVICE=sandbox needs the folder sandbox/, which images do not contain.")
 
-API_PORT = number("API_PORT", 8000, 1, 65535)
-PROCESSOR_PORT = number("PROCESSOR_PORT", 8001, 1, 65535)
-SANDBOX_PORT = number("SANDBOX_PORT", 8002, 1, 65535)
-PUBLIC_URL = url("PUBLIC_URL", f"http://localhost:{API_PORT}" if LOCAL or not SERVING else "")
+API_PORT = _number("API_PORT", 8000, 1, 65535)
+PROCESSOR_PORT = _number("PROCESSOR_PORT", 8001, 1, 65535)
+SANDBOX_PORT = _number("SANDBOX_PORT", 8002, 1, 65535)
+PUBLIC_URL = _url("PUBLIC_URL", f"http://localhost:{API_PORT}" if LOCAL or not SERVING else "")
 if SERVICE == "api" and not PUBLIC_URL:
-    problems.append("PUBLIC_URL must be the address at which people reach this service.")
+    _problems.append(
+        "PUBLIC_URL must be the address of this service, such as https://health.example.org."
+    )
 
 # Database ------------------------------------------------------------------------------------
 
-DB_HOST = text("DB_HOST")
+DB_HOST = _text("DB_HOST")
 EMBEDDED_DATABASE = not DB_HOST
 if SERVING and EMBEDDED_DATABASE and not LOCAL:
-    problems.append("DB_HOST must name the PostgreSQL server.")
-DB_SSLMODE = choice(
+    _problems.append("DB_HOST must name the PostgreSQL server.")
+DB_SSLMODE = _choice(
     "DB_SSLMODE",
     "prefer",
     ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
 )
-DB_POOL_SIZE = number("DB_POOL_SIZE", 16, 1, 1000)
+DB_POOL_SIZE = _number("DB_POOL_SIZE", 16, 1, 1000)
 
 
-def database(host: str) -> dict[str, Any]:
+def _database(host: str) -> dict[str, Any]:
     return {
         "ENGINE": "myhealth.postgresql",
         "HOST": host,
-        "PORT": number("DB_PORT", 5432, 1, 65535),
-        "USER": text("DB_USER", "postgres"),
-        "PASSWORD": text("DB_PASSWORD"),
-        "NAME": text("DB_NAME", "myhealth"),
+        "PORT": _number("DB_PORT", 5432, 1, 65535),
+        "USER": _text("DB_USER", "postgres"),
+        "PASSWORD": _text("DB_PASSWORD"),
+        "NAME": _text("DB_NAME", "myhealth"),
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "sslmode": "disable" if EMBEDDED_DATABASE else DB_SSLMODE,
             "connect_timeout": 5,
             "application_name": f"myhealth-{SERVICE or 'command'}",
-            # The short reconnecting keeps pauses between tries short, however long the database
-            # was away: each request that comes begins anew.
+            # A short timeout keeps the pauses between attempts short, however long the database
+            # has been away: each new request starts over.
             "pool": {
                 "min_size": 1,
                 "max_size": DB_POOL_SIZE,
@@ -192,36 +196,37 @@ def database(host: str) -> dict[str, Any]:
     }
 
 
-DATABASES = {"default": database(DB_HOST)}
-if text("DB_REPLICA_HOST"):
+DATABASES = {"default": _database(DB_HOST)}
+if _text("DB_REPLICA_HOST"):
     DATABASES["replica"] = {
-        **database(text("DB_REPLICA_HOST")),
+        **_database(_text("DB_REPLICA_HOST")),
         "TEST": {"MIRROR": "default"},
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Oura and the collector ----------------------------------------------------------------------
 
-OURA_API_KEY = text("OURA_API_KEY")
-OURA_USER = text("OURA_USER")
-OURA_API_URL = url("OURA_API_URL", "https://api.ouraring.com")
-OURA_CLIENT_ID = text("OURA_CLIENT_ID")
-OURA_CLIENT_SECRET = text("OURA_CLIENT_SECRET")
-OURA_OAUTH_DISCOVERY_URL = url(
+OURA_API_KEY = _text("OURA_API_KEY")
+OURA_USER = _text("OURA_USER")
+OURA_API_URL = _url("OURA_API_URL", "https://api.ouraring.com")
+OURA_CLIENT_ID = _text("OURA_CLIENT_ID")
+OURA_CLIENT_SECRET = _text("OURA_CLIENT_SECRET")
+OURA_OAUTH_DISCOVERY_URL = _url(
     "OURA_OAUTH_DISCOVERY_URL",
     "https://moi.ouraring.com/oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration",
 )
-OURA_AUTHORIZE_URL = url("OURA_AUTHORIZE_URL", "")
-OURA_TOKEN_URL = url("OURA_TOKEN_URL", "")
-OURA_REVOKE_URL = url("OURA_REVOKE_URL", "")
-# In five minutes, over all people of the application: what Oura publishes.
-OURA_REQUEST_LIMIT = number("OURA_REQUEST_LIMIT", 5000, 20, 1_000_000)
-TOKEN_ENCRYPTION_KEYS = listed("TOKEN_ENCRYPTION_KEYS")
+OURA_AUTHORIZE_URL = _url("OURA_AUTHORIZE_URL", "")
+OURA_TOKEN_URL = _url("OURA_TOKEN_URL", "")
+OURA_REVOKE_URL = _url("OURA_REVOKE_URL", "")
+# Requests in five minutes for all people of the application, as Oura documents it.
+OURA_REQUEST_LIMIT = _number("OURA_REQUEST_LIMIT", 5000, 20, 1_000_000)
+TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
 if OURA_CLIENT_ID and not OURA_CLIENT_SECRET:
-    problems.append("OURA_CLIENT_SECRET must be set beside OURA_CLIENT_ID.")
+    _problems.append("OURA_CLIENT_SECRET must be set if OURA_CLIENT_ID is set.")
 if OURA_CLIENT_ID and not TOKEN_ENCRYPTION_KEYS:
-    problems.append(
-        "TOKEN_ENCRYPTION_KEYS must hold a key to connect Oura accounts; make one with: python3 -c "
+    _problems.append(
+        "TOKEN_ENCRYPTION_KEYS must contain a key if OURA_CLIENT_ID is set; "
+        "create one with: python3 -c "
         '"import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
     )
 for key in TOKEN_ENCRYPTION_KEYS:
@@ -229,35 +234,35 @@ for key in TOKEN_ENCRYPTION_KEYS:
         if len(base64.urlsafe_b64decode(key)) != 32:
             raise ValueError
     except ValueError:
-        problems.append("TOKEN_ENCRYPTION_KEYS must be 32 bytes each, in URL-safe base64.")
+        _problems.append("TOKEN_ENCRYPTION_KEYS must be keys of 32 bytes each, in URL-safe base64.")
         break
-COLLECTOR_THREADS = number("COLLECTOR_THREADS", 8, 1, 64)
-PROCESSOR_URL = url(
+COLLECTOR_THREADS = _number("COLLECTOR_THREADS", 8, 1, 64)
+PROCESSOR_URL = _url(
     "PROCESSOR_URL", f"http://127.0.0.1:{PROCESSOR_PORT}" if LOCAL or SERVING else ""
 )
-INGEST_TOKENS = listed("INGEST_TOKENS")
-CONTROL_TOKENS = listed("CONTROL_TOKENS")
+INGEST_TOKENS = _list("INGEST_TOKENS")
+CONTROL_TOKENS = _list("CONTROL_TOKENS")
 if SERVICE == "processor" and not INGEST_TOKENS:
-    problems.append("INGEST_TOKENS must hold at least one token for those who send documents.")
+    _problems.append("INGEST_TOKENS must contain at least one token, which the collector sends.")
 for name, tokens in (("INGEST_TOKENS", INGEST_TOKENS), ("CONTROL_TOKENS", CONTROL_TOKENS)):
     if SERVING and any(len(token) < 16 for token in tokens):
-        problems.append(f"{name} must be at least 16 characters each.")
+        _problems.append(f"{name} must be tokens of at least 16 characters each.")
 if set(INGEST_TOKENS) & set(CONTROL_TOKENS):
-    problems.append("CONTROL_TOKENS must differ from INGEST_TOKENS.")
-COLLECTOR_TIMEOUT = number("COLLECTOR_TIMEOUT", 30, 1, 600)
-METRICS_TOKEN = text("METRICS_TOKEN")
-METRICS_TEXTFILE = text("METRICS_TEXTFILE")
-PUSHGATEWAY_URL = url("PUSHGATEWAY_URL", "")
+    _problems.append("CONTROL_TOKENS must differ from INGEST_TOKENS.")
+COLLECTOR_TIMEOUT = _number("COLLECTOR_TIMEOUT", 30, 1, 600)
+METRICS_TOKEN = _text("METRICS_TOKEN")
+METRICS_TEXTFILE = _text("METRICS_TEXTFILE")
+PUSHGATEWAY_URL = _url("PUSHGATEWAY_URL", "")
 
-SANDBOX_DAYS = number("SANDBOX_DAYS", 400, 1, 10_000)
-SANDBOX_SEED = text("SANDBOX_SEED", "myhealth")
-SANDBOX_PAGE_SIZE = number("SANDBOX_PAGE_SIZE", 1000, 1, 10_000)
+SANDBOX_DAYS = _number("SANDBOX_DAYS", 400, 1, 10_000)
+SANDBOX_SEED = _text("SANDBOX_SEED", "myhealth")
+SANDBOX_PAGE_SIZE = _number("SANDBOX_PAGE_SIZE", 1000, 1, 10_000)
 SANDBOX_TODAY: date | None = None
-if text("SANDBOX_TODAY"):
+if _text("SANDBOX_TODAY"):
     try:
-        SANDBOX_TODAY = date.fromisoformat(text("SANDBOX_TODAY"))
+        SANDBOX_TODAY = date.fromisoformat(_text("SANDBOX_TODAY"))
     except ValueError:
-        problems.append("SANDBOX_TODAY must be a date, YYYY-MM-DD.")
+        _problems.append("SANDBOX_TODAY must be a date, YYYY-MM-DD.")
 
 # Applications and middleware -----------------------------------------------------------------
 
@@ -281,15 +286,15 @@ INSTALLED_APPS = [
     "ingest",
     "dashboard",
     "oura",
-    *(["sandbox"] if HAS_SANDBOX else []),
+    *(["sandbox"] if _HAS_SANDBOX else []),
 ]
-COMMON_MIDDLEWARE = [
+_COMMON_MIDDLEWARE = [
     "myhealth.requests.RequestMiddleware",
     "myhealth.requests.ProbeMiddleware",
     "myhealth.requests.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
 ]
-PEOPLE_MIDDLEWARE = [
+_BROWSER_MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "myhealth.loopback.LoopbackMiddleware",
@@ -302,16 +307,16 @@ PEOPLE_MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 MIDDLEWARE = [
-    *COMMON_MIDDLEWARE,
-    # Only programs talk to the processor and the sandbox: no sessions, cookies or pages there.
+    *_COMMON_MIDDLEWARE,
+    # Only programs use the processor and the sandbox, without sessions, cookies or pages.
     *(
-        PEOPLE_MIDDLEWARE
+        _BROWSER_MIDDLEWARE
         if SERVICE in ("", "api")
         else ["django.middleware.common.CommonMiddleware"]
     ),
 ]
 if SERVICE in ("processor", "sandbox"):
-    # The admin is installed for its tables; only the API process serves it.
+    # The admin site is installed for its tables; only the API serves it.
     SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410", "axes.W002"]
 ROOT_URLCONF = f"myhealth.urls.{SERVICE or 'api'}"
 WSGI_APPLICATION = "myhealth.wsgi.application"
@@ -330,14 +335,14 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "static/"
-# Only an image collects them; elsewhere they are served from where they lie.
-STATIC_ROOT = text("STATIC_ROOT") or None
+# Static files are collected only in an image, and served from their apps elsewhere.
+STATIC_ROOT = _text("STATIC_ROOT") or None
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en"
 USE_TZ = True
-TIME_ZONE = text("TIME_ZONE", "UTC")
+TIME_ZONE = _text("TIME_ZONE", "UTC")
 if TIME_ZONE not in zoneinfo.available_timezones():
-    problems.append("TIME_ZONE must be an IANA name, such as Europe/Berlin.")
+    _problems.append("TIME_ZONE must be an IANA name, such as Europe/Berlin.")
     TIME_ZONE = "UTC"
 
 # Accounts, sessions, tokens ------------------------------------------------------------------
@@ -360,9 +365,9 @@ LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
 
-JWT_SECRETS = listed("JWT_SECRET")
+JWT_SECRETS = _list("JWT_SECRET")
 if SERVICE == "api" and (not JWT_SECRETS or any(len(key.encode()) < 32 for key in JWT_SECRETS)):
-    problems.append("JWT_SECRET must be at least 32 bytes (several: comma-separated, each).")
+    _problems.append("JWT_SECRET must be at least 32 random bytes (each, if separated by commas).")
 JWT_SECRETS = JWT_SECRETS or [SECRET_KEY]
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
@@ -371,49 +376,48 @@ SIMPLE_JWT = {
 }
 
 TRUSTED_PROXIES = []
-for part in listed("TRUSTED_PROXIES"):
+for part in _list("TRUSTED_PROXIES"):
     try:
         TRUSTED_PROXIES.append(ipaddress.ip_network(part, strict=False))
     except ValueError:
-        problems.append("TRUSTED_PROXIES must be addresses or networks, such as 10.0.0.0/8.")
-AXES_FAILURE_LIMIT = "accounts.lockout.limit"
+        _problems.append("TRUSTED_PROXIES must be addresses or networks, such as 10.0.0.0/8.")
+AXES_FAILURE_LIMIT = "accounts.lockout.failure_limit"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "myhealth.requests.client_address"
 AXES_USERNAME_CALLABLE = "accounts.lockout.username"
-AXES_LOCKOUT_CALLABLE = "accounts.lockout.answer"
-AXES_CLIENT_STR_CALLABLE = "accounts.lockout.client"
+AXES_LOCKOUT_CALLABLE = "accounts.lockout.lockout_response"
+AXES_CLIENT_STR_CALLABLE = "accounts.lockout.client_label"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_SENSITIVE_PARAMETERS = ["csrfmiddlewaretoken"]
 
-SECURE_TRANSPORT = PUBLIC_URL.startswith("https://")
-if SERVICE == "api" and not SECURE_TRANSPORT and not LOCAL and PUBLIC_URL:
-    problems.append("PUBLIC_URL must begin with https:// in production.")
+if SERVICE == "api" and not LOCAL and PUBLIC_URL and not PUBLIC_URL.startswith("https://"):
+    _problems.append("PUBLIC_URL must start with https:// in production.")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_TRUSTED_ORIGINS = origins("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = _origins("CSRF_TRUSTED_ORIGINS")
 CSRF_FAILURE_VIEW = "accounts.pages.expired"
 SECURE_HSTS_SECONDS = 0 if LOCAL else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
 SECURE_SSL_REDIRECT = SERVICE in ("", "api") and not LOCAL
-# Believed only of TRUSTED_PROXIES: myhealth.requests.ProxyMiddleware takes it from all others.
+# myhealth.requests.ProxyMiddleware removes this header unless TRUSTED_PROXIES sent it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-CORS_ALLOWED_ORIGINS = origins("CORS_ALLOWED_ORIGINS")
+CORS_ALLOWED_ORIGINS = _origins("CORS_ALLOWED_ORIGINS")
 CORS_EXPOSE_HEADERS = ["ETag", "X-Request-ID", "Retry-After"]
 try:
-    vars().update(env.email_url_config(text("EMAIL_URL", "consolemail://")))
+    vars().update(_env.email_url_config(_text("EMAIL_URL", "consolemail://")))
 except (ValueError, KeyError, ImproperlyConfigured):
-    problems.append("EMAIL_URL must be as in smtp+tls://user:password@host:587.")
+    _problems.append("EMAIL_URL must have the form smtp+tls://user:password@host:587.")
 
 # API -----------------------------------------------------------------------------------------
 
-# The largest request is 10 MiB of documents; ingest answers 413 beyond it by itself.
+# The largest request is 10 MiB of documents; ingest itself answers 413 to larger ones.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -432,7 +436,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "myhealth",
-    "DESCRIPTION": "What a person's Oura ring knows of their days.",
+    "DESCRIPTION": "A person's sleep, activity and readiness, as their Oura ring measures them.",
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -444,14 +448,14 @@ SPECTACULAR_SETTINGS = {
 
 # Logs and metrics ----------------------------------------------------------------------------
 
-LOG_LEVEL = choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
-LOG_FORMAT = choice("LOG_FORMAT", "json", ("json", "text"))
+LOG_LEVEL = _choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
+LOG_FORMAT = _choice("LOG_FORMAT", "json", ("json", "text"))
 LOGGING = logging_config(level=LOG_LEVEL, style=LOG_FORMAT)
 LOGGING_CONFIG = "myhealth.logs.configure"
 PROMETHEUS_EXPORT_MIGRATIONS = False
 
-if problems:
+if _problems:
     raise ImproperlyConfigured(
-        "myhealth can't start. Please mend these settings:\n"
-        + "\n".join(f"  - {problem}" for problem in problems)
+        "myhealth can't start. Fix these settings:\n"
+        + "\n".join(f"  - {problem}" for problem in _problems)
     )

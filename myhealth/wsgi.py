@@ -11,12 +11,12 @@ try:
     from django.conf import settings
 
     if not settings.SERVING:
-        raise ImproperlyConfigured("SERVICE must say what to serve: api, processor or sandbox.")
+        raise ImproperlyConfigured("SERVICE must name what to serve: api, processor or sandbox.")
     application = get_wsgi_application()
-    # Imports all views; what is there now stays, so the collector need not look at it again.
+    # Import all views now, and keep what is in memory out of later garbage collections.
     get_resolver().check()
     gc.collect()
     gc.freeze()
 except ImproperlyConfigured as problem:
-    # A trace would bury the one message that helps.
+    # A traceback would hide the message, which says what to do.
     sys.exit(str(problem))

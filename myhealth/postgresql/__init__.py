@@ -1,1 +1,1 @@
-"""PostgreSQL, started or joined on the first connection where none is configured."""
+"""Django's PostgreSQL backend, which starts the embedded server if no other is configured."""

@@ -8,14 +8,14 @@ from myhealth.prometheus import observe_query
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
-    """Django's PostgreSQL backend that finds the embedded server by itself.
+    """Django's PostgreSQL backend, which starts or joins the embedded server.
 
-    Joining waits for the first connection, so commands that need no database start none.
+    This happens at the first connection: commands that need no database don't start it.
     """
 
     def get_connection_params(self) -> dict[str, Any]:
         if settings.EMBEDDED_DATABASE:
-            self.settings_dict.update(embedded_server())
+            self.settings_dict.update(_embedded_server())
         params: dict[str, Any] = super().get_connection_params()
         return params
 
@@ -25,15 +25,15 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
             self.execute_wrappers.append(observe_query)
 
 
-def embedded_server() -> dict[str, Any]:
-    """Where the embedded server answers, as settings; ServerMissing where there can't be one."""
+def _embedded_server() -> dict[str, Any]:
+    """Return the embedded server's address as database settings. Raises ServerMissing."""
     try:
         from myhealth.local import embedded
         from myhealth.local.server import EmbeddedError
     except ModuleNotFoundError as error:
         if error.name not in ("myhealth.local", "myhealth.local.embedded"):
             raise
-        # As in the production image, which has no server of its own.
+        # The production image has no embedded server.
         raise ServerMissing("DB_HOST must name the PostgreSQL server.") from error
     try:
         server = embedded.join(settings.VAR_DIR)

@@ -1,7 +1,7 @@
-"""What can be wrong with the database before it is asked anything."""
+"""Errors before the first connection to the database."""
 
 from django.db import OperationalError
 
 
 class ServerMissing(OperationalError):
-    """There is no PostgreSQL to connect to; the message is a sentence that says what to do."""
+    """There is no PostgreSQL to connect to; the message says what to do."""

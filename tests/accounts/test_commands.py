@@ -13,7 +13,7 @@ def ensure(capsys, monkeypatch, *arguments, password="first password"):
 
 
 def test_an_account_is_made_once(capsys, monkeypatch):
-    assert ensure(capsys, monkeypatch, "demo") == "made"
+    assert ensure(capsys, monkeypatch, "demo") == "created"
     assert ensure(capsys, monkeypatch, "demo") == "same password"
     user = User.objects.get()
     assert (user.username, user.is_staff, user.is_superuser) == ("demo", True, True)

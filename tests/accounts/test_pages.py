@@ -36,7 +36,7 @@ def test_a_locked_out_person_gets_a_page_that_says_when(browser, ana):
     answer = sign_in(browser, PASSWORDS["ana"])
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
-    assert "try again in 15 minutes" in answer.content.decode()
+    assert "Try again in 15 minutes" in answer.content.decode()
 
 
 def test_signing_in_leads_to_no_other_site(browser, ana):

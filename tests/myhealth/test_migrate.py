@@ -26,8 +26,8 @@ def test_migrating_an_old_database_says_what_to_do(old, options):
     with pytest.raises(CommandError) as refused:
         call_command("migrate", "--noinput", *options)
     assert str(refused.value) == (
-        "This database was made by a version before 0.1.0, which can't be upgraded: "
-        "delete the folder var/ (or make an empty database) and collect again."
+        "This database was created by a version before 0.1.0 and can't be upgraded: "
+        "delete the folder var/ (or create an empty database), and collect the data again."
     )
 
 

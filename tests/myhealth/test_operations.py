@@ -128,5 +128,5 @@ def test_plain_http_is_redirected_to_https(behind_tls):
 def test_a_failed_request_is_logged_without_its_path():
     record = logging.makeLogRecord({"msg": "%s: %s", "args": ("Oops", "/api/v1/people/ana")})
     record.exc_info = (ValueError, ValueError("x"), None)
-    assert logs.Unhandled().filter(record)
+    assert logs.UnhandledErrorFilter().filter(record)
     assert record.getMessage() == "unhandled error"

@@ -1,4 +1,4 @@
-"""`manage.py ensure_user NAME`: an account that is there, for set-ups that run by themselves."""
+"""`manage.py ensure_user NAME`: create an account unless it exists, for unattended set-ups."""
 
 import os
 from argparse import ArgumentParser
@@ -11,18 +11,21 @@ from accounts.models import User
 
 class Command(BaseCommand):
     help = (
-        "Make sure that an account exists, able to use the admin. A new one gets the password in "
-        "the environment variable PASSWORD."
+        "Create an account that may use the admin site, unless it exists. Its password is taken "
+        "from the environment variable PASSWORD."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")
         parser.add_argument(
-            "--reset", action="store_true", help="give an existing account this password, too"
+            "--reset", action="store_true", help="set the password of an existing account, too"
         )
 
     def handle(self, *args: Any, name: str, reset: bool, **options: Any) -> None:
-        """Print whether PASSWORD is the account's password. Raises CommandError without one."""
+        """Create the account, and print whether PASSWORD is its password.
+
+        Raises CommandError if PASSWORD is not set.
+        """
         password = os.environ.get("PASSWORD")
         if not password:
             raise CommandError("PASSWORD must be set in the environment.")
@@ -30,7 +33,7 @@ class Command(BaseCommand):
             user = User.objects.get_by_natural_key(name)
         except User.DoesNotExist:
             User.objects.create_superuser(name, password=password)
-            self.stdout.write("made")
+            self.stdout.write("created")
             return
         if user.check_password(password):
             self.stdout.write("same password")

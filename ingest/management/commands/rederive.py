@@ -8,7 +8,7 @@ from ingest.models import METRIC_MODELS
 from ingest.people import find_user_id
 from ingest.rederive import DayCounts, RefusedDay, rederive
 from metrics import TYPES
-from myhealth.errors import Invalid, sentence
+from myhealth.errors import Invalid, join_messages
 
 log = structlog.get_logger("ingest.rederive")
 
@@ -85,7 +85,7 @@ def _user_id(name: str | None) -> int | None:
     try:
         return find_user_id(name) if name is not None else None
     except Invalid as error:
-        raise CommandError(sentence(error.errors), returncode=2) from None
+        raise CommandError(join_messages(error.errors), returncode=2) from None
 
 
 def _to_dict(refused: RefusedDay) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _describe_counts(counts: DayCounts) -> str:
 
 def _describe_refused(counts: dict[str, DayCounts], refused: list[RefusedDay]) -> str:
     lines = [
-        f"{each.type} {each.day}, person {each.user_id}: {sentence(each.errors)}"
+        f"{each.type} {each.day}, person {each.user_id}: {join_messages(each.errors)}"
         for each in refused
     ]
     more = sum(each.refused for each in counts.values()) - len(lines)

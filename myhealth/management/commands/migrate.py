@@ -1,4 +1,4 @@
-"""`manage.py migrate`: Django's own, after a look whether this database can be upgraded."""
+"""`manage.py migrate`: Django's command, which first checks that the database can be upgraded."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.core.management.commands import migrate
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
-# What only versions before 0.1.0 have: an app with migrations, and a table.
+# Only versions before 0.1.0 have this table, or migrations in this app.
 _OLD_APP, _OLD_TABLE = "dashboard", "readings"
 
 
@@ -18,7 +18,7 @@ class Command(migrate.Command):
         is_old = any(app == _OLD_APP for app, _ in applied)
         if is_old or _OLD_TABLE in connection.introspection.table_names():
             raise CommandError(
-                "This database was made by a version before 0.1.0, which can't be upgraded: "
-                "delete the folder var/ (or make an empty database) and collect again."
+                "This database was created by a version before 0.1.0 and can't be upgraded: "
+                "delete the folder var/ (or create an empty database), and collect the data again."
             )
         super().handle(*args, **options)
