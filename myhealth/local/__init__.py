@@ -1,1 +1,1 @@
-"""What `make run` needs to have everything on one machine; no part of the production image."""
+"""What `make run` uses to run everything on one machine; not part of the production image."""

@@ -1,27 +1,30 @@
-"""Backups of the embedded database: written, and restored."""
+"""Back up and restore the embedded database."""
 
 import os
 import time
 from pathlib import Path
 
-from myhealth.local.client import client, sql
+from myhealth.local.client import run_client, run_sql
 from myhealth.local.embedded import join
 from myhealth.local.places import locate
-from myhealth.local.server import NAME, Connection, EmbeddedError, Server
+from myhealth.local.server import NAME, ConnectionInfo, EmbeddedError, Server
 
 
 def backup(var: Path, file: Path | None = None) -> Path:
-    """Write the database to one file, by default a new one under `var/backups/`; its path."""
+    """Write the database to a file, by default a new one in `var/backups/`, and return its path.
+
+    Raises EmbeddedError.
+    """
     connection = join(var)
     if file is None:
         (var / "backups").mkdir(mode=0o700, exist_ok=True)
         file = var / "backups" / time.strftime("myhealth-%Y%m%d-%H%M%S.dump")
     if not file.absolute().parent.is_dir():
-        raise EmbeddedError(f"{file.parent} is no folder: make it, or name another FILE.")
+        raise EmbeddedError(f"There is no folder {file.parent}: create it, or choose another FILE.")
     new = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         new.touch(mode=0o600)
-        client(locate(var), connection, "pg_dump", "-Fc", "-f", str(new.absolute()), "-d", NAME)
+        run_client(locate(var), connection, "pg_dump", "-Fc", "-f", str(new.absolute()), "-d", NAME)
         new.replace(file)
     finally:
         new.unlink(missing_ok=True)
@@ -29,38 +32,39 @@ def backup(var: Path, file: Path | None = None) -> Path:
 
 
 def restore(var: Path, file: Path | None = None) -> Path:
-    """Replace the database by a backup, by default the newest under `var/backups/`; its path.
+    """Replace the database by a backup, by default the newest in `var/backups/`; return its path.
 
-    The backup is read into a database beside the present one, which is given up only when all
-    of it has arrived. Who is connected loses the connection and finds the restored database.
+    The backup is restored into a new database, which replaces the present one only when it is
+    complete. Open connections are closed, and new ones reach the restored database.
+    Raises EmbeddedError.
     """
     backups = sorted((var / "backups").glob("*.dump"))
     if file is None and not backups:
-        raise EmbeddedError(f"There is no backup in {var / 'backups'}: name one with FILE=….")
+        raise EmbeddedError(f"There is no backup in {var / 'backups'}: choose one with FILE=….")
     file = file or backups[-1]
     if not file.is_file():
-        raise EmbeddedError(f"There is no file {file}: name a backup with FILE=….")
+        raise EmbeddedError(f"The file {file} does not exist: choose a backup with FILE=….")
     connection, server = join(var), locate(var)
     new, old = f"{NAME}_new", f"{NAME}_old"
-    sql(server, connection, f"DROP DATABASE IF EXISTS {new}", f"CREATE DATABASE {new}")
+    run_sql(server, connection, f"DROP DATABASE IF EXISTS {new}", f"CREATE DATABASE {new}")
     try:
-        client(
+        run_client(
             *(server, connection, "pg_restore", "--exit-on-error", "--no-owner", "-d", new),
             str(file.absolute()),
         )
     except EmbeddedError as error:
-        sql(server, connection, f"DROP DATABASE {new}")
-        raise EmbeddedError(f"{file} was not restored, nothing has changed: {error}") from error
-    exchange(server, connection, new, old)
+        run_sql(server, connection, f"DROP DATABASE {new}")
+        raise EmbeddedError(f"Nothing has changed: {file} can't be restored: {error}") from error
+    _swap_databases(server, connection, new, old)
     return file
 
 
-def exchange(server: Server, connection: Connection, new: str, old: str) -> None:
-    sql(server, connection, f"DROP DATABASE IF EXISTS {old} WITH (FORCE)")
-    # A database in use can't be renamed, and pools connect again at once.
-    sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS false")
+def _swap_databases(server: Server, connection: ConnectionInfo, new: str, old: str) -> None:
+    run_sql(server, connection, f"DROP DATABASE IF EXISTS {old} WITH (FORCE)")
+    # A database in use can't be renamed, and connection pools reconnect at once.
+    run_sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS false")
     try:
-        sql(
+        run_sql(
             server,
             connection,
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
@@ -71,7 +75,7 @@ def exchange(server: Server, connection: Connection, new: str, old: str) -> None
             "COMMIT",
         )
     except BaseException:
-        # Whoever interrupts this must not find the database closed.
-        sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS true")
+        # An interrupted swap must not leave the database closed.
+        run_sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS true")
         raise
-    sql(server, connection, f"DROP DATABASE {old}")
+    run_sql(server, connection, f"DROP DATABASE {old}")

@@ -1,44 +1,48 @@
-"""PostgreSQL's client programs, run against a server that runs."""
+"""PostgreSQL's client programs."""
 
 import subprocess
 
-from myhealth.local.processes import environment, last_line
-from myhealth.local.server import NAME, Connection, EmbeddedError, Server
+from myhealth.local.processes import clean_environment, last_line
+from myhealth.local.server import NAME, ConnectionInfo, EmbeddedError, Server
 
 
-def client(server: Server, connection: Connection, program: str, *arguments: str) -> str:
-    """Run one of PostgreSQL's client programs against the running server."""
+def run_client(server: Server, connection: ConnectionInfo, program: str, *arguments: str) -> str:
+    """Run a client program against the running server, and return its output.
+
+    Raises EmbeddedError.
+    """
     access = {
         "PGHOST": connection.host,
         "PGPORT": str(connection.port),
         "PGUSER": connection.user,
         "PGPASSWORD": connection.password,
     }
-    done = subprocess.run(
+    result = subprocess.run(
         server.command(program, *arguments),
-        env=environment() | access,
+        env=clean_environment() | access,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         errors="replace",
     )
-    if done.returncode:
-        raise EmbeddedError(f"{program} failed: {last_line(done.stderr)}")
-    return done.stdout.strip()
+    if result.returncode:
+        raise EmbeddedError(f"{program} failed: {last_line(result.stderr)}")
+    return result.stdout.strip()
 
 
-def sql(server: Server, connection: Connection, *statements: str) -> str:
+def run_sql(server: Server, connection: ConnectionInfo, *statements: str) -> str:
+    """Run SQL statements one after the other in the maintenance database."""
     commands = [part for statement in statements for part in ("-c", statement)]
-    return client(
+    return run_client(
         server, connection, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "postgres", *commands
     )
 
 
-def create_database(server: Server, connection: Connection) -> None:
-    """Make the database unless it is there; one that a killed restore closed is opened again."""
+def ensure_database(server: Server, connection: ConnectionInfo) -> None:
+    """Create the database unless it exists, and reopen one that a killed restore has closed."""
     query = f"SELECT datallowconn FROM pg_database WHERE datname = '{NAME}'"
-    known = sql(server, connection, query)
-    if not known:
-        sql(server, connection, f"CREATE DATABASE {NAME}")
-    elif known == "f":
-        sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS true")
+    allows_connections = run_sql(server, connection, query)
+    if not allows_connections:
+        run_sql(server, connection, f"CREATE DATABASE {NAME}")
+    elif allows_connections == "f":
+        run_sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS true")

@@ -1,4 +1,4 @@
-"""Files that several processes use: locks, the state of the server, what only its owner reads."""
+"""Files that several processes share: locks, the server's state, and private files."""
 
 import contextlib
 import fcntl
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 
-def take(path: Path, how: int) -> int:
-    """Open a lock file, lock it, and return its descriptor: closing that gives the lock back."""
+def lock_file(path: Path, operation: int) -> int:
+    """Open and lock a file, and return its descriptor. Closing that releases the lock."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, how)
+        fcntl.flock(descriptor, operation)
     except BaseException:
         os.close(descriptor)
         raise
@@ -23,7 +23,8 @@ def take(path: Path, how: int) -> int:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    descriptor = take(path, fcntl.LOCK_EX)
+    """Hold an exclusive lock on a file."""
+    descriptor = lock_file(path, fcntl.LOCK_EX)
     try:
         yield
     finally:
@@ -31,6 +32,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def read_state(var: Path) -> dict[str, Any]:
+    """Return the state of the server: `port`, `password`, `ready` and `problem`."""
     state = {"port": 0, "password": "", "ready": False, "problem": ""}
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
         state |= json.loads((var / "postgres.json").read_text())
@@ -42,7 +44,7 @@ def write_state(var: Path, **changes: Any) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
+    """Write a file atomically that only its owner can read."""
     new = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     with contextlib.suppress(FileNotFoundError):
         new.unlink()
@@ -53,7 +55,7 @@ def write_private(path: Path, text: str) -> None:
     finally:
         os.close(descriptor)
     if os.geteuid() == 0:
-        # Root in somebody's folder must not lock them out of it.
+        # Files that root writes into a user's folder must stay readable for that user.
         folder = path.parent.stat()
         os.chown(new, folder.st_uid, folder.st_gid)
     new.replace(path)

@@ -1,4 +1,4 @@
-"""Secrets of a laptop: generated once, kept in `var/local.env`, read by the settings."""
+"""Secrets for local use: generated once, stored in `var/local.env`, read by the settings."""
 
 import base64
 import contextlib
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from myhealth.local.files import write_private
 
-# No letter that another looks like: people type it from a terminal.
-LEGIBLE = "abcdefghijkmnpqrstuvwxyz23456789"
+# Without characters that look alike, since people type passwords from the terminal.
+_CHARACTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
-def password() -> str:
-    return "-".join("".join(secrets.choice(LEGIBLE) for _ in range(4)) for _ in range(4))
+def _generate_password() -> str:
+    return "-".join("".join(secrets.choice(_CHARACTERS) for _ in range(4)) for _ in range(4))
 
 
 GENERATED: dict[str, Callable[[], str]] = {
@@ -23,13 +23,13 @@ GENERATED: dict[str, Callable[[], str]] = {
     "INGEST_TOKENS": lambda: secrets.token_urlsafe(32),
     "CONTROL_TOKENS": lambda: secrets.token_urlsafe(32),
     "TOKEN_ENCRYPTION_KEYS": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-    "DEMO_PASSWORD": password,
-    "OURA_USER_PASSWORD": password,
+    "DEMO_PASSWORD": _generate_password,
+    "OURA_USER_PASSWORD": _generate_password,
 }
 
 
 def ensure(var: Path) -> None:
-    """Write what `var/local.env` lacks of generated settings; what it has stays as it is."""
+    """Add missing settings to `var/local.env`, and leave the others as they are."""
     path = var / "local.env"
     text = ""
     with contextlib.suppress(FileNotFoundError):

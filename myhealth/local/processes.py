@@ -1,4 +1,4 @@
-"""What we know of processes: their environment, their command lines, their ends."""
+"""Helpers for processes: their environment, command line, output and end."""
 
 import contextlib
 import ctypes
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def environment() -> dict[str, str]:
-    # PGDATA, PGPORT and the like of the person's shell must not reach our server.
+def clean_environment() -> dict[str, str]:
+    """Return an environment without PGDATA, PGPORT and the like, which could reach our server."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
@@ -19,16 +19,18 @@ def last_line(text: str) -> str:
     return (text.strip().splitlines() or ["no reason given"])[-1]
 
 
-def wait_until(happened: Callable[[], object], seconds: float) -> bool:
+def wait_until(condition: Callable[[], object], seconds: float) -> bool:
+    """Wait until the condition is true, and return whether it became so in time."""
     deadline = time.monotonic() + seconds
-    while not happened():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
 
 
-def command_of(pid: int) -> str:
+def command_line(pid: int) -> str:
+    """Return the command line of a process, or "" if there is no such process."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
@@ -37,8 +39,8 @@ def command_of(pid: int) -> str:
     return subprocess.run(command, capture_output=True, text=True).stdout
 
 
-def die_with_parent(how: int) -> None:
+def die_with_parent(signal_number: int) -> None:
     """Have the kernel send this process a signal when its parent ends (Linux only)."""
     if sys.platform == "linux":
         set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, how)
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal_number)

@@ -1,11 +1,11 @@
-"""One PostgreSQL: where it answers, where it is, whom it runs as, and how it is told to."""
+"""The address of the embedded PostgreSQL, its folders, and the user it runs as."""
 
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from myhealth.local.processes import environment, last_line
+from myhealth.local.processes import clean_environment, last_line
 
 MAJOR = "18"
 HOST, USER, NAME = "127.0.0.1", "postgres", "myhealth"
@@ -13,12 +13,12 @@ STOP_SECONDS = 10.0
 
 
 class EmbeddedError(Exception):
-    """The embedded database can't be used; the message is a sentence that says what to do."""
+    """The embedded database can't be used; the message says what to do."""
 
 
 @dataclass(frozen=True)
-class Connection:
-    """Where the database answers, and with what password."""
+class ConnectionInfo:
+    """The address, user and password of the database."""
 
     host: str
     port: int
@@ -29,18 +29,18 @@ class Connection:
 
 @dataclass(frozen=True)
 class Owner:
-    """Whom PostgreSQL runs as when we are root, which it refuses to be."""
+    """The user that PostgreSQL runs as if we are root, as which it refuses to run."""
 
     uid: int
     gid: int
 
-    def privileges(self) -> dict[str, Any]:
+    def process_options(self) -> dict[str, Any]:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 @dataclass(frozen=True)
 class Server:
-    """The places of one PostgreSQL: its binaries, its data, and whom it runs as."""
+    """The folders of the embedded PostgreSQL, and the user it runs as."""
 
     var: Path
     binaries: Path
@@ -50,20 +50,24 @@ class Server:
     def command(self, program: str, *arguments: str) -> list[str]:
         return [str(self.binaries / program), *arguments]
 
-    def privileges(self) -> dict[str, Any]:
-        return self.owner.privileges() if self.owner else {}
+    def process_options(self) -> dict[str, Any]:
+        """Return the options of `subprocess` that run a program as the owner."""
+        return self.owner.process_options() if self.owner else {}
 
     def run(self, program: str, *arguments: str, **options: Any) -> str:
-        """Run one of PostgreSQL's programs as its owner; EmbeddedError with its last words."""
-        done: subprocess.CompletedProcess[str] = subprocess.run(
+        """Run one of PostgreSQL's programs as its owner, and return its output.
+
+        Raises EmbeddedError with the last line of an error message.
+        """
+        result: subprocess.CompletedProcess[str] = subprocess.run(
             self.command(program, *arguments),
             cwd="/",
-            env=environment(),
+            env=clean_environment(),
             capture_output=True,
             text=True,
-            **self.privileges(),
+            **self.process_options(),
             **options,
         )
-        if done.returncode:
-            raise EmbeddedError(f"{program} failed: {last_line(done.stderr)}")
-        return done.stdout
+        if result.returncode:
+            raise EmbeddedError(f"{program} failed: {last_line(result.stderr)}")
+        return result.stdout

@@ -67,8 +67,8 @@ class Machine:
             run.process.kill()
             run.process.wait()
             run.reader.join()
-        wait_until(lambda: not self.var.exists() or not embedded.alive(self.var))
-        shutil.rmtree(places.elsewhere(self.var), ignore_errors=True)
+        wait_until(lambda: not self.var.exists() or not embedded.is_running(self.var))
+        shutil.rmtree(places.fallback_folder(self.var), ignore_errors=True)
 
 
 class Run:

@@ -32,7 +32,7 @@ class Database:
         state = places.locate(self.var).data / "postmaster.pid"
         keeper = psutil.Process(int(state.read_text().split()[0])).parent()
         keeper.terminate()
-        wait_until(lambda: not embedded.alive(self.var))
+        wait_until(lambda: not embedded.is_running(self.var))
 
     @property
     def environment(self):

@@ -43,14 +43,14 @@ def test_a_restore_does_not_mind_who_is_connected(var, tmp_path):
 def test_a_restore_that_is_interrupted_leaves_the_database_open(var, tmp_path, monkeypatch):
     connection = embedded.join(var)
     file = backups.backup(var, tmp_path / "one.dump")
-    run_sql = backups.sql
+    run_sql = backups.run_sql
 
     def interrupted(server, where, *statements):
         if any("pg_terminate_backend" in each for each in statements):
             raise SystemExit(130)
         return run_sql(server, where, *statements)
 
-    monkeypatch.setattr(backups, "sql", interrupted)
+    monkeypatch.setattr(backups, "run_sql", interrupted)
     with pytest.raises(SystemExit):
         backups.restore(var, file)
     assert query(connection) == 1
@@ -61,7 +61,7 @@ def test_a_database_that_a_killed_restore_left_closed_is_opened_at_the_next_star
     with using(var) as user:
         maintenance = dataclasses.replace(user.connection, name="postgres")
         query(maintenance, "ALTER DATABASE myhealth ALLOW_CONNECTIONS false")
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     with using(var) as user:
         assert query(user.connection) == 1
 
@@ -70,7 +70,7 @@ def test_a_file_that_is_no_backup_changes_nothing(var, tmp_path):
     connection = embedded.join(var)
     query(connection, "CREATE TABLE kept AS SELECT 7 AS number")
     (tmp_path / "other").write_text("not a backup")
-    with pytest.raises(EmbeddedError, match="nothing has changed"):
+    with pytest.raises(EmbeddedError, match="Nothing has changed"):
         backups.restore(var, tmp_path / "other")
     assert query(connection, "SELECT number FROM kept") == 7
 

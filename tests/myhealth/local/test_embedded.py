@@ -14,7 +14,7 @@ import pytest
 from django.db import OperationalError, connections
 
 from myhealth.local import embedded
-from myhealth.local.server import Connection, EmbeddedError
+from myhealth.local.server import ConnectionInfo, EmbeddedError
 from tests.myhealth.local.using import (
     User,
     answers,
@@ -57,7 +57,7 @@ def test_it_starts_with_an_empty_database_and_utf_8(var):
 
 def test_it_wants_the_password(var):
     with using(var) as user:
-        stranger = Connection(**{**vars(user.connection), "password": "wrong"})
+        stranger = ConnectionInfo(**{**vars(user.connection), "password": "wrong"})
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             query(stranger)
 
@@ -199,7 +199,7 @@ def test_all_killed_at_once(var):
 def test_a_stale_process_number_of_another_program_is_no_obstacle(var):
     with using(var):
         pass
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     # Of the same user, since PostgreSQL itself sees through other people's processes.
     user = "nobody" if os.geteuid() == 0 else None
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, user=user) as other:
@@ -230,7 +230,7 @@ def test_a_terminated_keeper_stops_its_server_cleanly(var):
 def test_a_taken_port_is_given_up(var):
     with using(var) as user:
         port = user.connection.port
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     with socket.create_server(("127.0.0.1", port)), using(var) as user:
         assert user.connection.port != port
         assert answers(user.connection)
@@ -239,7 +239,7 @@ def test_a_taken_port_is_given_up(var):
 def test_a_lost_password_is_renewed(var):
     with using(var) as user:
         query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     (var / "postgres.json").unlink()
     with using(var) as user:
         assert query(user.connection, "SELECT number FROM kept") == 7
@@ -247,9 +247,9 @@ def test_a_lost_password_is_renewed(var):
 
 def test_a_missing_database_is_made(var):
     with using(var) as user:
-        admin = Connection(**{**vars(user.connection), "name": "postgres"})
+        admin = ConnectionInfo(**{**vars(user.connection), "name": "postgres"})
         query(admin, "DROP DATABASE myhealth")
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     with using(var) as user:
         assert answers(user.connection)
 
@@ -257,16 +257,16 @@ def test_a_missing_database_is_made(var):
 def test_data_of_another_major_version_get_a_sentence(var):
     with using(var):
         pass
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     (data_of(var) / "PG_VERSION").write_text("17\n")
-    with pytest.raises(EmbeddedError, match=r"made by PostgreSQL 17.*make backup"):
+    with pytest.raises(EmbeddedError, match=r"created by PostgreSQL 17.*make backup"):
         embedded.join(var)
 
 
 def test_a_server_that_cannot_start_says_why(var):
     with using(var):
         pass
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     with (data_of(var) / "postgresql.conf").open("a") as file:
         file.write("no_such_setting = on\n")
     with pytest.raises(EmbeddedError, match=r"did not start .*postgres.log.*FATAL"):
@@ -284,17 +284,17 @@ def test_an_interrupted_first_start_is_done_again(var):
 def test_a_database_that_cannot_start_is_one_that_is_away(var, settings):
     with using(var):
         pass
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     (data_of(var) / "PG_VERSION").write_text("17\n")
     settings.EMBEDDED_DATABASE, settings.VAR_DIR = True, var
-    with pytest.raises(OperationalError, match="made by PostgreSQL 17"):
+    with pytest.raises(OperationalError, match="created by PostgreSQL 17"):
         connections["default"].copy().get_connection_params()
 
 
 def test_a_command_without_a_database_says_why_in_a_sentence(var):
     with using(var):
         pass
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     (data_of(var) / "PG_VERSION").write_text("17\n")
     done = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--check"],
@@ -304,4 +304,4 @@ def test_a_command_without_a_database_says_why_in_a_sentence(var):
         text=True,
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "made by PostgreSQL 17" in done.stderr
+    assert "created by PostgreSQL 17" in done.stderr

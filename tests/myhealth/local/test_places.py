@@ -22,7 +22,7 @@ def test_root_in_a_closed_folder_opens_none(closed_var):
     before = [folder.stat().st_mode for folder in folders]
     with using(closed_var) as user:
         assert answers(user.connection)
-        assert data_of(closed_var) == places.elsewhere(closed_var) / "postgres"
+        assert data_of(closed_var) == places.fallback_folder(closed_var) / "postgres"
         query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
     assert [folder.stat().st_mode for folder in folders] == before
     assert str(data_of(closed_var)) in user.said
@@ -34,7 +34,7 @@ def test_root_in_a_closed_folder_opens_none(closed_var):
 def test_deleting_a_closed_folder_is_a_fresh_start(closed_var):
     with using(closed_var) as user:
         query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
-    eventually(lambda: not embedded.alive(closed_var))
+    eventually(lambda: not embedded.is_running(closed_var))
     shutil.rmtree(closed_var)
     with using(closed_var) as user:
         assert query(user.connection, "SELECT to_regclass('kept')") is None
@@ -43,7 +43,7 @@ def test_deleting_a_closed_folder_is_a_fresh_start(closed_var):
 def test_data_follow_when_a_folder_is_closed(var):
     with using(var) as user:
         query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
-    eventually(lambda: not embedded.alive(var))
+    eventually(lambda: not embedded.is_running(var))
     var.parent.chmod(0o700)
     with using(var) as user:
         assert query(user.connection, "SELECT number FROM kept") == 7

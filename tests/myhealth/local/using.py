@@ -13,7 +13,7 @@ import psutil
 import psycopg
 
 from myhealth.local import embedded, places
-from myhealth.local.server import Connection
+from myhealth.local.server import ConnectionInfo
 from tests.processes import ROOT
 
 # Joins, says where, and stays until its standard input is closed.
@@ -44,7 +44,7 @@ class User:
             process_group=0,
         )
         line = self.process.stdout.readline()
-        self.connection = Connection(**json.loads(line)) if line else None
+        self.connection = ConnectionInfo(**json.loads(line)) if line else None
 
     def end(self):
         _, self.said = self.process.communicate(timeout=20)
@@ -104,5 +104,5 @@ def gone(process):
 
 def clean_up(var):
     embedded.leave(var)
-    eventually(lambda: not var.exists() or not embedded.alive(var))
-    shutil.rmtree(places.elsewhere(var), ignore_errors=True)
+    eventually(lambda: not var.exists() or not embedded.is_running(var))
+    shutil.rmtree(places.fallback_folder(var), ignore_errors=True)
