@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run once by PostgreSQL's image, on an empty volume: the services own their database and
-# nothing else, so whoever breaks into one is no superuser.
+# Run once by PostgreSQL's image, on an empty volume. The services own their database and
+# nothing else, so that a compromised service has no superuser.
 set -eu
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'
 \set password `cat "$DB_PASSWORD_FILE"`

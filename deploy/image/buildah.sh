@@ -1,5 +1,5 @@
-# Sourced by the scripts beside it: buildah, on a machine without a container daemon.
-# Variables and not options: old versions look into another store when given options.
+# Sourced by the scripts in this folder: buildah, for machines without a container daemon.
+# Variables instead of options: with options, old versions use another store.
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 
 need() {
@@ -8,7 +8,7 @@ need() {
     done
     [ -n "${missing:-}" ] || return 0
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-        echo "Please install docker or podman, or:$missing (as root, on Debian)." >&2
+        echo "Install docker or podman, or (as root, on Debian):$missing" >&2
         exit 1
     fi
     echo "Installing$missing …" >&2

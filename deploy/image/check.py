@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Try the built image out as Kubernetes would run it, against a real PostgreSQL.
+"""Test the built image as Kubernetes would run it, with a real PostgreSQL.
 
-Read-only root, /tmp in memory, the image's own user, no capabilities, no new privileges: `runc`
-runs each role, on this machine's network. Database, sandbox and browser's part are played by
-the checkout. Needs root on Linux, buildah and runc (`make image-check` installs them).
+`runc` runs each role on this machine's network, with a read-only root, /tmp in memory, the image's
+user, no capabilities and no new privileges. The database and the sandbox come from the checkout.
+Needs root on Linux, buildah and runc (`make image-check` installs them).
 """
 
 import contextlib
@@ -36,21 +36,21 @@ MOUNTS = [
 ]
 
 
-def say(sentence: str) -> None:
-    sys.stdout.write(f"{sentence}\n")
+def print_line(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def expect(claim: bool, sentence: str, found: object = "") -> None:
-    """Say what holds; SystemExit when it does not."""
-    if not claim:
-        sys.exit(f"FAILED: {sentence}. {found}")
-    say(f"  {sentence}")
+def expect(condition: bool, sentence: str, actual: object = "") -> None:
+    """Print the sentence if the condition is true, and exit otherwise."""
+    if not condition:
+        sys.exit(f"FAILED: {sentence}. {actual}")
+    print_line(f"  {sentence}")
 
 
-def await_that(happened: Callable[[], object], sentence: str) -> None:
-    if not wait_until(happened, 60):
-        sys.exit(f"FAILED: waited a minute in vain until {sentence}.")
+def await_condition(condition: Callable[[], object], sentence: str) -> None:
+    if not wait_until(condition, 60):
+        sys.exit(f"FAILED: waited a minute until {sentence}.")
 
 
 def answers(url: str) -> bool:
@@ -72,8 +72,8 @@ def buildah(*arguments: str) -> str:
 
 
 def inspect(image: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(buildah("inspect", "--type", "image", image))
-    return found
+    inspected: dict[str, Any] = json.loads(buildah("inspect", "--type", "image", image))
+    return inspected
 
 
 # Containers ------------------------------------------------------------------------------------
@@ -96,14 +96,14 @@ class Container:
 
     def specification(self, root: Path, secrets_: Path, command: list[str]) -> dict[str, Any]:
         uid, gid = map(int, self.config["User"].split(":"))
-        none: list[str] = []
+        no_capabilities: list[str] = []
         kinds = ("bounding", "effective", "inheritable", "permitted", "ambient")
         mounts: list[dict[str, Any]] = [
             {"destination": where, "type": kind, "source": source, "options": options}
             for where, kind, source, options in MOUNTS
         ]
-        given = {"type": "bind", "source": str(secrets_), "options": ["bind", "ro"]}
-        mounts.append({"destination": "/run", **given})
+        secrets_mount = {"type": "bind", "source": str(secrets_), "options": ["bind", "ro"]}
+        mounts.append({"destination": "/run", **secrets_mount})
         return {
             "ociVersion": "1.0.2",
             "process": {
@@ -111,7 +111,7 @@ class Container:
                 "args": command,
                 "env": list(self.config["Env"]),
                 "cwd": self.config["WorkingDir"],
-                "capabilities": dict.fromkeys(kinds, none),
+                "capabilities": dict.fromkeys(kinds, no_capabilities),
                 "noNewPrivileges": True,
             },
             "root": {"path": str(root), "readonly": True},
@@ -119,11 +119,11 @@ class Container:
             "linux": {"namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]},
         }
 
-    def inside(self, *command: str) -> int:
+    def run_inside(self, *command: str) -> int:
         return subprocess.run(["runc", "exec", self.name, *command], capture_output=True).returncode
 
     def output(self) -> str:
-        """What it printed by its end; SystemExit unless it ended well."""
+        """Return what the container has printed when it ends. Exits if it fails."""
         printed, _ = self.process.communicate(timeout=300)
         if self.process.returncode:
             sys.exit(f"FAILED: {self.name} ended with {self.process.returncode}: {printed}")
@@ -139,7 +139,7 @@ class Container:
 
 
 class Containers:
-    """Containers of one image with the same settings; the secrets come as files."""
+    """Containers of one image with the same settings, and secrets as files."""
 
     def __init__(self, root: Path, folder: Path, **settings: str) -> None:
         self.root, self.folder, self.settings = root, folder, settings
@@ -177,27 +177,27 @@ def start_sandbox() -> tuple[subprocess.Popen[bytes], str]:
 
 
 @contextlib.contextmanager
-def world() -> Iterator[tuple[Containers, str]]:
-    """The image's containers, with a database of their own, and the sandbox's address."""
+def environment() -> Iterator[tuple[Containers, str]]:
+    """Yield the containers, with a new database, and the address of the sandbox."""
     var = Path(tempfile.mkdtemp(prefix="myhealth-", dir="/var/tmp"))
     var.chmod(0o755)
     (var / "secrets").mkdir()
     with root_folder() as root:
-        where = embedded.join(var)
+        database = embedded.join(var)
         sandbox, url = start_sandbox()
         containers = Containers(
             root,
             var / "secrets",
-            DB_HOST=where.host,
-            DB_PORT=str(where.port),
-            DB_USER=where.user,
-            DB_NAME=where.name,
+            DB_HOST=database.host,
+            DB_PORT=str(database.port),
+            DB_USER=database.user,
+            DB_NAME=database.name,
             ALLOWED_HOSTS="localhost,127.0.0.1",
             LOG_LEVEL="warn",
         )
-        containers.secret("DB_PASSWORD", where.password)
+        containers.secret("DB_PASSWORD", database.password)
         try:
-            await_that(lambda: answers(f"{url}/health"), "the sandbox answers")
+            await_condition(lambda: answers(f"{url}/health"), "the sandbox answers")
             yield containers, url
         finally:
             for container in containers.all:
@@ -212,30 +212,30 @@ def world() -> Iterator[tuple[Containers, str]]:
 
 
 def check_size() -> None:
-    whole, base = (
+    size, base_size = (
         sum(layer["size"] for layer in json.loads(inspect(image)["Manifest"])["layers"])
         for image in (IMAGE, BASE)
     )
-    megabytes = (whole - base) // 1_000_000
+    megabytes = (size - base_size) // 1_000_000
     expect(megabytes < 180, f"the image adds {megabytes} MB to its base")
 
 
-def check_shielded(container: Container) -> None:
-    mounted = ("grep", "-qE", "^[^ ]+ / [^ ]+ ro[ ,]", "/proc/1/mounts")
-    expect(container.inside(*mounted) == 0, "its root is read-only")
+def check_restrictions(container: Container) -> None:
+    read_only = ("grep", "-qE", "^[^ ]+ / [^ ]+ ro[ ,]", "/proc/1/mounts")
+    expect(container.run_inside(*read_only) == 0, "its root is read-only")
     write = ("python", "-c", "import sys; open(sys.argv[1] + '/x', 'w')")
-    expect(container.inside(*write, "/app") != 0, "the application's folder can't be written")
-    expect(container.inside(*write, "/tmp") == 0, "/tmp can")
-    expect(container.inside("python", "-m", "pip", "--version") != 0, "there is no pip")
+    expect(container.run_inside(*write, "/app") != 0, "the application's folder can't be written")
+    expect(container.run_inside(*write, "/tmp") == 0, "/tmp can be written")
+    expect(container.run_inside("python", "-m", "pip", "--version") != 0, "there is no pip")
     bounding = ("grep", "-q", "^CapBnd:.0000000000000000$", "/proc/1/status")
-    expect(container.inside(*bounding) == 0, "it has no capability")
+    expect(container.run_inside(*bounding) == 0, "it has no capabilities")
     probe = "import os; assert (os.getuid(), os.getgid()) == (10001, 10001)"
-    expect(container.inside("python", "-c", probe) == 0, "it runs as 10001:10001")
+    expect(container.run_inside("python", "-c", probe) == 0, "it runs as 10001:10001")
 
 
 def check_pages(service: str, port: str) -> None:
     url = f"http://127.0.0.1:{port}"
-    await_that(lambda: answers(f"{url}/health/ready"), f"{service} is ready")
+    await_condition(lambda: answers(f"{url}/health/ready"), f"{service} is ready")
     expect(requests.get(f"{url}/health", timeout=5).ok, f"{service}: /health and /health/ready")
     page = requests.get(f"{url}/metrics", timeout=5).text
     expect(f'service="{service}"' in page, f"{service}: /metrics")
@@ -243,11 +243,14 @@ def check_pages(service: str, port: str) -> None:
 
 def check_health_command(containers: Containers, container: Container) -> None:
     command = container.config["Healthcheck"]["Test"][1:]
-    expect(container.inside(*command) == 0, "the health check finds it healthy")
+    expect(container.run_inside(*command) == 0, "the health check finds it healthy")
     script = "import time; open('/tmp/port', 'w').write('9'); time.sleep(60)"
     dead = containers.run("shell", "-c", script)
-    await_that(lambda: dead.inside("test", "-s", "/tmp/port") == 0, "a dead one has started")
-    expect(dead.inside(*command) != 0, "and one that does not answer ill")
+    await_condition(
+        lambda: dead.run_inside("test", "-s", "/tmp/port") == 0,
+        "a container without a service has started",
+    )
+    expect(dead.run_inside(*command) != 0, "and one that does not answer unhealthy")
 
 
 def collect(containers: Containers, **settings: str) -> dict[str, dict[str, int]]:
@@ -257,8 +260,8 @@ def collect(containers: Containers, **settings: str) -> dict[str, dict[str, int]
 
 
 def rows(url: str, headers: dict[str, str], type_: str) -> int:
-    whole = {"start": "2010-01-01", "end": "2100-01-01"}
-    answer = requests.get(f"{url}/api/v1/{type_}", params=whole, headers=headers, timeout=30)
+    params = {"start": "2010-01-01", "end": "2100-01-01"}
+    answer = requests.get(f"{url}/api/v1/{type_}", params=params, headers=headers, timeout=30)
     answer.raise_for_status()
     return len(answer.json())
 
@@ -270,44 +273,48 @@ def check_collections(containers: Containers, api: str, password: str, **setting
     created = {type_: tally["created"] for type_, tally in first.items()}
     expect(all(created.values()) and sum(created.values()) > 300, f"days are stored: {created}")
     headers = {"Authorization": f"Bearer {token}"}
-    held = {type_: rows(api, headers, type_) for type_ in TYPES}
-    expect(held == created, "the API shows as many rows", held)
+    shown = {type_: rows(api, headers, type_) for type_ in TYPES}
+    expect(shown == created, "the API shows as many rows", shown)
     second = collect(containers, **settings).values()
     changed = sum(tally["created"] + tally["updated"] + tally["rejected"] for tally in second)
     unchanged = sum(tally["unchanged"] for tally in second)
-    expect(changed == 0 and unchanged > 0, f"a second one finds all {unchanged} unchanged", second)
+    expect(
+        changed == 0 and unchanged > 0,
+        f"in a second collection, all {unchanged} are unchanged",
+        second,
+    )
 
 
 def check_page(api: str) -> None:
     page = requests.get(f"{api}/accounts/login/", timeout=10)
-    expect(page.ok and "csrfmiddlewaretoken" in page.text, "the log-in page is shown")
+    expect(page.ok and "csrfmiddlewaretoken" in page.text, "the sign-in page is shown")
     style = requests.get(f"{api}/static/myhealth/style.css", timeout=10)
     expect(style.ok and bool(style.text), "and its style sheet")
 
 
 def main() -> None:
     check_size()
-    with world() as (containers, sandbox):
+    with environment() as (containers, sandbox):
         ports = {name: free_port() for name in ("api", "processor")}
         api = f"http://127.0.0.1:{ports['api']}"
         for name in ("SECRET_KEY", "JWT_SECRET", "INGEST_TOKENS", "CONTROL_TOKENS"):
             containers.secret(name, secrets.token_urlsafe(40))
         containers.run("migrate").output()
-        say("  migrate ends well")
+        print_line("  migrate succeeds")
         password = secrets.token_urlsafe(12)
         containers.run("ensure_user", "ana", PASSWORD=password).output()
-        # What Kubernetes' ingress would speak TLS for is asked directly here, so LOCAL.
+        # LOCAL, because there is no ingress with TLS in front of the API.
         services = {
             "processor": containers.run("processor", PORT=ports["processor"], WORKERS="2"),
             "api": containers.run("api", PORT=ports["api"], LOCAL="on"),
         }
         for name, port in ports.items():
             check_pages(name, port)
-        check_shielded(services["api"])
+        check_restrictions(services["api"])
         check_health_command(containers, services["api"])
         check_page(api)
         people = requests.get(f"{sandbox}/_sandbox/people", timeout=10).json()
-        key = next(each["access_token"] for each in people if each["name"] == "demo")
+        key = next(person["access_token"] for person in people if person["name"] == "demo")
         containers.secret("OURA_API_KEY", key)
         check_collections(
             containers,
@@ -316,13 +323,13 @@ def main() -> None:
             OURA_API_URL=sandbox,
             OURA_USER="ana",
             PROCESSOR_URL=f"http://127.0.0.1:{ports['processor']}",
-            # The collector needs no database, so it gets none.
-            DB_HOST="nowhere.invalid",
+            # The collector needs no database.
+            DB_HOST="nodatabase.invalid",
         )
         for name, container in services.items():
             code = container.stop()
             expect(code == 0, f"{name}: SIGTERM ends it with exit code 0", code)
-    say("The image works.")
+    print_line("The image works.")
 
 
 if __name__ == "__main__":

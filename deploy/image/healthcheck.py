@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails unless the service in this container answers; a command serves nothing and is healthy."""
+"""Fail if this container's service does not answer. A command serves nothing, and is healthy."""
 
 import tempfile
 import urllib.request
