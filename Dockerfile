@@ -1,8 +1,8 @@
-# One image for every process of myhealth; deploy/entrypoint says which one a container is.
+# One image for all processes of myhealth; deploy/entrypoint has the commands.
 ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
-# Bytecode is made below, by content: files' times would make every build differ.
+# Bytecode is compiled below, and validated by content: file times would make builds differ.
 ENV PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv --without-pip /opt/venv
 COPY requirements.txt /tmp/requirements.txt
@@ -19,11 +19,11 @@ ARG VERSION=unknown
 ARG REVISION=unknown
 ARG CREATED=unknown
 LABEL org.opencontainers.image.title="myhealth" \
-      org.opencontainers.image.description="An Oura ring's days, collected and kept complete." \
+      org.opencontainers.image.description="Collects sleep, activity and readiness from Oura." \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
-# A running service installs nothing.
+# A running service needs no pip.
 RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
@@ -33,7 +33,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     STATIC_ROOT=/app/staticfiles \
     HOME=/tmp
 WORKDIR /app
-# By number, so that Kubernetes can see that it is not root.
+# A number, so that Kubernetes can check that it is not root.
 USER 10001:10001
 EXPOSE 8000 8001
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \

@@ -1,4 +1,4 @@
-# What a newcomer types; `make` alone lists it. Needs make and Python 3.11 or newer.
+# The commands of this project; `make` lists them. Needs make and Python 3.11 or newer.
 
 MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 	&& echo $$python && break; done)
 VENV := .venv/bin/python
 INSTALL := $(VENV) -m pip install -qq --disable-pip-version-check --require-hashes
-# Without the extras in the lock, pip looks for `coverage[toml]` anew when `coverage` is pinned.
+# With extras in the lock file: otherwise pip does not accept the pin of `coverage` for `coverage[toml]`.
 LOCK := pip compile --quiet --generate-hashes --universal --no-strip-extras --python-version 3.11
 
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops i
 test: .venv/dev.stamp browser ## run all tests, or some: make test ARGS="-k sleep"
 	@$(VENV) -m pytest -n 3 --dist loadfile $(ARGS)
 
-check: .venv/dev.stamp ## formatter, linter, types, migrations, deployment settings
+check: .venv/dev.stamp ## check format, lint, types, migrations and deployment settings
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m ruff check .
 	@$(VENV) -m mypy .
@@ -33,22 +33,22 @@ check: .venv/dev.stamp ## formatter, linter, types, migrations, deployment setti
 		JWT_SECRET=$$($(VENV) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		$(VENV) manage.py check --deploy --fail-level WARNING
 
-bench: .venv/dev.stamp ## the performance table
+bench: .venv/dev.stamp ## measure performance
 	@$(VENV) -m tests.bench $(ARGS)
 
-backup: .venv/run.stamp ## the embedded database to var/backups/ or FILE=
+backup: .venv/run.stamp ## back up the embedded database to var/backups/ or FILE=
 	@$(VENV) -m myhealth.local.run backup "$(FILE)"
 
-restore: .venv/run.stamp ## the newest backup, or FILE=, into the embedded database
+restore: .venv/run.stamp ## restore the embedded database from the newest backup or FILE=
 	@$(VENV) -m myhealth.local.run restore "$(FILE)"
 
-collect: .venv/run.stamp ## collect now, beside `make run`: make collect ARGS="--days 3"
+collect: .venv/run.stamp ## collect now while `make run` is running: make collect ARGS="--days 3"
 	@$(VENV) -m myhealth.local.run collect $(ARGS)
 
-image: ## build the container image, where need be without a container daemon
+image: ## build the container image, with or without a container daemon
 	@deploy/image/build
 
-image-check: .venv/dev.stamp ## build the image and try it out as Kubernetes would run it (root)
+image-check: .venv/dev.stamp ## build the image and test it as Kubernetes would run it (needs root)
 	@BUILDER=buildah deploy/image/build
 	@. deploy/image/buildah.sh && need runc
 	@$(VENV) deploy/image/check.py
@@ -65,26 +65,26 @@ browser:
 		echo "Installing Chromium for the browser tests …"; \
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
 	else \
-		echo "Please install Chromium or Chrome: the browser tests need it." >&2; exit 1; \
+		echo "Install Chromium or Chrome, which the browser tests need." >&2; exit 1; \
 	fi
 
-# A stamp is newer than what it was installed from, so nothing is installed twice.
+# A stamp is newer than its requirements, so nothing is installed twice.
 .venv/run.stamp: requirements-local.txt | $(VENV)
 	@echo "Installing the pinned dependencies (about a minute, once) …"
 	@$(INSTALL) -r requirements-local.txt
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.txt | $(VENV)
-	@echo "Installing the pinned dependencies with those of the tests (a minute or two, once) …"
+	@echo "Installing the pinned dependencies, including those of the tests (a minute or two, once) …"
 	@$(INSTALL) -r requirements-dev.txt
 	@touch .venv/run.stamp $@
 
 $(VENV):
 	@test -n "$(PYTHON)" \
-		|| { echo "Please install Python 3.11 or newer: https://www.python.org/downloads/" >&2; exit 1; }
+		|| { echo "Install Python 3.11 or newer: https://www.python.org/downloads/" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "$(PYTHON) is too old: please install Python 3.11 or newer." >&2; exit 1; }
+		|| { echo "$(PYTHON) is too old: install Python 3.11 or newer." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-		|| { echo "$(PYTHON) lacks venv: please install it (Debian: apt install python3-venv)." >&2; \
+		|| { echo "$(PYTHON) has no venv module: install it (Debian: apt install python3-venv)." >&2; \
 		exit 1; }
 	@$(PYTHON) -m venv --clear .venv

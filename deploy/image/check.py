@@ -324,7 +324,7 @@ def main() -> None:
             OURA_USER="ana",
             PROCESSOR_URL=f"http://127.0.0.1:{ports['processor']}",
             # The collector needs no database.
-            DB_HOST="nodatabase.invalid",
+            DB_HOST="nowhere.invalid",
         )
         for name, container in services.items():
             code = container.stop()

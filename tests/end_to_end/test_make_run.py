@@ -268,9 +268,9 @@ def make_with_python(tmp_path, script):
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
-        ("", "Please install Python 3.11 or newer"),
-        ("exit 1", "is too old: please install Python 3.11 or newer"),
-        ('case "$2" in *venv*) exit 1;; esac', "lacks venv: please install it"),
+        ("", "Install Python 3.11 or newer"),
+        ("exit 1", "is too old: install Python 3.11 or newer"),
+        ('case "$2" in *venv*) exit 1;; esac', "has no venv module: install it"),
     ],
 )
 def test_a_python_that_will_not_do_gets_a_sentence(tmp_path, script, sentence):

@@ -1,10 +1,10 @@
-{{- /* Which settings each component is given, and from where: no more than it needs. */ -}}
+{{- /* The settings of each component and their sources: only what it needs. */ -}}
 
 {{- define "myhealth.chartMakesSecret" -}}
 {{- if or .Values.secrets.values .Values.secrets.externalSecret.remoteKey -}}yes{{- end -}}
 {{- end }}
 
-{{- /* The migration comes before the release's own Secret, so it has one to itself. */ -}}
+{{- /* The migration runs before the release's Secret exists, so it has its own. */ -}}
 {{- define "myhealth.secretName" -}}
 {{- $root := index . 0 -}}
 {{- if include "myhealth.chartMakesSecret" $root -}}
@@ -101,7 +101,7 @@
 {{- end }}
 
 {{- define "myhealth.trustedProxies" -}}
-{{- /* A sidecar hands requests on from this address, and takes them from the mesh alone. */ -}}
+{{- /* A sidecar forwards requests from this address, and accepts them only from the mesh. */ -}}
 {{ concat .Values.api.trustedProxies (.Values.istio.enabled | ternary (list "127.0.0.6/32") list) | join "," }}
 {{- end }}
 

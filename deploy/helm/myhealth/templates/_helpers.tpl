@@ -1,6 +1,6 @@
 {{- define "myhealth.fullname" -}}
 {{- $name := .Values.fullnameOverride | default (contains .Chart.Name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name)) -}}
-{{- /* A CronJob's name has 52 characters at most. */ -}}
+{{- /* The name of a CronJob is limited to 52 characters. */ -}}
 {{- $name | trunc 40 | trimSuffix "-" -}}
 {{- end }}
 
@@ -23,7 +23,7 @@ app.kubernetes.io/name: myhealth
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- /* Called with (list $ "api"): what selects the pods of one component, and never changes. */ -}}
+{{- /* Called with (list $ "api"): the labels that select the pods of a component. They never change. */ -}}
 {{- define "myhealth.selector" -}}
 {{ include "myhealth.instance" (index . 0) }}
 app.kubernetes.io/component: {{ index . 1 }}
@@ -48,8 +48,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ eq . "api" | ternary 8000 8001 }}
 {{- end }}
 
-{{- /* What makes an object part of the migration, which runs before the release's own objects
-       exist. They go once it has succeeded; a failed one's stay to be looked at. */ -}}
+{{- /* Annotations of the migration's objects, which exist before the release's own objects. They
+       are deleted after it has succeeded; those of a failed migration stay for inspection. */ -}}
 {{- define "myhealth.hook" -}}
 helm.sh/hook: pre-install,pre-upgrade
 helm.sh/hook-weight: {{ . | quote }}

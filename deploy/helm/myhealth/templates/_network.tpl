@@ -1,4 +1,4 @@
-{{- /* Called with (list peers port …): traffic to these peers on these TCP ports; no peers, any. */ -}}
+{{- /* Called with (list peers port …): egress to these peers (none: any) on these TCP ports. */ -}}
 {{- define "myhealth.egress" -}}
 {{- $peers := index . 0 -}}
 - ports:
@@ -20,7 +20,7 @@
   {{- end }}
 {{- end }}
 
-{{- /* What every pod may reach: names, the database, secrets and the mesh, where used. */ -}}
+{{- /* What each pod may reach: DNS and, where used, the database, secrets and the mesh. */ -}}
 {{- define "myhealth.commonEgress" -}}
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
@@ -35,7 +35,7 @@
 {{- end }}
 {{- if $root.Values.secrets.aws.secretId }}
 {{ include "myhealth.egress" (list .aws 443) }}
-# EKS Pod Identity's agent on the node.
+# The agent of EKS Pod Identity on the node.
 {{ include "myhealth.egress" (list (list (dict "ipBlock" (dict "cidr" "169.254.170.23/32"))) 80) }}
 {{- end }}
 {{- if and $root.Values.istio.enabled (ne $component "migrations") }}

@@ -1,11 +1,11 @@
-{{- /* The pod's side that all components share. Called with (list $ component). */ -}}
+{{- /* What the pods of all components share. Called with (list $ component). */ -}}
 {{- define "myhealth.podMetadata" -}}
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
 labels:
   {{- include "myhealth.podLabels" . | nindent 2 }}
   {{- if $root.Values.istio.enabled }}
-  {{- /* The migration speaks to the database alone, and may run before the mesh knows it. */}}
+  {{- /* The migration uses only the database, and may run before the mesh knows it. */}}
   sidecar.istio.io/inject: {{ ne $component "migrations" | quote }}
   {{- end }}
 annotations:
@@ -14,7 +14,7 @@ annotations:
   checksum/config: {{ print (include (print $root.Template.BasePath "/config.yaml") $root) (toJson $root.Values.secrets.values) | sha256sum }}
   {{- end }}
   {{- if and $root.Values.istio.enabled (eq $component "collector") }}
-  {{- /* Else the sidecar outlives the run, and the Job never ends. */}}
+  {{- /* Otherwise the sidecar keeps running, and the Job never ends. */}}
   sidecar.istio.io/nativeSidecar: "true"
   {{- end }}
   {{- with (index $root.Values $component).podAnnotations }}
@@ -26,7 +26,7 @@ annotations:
 {{- $root := index . 0 -}}
 serviceAccountName: {{ include "myhealth.fullname" $root }}-{{ index . 1 }}
 automountServiceAccountToken: false
-# Else a Service named "api" would set API_PORT.
+# Otherwise a Service named "api" would set API_PORT.
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true

@@ -1,25 +1,25 @@
-{{- /* What the schema can't see, all in one message. */ -}}
+{{- /* Checks that the schema can't express, reported in one message. */ -}}
 {{- define "myhealth.validate" -}}
 {{- $problems := list -}}
 {{- if not .Values.publicUrl -}}
-{{- $problems = append $problems "publicUrl must be where people reach the service, such as https://health.example.org." -}}
+{{- $problems = append $problems "publicUrl must be the address of this service, such as https://health.example.org." -}}
 {{- end -}}
 {{- if not .Values.database.host -}}
 {{- $problems = append $problems "database.host must name the PostgreSQL server." -}}
 {{- end -}}
 {{- if not .Values.api.trustedProxies -}}
-{{- $problems = append $problems "api.trustedProxies must list the ingress controller's addresses as the pods see them, such as [10.0.0.0/8]: without it every client has the proxy's address." -}}
+{{- $problems = append $problems "api.trustedProxies must list the ingress controller's addresses as the pods see them, such as [10.0.0.0/8]; otherwise every client seems to have the proxy's address." -}}
 {{- end -}}
 {{- with .Values.secrets -}}
 {{- $given := compact (list .existingSecret .externalSecret.remoteKey .aws.secretId (empty .values | ternary "" "values")) -}}
 {{- if ne (len $given) 1 -}}
-{{- $problems = append $problems (printf "secrets needs exactly one source, not %d: existingSecret (make it first: see the chart's README.md), externalSecret.remoteKey, aws.secretId or values." (len $given)) -}}
+{{- $problems = append $problems (printf "secrets needs exactly one source, not %d: existingSecret (create it first, see the chart's README.md), externalSecret.remoteKey, aws.secretId or values." (len $given)) -}}
 {{- end -}}
 {{- if and .externalSecret.remoteKey (not .externalSecret.store.name) -}}
 {{- $problems = append $problems "secrets.externalSecret.store.name must name the store that holds remoteKey." -}}
 {{- end -}}
 {{- if and .aws.roleArn (not .aws.secretId) -}}
-{{- $problems = append $problems "secrets.aws.roleArn is of use only with secrets.aws.secretId." -}}
+{{- $problems = append $problems "secrets.aws.roleArn requires secrets.aws.secretId." -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.secrets.aws.secretId .Values.metrics.token.enabled (not .Values.metrics.token.secret) -}}
@@ -38,11 +38,11 @@
 {{- $missing = append $missing "METRICS_TOKEN" -}}
 {{- end -}}
 {{- with $missing | uniq | sortAlpha -}}
-{{- $problems = append $problems (printf "secrets.values lacks %s." (join ", " .)) -}}
+{{- $problems = append $problems (printf "secrets.values must contain %s." (join ", " .)) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (gt (int .Values.collector.shards) 1) (not .Values.oura.connections) -}}
-{{- $problems = append $problems "collector.shards above 1 shares out people, and OURA_API_KEY has one: set oura.connections to true." -}}
+{{- $problems = append $problems "collector.shards above 1 distributes people, but OURA_API_KEY belongs to one: set oura.connections to true." -}}
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- $problems = append $problems "httpRoute.parentRefs must name the Gateway, such as [{name: public, namespace: gateways}]." -}}
@@ -55,14 +55,14 @@
 {{- range list "api" "processor" -}}
 {{- with (index $.Values .).autoscaling -}}
 {{- if gt (int .min) (int .max) -}}
-{{- $problems = append $problems "autoscaling.min is above autoscaling.max." -}}
+{{- $problems = append $problems "autoscaling.min must not be greater than autoscaling.max." -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.database.ca.configMap (not (has .Values.database.sslMode (list "verify-ca" "verify-full"))) -}}
-{{- $problems = append $problems "database.ca is of use only with database.sslMode verify-ca or verify-full." -}}
+{{- $problems = append $problems "database.ca requires database.sslMode verify-ca or verify-full." -}}
 {{- end -}}
 {{- if $problems -}}
-{{- fail (printf "\n\nmyhealth can't be installed so. Please mend these values:\n  - %s\n" (join "\n  - " ($problems | uniq))) -}}
+{{- fail (printf "\n\nmyhealth can't be installed. Fix these values:\n  - %s\n" (join "\n  - " ($problems | uniq))) -}}
 {{- end -}}
 {{- end }}
