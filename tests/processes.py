@@ -1,4 +1,4 @@
-"""Our real processes, on free loopback ports, against the tests' database."""
+"""Real processes of myhealth, on free loopback ports, with the database of the tests."""
 
 import contextlib
 import json
@@ -25,39 +25,39 @@ def free_port():
 
 
 def wait_until(condition, seconds=30):
-    """Poll until the condition holds; it fails loudly when it never does."""
+    """Wait until the condition is true, and fail if that takes longer than `seconds`."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while time.monotonic() < deadline:
         with contextlib.suppress(requests.RequestException, OSError):
             if condition():
                 return
         pause.wait(0.05)
-    raise AssertionError("waited in vain")
+    raise AssertionError(f"The condition was still false after {seconds} s.")
 
 
 def database_environment():
-    """Where the tests' database is, for a process of its own."""
+    """Return the environment variables that lead a process to the database of the tests."""
     from django.db import connection
 
     connection.ensure_connection()
-    held = connection.get_connection_params()
+    params = connection.get_connection_params()
     return {
-        "DB_HOST": str(held.get("host", "")),
-        "DB_PORT": str(held.get("port", "")),
-        "DB_USER": held["user"],
-        "DB_PASSWORD": held.get("password", ""),
-        "DB_NAME": held["dbname"],
+        "DB_HOST": str(params.get("host", "")),
+        "DB_PORT": str(params.get("port", "")),
+        "DB_USER": params["user"],
+        "DB_PASSWORD": params.get("password", ""),
+        "DB_NAME": params["dbname"],
     }
 
 
 @dataclass
 class Service:
-    """One of our servers, run by the production server."""
+    """A service of myhealth, run by the production server."""
 
     name: str
     environment: dict[str, str]
     workers: int = 1
-    # Where its log lines go; None: to those of the tests.
+    # The file for its log; by default, that of the tests.
     log: Path | None = None
 
     def __post_init__(self):
@@ -80,13 +80,13 @@ class Service:
         return self
 
     def post(self, path, **body):
-        """The answer's body; fails loudly unless the request succeeded."""
+        """Return the body of the response, and fail unless the request succeeded."""
         answer = requests.post(f"{self.url}{path}", json=body, timeout=10)
         assert answer.ok, answer.text
         return answer.json()
 
     def kill(self):
-        """Without a warning, workers and all."""
+        """Kill it with its workers."""
         for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
             process.kill()
         self.process.wait()
@@ -98,7 +98,7 @@ class Service:
 
 @dataclass
 class Run:
-    """What a collector's process left behind."""
+    """The exit code and the output of a collector."""
 
     code: int
     stdout: str
@@ -113,7 +113,7 @@ class Run:
 
 
 class Pipeline:
-    """Sandbox, processor and collector; the person is the sandbox's demo, the account ana."""
+    """Sandbox, processor and collector, for the sandbox's person demo and the account ana."""
 
     def __init__(self, sandbox, processor):
         self.sandbox = sandbox
@@ -129,7 +129,7 @@ class Pipeline:
             "OURA_USER": user,
             "PROCESSOR_URL": self.processor.url,
             "COLLECTOR_TIMEOUT": "3",
-            # The collector needs no database, so it gets none.
+            # The collector needs no database.
             "DB_HOST": "nowhere.invalid",
         }
 
@@ -154,21 +154,21 @@ class Pipeline:
         return answer.json()
 
     def requests(self):
-        """How many requests Oura's routes have had."""
+        """Return the number of requests to Oura's routes."""
         return requests.get(f"{self.sandbox.url}/_sandbox/requests", timeout=5).json()["total"]
 
     def fault(self, fault, times=1, **more):
         return self.control("faults", fault=fault, times=times, **more)
 
     def faults(self):
-        """The faults in force, with their hits."""
+        """Return the active faults with their hits."""
         return requests.get(f"{self.sandbox.url}/_sandbox/faults", timeout=5).json()
 
     def clear_faults(self):
         requests.delete(f"{self.sandbox.url}/_sandbox/faults", timeout=5)
 
     def at_oura(self, collection, start="2010-01-01", end="2030-01-01"):
-        """All of the demo's documents, by the API, as any client would get them."""
+        """Return all documents of the person demo, as the API returns them."""
         key = self.environment()["OURA_API_KEY"]
         documents, token = [], None
         while True:

@@ -1,4 +1,4 @@
-"""Logging in, staying in, being locked out, and being shown the door."""
+"""Logins, tokens and lockouts."""
 
 import datetime
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from tests.worlds import PASSWORDS, person
 pytestmark = pytest.mark.django_db
 
 
-def test_a_login_gives_tokens_and_opens_the_api(ana):
+def test_login_returns_tokens_for_the_api(ana):
     api = Api()
     answer = api.log_in()
     body = answer.json()
@@ -28,29 +28,29 @@ def test_a_login_gives_tokens_and_opens_the_api(ana):
     assert api.get("sleep").status_code == 200
 
 
-def test_an_access_token_is_hs256_and_lives_15_minutes(api):
+def test_access_token_is_hs256_and_valid_for_15_minutes(api):
     claims = jwt.decode(api.access, options={"verify_signature": False})
     assert jwt.get_unverified_header(api.access)["alg"] == "HS256"
     assert claims["exp"] - claims["iat"] == 15 * 60
 
 
-def test_a_name_is_the_same_in_any_case(ana):
+def test_user_name_ignores_case(ana):
     assert Api().log_in("ANA", PASSWORDS["ana"]).status_code == 200
 
 
-def test_two_names_that_differ_in_case_only_can_not_be_made(ana):
+def test_names_must_differ_in_more_than_case(ana):
     with pytest.raises(IntegrityError):
         User.objects.create(username="Ana")
 
 
-def test_wrong_password_and_unknown_user_get_the_same_answer(ana):
+def test_wrong_password_and_unknown_user_look_the_same(ana):
     wrong, unknown = Api().log_in("ana", "wrong"), Api().log_in("nobody", "wrong")
     assert wrong.status_code == unknown.status_code == 401
     assert wrong.json() == unknown.json()
     assert wrong.headers["WWW-Authenticate"] == unknown.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_an_unknown_user_costs_as_much_hashing_as_a_known_one(ana, monkeypatch):
+def test_unknown_user_costs_as_much_hashing_as_known(ana, monkeypatch):
     from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
     hashed = []
@@ -61,9 +61,9 @@ def test_an_unknown_user_costs_as_much_hashing_as_a_known_one(ana, monkeypatch):
         lambda self, *args, **kwargs: hashed.append(1) or encode(self, *args, **kwargs),
     )
     Api().log_in("ana", "wrong")
-    known = len(hashed)
+    for_known_user = len(hashed)
     Api().log_in("nobody", "wrong")
-    assert len(hashed) == 2 * known > 0
+    assert len(hashed) == 2 * for_known_user > 0
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_an_unknown_user_costs_as_much_hashing_as_a_known_one(ana, monkeypatch):
         ("ana", "body"),
     ],
 )
-def test_a_login_that_is_none_names_the_field(db, body, field):
+def test_invalid_login_names_the_field(db, body, field):
     answer = Api().post("/auth/login", body)
     assert answer.status_code == 400
     assert field in answer.json()["errors"]
 
 
-def test_the_sixth_attempt_is_refused_even_with_the_right_password(ana):
+def test_sixth_login_is_refused_even_with_correct_password(ana):
     api = Api()
     assert [api.log_in("ana", "wrong").status_code for _ in range(5)] == [401] * 5
     refused = api.log_in()
@@ -93,7 +93,7 @@ def test_the_sixth_attempt_is_refused_even_with_the_right_password(ana):
     assert set(refused.json()) == {"detail", "code", "errors"}
 
 
-def test_a_lockout_holds_for_that_account_and_address_alone(ana, ben):
+def test_lockout_is_per_account_and_address(ana, ben):
     api = Api()
     for _ in range(6):
         api.log_in("ana", "wrong")
@@ -101,14 +101,14 @@ def test_a_lockout_holds_for_that_account_and_address_alone(ana, ben):
     assert Api("203.0.113.9").log_in("ana").status_code == 200
 
 
-def test_case_does_not_give_more_attempts(ana):
+def test_other_case_of_name_gives_no_more_attempts(ana):
     api = Api()
     for name in ("ana", "Ana", "ANA", "aNa", "anA"):
         api.log_in(name, "wrong")
     assert api.log_in("ana").status_code == 429
 
 
-def test_a_lockout_ends_by_itself(ana):
+def test_lockout_ends_after_15_minutes(ana):
     api = Api()
     for _ in range(6):
         api.log_in("ana", "wrong")
@@ -116,7 +116,7 @@ def test_a_lockout_ends_by_itself(ana):
     assert api.log_in().status_code == 200
 
 
-def test_a_success_forgets_the_failures_before_it(ana):
+def test_successful_login_resets_failures(ana):
     api = Api()
     for _ in range(4):
         api.log_in("ana", "wrong")
@@ -124,7 +124,7 @@ def test_a_success_forgets_the_failures_before_it(ana):
     assert [api.log_in("ana", "wrong").status_code for _ in range(4)] == [401] * 4
 
 
-def test_an_account_attacked_from_everywhere_is_slowed_but_open_to_its_owner(ana):
+def test_account_under_attack_stays_open_to_its_owner(ana):
     for number in range(20):
         AccessAttempt.objects.create(
             username="ana",
@@ -138,7 +138,7 @@ def test_an_account_attacked_from_everywhere_is_slowed_but_open_to_its_owner(ana
     assert Api("203.0.113.9").log_in("ana").status_code == 200
 
 
-def test_a_forged_forwarding_header_does_not_give_more_attempts(ana):
+def test_forged_forwarded_header_gives_no_more_attempts(ana):
     codes = []
     for number in range(6):
         answer = Api().post(
@@ -150,7 +150,7 @@ def test_a_forged_forwarding_header_does_not_give_more_attempts(ana):
     assert codes == [401] * 5 + [429]
 
 
-def test_a_refresh_token_works_once(api):
+def test_refresh_token_works_once(api):
     first = api.renew()
     assert (first.status_code, set(first.json())) == (200, {"token", "access", "refresh"})
     assert api.renew().status_code == 401
@@ -158,7 +158,7 @@ def test_a_refresh_token_works_once(api):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_eight_refreshes_at_once_one_succeeds(api):
+def test_only_one_of_concurrent_refreshes_succeeds(api):
     def renew(_):
         try:
             return Api().renew(api.refresh).status_code
@@ -170,24 +170,24 @@ def test_of_eight_refreshes_at_once_one_succeeds(api):
     assert codes == [200] + [401] * 7
 
 
-def test_a_logout_ends_the_refresh_token_and_can_be_repeated(api):
+def test_logout_revokes_refresh_token_and_can_be_repeated(api):
     assert api.post("/auth/logout", {"refresh": api.refresh}).status_code == 204
     assert api.renew().status_code == 401
     assert api.post("/auth/logout", {"refresh": api.refresh}).status_code == 204
 
 
 @pytest.mark.parametrize("path", ["/auth/refresh", "/auth/logout"])
-def test_what_is_no_refresh_token_is_refused(api, path):
+def test_invalid_refresh_token_is_rejected(api, path):
     for text in ("nonsense", "a.b.c", api.access):
         assert api.post(path, {"refresh": text}).status_code == 401
 
 
-def test_a_refresh_token_does_not_open_the_api(api):
+def test_refresh_token_gives_no_access_to_api(api):
     api.access = api.refresh
     assert api.get("sleep").status_code == 401
 
 
-def test_tokens_are_not_kept_in_the_database(api):
+def test_database_stores_no_tokens(api):
     assert list(OutstandingToken.objects.values_list("token", flat=True)) == [""]
 
 
@@ -201,52 +201,55 @@ def disable(user):
     user.save()
 
 
-@pytest.mark.parametrize("what", [change_password, disable, User.delete])
-def test_tokens_end_with_the_password_or_the_account(ana, api, what):
-    what(User.objects.get(pk=ana.pk))
+@pytest.mark.parametrize("end_tokens", [change_password, disable, User.delete])
+def test_tokens_end_with_password_or_account(ana, api, end_tokens):
+    end_tokens(User.objects.get(pk=ana.pk))
     assert api.get("sleep").status_code == 401
     assert api.renew().status_code == 401
 
 
-def test_a_token_signed_by_an_older_secret_is_accepted(api, settings):
+def test_token_signed_with_older_secret_is_accepted(api, settings):
     settings.JWT_SECRETS = ["a-new-secret-" + "n" * 32, *settings.JWT_SECRETS]
     assert api.get("sleep").status_code == 200
     settings.JWT_SECRETS = settings.JWT_SECRETS[:1]
     assert api.get("sleep").status_code == 401
 
 
-def test_an_unsigned_token_is_refused(api):
+def test_unsigned_token_is_rejected(api):
     claims = jwt.decode(api.access, options={"verify_signature": False})
     api.access = jwt.encode(claims, None, algorithm="none")
     assert api.get("sleep").status_code == 401
 
 
-def test_an_expired_token_is_refused(api, settings):
+def test_expired_token_is_rejected_with_explanation(api, settings):
     claims = jwt.decode(api.access, options={"verify_signature": False})
     api.access = jwt.encode({**claims, "exp": claims["iat"] - 1}, settings.JWT_SECRETS[0])
-    assert api.get("sleep").status_code == 401
+    answer = api.get("sleep")
+    assert answer.status_code == 401
+    assert answer.json()["detail"].startswith("The access token is invalid or expired")
+    assert answer.json()["code"] == "token_not_valid"
 
 
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer a b", "Basic YTpi", "Token x", "Bearer ä"]
 )
-def test_no_usable_token_is_401_in_the_shape_of_every_error(db, header):
+def test_missing_token_is_401_in_common_format(db, header):
     answer = Api().client.get("/api/v1/sleep", headers={"Authorization": header})
     assert (answer.status_code, set(answer.json())) == (401, {"detail", "code", "errors"})
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_letters_that_fold_to_the_same_account_share_its_failures(db):
+def test_all_spellings_of_name_share_failures(db):
     person("mini", password_of="ana")
     for _ in range(5):
         Api().log_in("mini", "wrong")
-    # To the database, a capital I with a dot is an i as well.
+    # The database also folds a capital I with a dot to i.
     assert Api().log_in("m\u0130ni", PASSWORDS["ana"]).status_code in (401, 429)
     assert Api().log_in("MINI", PASSWORDS["ana"]).status_code == 429
     assert {attempt.username for attempt in AccessAttempt.objects.all()} <= {"mini"}
 
 
-def test_taking_a_password_away_ends_the_tokens(api, ana):
+def test_unusable_password_revokes_tokens(api, ana):
     ana.refresh_from_db()
     ana.set_unusable_password()
     ana.save()
@@ -255,7 +258,7 @@ def test_taking_a_password_away_ends_the_tokens(api, ana):
 
 
 @pytest.mark.parametrize("hop", ["unknown", "203.0.113.9:1234", "[2001:db8::1]:443", "", "x, y"])
-def test_odd_addresses_of_proxies_do_not_stop_a_login(ana, settings, hop):
+def test_malformed_forwarded_address_does_not_prevent_login(ana, settings, hop):
     settings.TRUSTED_PROXIES = [ip_network("198.51.100.0/24")]
     body = {"username": "ana", "password": PASSWORDS["ana"]}
     answer = Api().post("/auth/login", body, **{"X-Forwarded-For": hop})

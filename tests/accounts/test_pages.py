@@ -1,4 +1,4 @@
-"""The pages of signing in and out, and people in the admin."""
+"""The pages for signing in and out, and accounts in the admin."""
 
 import pytest
 from django.test import Client
@@ -18,19 +18,19 @@ def sign_in(browser, password):
     return browser.post("/accounts/login/", {"username": "ana", "password": password, "next": "/"})
 
 
-def test_signing_in_leads_to_today(browser, ana):
+def test_sign_in_redirects_to_today(browser, ana):
     answer = sign_in(browser, PASSWORDS["ana"])
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")
     assert browser.get("/").status_code == 200
 
 
-def test_a_wrong_password_is_told(browser, ana):
+def test_wrong_password_shows_error(browser, ana):
     answer = sign_in(browser, "wrong")
     assert answer.status_code == 200
     assert 'role="alert"' in answer.content.decode()
 
 
-def test_a_locked_out_person_gets_a_page_that_says_when(browser, ana):
+def test_locked_out_page_says_when_to_try_again(browser, ana):
     for _ in range(5):
         sign_in(browser, "wrong")
     answer = sign_in(browser, PASSWORDS["ana"])
@@ -39,7 +39,7 @@ def test_a_locked_out_person_gets_a_page_that_says_when(browser, ana):
     assert "Try again in 15 minutes" in answer.content.decode()
 
 
-def test_signing_in_leads_to_no_other_site(browser, ana):
+def test_sign_in_never_redirects_to_another_site(browser, ana):
     answer = browser.post(
         "/accounts/login/?next=https://evil.example.org/",
         {"username": "ana", "password": PASSWORDS["ana"], "next": "https://evil.example.org/"},
@@ -47,28 +47,28 @@ def test_signing_in_leads_to_no_other_site(browser, ana):
     assert answer.headers["Location"] == "/"
 
 
-def test_signing_in_needs_the_forms_token(ana):
+def test_sign_in_requires_csrf_token(ana):
     strict = Client(enforce_csrf_checks=True)
     assert sign_in(strict, PASSWORDS["ana"]).status_code == 403
 
 
-def test_signing_out_is_a_post_and_ends_the_session(signed_in):
+def test_sign_out_requires_post_and_ends_session(signed_in):
     assert signed_in.get("/accounts/logout/").status_code == 405
     assert signed_in.post("/accounts/logout/").status_code == 302
     assert signed_in.get("/").status_code == 302
 
 
-def test_a_form_without_its_token_gets_a_page_that_helps(ana):
+def test_form_without_csrf_token_shows_expired_page(ana):
     answer = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "ana"})
     assert answer.status_code == 403
     assert "This page has expired" in answer.content.decode()
 
 
-def test_a_person_without_staff_rights_does_not_get_into_the_admin(signed_in):
+def test_admin_requires_staff_status(signed_in):
     assert signed_in.get("/admin/").status_code == 302
 
 
-def test_an_account_is_made_in_the_admin(admin):
+def test_account_can_be_created_in_admin(admin):
     answer = admin.post(
         "/admin/accounts/user/add/",
         {
@@ -83,12 +83,12 @@ def test_an_account_is_made_in_the_admin(admin):
     assert User.objects.get(username="chloe").time_zone == "Europe/Paris"
 
 
-def test_a_name_that_differs_in_case_only_is_told_in_the_admin(admin):
+def test_admin_rejects_name_that_differs_only_in_case(admin):
     fields = {"username": "ANA", "time_zone": "UTC", "usable_password": "true"}
     passwords = {"password1": "a long enough one", "password2": "a long enough one"}
     answer = admin.post("/admin/accounts/user/add/", {**fields, **passwords})
     assert "already exists" in answer.content.decode()
 
 
-def test_tokens_are_not_to_be_seen_in_the_admin(admin):
+def test_admin_does_not_show_tokens(admin):
     assert admin.get("/admin/token_blacklist/outstandingtoken/").status_code == 404

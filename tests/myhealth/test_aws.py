@@ -1,4 +1,4 @@
-"""Settings from AWS Secrets Manager, asked of an emulator over HTTP."""
+"""Settings from AWS Secrets Manager, with an emulator over HTTP."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import boto3
 import pytest
 import requests
 
-from tests.myhealth.test_settings import GOOD, shown
+from tests.myhealth.test_settings import VALID, evaluate
 from tests.processes import free_port, wait_until
 
 SECRET = "myhealth/production"
@@ -17,7 +17,7 @@ SECRET = "myhealth/production"
 
 @pytest.fixture(scope="module")
 def aws():
-    """The environment in which AWS is the emulator."""
+    """The environment variables that lead to the emulator."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -34,8 +34,8 @@ def aws():
 
 
 @pytest.fixture
-def keep(aws):
-    """Keeps a secret for the length of a test."""
+def create_secret(aws):
+    """A function that creates the secret, which is deleted after the test."""
     client = boto3.client(
         "secretsmanager",
         endpoint_url=aws["AWS_ENDPOINT_URL"],
@@ -52,46 +52,46 @@ def keep(aws):
     client.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
 
 
-def settings(tmp_path, aws, expression, **changed):
+def read_settings(tmp_path, aws, expression, **changed):
     changed = {"HOME": os.environ["HOME"], "AWS_SECRETS_ID": SECRET, **aws, **changed}
-    return shown(tmp_path, expression, **changed)
+    return evaluate(tmp_path, expression, **changed)
 
 
-def test_the_secret_fills_what_the_environment_leaves_out(tmp_path, aws, keep):
-    keep({"JWT_SECRET": "from-the-secret-" * 3, "DB_PORT": 6543})
-    told = settings(
+def test_secret_sets_what_environment_lacks(tmp_path, aws, create_secret):
+    create_secret({"JWT_SECRET": "from-the-secret-" * 3, "DB_PORT": 6543})
+    output = read_settings(
         tmp_path,
         aws,
         "settings.JWT_SECRETS, settings.DATABASES['default']['PORT']",
         JWT_SECRET=None,
     )
-    assert told == f"{['from-the-secret-' * 3]} 6543"
+    assert output == f"{['from-the-secret-' * 3]} 6543"
 
 
-def test_the_environment_is_stronger_than_the_secret(tmp_path, aws, keep):
-    keep({"JWT_SECRET": "from-the-secret-" * 3})
-    assert settings(tmp_path, aws, "settings.JWT_SECRETS") == str([GOOD["JWT_SECRET"]])
+def test_environment_overrides_secret(tmp_path, aws, create_secret):
+    create_secret({"JWT_SECRET": "from-the-secret-" * 3})
+    assert read_settings(tmp_path, aws, "settings.JWT_SECRETS") == str([VALID["JWT_SECRET"]])
 
 
-def test_a_file_is_stronger_than_the_secret(tmp_path, aws, keep):
-    keep({"JWT_SECRET": "from-the-secret-" * 3})
+def test_file_overrides_secret(tmp_path, aws, create_secret):
+    create_secret({"JWT_SECRET": "from-the-secret-" * 3})
     (tmp_path / "jwt").write_text("x" * 40)
     changed = {"JWT_SECRET": None, "JWT_SECRET_FILE": str(tmp_path / "jwt")}
-    assert settings(tmp_path, aws, "settings.JWT_SECRETS", **changed) == str(["x" * 40])
+    assert read_settings(tmp_path, aws, "settings.JWT_SECRETS", **changed) == str(["x" * 40])
 
 
-def test_a_null_of_the_secret_sets_nothing(tmp_path, aws, keep):
-    keep({"DB_PASSWORD": None})
-    assert settings(tmp_path, aws, "repr(settings.DATABASES['default']['PASSWORD'])") == "''"
+def test_null_in_secret_sets_nothing(tmp_path, aws, create_secret):
+    create_secret({"DB_PASSWORD": None})
+    assert read_settings(tmp_path, aws, "repr(settings.DATABASES['default']['PASSWORD'])") == "''"
 
 
 @pytest.mark.parametrize("content", ["hush-hush", '["hush-hush"]', '{"LOCAL": ["hush-hush"]}'])
-def test_a_secret_of_another_form_stops_the_start_and_is_not_shown(tmp_path, aws, keep, content):
-    keep(content)
-    told = settings(tmp_path, aws, "settings.DEBUG")
-    assert "AWS_SECRETS_ID" in told
-    assert "hush" not in told
+def test_malformed_secret_stops_start_and_is_not_printed(tmp_path, aws, create_secret, content):
+    create_secret(content)
+    output = read_settings(tmp_path, aws, "settings.DEBUG")
+    assert "AWS_SECRETS_ID" in output
+    assert "hush" not in output
 
 
-def test_a_missing_secret_stops_the_start_by_name(tmp_path, aws):
-    assert "AWS_SECRETS_ID" in settings(tmp_path, aws, "settings.DEBUG")
+def test_missing_secret_is_named_at_start(tmp_path, aws):
+    assert "AWS_SECRETS_ID" in read_settings(tmp_path, aws, "settings.DEBUG")

@@ -1,4 +1,4 @@
-"""Ranges of days against sets of dates, and the text of a day against a pattern."""
+"""Ranges of days compared with sets of dates, and parsed days with a pattern."""
 
 import re
 from datetime import date, datetime, timedelta
@@ -10,56 +10,56 @@ from hypothesis import strategies as st
 
 from myhealth.days import ONE_DAY, Days, from_days, intersect, merge, parse_day, shift, subtract
 
-# Few days, so that ranges meet often; at the ends of the calendar and in the middle of it.
+# Few days, so that ranges often meet, in the middle and at both ends of the calendar.
 BASES = (date.min, date(2026, 2, 20), date.max - timedelta(40))
 base = st.shared(st.sampled_from(BASES), key="base")
 dates = st.builds(lambda base, n: base + n * ONE_DAY, base, st.integers(0, 40))
-ranges = st.builds(lambda one, other: Days(min(one, other), max(one, other)), dates, dates)
+ranges = st.builds(lambda first, second: Days(min(first, second), max(first, second)), dates, dates)
 lists = st.lists(ranges | dates.map(lambda day: Days(day, day)), max_size=6)
 
 
-def days_in(found):
-    return {day for days in found for day in days}
+def days_in(ranges):
+    return {day for days in ranges for day in days}
 
 
-def is_merged(found):
-    """Oldest first, with at least one day between two of them."""
-    return all(one.end + ONE_DAY < other.start for one, other in pairwise(found))
+def is_merged(ranges):
+    """Whether they are sorted, with at least one day between two of them."""
+    return all(days.end + ONE_DAY < later.start for days, later in pairwise(ranges))
 
 
 # One range ----------------------------------------------------------------------------------------
 
 
 @given(ranges, dates)
-def test_a_range_has_the_days_from_start_to_end(days, day):
+def test_range_includes_start_and_end(days, day):
     every = [date.fromordinal(n) for n in range(days.start.toordinal(), days.end.toordinal() + 1)]
     assert list(days) == every
     assert len(days) == len(every)
     assert (day in days) == (day in every)
 
 
-def test_a_range_is_never_empty():
+def test_range_is_never_empty():
     with pytest.raises(ValueError, match="starts on 2026-03-02, after its end, 2026-03-01"):
         Days(date(2026, 3, 2), date(2026, 3, 1))
 
 
-def test_a_range_is_told_by_its_ends():
+def test_str_of_range_names_its_ends():
     assert str(Days(date(2026, 3, 1), date(2026, 3, 2))) == "2026-03-01 to 2026-03-02"
 
 
 @given(ranges, ranges)
-def test_ranges_overlap_that_share_a_day(one, other):
-    assert one.overlaps(other) == bool(set(one) & set(other))
+def test_ranges_overlap_if_they_share_a_day(days, other):
+    assert days.overlaps(other) == bool(set(days) & set(other))
 
 
 @given(ranges, dates, dates)
-def test_clamping_keeps_the_days_between_the_bounds(days, first, last):
+def test_clamped_keeps_days_within_bounds(days, first, last):
     clamped = days.clamped(first, last)
     assert set(clamped or ()) == {day for day in days if first <= day <= last}
 
 
 @given(ranges)
-def test_without_bounds_clamping_changes_nothing(days):
+def test_clamped_without_bounds_changes_nothing(days):
     assert days.clamped() == days
 
 
@@ -67,38 +67,38 @@ def test_without_bounds_clamping_changes_nothing(days):
 
 
 @given(lists)
-def test_merging_keeps_all_days_in_fewest_ranges(found):
-    merged = merge(found)
-    assert days_in(merged) == days_in(found)
+def test_merge_keeps_all_days_in_fewest_ranges(days):
+    merged = merge(days)
+    assert days_in(merged) == days_in(days)
     assert is_merged(merged)
 
 
 @given(st.sets(dates))
-def test_single_days_become_the_fewest_ranges(days):
-    found = from_days(days)
-    assert days_in(found) == days
-    assert is_merged(found)
+def test_from_days_returns_fewest_ranges(days):
+    merged = from_days(days)
+    assert days_in(merged) == days
+    assert is_merged(merged)
 
 
 @given(lists, lists)
-def test_an_intersection_has_the_days_of_both(found, others):
-    both = intersect(found, others)
-    assert days_in(both) == days_in(found) & days_in(others)
+def test_intersect_keeps_days_of_both(days, others):
+    both = intersect(days, others)
+    assert days_in(both) == days_in(days) & days_in(others)
     assert is_merged(both)
 
 
 @given(lists, lists)
-def test_subtracting_leaves_the_days_of_no_cover(found, covers):
-    left = subtract(found, covers)
-    assert days_in(left) == days_in(found) - days_in(covers)
-    assert is_merged(left)
+def test_subtract_removes_covered_days(days, covers):
+    uncovered = subtract(days, covers)
+    assert days_in(uncovered) == days_in(days) - days_in(covers)
+    assert is_merged(uncovered)
 
 
 # Single days --------------------------------------------------------------------------------------
 
 
 @given(st.dates(), st.integers(-4_000_000, 4_000_000))
-def test_a_shifted_day_stops_where_the_calendar_does(day, count):
+def test_shift_stops_at_ends_of_calendar(day, count):
     if count < (date.min - day).days:
         assert shift(day, count) == date.min
     elif count > (date.max - day).days:
@@ -108,11 +108,11 @@ def test_a_shifted_day_stops_where_the_calendar_does(day, count):
 
 
 @given(st.dates())
-def test_a_day_is_parsed_as_it_is_written(day):
+def test_parse_day_reverses_str(day):
     assert parse_day(str(day)) == day
 
 
-def reference(text):
+def parse_with_pattern(text):
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return None
     try:
@@ -121,14 +121,14 @@ def reference(text):
         return None
 
 
-nearly = st.from_regex(r"\A[0-9]{3,5}-[0-9]{1,3}-[0-9]{1,2}[ Z]?\Z") | st.text(
+similar = st.from_regex(r"\A[0-9]{3,5}-[0-9]{1,3}-[0-9]{1,2}[ Z]?\Z") | st.text(
     "0123-W ٣", max_size=11
 )
 
 
-@given(nearly | st.text(max_size=11))
-def test_text_of_any_other_form_is_no_day(text):
-    assert parse_day(text) == reference(text)
+@given(similar | st.text(max_size=11))
+def test_parse_day_accepts_one_format_only(text):
+    assert parse_day(text) == parse_with_pattern(text)
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_text_of_any_other_form_is_no_day(text):
         "",
     ],
 )
-def test_what_only_resembles_a_day_is_none(text):
+def test_parse_day_returns_none_for_similar_texts(text):
     assert parse_day(text) is None
 
 
 @pytest.mark.parametrize("value", [None, 20260301, 1.5, True, ["2026-03-01"], b"2026-03-01"])
-def test_what_is_no_text_is_no_day(value):
+def test_parse_day_returns_none_for_other_types(value):
     assert parse_day(value) is None

@@ -3,7 +3,7 @@ from django.test import Client
 
 
 @pytest.mark.django_db
-def test_pages_move_to_the_public_name_and_routes_of_programs_do_not(settings):
+def test_only_pages_redirect_to_public_url(settings):
     browser = Client()
     settings.PUBLIC_URL = "http://localhost:8000"
     page = browser.get("/accounts/login/?next=/", headers={"Host": "127.0.0.1:8000"})

@@ -1,4 +1,4 @@
-"""A database of a version that can't be upgraded is told so, in one sentence."""
+"""Databases of versions that can't be upgraded."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,8 +10,8 @@ from myhealth import health
 
 
 @pytest.fixture
-def old(db):
-    """The history of a database from before 0.1.0."""
+def old_database(db):
+    """A database with the migrations of a version before 0.1.0."""
     recorder = MigrationRecorder(connection)
     for app in ("accounts", "ingest", "oura"):
         recorder.migration_qs.filter(app=app).delete()
@@ -22,22 +22,22 @@ def old(db):
 
 
 @pytest.mark.parametrize("options", [[], ["--check"], ["accounts"]])
-def test_migrating_an_old_database_says_what_to_do(old, options):
-    with pytest.raises(CommandError) as refused:
+def test_migrate_refuses_old_database_and_says_what_to_do(old_database, options):
+    with pytest.raises(CommandError) as error:
         call_command("migrate", "--noinput", *options)
-    assert str(refused.value) == (
+    assert str(error.value) == (
         "This database was created by a version before 0.1.0 and can't be upgraded: "
         "delete the folder var/ (or create an empty database), and collect the data again."
     )
 
 
 @pytest.mark.django_db
-def test_a_database_of_this_version_is_migrated():
+def test_database_of_this_version_is_migrated():
     call_command("migrate", "--noinput", "--check", "--verbosity", "0")
 
 
 @pytest.mark.parametrize("service", ["api", "processor"])
-def test_a_service_on_an_old_database_is_not_ready(old, settings, monkeypatch, service):
+def test_service_with_old_database_is_not_ready(old_database, settings, monkeypatch, service):
     settings.ROOT_URLCONF = f"myhealth.urls.{service}"
     monkeypatch.setattr(health, "migrated", False)
     answer = Client(raise_request_exception=False).get("/health/ready")

@@ -1,4 +1,4 @@
-"""Health, metrics, request ids, logs: what operators rely on."""
+"""Health checks, metrics, request ids and logs."""
 
 import json
 import logging
@@ -16,29 +16,29 @@ def client(settings):
     return Client()
 
 
-def test_health_asks_no_database(client):
+def test_health_needs_no_database(client):
     # Without the db mark, a query would fail this test.
     assert client.get("/health").json() == {"status": "ok"}
 
 
 @pytest.mark.django_db
-def test_ready_when_the_database_is_reachable_and_migrated(client):
+def test_ready_if_database_is_migrated(client):
     assert client.get("/health/ready").status_code == 200
 
 
-def test_a_given_request_id_is_returned(client):
+def test_request_id_of_client_is_returned(client):
     answer = client.get("/health", headers={"X-Request-ID": "abc-1.2_3"})
     assert answer.headers["X-Request-ID"] == "abc-1.2_3"
 
 
-@pytest.mark.parametrize("given", ["", "a b", "a\tb", "x" * 65, "<script>", "ä"])
-def test_a_strange_request_id_is_replaced(client, given):
-    made = client.get("/health", headers={"X-Request-ID": given}).headers["X-Request-ID"]
-    assert len(made) == 32
+@pytest.mark.parametrize("request_id", ["", "a b", "a\tb", "x" * 65, "<script>", "ä"])
+def test_invalid_request_id_is_replaced(client, request_id):
+    replaced = client.get("/health", headers={"X-Request-ID": request_id}).headers["X-Request-ID"]
+    assert len(replaced) == 32
 
 
 @pytest.mark.django_db
-def test_metrics_count_requests_by_route_not_by_path(client):
+def test_metrics_count_requests_by_route(client):
     client.get("/api/v1/metrics/sleep?user=ana")
     text = client.get("/metrics").content.decode()
     assert 'endpoint="/api/v1/metrics/<str:type_>"' in text
@@ -46,33 +46,33 @@ def test_metrics_count_requests_by_route_not_by_path(client):
 
 
 @pytest.mark.django_db
-def test_metrics_need_their_token_where_one_is_set(client, settings):
+def test_metrics_require_token_if_set(client, settings):
     settings.METRICS_TOKEN = "a-metrics-token"
     assert client.get("/metrics").status_code == 401
     answer = client.get("/metrics", headers={"Authorization": "Bearer a-metrics-token"})
     assert answer.status_code == 200
 
 
-def test_an_unknown_route_has_the_shape_of_every_error(client):
+def test_unknown_route_has_common_error_format(client):
     answer = client.get("/nothing")
     assert (answer.status_code, set(answer.json())) == (404, {"detail", "code", "errors"})
 
 
-def line(capsys, **extra):
-    """What a log record becomes, by the formatter of the real configuration."""
+def format_record(**extra):
+    """Return the fields of a log line, as the real configuration formats it."""
     config = logs.logging_config(level="info", style="json")
     formatter = config["formatters"]["structured"]
-    made = formatter["()"](
+    formatter = formatter["()"](
         foreign_pre_chain=formatter["foreign_pre_chain"], processors=formatter["processors"]
     )
     record = logging.makeLogRecord(
         {"name": "some.logger", "levelno": 20, "levelname": "INFO", "msg": "hello", **extra}
     )
-    return json.loads(made.format(record))
+    return json.loads(formatter.format(record))
 
 
-def test_a_log_line_begins_with_the_contracts_fields(capsys):
-    assert list(line(capsys))[:6] == [
+def test_log_line_starts_with_common_fields():
+    assert list(format_record())[:6] == [
         "time",
         "level",
         "service",
@@ -83,23 +83,23 @@ def test_a_log_line_begins_with_the_contracts_fields(capsys):
 
 
 @pytest.mark.parametrize("secret", ["Bearer abcdefghijkl", "mh_abcdefghijkl", "eyJhbGciOiJI.eyJz"])
-def test_what_looks_like_a_token_is_hidden_in_a_log_line(capsys, secret):
-    assert secret not in json.dumps(line(capsys, msg=f"header {secret} sent"))
+def test_tokens_are_hidden_in_log_lines(secret):
+    assert secret not in json.dumps(format_record(msg=f"header {secret} sent"))
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/health", "/health/ready", "/metrics"])
-def test_probes_are_answered_whatever_name_the_process_is_asked_by(client, path):
+def test_probes_ignore_host_name(client, path):
     assert client.get(path, headers={"Host": "10.1.2.3:8001"}).status_code == 200
     assert client.get("/nothing", headers={"Host": "10.1.2.3:8001"}).status_code == 400
 
 
-def test_probes_are_only_read(client):
+def test_probes_allow_only_get_and_head(client):
     answer = client.post("/health")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
-def test_metrics_without_a_token_are_for_neighbours_only(client):
+def test_metrics_without_token_need_private_address(client):
     assert client.get("/metrics", headers={"X-Forwarded-For": "8.8.8.8"}).status_code == 401
     assert client.get("/metrics", REMOTE_ADDR="8.8.8.8").status_code == 401
 
@@ -111,21 +111,21 @@ def behind_tls(settings):
     settings.ROOT_URLCONF = "myhealth.urls.processor"
 
 
-def test_a_trusted_proxys_word_on_https_is_believed(behind_tls):
+def test_forwarded_proto_of_trusted_proxy_counts(behind_tls):
     answer = Client().get("/x", headers={"X-Forwarded-Proto": "https"}, REMOTE_ADDR="10.0.0.9")
     assert answer.status_code == 404
 
 
-def test_an_unknown_proxy_is_told_instead_of_redirected_for_ever(behind_tls):
+def test_untrusted_proxy_is_reported_instead_of_redirected(behind_tls):
     answer = Client().get("/x", headers={"X-Forwarded-Proto": "https"}, REMOTE_ADDR="9.9.9.9")
     assert (answer.status_code, answer.json()["code"]) == (421, "untrusted_proxy")
 
 
-def test_plain_http_is_redirected_to_https(behind_tls):
+def test_http_is_redirected_to_https(behind_tls):
     assert Client().get("/x").headers["Location"].startswith("https://")
 
 
-def test_a_failed_request_is_logged_without_its_path():
+def test_failed_request_is_logged_without_path():
     record = logging.makeLogRecord({"msg": "%s: %s", "args": ("Oops", "/api/v1/people/ana")})
     record.exc_info = (ValueError, ValueError("x"), None)
     assert logs.UnhandledErrorFilter().filter(record)

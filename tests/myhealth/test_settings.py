@@ -1,4 +1,4 @@
-"""Settings are refused all at once, with the remedy; asked of a real process."""
+"""The settings, loaded by real processes."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GOOD = {
+VALID = {
     "SERVICE": "api",
     "DB_HOST": "db.example",
     "SECRET_KEY": "k" * 50,
@@ -22,19 +22,19 @@ GOOD = {
 
 
 def start(tmp_path, folder=ROOT, /, **changed):
-    """Load the settings in a process of their own; its standard error, empty when they load."""
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **GOOD, **changed}
-    done = subprocess.run(
+    """Load the settings in a new process, and return its standard error (empty if they load)."""
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **VALID, **changed}
+    result = subprocess.run(
         [sys.executable, "-c", "import myhealth.wsgi"],
         env={name: value for name, value in environment.items() if value is not None},
         cwd=folder,
         capture_output=True,
         text=True,
     )
-    return done.stderr
+    return result.stderr
 
 
-def test_good_settings_start(tmp_path):
+def test_valid_settings_start(tmp_path):
     assert start(tmp_path) == ""
 
 
@@ -69,52 +69,53 @@ def test_good_settings_start(tmp_path):
         ("SERVICE", "everything"),
     ],
 )
-def test_a_missing_or_unsafe_setting_stops_the_start_by_name(tmp_path, name, value):
-    # A file is read for what the environment leaves out.
-    left_out = {name.removesuffix("_FILE"): None}
-    assert name in start(tmp_path, **(left_out | {name: value}))
+def test_invalid_setting_is_named_at_start(tmp_path, name, value):
+    # A file is read only if the environment lacks the setting.
+    unset = {name.removesuffix("_FILE"): None}
+    assert name in start(tmp_path, **(unset | {name: value}))
 
 
-def test_all_problems_are_told_at_once(tmp_path):
-    told = start(tmp_path, SECRET_KEY="", JWT_SECRET="", ALLOWED_HOSTS="")
-    assert all(name in told for name in ("SECRET_KEY", "JWT_SECRET", "ALLOWED_HOSTS"))
+def test_all_invalid_settings_are_listed_at_once(tmp_path):
+    output = start(tmp_path, SECRET_KEY="", JWT_SECRET="", ALLOWED_HOSTS="")
+    assert all(name in output for name in ("SECRET_KEY", "JWT_SECRET", "ALLOWED_HOSTS"))
 
 
-def test_no_secret_is_printed(tmp_path):
-    told = start(tmp_path, JWT_SECRET="hush-hush", SECRET_KEY="hush-hush", DEBUG="on")
-    assert told
-    assert "hush" not in told
+def test_secrets_are_not_printed(tmp_path):
+    output = start(tmp_path, JWT_SECRET="hush-hush", SECRET_KEY="hush-hush", DEBUG="on")
+    assert output
+    assert "hush" not in output
 
 
-def test_the_processor_needs_ingest_tokens(tmp_path):
+def test_processor_requires_ingest_tokens(tmp_path):
     assert "INGEST_TOKENS" in start(tmp_path, SERVICE="processor", INGEST_TOKENS="")
 
 
-def test_the_sandbox_refuses_production(tmp_path):
+def test_sandbox_refuses_production(tmp_path):
     assert "sandbox" in start(tmp_path, SERVICE="sandbox")
 
 
-def test_an_image_has_no_sandbox_to_serve_and_says_so(tmp_path):
+def test_sandbox_without_its_folder_says_so(tmp_path):
     shutil.copytree(ROOT / "myhealth", tmp_path / "myhealth")
-    told = start(tmp_path, tmp_path, SERVICE="sandbox", LOCAL="on")
-    assert told.count("\n  - ") == 1
-    assert "SERVICE=sandbox needs the folder sandbox/" in told
+    output = start(tmp_path, tmp_path, SERVICE="sandbox", LOCAL="on")
+    assert output.count("\n  - ") == 1
+    assert "SERVICE=sandbox needs the folder sandbox/" in output
 
 
-def test_local_env_is_read_while_the_database_is_embedded(tmp_path):
+def test_local_env_is_read_with_embedded_database(tmp_path):
     (tmp_path / "local.env").write_text("LOCAL=on\nPUBLIC_URL=http://localhost:8000\n")
     assert start(tmp_path, DB_HOST=None, PUBLIC_URL=None) == ""
 
 
-def test_local_env_is_not_read_beside_a_database_server(tmp_path):
+def test_local_env_is_ignored_with_database_server(tmp_path):
     (tmp_path / "local.env").write_text("JWT_SECRET=" + "x" * 40 + "\n")
     assert "JWT_SECRET" in start(tmp_path, JWT_SECRET=None)
 
 
-def shown(tmp_path, expression, **changed):
+def evaluate(tmp_path, expression, **changed):
+    """Return an expression about the settings as a new process prints it, or its error."""
     code = f"from django.conf import settings; print({expression})"
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **GOOD, **changed}
-    done = subprocess.run(
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **VALID, **changed}
+    result = subprocess.run(
         [sys.executable, "-c", code],
         env={"DJANGO_SETTINGS_MODULE": "myhealth.settings"}
         | {name: value for name, value in environment.items() if value is not None},
@@ -122,39 +123,39 @@ def shown(tmp_path, expression, **changed):
         capture_output=True,
         text=True,
     )
-    return done.stdout.strip() or done.stderr
+    return result.stdout.strip() or result.stderr
 
 
-def test_a_setting_can_come_from_a_file(tmp_path):
+def test_setting_can_come_from_file(tmp_path):
     (tmp_path / "jwt").write_text("x" * 40 + "\n")
     file = str(tmp_path / "jwt")
-    told = shown(tmp_path, "settings.JWT_SECRETS", JWT_SECRET=None, JWT_SECRET_FILE=file)
-    assert told == str(["x" * 40])
+    output = evaluate(tmp_path, "settings.JWT_SECRETS", JWT_SECRET=None, JWT_SECRET_FILE=file)
+    assert output == str(["x" * 40])
 
 
-def test_dollar_in_a_secret_file_is_kept(tmp_path):
+def test_dollar_in_secret_file_is_kept(tmp_path):
     secret = "$SECRET_KEY" + "x" * 40
     (tmp_path / "jwt").write_text(secret)
     file = str(tmp_path / "jwt")
-    assert shown(tmp_path, "settings.JWT_SECRETS", JWT_SECRET=None, JWT_SECRET_FILE=file) == str(
+    assert evaluate(tmp_path, "settings.JWT_SECRETS", JWT_SECRET=None, JWT_SECRET_FILE=file) == str(
         [secret]
     )
 
 
-def test_the_environment_is_stronger_than_a_file(tmp_path):
+def test_environment_overrides_file(tmp_path):
     (tmp_path / "jwt").write_text("x" * 40)
-    told = shown(tmp_path, "settings.JWT_SECRETS", JWT_SECRET_FILE=str(tmp_path / "jwt"))
-    assert told == str(["j" * 40])
+    output = evaluate(tmp_path, "settings.JWT_SECRETS", JWT_SECRET_FILE=str(tmp_path / "jwt"))
+    assert output == str(["j" * 40])
 
 
-def test_mail_goes_where_its_setting_says(tmp_path):
-    told = shown(
+def test_email_url_sets_mail_server(tmp_path):
+    output = evaluate(
         tmp_path,
         "settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS",
         EMAIL_URL="smtp+tls://user:word@mail.example:587",
     )
-    assert told == "mail.example 587 True"
+    assert output == "mail.example 587 True"
 
 
-def test_log_lines_carry_the_service(tmp_path):
-    assert shown(tmp_path, "__import__('myhealth.logs').logs.Role.name") == "api"
+def test_log_lines_contain_service(tmp_path):
+    assert evaluate(tmp_path, "__import__('myhealth.logs').logs.Role.name") == "api"

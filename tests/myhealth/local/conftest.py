@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.myhealth.local.using import clean_up
+from tests.myhealth.local.database_users import clean_up
 
 
 @pytest.fixture
 def var():
-    """A folder of local state that everybody may pass, which pytest's own are not."""
+    """A folder of local state that all users can enter, unlike those of pytest."""
     with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder) / "var"

@@ -1,4 +1,4 @@
-"""Backups and restores, of real servers."""
+"""Backups and restores of real servers."""
 
 import dataclasses
 import stat
@@ -8,10 +8,11 @@ import pytest
 
 from myhealth.local import backups, embedded
 from myhealth.local.server import EmbeddedError
-from tests.myhealth.local.using import answers, eventually, query, using
+from tests.myhealth.local.database_users import answers, query, using
+from tests.processes import wait_until
 
 
-def test_a_backup_brings_everything_back(var):
+def test_restore_brings_back_everything_in_the_backup(var):
     connection = embedded.join(var)
     query(connection, "CREATE TABLE kept AS SELECT 'Ünïcode' AS word")
     file = backups.backup(var)
@@ -23,7 +24,7 @@ def test_a_backup_brings_everything_back(var):
     assert query(connection, "SELECT to_regclass('later')") is None
 
 
-def test_a_restore_does_not_mind_who_is_connected(var, tmp_path):
+def test_restore_closes_open_connections(var, tmp_path):
     connection = embedded.join(var)
     file = backups.backup(var, tmp_path / "file.dump")
     with psycopg.connect(
@@ -32,21 +33,21 @@ def test_a_restore_does_not_mind_who_is_connected(var, tmp_path):
         user=connection.user,
         password=connection.password,
         dbname=connection.name,
-    ) as held:
-        held.execute("SELECT 1")
+    ) as opened:
+        opened.execute("SELECT 1")
         backups.restore(var, file)
         with pytest.raises(psycopg.OperationalError):
-            held.execute("SELECT 1")
+            opened.execute("SELECT 1")
     assert answers(connection)
 
 
-def test_a_restore_that_is_interrupted_leaves_the_database_open(var, tmp_path, monkeypatch):
+def test_interrupted_restore_leaves_database_open(var, tmp_path, monkeypatch):
     connection = embedded.join(var)
     file = backups.backup(var, tmp_path / "one.dump")
     run_sql = backups.run_sql
 
     def interrupted(server, where, *statements):
-        if any("pg_terminate_backend" in each for each in statements):
+        if any("pg_terminate_backend" in statement for statement in statements):
             raise SystemExit(130)
         return run_sql(server, where, *statements)
 
@@ -57,16 +58,16 @@ def test_a_restore_that_is_interrupted_leaves_the_database_open(var, tmp_path, m
     embedded.leave(var)
 
 
-def test_a_database_that_a_killed_restore_left_closed_is_opened_at_the_next_start(var):
+def test_next_start_reopens_database_closed_by_killed_restore(var):
     with using(var) as user:
         maintenance = dataclasses.replace(user.connection, name="postgres")
         query(maintenance, "ALTER DATABASE myhealth ALLOW_CONNECTIONS false")
-    eventually(lambda: not embedded.is_running(var))
+    wait_until(lambda: not embedded.is_running(var))
     with using(var) as user:
         assert query(user.connection) == 1
 
 
-def test_a_file_that_is_no_backup_changes_nothing(var, tmp_path):
+def test_invalid_backup_file_changes_nothing(var, tmp_path):
     connection = embedded.join(var)
     query(connection, "CREATE TABLE kept AS SELECT 7 AS number")
     (tmp_path / "other").write_text("not a backup")
@@ -75,6 +76,6 @@ def test_a_file_that_is_no_backup_changes_nothing(var, tmp_path):
     assert query(connection, "SELECT number FROM kept") == 7
 
 
-def test_a_restore_without_a_backup_gets_a_sentence(var):
+def test_restore_without_backup_says_so(var):
     with pytest.raises(EmbeddedError, match="There is no backup"):
         backups.restore(var)

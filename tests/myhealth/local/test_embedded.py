@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, with real servers, real processes and real signals."""
+"""The embedded PostgreSQL, with real servers, processes and signals."""
 
 import os
 import signal
@@ -15,22 +15,21 @@ from django.db import OperationalError, connections
 
 from myhealth.local import embedded
 from myhealth.local.server import ConnectionInfo, EmbeddedError
-from tests.myhealth.local.using import (
-    User,
+from tests.myhealth.local.database_users import (
+    DatabaseUser,
     answers,
-    data_of,
-    eventually,
-    gone,
+    data_folder,
+    has_ended,
     keeper,
     postgres,
     query,
     using,
 )
-from tests.processes import ROOT
+from tests.processes import ROOT, wait_until
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs a parent-death signal")
-# Comes and goes, so that joining meets stopping.
-RESTLESS = """
+# Joins and leaves repeatedly, so that joins coincide with stops.
+JOIN_AND_LEAVE = """
 import pathlib, sys
 import psycopg
 from myhealth.local import embedded
@@ -44,7 +43,7 @@ for _ in range(8):
 """
 
 
-def test_it_starts_with_an_empty_database_and_utf_8(var):
+def test_first_start_creates_empty_utf_8_database(var):
     with using(var) as user:
         assert query(user.connection, "SHOW server_encoding") == "UTF8"
         assert (
@@ -55,16 +54,16 @@ def test_it_starts_with_an_empty_database_and_utf_8(var):
         assert query(user.connection, locale) == "C.UTF-8"
 
 
-def test_it_wants_the_password(var):
+def test_server_requires_password(var):
     with using(var) as user:
         stranger = ConnectionInfo(**{**vars(user.connection), "password": "wrong"})
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             query(stranger)
 
 
-def test_it_listens_on_loopback_only(var):
+def test_server_listens_only_on_loopback(var):
     with using(var) as user:
-        addresses = {each.laddr.ip for each in postgres(var).net_connections("inet")}
+        addresses = {address.laddr.ip for address in postgres(var).net_connections("inet")}
         assert addresses == {"127.0.0.1"}
         assert user.connection.host == "127.0.0.1"
 
@@ -76,39 +75,39 @@ def test_two_processes_share_one_server(var):
         assert answers(other.connection)
 
 
-def test_joining_again_in_the_same_process_gives_the_same_connection(var):
+def test_second_join_returns_same_connection(var):
     first = embedded.join(var)
-    began = time.monotonic()
+    start = time.monotonic()
     assert embedded.join(var) == first
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - start < 0.1
 
 
-def test_the_last_one_stops_it(var):
+def test_server_stops_after_last_user(var):
     with using(var) as user:
         server, parent = postgres(var), keeper(var)
-    eventually(lambda: gone(server) and gone(parent))
+    wait_until(lambda: has_ended(server) and has_ended(parent))
     assert not answers(user.connection)
     assert "database system is shut down" in (var / "postgres.log").read_text()
 
 
-def test_leaving_waits_for_the_end(var):
+def test_leave_waits_until_server_has_stopped(var):
     embedded.join(var)
     server, parent = postgres(var), keeper(var)
     embedded.leave(var)
-    assert gone(server)
-    assert gone(parent)
+    assert has_ended(server)
+    assert has_ended(parent)
 
 
-def test_leaving_does_not_wait_for_others(var):
+def test_leave_does_not_wait_for_others(var):
     with using(var) as other:
         embedded.join(var)
-        began = time.monotonic()
+        start = time.monotonic()
         embedded.leave(var)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - start < 5
         assert answers(other.connection)
 
 
-def test_data_port_and_password_are_kept(var):
+def test_restart_keeps_data_port_and_password(var):
     with using(var) as user:
         before = user.connection
         query(before, "CREATE TABLE kept AS SELECT 7 AS number")
@@ -117,68 +116,69 @@ def test_data_port_and_password_are_kept(var):
         assert query(user.connection, "SELECT number FROM kept") == 7
 
 
-def test_only_its_owner_reads_the_password_and_the_data(var):
+def test_only_owner_can_read_password_and_data(var):
     with using(var):
         assert stat.S_IMODE((var / "postgres.json").stat().st_mode) == 0o600
-        assert stat.S_IMODE(data_of(var).stat().st_mode) == 0o700
+        assert stat.S_IMODE(data_folder(var).stat().st_mode) == 0o700
 
 
-def test_many_come_and_go_at_once(var):
+def test_many_users_can_join_and_leave_at_once(var):
     with using(var) as user:
         query(user.connection, "CREATE TABLE visits (id serial)")
-    crowd = [
-        subprocess.Popen([sys.executable, "-c", RESTLESS, str(var)], cwd=ROOT) for _ in range(4)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", JOIN_AND_LEAVE, str(var)], cwd=ROOT)
+        for _ in range(4)
     ]
-    assert [each.wait(timeout=120) for each in crowd] == [0, 0, 0, 0]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0, 0]
     with using(var) as user:
         assert query(user.connection, "SELECT count(*) FROM visits") == 32
 
 
-def test_a_first_start_by_two_at_once_makes_one_database(var):
-    ready = []
-    threads = [threading.Thread(target=lambda: ready.append(User(var))) for _ in range(3)]
+def test_concurrent_first_starts_create_one_database(var):
+    users = []
+    threads = [threading.Thread(target=lambda: users.append(DatabaseUser(var))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    connections = {user.connection for user in ready}
-    for user in ready:
+    connections = {user.connection for user in users}
+    for user in users:
         user.end()
     assert len(connections) == 1
     assert None not in connections
 
 
-def test_a_killed_user_counts_no_more(var):
-    user = User(var)
+def test_server_stops_after_last_user_is_killed(var):
+    user = DatabaseUser(var)
     server = postgres(var)
     user.process.kill()
     user.end()
-    eventually(lambda: gone(server))
+    wait_until(lambda: has_ended(server))
     with using(var) as user:
         assert answers(user.connection)
 
 
-def test_a_killed_server_comes_back_by_itself(var):
+def test_killed_server_is_restarted(var):
     with using(var) as user:
         query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
         killed = postgres(var)
         killed.kill()
-        eventually(lambda: gone(killed))
-        eventually(lambda: answers(user.connection))
+        wait_until(lambda: has_ended(killed))
+        wait_until(lambda: answers(user.connection))
         assert query(user.connection, "SELECT number FROM kept") == 7
         with using(var) as other:
             assert other.connection == user.connection
 
 
 @on_linux
-def test_a_killed_keeper_takes_its_server_along(var):
+def test_killed_keeper_ends_its_server(var):
     with using(var):
         server, parent = postgres(var), keeper(var)
         parent.kill()
-        eventually(lambda: gone(server))
+        wait_until(lambda: has_ended(server))
 
 
-def test_the_next_to_join_replaces_a_killed_keeper(var):
+def test_join_replaces_killed_keeper(var):
     with using(var) as user:
         keeper(var).kill()
         with using(var) as other:
@@ -186,8 +186,8 @@ def test_the_next_to_join_replaces_a_killed_keeper(var):
             assert answers(user.connection)
 
 
-def test_all_killed_at_once(var):
-    user = User(var)
+def test_next_start_works_after_all_were_killed(var):
+    user = DatabaseUser(var)
     query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
     for process in (keeper(var), postgres(var), user.process):
         process.kill()
@@ -196,22 +196,22 @@ def test_all_killed_at_once(var):
         assert query(user.connection, "SELECT number FROM kept") == 7
 
 
-def test_a_stale_process_number_of_another_program_is_no_obstacle(var):
+def test_reused_pid_of_another_program_is_ignored(var):
     with using(var):
         pass
-    eventually(lambda: not embedded.is_running(var))
-    # Of the same user, since PostgreSQL itself sees through other people's processes.
+    wait_until(lambda: not embedded.is_running(var))
+    # Of the same user, because PostgreSQL itself ignores processes of other users.
     user = "nobody" if os.geteuid() == 0 else None
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, user=user) as other:
-        lines = f"{other.pid}\n{data_of(var)}\n1\n5432\n\n127.0.0.1\n"
-        (data_of(var) / "postmaster.pid").write_text(lines)
+        lines = f"{other.pid}\n{data_folder(var)}\n1\n5432\n\n127.0.0.1\n"
+        (data_folder(var) / "postmaster.pid").write_text(lines)
         with using(var) as user:
             assert answers(user.connection)
         assert other.poll() is None
 
 
-def test_ctrl_c_does_not_reach_it(var):
-    starter = User(var)
+def test_ctrl_c_does_not_stop_server(var):
+    starter = DatabaseUser(var)
     with using(var) as other:
         os.killpg(starter.process.pid, signal.SIGINT)
         assert starter.end()
@@ -219,61 +219,61 @@ def test_ctrl_c_does_not_reach_it(var):
         assert "received fast shutdown" not in (var / "postgres.log").read_text()
 
 
-def test_a_terminated_keeper_stops_its_server_cleanly(var):
+def test_terminated_keeper_stops_server_cleanly(var):
     with using(var):
         server, parent = postgres(var), keeper(var)
         parent.terminate()
-        eventually(lambda: gone(server) and gone(parent))
+        wait_until(lambda: has_ended(server) and has_ended(parent))
     assert "database system is shut down" in (var / "postgres.log").read_text()
 
 
-def test_a_taken_port_is_given_up(var):
+def test_port_in_use_is_replaced(var):
     with using(var) as user:
         port = user.connection.port
-    eventually(lambda: not embedded.is_running(var))
+    wait_until(lambda: not embedded.is_running(var))
     with socket.create_server(("127.0.0.1", port)), using(var) as user:
         assert user.connection.port != port
         assert answers(user.connection)
 
 
-def test_a_lost_password_is_renewed(var):
+def test_lost_database_password_is_replaced(var):
     with using(var) as user:
         query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
-    eventually(lambda: not embedded.is_running(var))
+    wait_until(lambda: not embedded.is_running(var))
     (var / "postgres.json").unlink()
     with using(var) as user:
         assert query(user.connection, "SELECT number FROM kept") == 7
 
 
-def test_a_missing_database_is_made(var):
+def test_missing_database_is_created(var):
     with using(var) as user:
         admin = ConnectionInfo(**{**vars(user.connection), "name": "postgres"})
         query(admin, "DROP DATABASE myhealth")
-    eventually(lambda: not embedded.is_running(var))
+    wait_until(lambda: not embedded.is_running(var))
     with using(var) as user:
         assert answers(user.connection)
 
 
-def test_data_of_another_major_version_get_a_sentence(var):
+def test_data_of_other_postgresql_version_say_what_to_do(var):
     with using(var):
         pass
-    eventually(lambda: not embedded.is_running(var))
-    (data_of(var) / "PG_VERSION").write_text("17\n")
+    wait_until(lambda: not embedded.is_running(var))
+    (data_folder(var) / "PG_VERSION").write_text("17\n")
     with pytest.raises(EmbeddedError, match=r"created by PostgreSQL 17.*make backup"):
         embedded.join(var)
 
 
-def test_a_server_that_cannot_start_says_why(var):
+def test_server_that_cannot_start_says_why(var):
     with using(var):
         pass
-    eventually(lambda: not embedded.is_running(var))
-    with (data_of(var) / "postgresql.conf").open("a") as file:
+    wait_until(lambda: not embedded.is_running(var))
+    with (data_folder(var) / "postgresql.conf").open("a") as file:
         file.write("no_such_setting = on\n")
     with pytest.raises(EmbeddedError, match=r"did not start .*postgres.log.*FATAL"):
         embedded.join(var)
 
 
-def test_an_interrupted_first_start_is_done_again(var):
+def test_interrupted_first_start_is_repeated(var):
     (var / "postgres.new" / "data").mkdir(parents=True)
     (var / "postgres.new" / "data" / "PG_VERSION").write_text("18\n")
     with using(var) as user:
@@ -281,27 +281,27 @@ def test_an_interrupted_first_start_is_done_again(var):
     assert not (var / "postgres.new").exists()
 
 
-def test_a_database_that_cannot_start_is_one_that_is_away(var, settings):
+def test_database_that_cannot_start_raises_operational_error(var, settings):
     with using(var):
         pass
-    eventually(lambda: not embedded.is_running(var))
-    (data_of(var) / "PG_VERSION").write_text("17\n")
+    wait_until(lambda: not embedded.is_running(var))
+    (data_folder(var) / "PG_VERSION").write_text("17\n")
     settings.EMBEDDED_DATABASE, settings.VAR_DIR = True, var
     with pytest.raises(OperationalError, match="created by PostgreSQL 17"):
         connections["default"].copy().get_connection_params()
 
 
-def test_a_command_without_a_database_says_why_in_a_sentence(var):
+def test_command_without_database_prints_one_line(var):
     with using(var):
         pass
-    eventually(lambda: not embedded.is_running(var))
-    (data_of(var) / "PG_VERSION").write_text("17\n")
-    done = subprocess.run(
+    wait_until(lambda: not embedded.is_running(var))
+    (data_folder(var) / "PG_VERSION").write_text("17\n")
+    result = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--check"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "VAR_DIR": str(var)},
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "created by PostgreSQL 17" in done.stderr
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "created by PostgreSQL 17" in result.stderr

@@ -1,11 +1,11 @@
-"""The secrets of a laptop."""
+"""The generated secrets for local use."""
 
 import stat
 
 from myhealth.local import local_env
 
 
-def test_generated_secrets_are_written_once(tmp_path):
+def test_secrets_are_generated_once(tmp_path):
     local_env.ensure(tmp_path)
     file = tmp_path / "local.env"
     before = file.read_text()
@@ -15,7 +15,7 @@ def test_generated_secrets_are_written_once(tmp_path):
     assert "LOCAL=on\n" in before
 
 
-def test_missing_secrets_are_added_and_present_ones_kept(tmp_path):
+def test_missing_secrets_are_added_and_others_kept(tmp_path):
     (tmp_path / "local.env").write_text("DEMO_PASSWORD=mine")
     local_env.ensure(tmp_path)
     lines = (tmp_path / "local.env").read_text().splitlines()

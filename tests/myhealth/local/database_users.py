@@ -1,12 +1,10 @@
-"""Processes that use an embedded PostgreSQL, and what can be seen of it."""
+"""Processes that use an embedded PostgreSQL, and helpers to observe the server."""
 
 import contextlib
 import json
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -14,10 +12,10 @@ import psycopg
 
 from myhealth.local import embedded, places
 from myhealth.local.server import ConnectionInfo
-from tests.processes import ROOT
+from tests.processes import ROOT, wait_until
 
-# Joins, says where, and stays until its standard input is closed.
-USER = """
+# Joins, prints the connection, and runs until its standard input is closed.
+SCRIPT = """
 import dataclasses, json, pathlib, sys
 from myhealth.local import embedded
 from myhealth.local.server import EmbeddedError
@@ -30,12 +28,12 @@ sys.stdin.read()
 """
 
 
-class User:
-    """A process of its own that uses the database."""
+class DatabaseUser:
+    """A process that uses the database."""
 
     def __init__(self, var):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", USER, str(var)],
+            [sys.executable, "-c", SCRIPT, str(var)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -47,13 +45,13 @@ class User:
         self.connection = ConnectionInfo(**json.loads(line)) if line else None
 
     def end(self):
-        _, self.said = self.process.communicate(timeout=20)
+        _, self.stderr = self.process.communicate(timeout=20)
         return self.process.returncode
 
 
 @contextlib.contextmanager
 def using(var):
-    user = User(var)
+    user = DatabaseUser(var)
     try:
         yield user
     finally:
@@ -73,36 +71,29 @@ def query(connection, statement="SELECT 1"):
         return cursor.fetchone()[0] if cursor.description else None
 
 
-def eventually(happened, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it never happened"
-        threading.Event().wait(0.02)
-
-
 def answers(connection):
     with contextlib.suppress(psycopg.OperationalError):
         return query(connection) == 1
 
 
-def data_of(var):
+def data_folder(var):
     note = var / "postgres.location"
     return Path(note.read_text().strip()) if note.exists() else var / "postgres"
 
 
 def postgres(var):
-    return psutil.Process(int((data_of(var) / "postmaster.pid").read_text().split()[0]))
+    return psutil.Process(int((data_folder(var) / "postmaster.pid").read_text().split()[0]))
 
 
 def keeper(var):
     return postgres(var).parent()
 
 
-def gone(process):
+def has_ended(process):
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def clean_up(var):
     embedded.leave(var)
-    eventually(lambda: not var.exists() or not embedded.is_running(var))
+    wait_until(lambda: not var.exists() or not embedded.is_running(var))
     shutil.rmtree(places.fallback_folder(var), ignore_errors=True)
