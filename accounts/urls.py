@@ -3,14 +3,14 @@ from django.urls import include, path
 
 from accounts import pages, views
 
-session_urls = [
+_session_urls = [
     path("login/", pages.Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]
 
 urlpatterns = [
     # The namespace in which the browsable API looks for its login.
-    path("accounts/", include((session_urls, "rest_framework"))),
+    path("accounts/", include((_session_urls, "rest_framework"))),
     path("auth/login", views.LoginView.as_view()),
     path("auth/refresh", views.RefreshView.as_view()),
     path("auth/logout", views.LogoutView.as_view()),

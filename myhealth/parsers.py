@@ -10,7 +10,7 @@ from rest_framework.parsers import BaseParser
 _MAX_BODY = 10 * 1024 * 1024
 
 
-class TooLarge(APIException):
+class RequestTooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_detail = f"The body is larger than {_MAX_BODY // 1024**2} MiB; send it in parts."
     default_code = "too_large"
@@ -41,7 +41,7 @@ class OrjsonParser(BaseParser):
             raise ParseError("The body must be UTF-8.", code="parse_error")
         body = stream.read(min(_MAX_BODY, settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + 1)
         if len(body) > _MAX_BODY:
-            raise TooLarge
+            raise RequestTooLarge
         return self.loads(body)
 
     def loads(self, body: bytes) -> Any:

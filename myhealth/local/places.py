@@ -61,7 +61,7 @@ def _data_owner(data: Path) -> Owner:
 
 
 def _can_enter(path: Path, owner: Owner) -> bool:
-    # The kernel is asked as that user, since modes tell nothing of access lists or mount options.
+    # The kernel checks it as that user: file modes lack access lists and mount options.
     command = ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]
     result = subprocess.run(command, cwd="/", env=clean_environment(), **owner.process_options())
     return result.returncode == 0
