@@ -81,9 +81,9 @@ browser:
 
 $(VENV):
 	@test -n "$(PYTHON)" \
-		|| { echo "Install Python 3.11 or newer: https://www.python.org/downloads/" >&2; exit 1; }
+		|| { echo "myhealth needs Python 3.11 or newer: https://www.python.org/downloads/" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "$(PYTHON) is too old: install Python 3.11 or newer." >&2; exit 1; }
+		|| { echo "$(PYTHON) is too old: myhealth needs Python 3.11 or newer." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "$(PYTHON) has no venv module: install it (Debian: apt install python3-venv)." >&2; \
 		exit 1; }

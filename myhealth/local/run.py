@@ -286,7 +286,7 @@ def _collect_forever() -> NoReturn:
     while True:
         code = _collect_once()
         if code:
-            _print(f"The collection failed with exit code {code}. The next one starts in an hour.")
+            _print(f"The collection ended with exit code {code}. The next one starts in an hour.")
         if not announced:
             _print(_FIRST_COLLECTION_ENDED)
             announced = True

@@ -198,7 +198,7 @@ def test_credentials_collect_from_oura_without_a_sandbox(machine, oura):
 def test_a_first_collection_that_fails_is_told_and_ends_nothing(machine, oura):
     settings = {"OURA_API_KEY": "wrong", "OURA_API_URL": oura.url, "OURA_USER": "ana"}
     run = machine.start(**settings).await_ready()
-    assert "The collection failed with exit code 1" in run.said()
+    assert "The collection ended with exit code 1" in run.said()
     assert run.user == "ana"
     assert run.days() == []
 
@@ -268,8 +268,8 @@ def make_with_python(tmp_path, script):
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
-        ("", "Install Python 3.11 or newer"),
-        ("exit 1", "is too old: install Python 3.11 or newer"),
+        ("", "myhealth needs Python 3.11 or newer"),
+        ("exit 1", "is too old: myhealth needs Python 3.11 or newer"),
         ('case "$2" in *venv*) exit 1;; esac', "has no venv module: install it"),
     ],
 )
