@@ -45,8 +45,8 @@ def sources(*folders):
 
 def test_every_setting_is_in_the_table_and_nothing_else():
     settings = (ROOT / "myhealth" / "settings.py").read_text()
-    readers = "text|flag|number|listed|choice|url|origins|setting"
-    read = set(re.findall(rf'\b_?(?:{readers})\w*\(\s*"([A-Z_]+)"', settings))
+    readers = "text|flag|number|list|choice|url|origins"
+    read = set(re.findall(rf'\b_(?:{readers})\w*\(\s*"([A-Z_]+)"', settings))
     read |= set(re.findall(r'environ\.get\("([A-Z_]+)"\)', settings))
     # Read by `make run` only.
     read |= {"DEMO_PASSWORD"}
