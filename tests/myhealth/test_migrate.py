@@ -32,6 +32,14 @@ def test_migrate_refuses_old_database_and_says_what_to_do(old_database, options)
 
 
 @pytest.mark.django_db
+def test_migrate_refuses_database_with_older_tables():
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE readings ()")
+    with pytest.raises(CommandError, match="can't be upgraded"):
+        call_command("migrate", "--noinput")
+
+
+@pytest.mark.django_db
 def test_database_of_this_version_is_migrated():
     call_command("migrate", "--noinput", "--check", "--verbosity", "0")
 
