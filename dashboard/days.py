@@ -25,7 +25,7 @@ def day_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
 def _row(model: type[Metric], user_id: int, day: date) -> queries.MetricRow | None:
     rows = queries.rows_of_user(model, user_id).filter(day=day)
     columns = queries.row_columns(model.metric_type)
-    return next(iter(queries.select_columns(rows, columns)), None)
+    return next(iter(queries.newest_first(rows, columns)), None)
 
 
 def _revisions(user_id: int, day: date) -> list[Revision]:

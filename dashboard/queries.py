@@ -30,7 +30,7 @@ def rows_of_user(model: type[Metric], user_id: int) -> MetricQuerySet:
     return model.objects.using(database_alias()).of(user_id)
 
 
-def select_columns(
+def newest_first(
     queryset: "QuerySet[Any]",
     columns: tuple[str, ...],
     *,
@@ -55,7 +55,7 @@ def select_columns(
 
 def latest_row(model: type[Metric], user_id: int) -> MetricRow | None:
     columns = row_columns(model.metric_type)
-    return next(iter(select_columns(rows_of_user(model, user_id), columns, limit=1)), None)
+    return next(iter(newest_first(rows_of_user(model, user_id), columns, limit=1)), None)
 
 
 class _Versions(NamedTuple):

@@ -81,8 +81,8 @@ class RowsView(ReadView):
         def load() -> list[queries.MetricRow]:
             rows = queries.rows_of_user(self.model, user.pk).between(days.start, days.end)
             if format_ == "csv":
-                return queries.select_columns(rows, self.columns, load_contributors=orjson.loads)
-            return queries.select_columns(rows, self.columns)
+                return queries.newest_first(rows, self.columns, load_contributors=orjson.loads)
+            return queries.newest_first(rows, self.columns)
 
         response = self.respond(request, etag, load)
         if format_ == "csv" and response.status_code == 200:

@@ -237,6 +237,7 @@ for key in TOKEN_ENCRYPTION_KEYS:
         _problems.append("TOKEN_ENCRYPTION_KEYS must be keys of 32 bytes each, in URL-safe base64.")
         break
 COLLECTOR_THREADS = _number("COLLECTOR_THREADS", 8, 1, 64)
+COLLECTOR_TIMEOUT = _number("COLLECTOR_TIMEOUT", 30, 1, 600)
 PROCESSOR_URL = _url(
     "PROCESSOR_URL", f"http://127.0.0.1:{PROCESSOR_PORT}" if LOCAL or SERVING else ""
 )
@@ -249,7 +250,6 @@ for name, tokens in (("INGEST_TOKENS", INGEST_TOKENS), ("CONTROL_TOKENS", CONTRO
         _problems.append(f"{name} must be tokens of at least 16 characters each.")
 if set(INGEST_TOKENS) & set(CONTROL_TOKENS):
     _problems.append("CONTROL_TOKENS must differ from INGEST_TOKENS.")
-COLLECTOR_TIMEOUT = _number("COLLECTOR_TIMEOUT", 30, 1, 600)
 METRICS_TOKEN = _text("METRICS_TOKEN")
 METRICS_TEXTFILE = _text("METRICS_TEXTFILE")
 PUSHGATEWAY_URL = _url("PUSHGATEWAY_URL", "")

@@ -14,7 +14,7 @@ from oura.budget import Budget
 from oura.client import OuraClient
 from oura.models import Connection
 from oura.report import Report
-from oura.retries import Waiting
+from oura.retries import RetryTime
 
 MEMBERSHIP_LAPSED = (
     "Oura denies access (403) though you agreed: your Oura membership has run out, or the Oura app "
@@ -46,7 +46,7 @@ class Account(Protocol):
     def has_scope(self, scope: str) -> bool:
         """Return whether the scope was granted, as far as that is known."""
 
-    def client(self, waiting: Waiting) -> OuraClient:
+    def client(self, retry_time: RetryTime) -> OuraClient:
         """Return a client with a valid token. Raises OuraError if there is none."""
 
     def begin(self) -> None:
@@ -71,9 +71,12 @@ class KeyAccount:
     def has_scope(self, scope: str) -> bool:
         return True
 
-    def client(self, waiting: Waiting) -> OuraClient:
+    def client(self, retry_time: RetryTime) -> OuraClient:
         return OuraClient(
-            settings.OURA_API_URL, self.key, timeout=settings.COLLECTOR_TIMEOUT, waiting=waiting
+            settings.OURA_API_URL,
+            self.key,
+            timeout=settings.COLLECTOR_TIMEOUT,
+            retry_time=retry_time,
         )
 
     def begin(self) -> None:
@@ -107,13 +110,13 @@ class ConnectedAccount:
     def has_scope(self, scope: str) -> bool:
         return scope in self.connection.scopes
 
-    def client(self, waiting: Waiting) -> OuraClient:
+    def client(self, retry_time: RetryTime) -> OuraClient:
         pk = self.connection.pk
         return OuraClient(
             settings.OURA_API_URL,
             tokens.access_token(pk),
             timeout=settings.COLLECTOR_TIMEOUT,
-            waiting=waiting,
+            retry_time=retry_time,
             renew_token=lambda refused: tokens.access_token(pk, refused=refused),
             before_request=self.budget.spend,
         )

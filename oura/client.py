@@ -19,7 +19,7 @@ from oura.errors import (
     OuraUnavailable,
 )
 from oura.exchange import MAX_RESPONSE_BYTES, Response, ResponseTooLarge, send_request
-from oura.retries import Waiting, retry_after
+from oura.retries import RetryTime, retry_after
 
 _CONNECT_TIMEOUT = 5.0
 # Some collections end a range before its last day, some after it (measured in 2026): ask for more
@@ -43,7 +43,7 @@ class OuraClient:
         token: str,
         *,
         timeout: float = 30.0,
-        waiting: Waiting | None = None,
+        retry_time: RetryTime | None = None,
         renew_token: Callable[[str], str] | None = None,
         before_request: Callable[[], None] = lambda: None,
     ) -> None:
@@ -52,7 +52,7 @@ class OuraClient:
         self.renew_token = renew_token
         self.before_request = before_request
         self.timeout = (_CONNECT_TIMEOUT, timeout)
-        self.waiting = waiting or Waiting()
+        self.retry_time = retry_time or RetryTime()
         self.session = requests.Session()
         # No .netrc or proxy setting may decide where a token goes.
         self.session.trust_env = False
@@ -109,15 +109,17 @@ class OuraClient:
             yield documents
             if not token:
                 return
-            if token in tokens or len(tokens) >= _MAX_PAGES:
+            if token in tokens:
                 raise OuraBadAnswer(
                     f"Oura repeats a page of {collection}, so the range can't be fetched."
                 )
+            if len(tokens) >= _MAX_PAGES:
+                raise OuraBadAnswer(f"Oura has more than {_MAX_PAGES} pages of {collection}.")
             tokens.add(token)
             parameters = {**parameters, "next_token": token}
 
     def _page(self, collection: str, parameters: dict[str, str]) -> tuple[list[Any], str | None]:
-        retrying = self.waiting.retrying(OuraUnavailable)
+        retrying = self.retry_time.retrying(OuraUnavailable)
         page = retrying(self._get_with_renewal, collection, parameters)
         documents, token = page.get("data"), page.get("next_token")
         if not isinstance(documents, list) or not (token is None or isinstance(token, str)):

@@ -14,7 +14,7 @@ from oura.errors import UnexpectedError
 from oura.plan import CollectOptions
 from oura.processor import Processor
 from oura.report import Problem, Report
-from oura.retries import Waiting
+from oura.retries import RetryTime
 
 log = structlog.get_logger("oura.collecting")
 
@@ -63,7 +63,7 @@ def _collect_account(
 ) -> Report:
     report = Report(dry_run=options.dry_run)
     # Nothing is collected of a connection that has ended, so don't wait for the processor.
-    waiting = Waiting(seconds=0) if account.ended else Waiting()
+    retry_time = RetryTime(seconds=0) if account.ended else RetryTime()
     try:
         if not options.plan_only:
             account.begin()
@@ -73,10 +73,10 @@ def _collect_account(
             user=account.user,
             origin=origin_of(settings.OURA_API_URL),
             request_id=request_id,
-            waiting=waiting,
+            retry_time=retry_time,
         ) as processor:
             collector = Collector(account, processor, options, report, progress=progress)
-            collector.collect(types, waiting)
+            collector.collect(types, retry_time)
         if not options.plan_only:
             account.finish(report)
     except Exception as error:

@@ -32,7 +32,7 @@ from oura.errors import (
 from oura.plan import CollectOptions, LedgerRange, Plan, make_plan, windows
 from oura.processor import MetricDocument, Processor, Receipt
 from oura.report import Problem, Report, Tally
-from oura.retries import Waiting
+from oura.retries import RetryTime
 
 log = structlog.get_logger("oura.collector")
 
@@ -70,7 +70,7 @@ class Collector:
     progress: Callable[[str, int, int], None] = lambda type_, done, total: None
     _client: OuraClient = field(init=False)
 
-    def collect(self, types: Sequence[str], waiting: Waiting) -> None:
+    def collect(self, types: Sequence[str], retry_time: RetryTime) -> None:
         """Collect the types. Failures are added to the report, never raised."""
         ended = "" if self.options.plan_only else self.account.ended
         if ended:
@@ -91,7 +91,7 @@ class Collector:
             for type_, plan in plans.items():
                 self._report_failure(type_, plan.days, Disconnected(ended))
         else:
-            self._collect_types(plans, waiting)
+            self._collect_types(plans, retry_time)
         self._finish_run()
 
     def _make_plans(
@@ -105,7 +105,7 @@ class Collector:
                 self._record_unexpected(type_, error)
         return plans
 
-    def _collect_types(self, plans: Mapping[str, Plan], waiting: Waiting) -> None:
+    def _collect_types(self, plans: Mapping[str, Plan], retry_time: RetryTime) -> None:
         for type_ in plans:
             self.report.tallies.setdefault(type_, Tally())
         granted = [type_ for type_ in plans if self.account.has_scope(TYPES[type_].scope)]
@@ -118,7 +118,7 @@ class Collector:
         if not granted:
             return
         try:
-            client = self.account.client(waiting)
+            client = self.account.client(retry_time)
         except OuraError as error:
             self._record_failures(granted, error)
             for type_ in granted:

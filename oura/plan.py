@@ -28,6 +28,7 @@ _SHORTEST_GAP_WAIT = timedelta(hours=20)
 # With more windows than this that may hold nothing, fetch Oura's list of days first.
 _MAX_UNLISTED_WINDOWS = 2
 _OURA_HAD_NOTHING = "Oura had nothing"
+_RETRIED_STATES = (State.FAILED, State.NO_PERMISSION, State.REJECTED)
 _GAP_STATES = (State.NONE, State.NOT_WORN, State.NOT_SYNCED, State.REJECTED)
 
 
@@ -36,7 +37,7 @@ class LedgerRange(Days):
     """Days that the ledger has in one state."""
 
     state: State
-    why: str = ""
+    cause: str = ""
     asked_at: datetime | None = None
     next_at: datetime | None = None
     times: int = 0
@@ -60,7 +61,7 @@ class CollectOptions:
 class PlannedRange(Days):
     """Days to fetch, and the reason in a few words."""
 
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def make_plan(ledger: Sequence[LedgerRange], options: CollectOptions, now: datet
     far = [gap for gap in gaps if gap.start < today - _LATEST_WINDOW]
     always = (recent, *_retries_due(ledger, now), *near, *_rereads_due(ledger, today))
     uncertain = (*_never_fetched(ledger), *far)
-    had_nothing = any(planned.why == _OURA_HAD_NOTHING for planned in uncertain)
+    had_nothing = any(planned.reason == _OURA_HAD_NOTHING for planned in uncertain)
     if had_nothing or len(windows(uncertain)) > _MAX_UNLISTED_WINDOWS:
         return Plan(always, uncertain)
     return Plan((*always, *uncertain))
@@ -107,22 +108,22 @@ def _recent_range(ledger: Sequence[LedgerRange], today: date) -> PlannedRange:
     stored_ends = [entry.end for entry in ledger if entry.state.has_row]
     last = min(max(stored_ends, default=today), today)
     if last >= today - ONE_DAY or last - RECENT_SPAN < today - _LATEST_WINDOW:
-        start, why = today - RECENT_SPAN, "the last 14 days"
+        start, reason = today - RECENT_SPAN, "the last 14 days"
     else:
-        start, why = last - RECENT_SPAN, "from 13 days before the last stored day"
-    return PlannedRange(max(start, FIRST_DAY), today + ONE_DAY, why)
+        start, reason = last - RECENT_SPAN, "from 13 days before the last stored day"
+    return PlannedRange(max(start, FIRST_DAY), today + ONE_DAY, reason)
 
 
 def _retries_due(ledger: Iterable[LedgerRange], now: datetime) -> list[PlannedRange]:
-    """Return what was fetched too early, and what failed and is due again."""
+    """Return what was fetched too early to be settled, and failures that are due again."""
     due = []
     for entry in ledger:
-        tried = entry.state in (State.FAILED, State.NO_PERMISSION, State.REJECTED)
-        if entry.state == State.NOT_SYNCED and entry.why in (Cause.EARLY, Cause.LATE):
-            due.append(PlannedRange(entry.start, entry.end, "fetched too early"))
-        elif tried and entry.next_at and entry.next_at <= now:
-            why = f"{entry.state.replace('_', ' ')} before"
-            due.append(PlannedRange(entry.start, entry.end, why))
+        if entry.cause == Cause.EARLY:
+            due.append(PlannedRange(entry.start, entry.end, "fetched before it was over"))
+        elif entry.cause == Cause.LATE:
+            due.append(PlannedRange(entry.start, entry.end, "a later day has arrived since"))
+        elif entry.state in _RETRIED_STATES and entry.next_at and entry.next_at <= now:
+            due.append(PlannedRange(entry.start, entry.end, f"{entry.state.label} before"))
     return due
 
 
@@ -140,7 +141,9 @@ def _repairs(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
         PlannedRange(
             entry.start,
             entry.end,
-            _OURA_HAD_NOTHING if entry.why == Cause.BEFORE_FIRST else f"repair: {entry.state}",
+            _OURA_HAD_NOTHING
+            if entry.cause == Cause.BEFORE_FIRST
+            else f"repair: {entry.state.label}",
         )
         for entry in ledger
         if entry.state not in (State.HELD, State.NOT_ASKED)
@@ -148,7 +151,7 @@ def _repairs(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
 
 
 def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list[PlannedRange]:
-    """Return the days that Oura had nothing for and that are due again.
+    """Return the days that Oura had nothing for, not synced ones too, and that are due again.
 
     If any day beyond the latest window is due, so are all others there: one list answers for all.
     """
@@ -163,7 +166,7 @@ def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list
 
 
 def _is_gap_due(gap: LedgerRange, today: date, now: datetime) -> bool:
-    if gap.why == Cause.BEFORE_FIRST or gap.asked_at is None or gap.next_at:
+    if gap.cause == Cause.BEFORE_FIRST or gap.asked_at is None or gap.next_at:
         return False
     wait = max(_SHORTEST_GAP_WAIT, timedelta((today - gap.end).days / _GAP_AGE_DIVISOR))
     return gap.times <= 1 or now - gap.asked_at >= wait

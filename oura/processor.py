@@ -15,7 +15,7 @@ from myhealth.states import FailureKind, State
 from oura.errors import ProcessorError, ProcessorUnavailable
 from oura.exchange import Response, send_request
 from oura.plan import LedgerRange
-from oura.retries import Waiting, retry_after
+from oura.retries import RetryTime, retry_after
 
 MAX_BATCH_DOCUMENTS = 5_000
 # The processor accepts 10 MiB; smaller requests need less memory on both sides.
@@ -57,13 +57,13 @@ class Processor:
         origin: str,
         request_id: str,
         timeout: float = 60.0,
-        waiting: Waiting | None = None,
+        retry_time: RetryTime | None = None,
     ) -> None:
         self.base_url = base_url
         self.user = user
         self.origin = origin
         self.timeout = (5.0, timeout)
-        self.waiting = waiting or Waiting()
+        self.retry_time = retry_time or RetryTime()
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers.update(
@@ -148,7 +148,7 @@ class Processor:
             yield _to_receipt(self._send("POST", "/api/v1/ingest", data=envelope))
 
     def _send(self, method: str, path: str, **options: Any) -> Response:
-        retrying = self.waiting.retrying(ProcessorUnavailable)
+        retrying = self.retry_time.retrying(ProcessorUnavailable)
         return retrying(self._send_once, method, path, **options)
 
     def _send_once(self, method: str, path: str, **options: Any) -> Response:

@@ -13,8 +13,8 @@ LONGEST_WAIT = 330.0
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
 
 
-class Waiting:
-    """How long a run may still wait between attempts, in seconds, for all servers together."""
+class RetryTime:
+    """The seconds that a run may still wait before retries, for all servers together."""
 
     def __init__(
         self, sleep: Callable[[float], None] = time.sleep, seconds: float = LONGEST_WAIT

@@ -25,7 +25,7 @@ from oura.collector import Collector
 from oura.plan import CollectOptions
 from oura.processor import Processor
 from oura.report import Report
-from oura.retries import Waiting
+from oura.retries import RetryTime
 from sandbox import grants, nights, store
 from sandbox.days import in_drawer
 from sandbox.faults import Fault, faults, request_counts
@@ -69,7 +69,7 @@ class Account(KeyAccount):
     dying: Any
 
     def client(self, waiting):
-        made = OuraClient(self.url, self.key, timeout=0.5, waiting=waiting)
+        made = OuraClient(self.url, self.key, timeout=0.5, retry_time=waiting)
         die(made.session, self.dying)
         return made
 
@@ -173,7 +173,7 @@ class Life:
         return report
 
     def _collect(self, dying, wish):
-        waiting = Waiting(lambda _: None, seconds=10_000)
+        waiting = RetryTime(lambda _: None, seconds=10_000)
         report = Report()
         account = Account(self.user.username, self.person.access_token, self.url, dying)
         with Processor(
@@ -182,7 +182,7 @@ class Life:
             user=self.user.username,
             origin="sandbox",
             request_id=uuid.uuid4().hex,
-            waiting=waiting,
+            retry_time=waiting,
         ) as processor:
             die(processor.session, dying)
             try:

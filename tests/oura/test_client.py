@@ -20,7 +20,7 @@ from oura.errors import (
     OuraUnavailable,
 )
 from oura.exchange import send_request
-from oura.retries import MAX_ATTEMPTS, Waiting
+from oura.retries import MAX_ATTEMPTS, RetryTime
 from tests.oura.answering import Reply
 
 DAY = date(2026, 3, 1)
@@ -29,11 +29,11 @@ EMPTY: dict[str, Any] = {"data": [], "next_token": None}
 
 
 class Pauses(list[float]):
-    """The seconds of each pause; `waiting` adds to them instead of waiting."""
+    """The seconds of each pause; `retry_time` adds to them instead of retry_time."""
 
     @property
-    def waiting(self):
-        return Waiting(self.append)
+    def retry_time(self):
+        return RetryTime(self.append)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def fetch(pauses):
     """Fetch the days start to end of a collection from a server."""
 
     def documents(server, start=DAY, end=DAY, timeout=5.0):
-        with OuraClient(server.url, TOKEN, timeout=timeout, waiting=pauses.waiting) as client:
+        with OuraClient(server.url, TOKEN, timeout=timeout, retry_time=pauses.retry_time) as client:
             return client.documents("daily_sleep", Days(start, end))
 
     return documents
@@ -202,12 +202,12 @@ def test_range_is_fetched_over_one_connection(serve, fetch):
 def test_days_asks_for_one_field(serve, pauses):
     entries = [{"day": "2026-02-27"}, {"day": "2026-03-01"}, {"day": "2026-03-03"}]
     server = serve(Reply({"data": entries, "next_token": None}))
-    with OuraClient(server.url, TOKEN, waiting=pauses.waiting) as client:
+    with OuraClient(server.url, TOKEN, retry_time=pauses.retry_time) as client:
         assert client.days("sleep", Days(DAY, date(2026, 3, 2))) == ({DAY}, True)
     assert "fields=day" in server.requests[0].query
 
 
 def test_days_with_undated_entry_is_not_certain(serve, pauses):
     server = serve(Reply({"data": [{"day": "2026-03-01"}, {"day": None}], "next_token": None}))
-    with OuraClient(server.url, TOKEN, waiting=pauses.waiting) as client:
+    with OuraClient(server.url, TOKEN, retry_time=pauses.retry_time) as client:
         assert client.days("sleep", Days(DAY, date(2026, 3, 2))) == ({DAY}, False)

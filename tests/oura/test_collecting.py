@@ -33,12 +33,12 @@ class Account(KeyAccount):
     calls: list[object]
     broken: bool = False
 
-    def client(self, waiting):
+    def client(self, retry_time):
         fields = structlog.contextvars.get_contextvars()
         self.calls.append((self.user, fields.get("request_id"), threading.current_thread()))
         if self.broken:
             raise ZeroDivisionError
-        return OuraClient(self.url, self.key, waiting=waiting)
+        return OuraClient(self.url, self.key, retry_time=retry_time)
 
 
 @pytest.fixture

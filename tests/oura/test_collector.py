@@ -15,7 +15,7 @@ from oura.plan import CollectOptions
 from oura.processor import Processor
 from oura.provider import SCOPES
 from oura.report import Problem, Report, Tally
-from oura.retries import LONGEST_WAIT, Waiting
+from oura.retries import LONGEST_WAIT, RetryTime
 from tests.oura.answering import Reply
 
 TODAY = date(2026, 10, 27)
@@ -70,8 +70,8 @@ class Account(KeyAccount):
     def has_scope(self, scope):
         return scope not in self.without
 
-    def client(self, waiting):
-        return OuraClient(self.url, self.key, waiting=waiting)
+    def client(self, retry_time):
+        return OuraClient(self.url, self.key, retry_time=retry_time)
 
 
 class Collection:
@@ -79,7 +79,7 @@ class Collection:
 
     def __init__(self, oura_server, processor_server, options, without):
         self.oura, self.processor, self.pauses = oura_server, processor_server, []
-        self.waiting = Waiting(self.pauses.append)
+        self.retry_time = RetryTime(self.pauses.append)
         self.report = Report(dry_run=options.dry_run)
         self.client = Processor(
             processor_server.url,
@@ -87,7 +87,7 @@ class Collection:
             user="ana",
             origin="oura",
             request_id="r",
-            waiting=self.waiting,
+            retry_time=self.retry_time,
         )
         self.collector = Collector(
             Account("ana", "token", oura_server.url, without),
@@ -98,7 +98,7 @@ class Collection:
         )
 
     def run(self, *types):
-        self.collector.collect(types or NAMES, self.waiting)
+        self.collector.collect(types or NAMES, self.retry_time)
         return self.report
 
     @property

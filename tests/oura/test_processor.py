@@ -9,7 +9,7 @@ from myhealth.days import Days
 from oura import processor
 from oura.errors import OuraForbidden, ProcessorError, ProcessorUnavailable
 from oura.processor import Processor, batches
-from oura.retries import MAX_ATTEMPTS, Waiting
+from oura.retries import MAX_ATTEMPTS, RetryTime
 from tests.oura.answering import Reply
 
 TOKEN = "an-ingest-token"
@@ -31,7 +31,7 @@ def client_of():
             origin="oura",
             request_id="r",
             timeout=5,
-            waiting=Waiting(sleep),
+            retry_time=RetryTime(sleep),
         )
         opened.append(processor_client)
         return processor_client

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from oura.errors import OuraRateLimited, OuraUnavailable
-from oura.retries import LONGEST_WAIT, MAX_ATTEMPTS, Waiting, retry_after
+from oura.retries import LONGEST_WAIT, MAX_ATTEMPTS, RetryTime, retry_after
 
 NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
 
@@ -55,35 +55,35 @@ def fail(waiting, error):
 
 
 def test_lasting_failure_is_retried_a_limited_number_of_times():
-    assert fail(Waiting(lambda _: None), OuraUnavailable("away")) == MAX_ATTEMPTS
+    assert fail(RetryTime(lambda _: None), OuraUnavailable("away")) == MAX_ATTEMPTS
 
 
 def test_pauses_grow_with_each_attempt():
     pauses = []
-    fail(Waiting(pauses.append), OuraUnavailable("away"))
+    fail(RetryTime(pauses.append), OuraUnavailable("away"))
     assert pauses == sorted(pauses)
     assert pauses[-1] > 2 * pauses[0] > 0
 
 
 def test_retry_after_takes_precedence():
     pauses = []
-    fail(Waiting(pauses.append), OuraRateLimited("slow down", 7))
+    fail(RetryTime(pauses.append), OuraRateLimited("slow down", 7))
     assert pauses == [7.0] * (MAX_ATTEMPTS - 1)
 
 
 def test_wait_above_the_limit_is_not_started():
     pauses = []
-    assert fail(Waiting(pauses.append), OuraRateLimited("slow down", LONGEST_WAIT + 1)) == 1
+    assert fail(RetryTime(pauses.append), OuraRateLimited("slow down", LONGEST_WAIT + 1)) == 1
     assert pauses == []
 
 
 def test_infinite_wait_is_not_started():
-    assert fail(Waiting(lambda _: None), OuraRateLimited("slow down", float("inf"))) == 1
+    assert fail(RetryTime(lambda _: None), OuraRateLimited("slow down", float("inf"))) == 1
 
 
 def test_waits_of_a_run_are_limited_in_total():
     pauses = []
-    waiting = Waiting(pauses.append)
+    waiting = RetryTime(pauses.append)
     for _ in range(9):
         fail(waiting, OuraRateLimited("slow down", 100))
     assert pauses == [100.0, 100.0, 100.0]

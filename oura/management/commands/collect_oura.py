@@ -127,7 +127,7 @@ class Command(BaseCommand):
         for user, by_type in report.plans:
             for type_, plan in by_type.items():
                 for planned in (*plan.always, *plan.if_listed):
-                    self.stdout.write(f"{user or ''} {type_}: {planned}: {planned.why}".strip())
+                    self.stdout.write(f"{user or ''} {type_}: {planned}: {planned.reason}".strip())
 
     def _print_report(self, report: Report, output: str) -> None:
         types = {type_: asdict(tally) for type_, tally in report.tallies.items()}
@@ -150,7 +150,7 @@ class Command(BaseCommand):
 
 def _plan_json(plan: Plan) -> list[dict[str, Any]]:
     def to_dict(planned: PlannedRange) -> dict[str, Any]:
-        return {"from": planned.start, "to": planned.end, "why": planned.why}
+        return {"from": planned.start, "to": planned.end, "why": planned.reason}
 
     if_listed = (to_dict(planned) | {"if": _IF_LISTED} for planned in plan.if_listed)
     return [*map(to_dict, plan.always), *if_listed]
