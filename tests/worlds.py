@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ingest.models import METRIC_MODELS, Fetch, RejectedDocument
 from ingest.upsert import Whole, store
+from metrics import SLEEP
 from myhealth.days import utc_today
 
 PASSWORDS = {"ana": "correct horse battery", "ben": "another good password"}
@@ -38,19 +39,40 @@ def document(day="2026-03-01", id="a", **columns):
     return {"id": id, "day": str(day), **columns}
 
 
-def store_documents(user, documents, type="sleep", *, at=None, fetched=None):
-    """Store documents as the processor does; `fetched` is the range they are complete for."""
+def store_documents(user, documents, type="sleep", *, at=None, now=None, fetched=None, run="a run"):
+    """Store documents as the processor does, fetched at `at`.
+
+    `fetched` is the range they are complete for.
+    """
     at = at or timezone.now()
-    whole = Whole(*map(as_date, fetched), "a run") if fetched else None
+    whole = Whole(*map(as_date, fetched), run) if fetched else None
     raw = [each if isinstance(each, bytes) else orjson.dumps(each) for each in documents]
-    return store(METRIC_MODELS[type], user.pk, raw, fetched_at=at, now=at, whole=whole)
+    return store(METRIC_MODELS[type], user.pk, raw, fetched_at=at, now=now or at, whole=whole)
 
 
-def store_days(user, days, type="sleep", *, at=None, fetched=None, **columns):
+def store_days(user, days, type="sleep", *, at=None, now=None, fetched=None, **columns):
     """Store a row for each day, all with the same columns."""
-    documents = [document(day, f"{user.username} {type} {day}", **columns) for day in days]
-    outcome = store_documents(user, documents, type, at=at, fetched=fetched)
+    documents = [
+        document(day, **{"id": f"{user.username} {type} {day}", **columns}) for day in days
+    ]
+    outcome = store_documents(user, documents, type, at=at, now=now, fetched=fetched)
     assert outcome.rejected == []
+    return outcome
+
+
+def store_nights(user, days, version=None, ring=None, *, at=None, mapping=SLEEP.map, **period):
+    """Store nights as the collector sends them: each has a summary and a long sleep."""
+    provenance = {"sleep_algorithm_version": version, "ring_id": ring}
+    long_sleep = {"type": "long_sleep", "total_sleep_duration": 25_000, **provenance, **period}
+    documents = []
+    for day in map(str, days):
+        id = f"{user.username} sleep {day}"
+        summary = {"id": id, "day": day, "score": 80}
+        sources = {"daily_sleep": [summary], "sleep": [{"id": f"p {id}", "day": day, **long_sleep}]}
+        documents.append(mapping(day, sources))
+    outcome = store_documents(user, documents, at=at)
+    assert outcome.rejected == []
+    return outcome
 
 
 def fetch_completely(user, start, end, types=METRIC_MODELS, *, at=None):

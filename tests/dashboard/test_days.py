@@ -2,26 +2,21 @@
 
 import datetime
 
-import orjson
 import pytest
 
 from ingest.models import METRIC_MODELS, Revision
-from ingest.upsert import store
 from myhealth.states import Cause
-from tests.dashboard.conftest import record_fetch, store_rows
+from tests.worlds import fetch_completely, store_days
 
 pytestmark = pytest.mark.django_db
 DAY = "2026-03-02"
 OVER = datetime.datetime(2026, 3, 4, 12, tzinfo=datetime.UTC)
 
 
-def store_version(user, score, *, days=0, type_="sleep", source=None):
-    """Store what Oura had of the day, this number of days after it was over."""
-    document = {"id": "a", "day": DAY, "score": score}
-    document |= {"source": source} if source else {}
+def store_version(user, score, type="sleep", *, days=0, **columns):
+    """Store the day as fetched this number of days after it was over."""
     at = OVER + datetime.timedelta(days=days)
-    outcome = store(METRIC_MODELS[type_], user.pk, [orjson.dumps(document)], fetched_at=at, now=at)
-    assert outcome.rejected == []
+    store_days(user, [DAY], type, at=at, score=score, **columns)
 
 
 def revisions(api):
@@ -29,8 +24,9 @@ def revisions(api):
 
 
 def test_day_has_same_rows_as_routes_of_types(ana, api):
-    store_rows(ana, a=(DAY, {"score": 70, "contributors": {"latency": 90}}), b=("2026-03-03", {}))
-    store_rows(ana, "readiness", c=(DAY, {"temperature_deviation": 0.25}))
+    store_days(ana, [DAY], score=70, contributors={"latency": 90})
+    store_days(ana, ["2026-03-03"])
+    store_days(ana, [DAY], "readiness", temperature_deviation=0.25)
     body = api.get(f"days/{DAY}").json()
     span = {"start": DAY, "end": DAY}
     assert body["day"] == DAY
@@ -40,8 +36,8 @@ def test_day_has_same_rows_as_routes_of_types(ana, api):
 
 
 def test_day_has_state_and_reason_of_each_type(ana, api):
-    store_rows(ana, a=(DAY, {}))
-    record_fetch(ana, DAY, DAY, ["activity"], at=OVER - datetime.timedelta(days=2))
+    store_days(ana, [DAY])
+    fetch_completely(ana, DAY, DAY, ["activity"], at=OVER - datetime.timedelta(days=2))
     body = api.get(f"days/{DAY}").json()
     not_asked = {"state": "not_asked", "reason": "Oura was never asked for this day."}
     assert body["coverage"] == {
@@ -76,8 +72,8 @@ def test_revision_without_source_is_null(ana, api):
 
 def test_revisions_of_all_types_are_newest_first(ana, api):
     for days, score, type_ in ((0, 1, "sleep"), (0, 1, "activity"), (1, 2, "sleep")):
-        store_version(ana, score, days=days, type_=type_)
-    store_version(ana, 3, days=2, type_="activity")
+        store_version(ana, score, type_, days=days)
+    store_version(ana, 3, "activity", days=2)
     store_version(ana, 4, days=3)
     assert [(each["type"], each["values"]["score"]) for each in revisions(api)] == [
         ("sleep", 2),
@@ -95,7 +91,7 @@ def test_version_replaced_twice_is_listed_once(ana, api):
 
 def test_removed_day_has_revision_and_no_row(ana, api):
     store_version(ana, 70)
-    store_rows(ana, a=("2026-03-05", {}))
+    store_days(ana, ["2026-03-05"], id=f"ana sleep {DAY}")
     body = api.get(f"days/{DAY}").json()
     assert body["sleep"] is None
     assert [(each["kind"], each["changes"]) for each in body["revisions"]] == [("removed", {})]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.dashboard.conftest import days_ago, store_night, store_rows
+from tests.worlds import days_ago, store_days, store_nights
 
 pytestmark = pytest.mark.django_db
 CHANGE = {"mark": "sleep_algorithm", "from": "v1", "to": "v2"}
@@ -10,79 +10,79 @@ CHANGE = {"mark": "sleep_algorithm", "from": "v1", "to": "v2"}
 
 def test_changed_algorithm_is_mark_on_first_night(ana, api):
     for day, version in (("01", "v1"), ("02", "v1"), ("03", "v2"), ("04", "v2")):
-        store_night(ana, f"2026-03-{day}", version)
+        store_nights(ana, [f"2026-03-{day}"], version)
     assert api.get("marks").json() == [{"day": "2026-03-03", **CHANGE}]
 
 
 def test_new_ring_is_mark(ana, api):
-    store_night(ana, "2026-03-01", ring="silver")
-    store_night(ana, "2026-03-02", ring="gold")
+    store_nights(ana, ["2026-03-01"], ring="silver")
+    store_nights(ana, ["2026-03-02"], ring="gold")
     assert api.get("marks").json() == [
         {"day": "2026-03-02", "mark": "ring", "from": "silver", "to": "gold"}
     ]
 
 
 def test_first_night_with_provenance_is_no_mark(ana, api):
-    store_night(ana, "2026-03-01")
-    store_night(ana, "2026-03-02", "v1", "silver")
+    store_nights(ana, ["2026-03-01"])
+    store_nights(ana, ["2026-03-02"], "v1", "silver")
     assert api.get("marks").json() == []
 
 
 def test_nights_without_provenance_are_skipped(ana, api):
-    store_night(ana, "2026-03-01", "v1", "silver")
-    store_night(ana, "2026-03-02", ring="silver")
-    store_rows(ana, bare=("2026-03-03", {}))
-    store_night(ana, "2026-03-04", "v1", "silver")
+    store_nights(ana, ["2026-03-01"], "v1", "silver")
+    store_nights(ana, ["2026-03-02"], ring="silver")
+    store_days(ana, ["2026-03-03"])
+    store_nights(ana, ["2026-03-04"], "v1", "silver")
     assert api.get("marks").json() == []
 
 
 def test_change_across_gap_is_mark(ana, api):
-    store_night(ana, "2026-03-01", "v1")
-    store_night(ana, "2026-03-02", ring="silver")
-    store_night(ana, "2026-06-01", "v2")
+    store_nights(ana, ["2026-03-01"], "v1")
+    store_nights(ana, ["2026-03-02"], ring="silver")
+    store_nights(ana, ["2026-06-01"], "v2")
     assert api.get("marks").json() == [{"day": "2026-06-01", **CHANGE}]
 
 
 def test_marks_are_newest_first_then_by_kind(ana, api):
-    store_night(ana, "2026-03-01", "v1", "silver")
-    store_night(ana, "2026-03-02", "v2", "gold")
-    store_night(ana, "2026-03-03", "v1", "gold")
+    store_nights(ana, ["2026-03-01"], "v1", "silver")
+    store_nights(ana, ["2026-03-02"], "v2", "gold")
+    store_nights(ana, ["2026-03-03"], "v1", "gold")
     marks = [(each["day"][-2:], each["mark"]) for each in api.get("marks").json()]
     assert marks == [("03", "sleep_algorithm"), ("02", "ring"), ("02", "sleep_algorithm")]
 
 
 def test_both_ends_of_range_are_included(ana, api):
     for day in range(1, 6):
-        store_night(ana, f"2026-03-0{day}", f"v{day}")
+        store_nights(ana, [f"2026-03-0{day}"], f"v{day}")
     body = api.get("marks", start="2026-03-02", end="2026-03-03").json()
     assert [each["day"] for each in body] == ["2026-03-03", "2026-03-02"]
 
 
 def test_last_night_before_range_is_compared(ana, api):
-    store_night(ana, "2026-03-01", "v2")
-    store_night(ana, "2026-03-03", "v1")
-    store_night(ana, "2026-03-05", "v2")
+    store_nights(ana, ["2026-03-01"], "v2")
+    store_nights(ana, ["2026-03-03"], "v1")
+    store_nights(ana, ["2026-03-05"], "v2")
     body = api.get("marks", start="2026-03-05").json()
     assert body == [{"day": "2026-03-05", **CHANGE}]
 
 
 def test_nights_without_provenance_before_range_are_skipped(ana, api):
-    store_night(ana, "2026-03-01", "v1")
-    store_night(ana, "2026-03-03", ring="silver")
-    store_night(ana, "2026-03-05", "v2")
+    store_nights(ana, ["2026-03-01"], "v1")
+    store_nights(ana, ["2026-03-03"], ring="silver")
+    store_nights(ana, ["2026-03-05"], "v2")
     assert api.get("marks", start="2026-03-05").json() == [{"day": "2026-03-05", **CHANGE}]
 
 
 def test_other_peoples_nights_before_range_are_ignored(ana, ben, api):
-    store_night(ben, "2026-03-01", "v1")
-    store_night(ana, "2026-03-05", "v2")
+    store_nights(ben, ["2026-03-01"], "v1")
+    store_nights(ana, ["2026-03-05"], "v2")
     assert api.get("marks", start="2026-03-05").json() == []
 
 
 def test_other_peoples_nights_are_ignored(ana, ben, api):
-    store_night(ben, "2026-03-01", "v1")
-    store_night(ana, "2026-03-02", "v2")
-    store_night(ben, "2026-03-03", "v3")
+    store_nights(ben, ["2026-03-01"], "v1")
+    store_nights(ana, ["2026-03-02"], "v2")
+    store_nights(ben, ["2026-03-03"], "v3")
     assert api.get("marks").json() == []
 
 
@@ -102,9 +102,9 @@ def test_invalid_parameter_is_named(api, query, field, expected):
 
 
 def test_etag_changes_with_new_night(ana, api):
-    store_night(ana, "2026-03-01", "v1")
+    store_nights(ana, ["2026-03-01"], "v1")
     etag = api.get("marks").headers["ETag"]
-    store_night(ana, "2026-03-02", "v2")
+    store_nights(ana, ["2026-03-02"], "v2")
     assert api.get("marks", headers={"If-None-Match": etag}).status_code == 200
 
 
@@ -115,7 +115,7 @@ def test_etag_differs_by_range(api):
 
 def test_all_marks_take_one_query(ana, api, django_assert_num_queries):
     for day in range(1, 9):
-        store_night(ana, f"2026-03-0{day}", f"v{day}", f"ring {day}")
+        store_nights(ana, [f"2026-03-0{day}"], f"v{day}", f"ring {day}")
     # The account, the versions, the marks.
     with django_assert_num_queries(3):
         assert len(api.get("marks").json()) == 14
@@ -123,8 +123,8 @@ def test_all_marks_take_one_query(ana, api, django_assert_num_queries):
 
 def test_dashboard_has_marks_of_each_week(ana, api):
     for count, version in ((30, "v0"), (20, "v1"), (9, "v2"), (3, "v3")):
-        store_night(ana, days_ago(count), version)
+        store_nights(ana, [days_ago(count)], version)
     body = api.get("dashboard", weeks=2).json()
-    assert [each["day"] for each in body["marks"]] == [days_ago(3), days_ago(9)]
-    of_weeks = [[each["day"] for each in week["marks"]] for week in body["weekly_summaries"]]
-    assert of_weeks == [[days_ago(3)], [days_ago(9)]]
+    assert [each["day"] for each in body["marks"]] == [str(days_ago(3)), str(days_ago(9))]
+    days = [[each["day"] for each in week["marks"]] for week in body["weekly_summaries"]]
+    assert days == [[str(days_ago(3))], [str(days_ago(9))]]

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from ingest.models import METRIC_MODELS
-from tests.dashboard.conftest import days_ago, record_fetch, store_night, store_rows
+from tests.worlds import days_ago, fetch_completely, store_days, store_nights
 
 pytestmark = pytest.mark.django_db
 
@@ -26,8 +26,8 @@ def test_today_without_data(signed_in):
 
 
 def test_today_shows_own_newest_days(signed_in, ana, ben):
-    store_rows(ana, a=(days_ago(0), {"score": 83, "duration": 27060}))
-    store_rows(ben, b=(days_ago(0), {"score": 12}))
+    store_days(ana, [days_ago(0)], score=83, duration=27060)
+    store_days(ben, [days_ago(0)], score=12)
     page = signed_in.get("/").content.decode()
     assert '<p class="score">83</p>' in page
     assert "7 h 31 min" in page
@@ -35,15 +35,15 @@ def test_today_shows_own_newest_days(signed_in, ana, ben):
 
 
 def test_unknown_value_is_dash_and_not_zero(signed_in, ana):
-    store_rows(ana, a=(days_ago(0), {"score": None}))
+    store_days(ana, [days_ago(0)], score=None)
     page = signed_in.get("/").content.decode()
     assert "no score" in page
     assert "<dd>–</dd>" in page
 
 
 def test_today_lists_missing_days_with_reasons(signed_in, ana):
-    store_rows(ana, a=(days_ago(29), {}), b=(days_ago(3), {}))
-    record_fetch(ana, days_ago(29), days_ago(3))
+    store_days(ana, [days_ago(29), days_ago(3)])
+    fetch_completely(ana, days_ago(29), days_ago(3))
     page = signed_in.get("/").content.decode()
     sleep = page.split('<h3 class="sleep">')[1].split("</ul>")[0]
     start, end = long_day(days_ago(28)), long_day(days_ago(4))
@@ -52,14 +52,13 @@ def test_today_lists_missing_days_with_reasons(signed_in, ana):
     assert "not fetched yet" in sleep
 
 
-def long_day(text):
-    day = datetime.date.fromisoformat(text)
+def long_day(day):
     return f"{day.day} {day:%B}"
 
 
 def test_today_says_that_nothing_is_missing(signed_in, ana):
     for type_ in METRIC_MODELS:
-        store_rows(ana, type_, **{f"{type_}{n}": (days_ago(n), {}) for n in range(30)})
+        store_days(ana, map(days_ago, range(30)), type_)
     page = signed_in.get("/").content.decode()
     assert "Nothing is missing from the last 30 days." in page
     assert "<h3" not in page
@@ -67,8 +66,8 @@ def test_today_says_that_nothing_is_missing(signed_in, ana):
 
 def test_today_omits_days_before_ouras_first(signed_in, ana):
     for type_ in METRIC_MODELS:
-        store_rows(ana, type_, **{f"{type_}{n}": (days_ago(n), {}) for n in range(3)})
-    record_fetch(ana, days_ago(29), days_ago(0))
+        store_days(ana, map(days_ago, range(3)), type_)
+    fetch_completely(ana, days_ago(29), days_ago(0))
     assert "Nothing is missing from the last 30 days." in signed_in.get("/").content.decode()
 
 
@@ -76,28 +75,28 @@ def test_today_shows_time_of_last_fetch(signed_in, ana, ben):
     page = signed_in.get("/").content.decode()
     assert "Nothing has been fetched from Oura yet." in page
     at = timezone.now() - datetime.timedelta(hours=2)
-    record_fetch(ana, days_ago(9), days_ago(8), at=at)
-    record_fetch(ben, days_ago(9), days_ago(8))
+    fetch_completely(ana, days_ago(9), days_ago(8), at=at)
+    fetch_completely(ben, days_ago(9), days_ago(8))
     page = " ".join(signed_in.get("/").content.decode().replace("\xa0", " ").split())
     assert f'Last fetched from Oura <time datetime="{at:%Y-%m-%dT%H:%M}' in page
     assert ">2 hours ago</time>" in page
 
 
 def test_today_shows_mark(signed_in, ana):
-    store_night(ana, days_ago(40), "v1")
-    store_night(ana, days_ago(5), "v2")
+    store_nights(ana, [days_ago(40)], "v1")
+    store_nights(ana, [days_ago(5)], "v2")
     mark = f"On {long_day(days_ago(5))} Oura&#x27;s sleep algorithm changed (from v1 to v2): "
     assert mark in signed_in.get("/").content.decode()
 
 
 def test_today_omits_older_marks(signed_in, ana):
-    store_night(ana, days_ago(40), "v1")
-    store_night(ana, days_ago(30), "v2")
+    store_nights(ana, [days_ago(40)], "v1")
+    store_nights(ana, [days_ago(30)], "v2")
     assert "algorithm changed" not in signed_in.get("/").content.decode()
 
 
 def test_browsable_api_accepts_session(signed_in, ana):
-    store_rows(ana, a=(days_ago(1), {"score": 83}))
+    store_days(ana, [days_ago(1)], score=83)
     answer = signed_in.get("/api/v1/sleep", headers={"Accept": "text/html"})
     page = answer.content.decode()
     assert (answer.status_code, "&quot;score&quot;" in page) == (200, True)
@@ -119,9 +118,8 @@ def test_page_exists(browser, path):
 
 @pytest.mark.parametrize("type_", ["sleep", "activity", "readiness"])
 def test_metrics_are_read_only_in_admin(admin, ana, type_):
-    store_rows(
-        ana, type_, a=(days_ago(1), {"score": 83, "source": {"daily": {"contributors": [7]}}})
-    )
+    source = {"daily": {"contributors": [7]}}
+    store_days(ana, [days_ago(1)], type_, score=83, source=source)
     changelist = admin.get(f"/admin/ingest/{type_}metric/")
     assert changelist.status_code == 200
     row = changelist.context["cl"].result_list[0]
@@ -133,10 +131,9 @@ def test_metrics_are_read_only_in_admin(admin, ana, type_):
 
 
 def test_admin_finds_metrics_by_id_score_and_person(admin, ana, ben):
-    store_rows(
-        ana, a=(days_ago(1), {"score": 90}), x=(days_ago(2), {"score": 50}), c=(days_ago(3), {})
-    )
-    store_rows(ben, d=(days_ago(1), {"score": 90}))
+    for count, id, score in ((1, "a", 90), (2, "x", 50), (3, "c", None)):
+        store_days(ana, [days_ago(count)], id=id, score=score)
+    store_days(ben, [days_ago(1)], id="d", score=90)
 
     def search(query):
         page = admin.get(f"/admin/ingest/sleepmetric/?{query}")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from ingest.models import METRIC_MODELS
 from ingest.upsert import forget
 from tests.conftest import Api
-from tests.dashboard.conftest import days_ago, store_rows
+from tests.worlds import days_ago, store_days
 
 pytestmark = pytest.mark.django_db
 SLEEP = ["oura_id", "day", "score", "duration", "time_in_bed", "deep_sleep_duration"]
@@ -25,9 +25,9 @@ SLEEP_CSV = [*SLEEP[: SLEEP.index("contributors")], *SCORES, "updated_at"]
 
 
 def test_rows_are_newest_first_with_columns_in_order(ana, api):
-    store_rows(ana, a=(days_ago(2), {"score": 70}), b=(days_ago(1), {"score": 80}))
+    store_days(ana, [days_ago(2), days_ago(1)])
     body = api.get("sleep").json()
-    assert [row["oura_id"] for row in body] == ["b", "a"]
+    assert [row["day"] for row in body] == [str(days_ago(1)), str(days_ago(2))]
     assert list(body[0]) == SLEEP
 
 
@@ -39,26 +39,27 @@ def test_row_has_stored_values(ana, api):
         "bedtime_start": "2026-03-01T23:10:00+05:30",
         "contributors": {"deep_sleep": 80, "latency": None},
     }
-    store_rows(ana, a=(days_ago(1), columns))
+    store_days(ana, [days_ago(1)], **columns)
     [row] = api.get("sleep").json()
     assert {name: row[name] for name in columns} == columns
 
 
 def test_rows_of_other_people_are_hidden(ana, ben, api):
-    store_rows(ben, a=(days_ago(1), {"score": 70}))
+    store_days(ben, [days_ago(1)], score=70)
     assert api.get("sleep").json() == []
     assert api.get("dashboard").json()["latest_sleep"] is None
 
 
 def test_both_ends_of_range_are_included(ana, api):
-    store_rows(ana, **{f"d{n}": (f"2026-03-0{n}", {}) for n in range(1, 6)})
+    store_days(ana, [f"2026-03-0{n}" for n in range(1, 6)])
     body = api.get("sleep", start="2026-03-02", end="2026-03-04").json()
     assert [row["day"] for row in body] == ["2026-03-04", "2026-03-03", "2026-03-02"]
 
 
 def test_default_range_is_last_30_days(ana, api):
-    store_rows(ana, a=(days_ago(0), {}), b=(days_ago(29), {}), c=(days_ago(30), {}))
-    assert [row["oura_id"] for row in api.get("sleep").json()] == ["a", "b"]
+    store_days(ana, [days_ago(0), days_ago(29), days_ago(30)])
+    days = [row["day"] for row in api.get("sleep").json()]
+    assert days == [str(days_ago(0)), str(days_ago(29))]
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
@@ -67,14 +68,14 @@ def test_today_is_in_persons_time_zone(ana, api, zone):
     ana.save()
     today = ana.today()
     assert api.get("dashboard").json()["today"] == str(today)
-    store_rows(ana, a=(str(today - datetime.timedelta(days=29)), {}))
+    store_days(ana, [today - datetime.timedelta(days=29)])
     assert len(api.get("sleep").json()) == 1
 
 
 def test_default_start_is_29_days_before_end(ana, api):
-    store_rows(ana, a=("2026-03-01", {}), b=("2026-01-31", {}), c=("2026-01-30", {}))
+    store_days(ana, ["2026-03-01", "2026-01-31", "2026-01-30"])
     body = api.get("sleep", end="2026-03-01").json()
-    assert [row["oura_id"] for row in body] == ["a", "b"]
+    assert [row["day"] for row in body] == ["2026-03-01", "2026-01-31"]
 
 
 @pytest.mark.parametrize(
@@ -110,18 +111,17 @@ def test_invalid_parameter_is_named(api, query, field, expected):
 
 
 def test_fields_selects_columns(ana, api):
-    store_rows(ana, a=(days_ago(1), {"score": 70}))
+    store_days(ana, [days_ago(1)], id="a", score=70)
     assert api.get("sleep", fields="oura_id,day,score").json() == [
-        {"oura_id": "a", "day": days_ago(1), "score": 70}
+        {"oura_id": "a", "day": str(days_ago(1)), "score": 70}
     ]
 
 
 @pytest.mark.parametrize("how", [{"format": "csv"}, {"headers": {"Accept": "text/csv"}}])
 def test_csv_has_same_rows_with_contributor_columns(ana, api, how):
     contributors = {"latency": 90, "deep_sleep": None}
-    store_rows(
-        ana, a=(days_ago(1), {"score": 70, "contributors": contributors}), b=(days_ago(2), {})
-    )
+    store_days(ana, [days_ago(1)], id="a", score=70, contributors=contributors)
+    store_days(ana, [days_ago(2)])
     answer = api.get("sleep", **how)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     header, newest, oldest = csv.reader(io.StringIO(answer.content.decode()))
@@ -140,7 +140,7 @@ def test_csv_without_rows_is_header_only(api):
 
 def test_csv_columns_do_not_depend_on_rows(ana, api):
     empty = api.get("sleep", format="csv").content
-    store_rows(ana, a=(days_ago(1), {"contributors": {"latency": 90, "unheard_of": 1}}))
+    store_days(ana, [days_ago(1)], contributors={"latency": 90, "unheard_of": 1})
     assert api.get("sleep", format="csv").content.splitlines()[0] == empty.strip()
     assert empty.decode().strip().split(",") == SLEEP_CSV
 
@@ -151,7 +151,7 @@ def test_error_is_json_if_csv_is_asked_for(api):
 
 
 def test_matching_etag_avoids_query_of_rows(ana, api):
-    store_rows(ana, a=(days_ago(1), {"score": 70}))
+    store_days(ana, [days_ago(1)], score=70)
     first = api.get("sleep")
     with CaptureQueriesContext(connection) as queries:
         second = api.get("sleep", headers={"If-None-Match": first.headers["ETag"]})
@@ -169,19 +169,19 @@ def test_answers_are_cached_privately(api, path):
 
 @pytest.mark.parametrize("path", ["sleep", "dashboard"])
 def test_etag_changes_only_if_row_changes(ana, api, path):
-    store_rows(ana, a=(days_ago(1), {"score": 70}))
+    store_days(ana, [days_ago(1)], score=70)
     etag = api.get(path).headers["ETag"]
-    store_rows(ana, a=(days_ago(1), {"score": 70}))
+    store_days(ana, [days_ago(1)], score=70)
     assert api.get(path, headers={"If-None-Match": etag}).status_code == 304
-    store_rows(ana, a=(days_ago(1), {"score": 71}))
+    store_days(ana, [days_ago(1)], score=71)
     assert api.get(path, headers={"If-None-Match": etag}).status_code == 200
 
 
 def test_etag_is_not_reused_after_deletion(ana, api):
-    store_rows(ana, a=(days_ago(1), {"score": 70}))
+    store_days(ana, [days_ago(1)], score=70)
     etag = api.get("sleep").headers["ETag"]
     forget(ana.pk)
-    store_rows(ana, a=(days_ago(1), {"score": 99}))
+    store_days(ana, [days_ago(1)], score=99)
     assert api.get("sleep", headers={"If-None-Match": etag}).status_code == 200
 
 
@@ -200,7 +200,7 @@ def test_etag_differs_by_person(ana, ben, api):
 def test_number_of_queries_does_not_grow_with_history(
     ana, api, type_, django_assert_max_num_queries
 ):
-    store_rows(ana, type_, **{f"d{n}": (f"2026-03-{n:02}", {}) for n in range(1, 29)})
+    store_days(ana, [f"2026-03-{n:02}" for n in range(1, 29)], type_)
     with django_assert_max_num_queries(3):
         assert len(api.get(type_, start="2026-01-01", end="2026-12-31").json()) == 28
 
@@ -214,7 +214,7 @@ def test_dashboard_without_data_is_null_and_not_zero(api):
 
 
 def test_latest_row_may_be_old(ana, api):
-    store_rows(ana, a=("2026-03-01", {"score": 70}), b=("2026-03-02", {"score": 80}))
+    store_days(ana, ["2026-03-01", "2026-03-02"])
     assert (
         api.get("dashboard").json()["latest_sleep"]
         == api.get("sleep", start="2026-03-02", end="2026-03-02").json()[0]
@@ -222,25 +222,21 @@ def test_latest_row_may_be_old(ana, api):
 
 
 def test_average_ignores_missing_score(ana, api):
-    store_rows(
-        ana,
-        a=(days_ago(0), {"score": 70}),
-        b=(days_ago(1), {"score": None}),
-        c=(days_ago(6), {"score": 81}),
-    )
+    for count, score in ((0, 70), (1, None), (6, 81)):
+        store_days(ana, [days_ago(count)], score=score)
     summary = api.get("dashboard").json()["weekly_summary"]
     assert (summary["avg_sleep_score"], summary["sleep_days"]) == (75.5, 3)
 
 
 def test_week_is_seven_days_up_to_today(ana, api):
-    steps = {f"d{n}": (days_ago(n), {"steps": 10**n}) for n in range(9)}
-    store_rows(ana, "activity", **steps)
+    for count in range(9):
+        store_days(ana, [days_ago(count)], "activity", steps=10**count)
     body = api.get("dashboard", weeks=2).json()
     assert body["weekly_summary"] == body["weekly_summaries"][0]
     assert body["weekly_summary"]["total_steps"] == 1111111
     assert (body["weekly_summary"]["start"], body["weekly_summary"]["end"]) == (
-        days_ago(6),
-        days_ago(0),
+        str(days_ago(6)),
+        str(days_ago(0)),
     )
     assert body["weekly_summaries"][1]["total_steps"] == 110000000
 
