@@ -1,11 +1,11 @@
-"""`make bench`: what a day's work costs, as ratios measured in one run on one machine.
+"""`make bench`: the cost of the usual work, as ratios measured in one run on one machine.
 
     make bench                 3,653 days of each type
     make bench ARGS="365"      another length
-    make bench ARGS="everyone" fifty connected people in one run, three of them in trouble
+    make bench ARGS="everyone" fifty connected people in one run, three of them with errors
 
-Each figure stands beside the same rows written by bare psycopg in the same run, since machines
-differ and are shared; the time of the bare write is 1.
+Times are relative to that of bare psycopg, which writes the same rows in the same run: machines
+differ and are shared.
 """
 
 import os
@@ -53,9 +53,9 @@ def send_all(service, user, days):
     session.headers.update({"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"})
     seconds = 0.0
     for type_ in ("sleep", "activity", "readiness"):
-        whole = documents(type_, days)
+        rows = documents(type_, days)
         for start in range(0, days, BATCH):
-            body = orjson.dumps({"type": type_, "user": user, "data": whole[start : start + BATCH]})
+            body = orjson.dumps({"type": type_, "user": user, "data": rows[start : start + BATCH]})
             began = time.perf_counter()
             answer = session.post(f"{service.url}/api/v1/ingest", data=body, timeout=120)
             seconds += time.perf_counter() - began
@@ -63,8 +63,8 @@ def send_all(service, user, days):
     return seconds
 
 
-def raw(days):
-    """The same rows by bare psycopg: COPY into a table of a like shape, and its sources."""
+def write_bare(days):
+    """Write the same rows with bare psycopg: COPY into a similar table; return the seconds."""
     import orjson
     import psycopg
 
@@ -84,9 +84,9 @@ def raw(days):
             "score int, contributors jsonb, source jsonb)"
         )
         for type_ in ("sleep", "activity", "readiness"):
-            whole = documents(type_, days)
+            rows = documents(type_, days)
             for start in range(0, days, BATCH):
-                batch = whole[start : start + BATCH]
+                batch = rows[start : start + BATCH]
                 began = time.perf_counter()
                 with connection.cursor().copy(
                     "COPY bare (oura_id, day, score, contributors, source) FROM STDIN"
@@ -108,7 +108,7 @@ def raw(days):
 
 
 def peak_mebibytes(pid):
-    """The most memory that the process and its children ever held, on Linux."""
+    """Return the highest peak memory of the process and its children, on Linux."""
     from pathlib import Path
 
     tree = [pid, *(int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
@@ -134,7 +134,7 @@ def main():
     if arguments[:1] == ["everyone"]:
         return measure_everyone(int(arguments[1]) if len(arguments) > 1 else 365)
     days = int(arguments[0]) if arguments else 3653
-    held = setup_databases(verbosity=0, interactive=False)
+    databases = setup_databases(verbosity=0, interactive=False)
     where = database_environment()
     services = [
         Service("processor", where).start(),
@@ -150,30 +150,30 @@ def main():
     finally:
         for service in services:
             service.stop()
-        teardown_databases(held, verbosity=0)
+        teardown_databases(databases, verbosity=0)
 
 
-def tell(name, seconds, base):
+def print_ratio(name, seconds, base):
     sys.stdout.write(f"{name:<34}{seconds:>8.2f} s   {seconds / base:>6.2f} x bare\n")
 
 
 def measure_ingest(processor, days):
-    """Print the processor's figures; returns the seconds of the bare write."""
+    """Print the processor's figures; return the seconds of the bare write."""
     figures = {"bare psycopg": [], "ingest over HTTP, new": [], "ingest over HTTP, again": []}
     for _ in range(ROUNDS):
         bare, new, again = figures.values()
-        bare.append(raw(days))
+        bare.append(write_bare(days))
         new.append(send_all(processor, "ana", days))
         again.append(send_all(processor, "ana", days))
         forget(processor)
     base = median(figures["bare psycopg"])
     for name, seconds in figures.items():
-        tell(name, median(seconds), base)
+        print_ratio(name, median(seconds), base)
     return base
 
 
 def measure_pipeline(processor, api, sandbox, base):
-    """The whole way, once each: from the sandbox through collector and processor, and read back."""
+    """Print the figures of a collection from the sandbox, and of reading the rows from the API."""
     from tests.processes import Pipeline
     from tests.worlds import PASSWORDS
 
@@ -184,12 +184,12 @@ def measure_pipeline(processor, api, sandbox, base):
         process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         assert status == 0
-        tell(name, time.perf_counter() - began, base)
+        print_ratio(name, time.perf_counter() - began, base)
     access = api.post("/auth/login", username="ana", password=PASSWORDS["ana"])["access"]
     for name in ("sleep?start=2010-01-01", "dashboard"):
         began = time.perf_counter()
         read(api, name, access)
-        tell(f"GET /api/v1/{name}", time.perf_counter() - began, base)
+        print_ratio(f"GET /api/v1/{name}", time.perf_counter() - began, base)
     sys.stdout.write(f"peak memory of the collector: {usage.ru_maxrss / 1024:.0f} MiB\n")
     for service in (processor, api, sandbox):
         peak = peak_mebibytes(service.process.pid)
@@ -197,7 +197,7 @@ def measure_pipeline(processor, api, sandbox, base):
 
 
 def measure_ledger():
-    """Measure the state of every day since 2010, beside a bare read of the days stored."""
+    """Print the time of the full ledger, relative to a bare read of the stored days."""
     from django.contrib.auth import get_user_model
     from django.db import connection
     from django.utils import timezone
@@ -237,12 +237,12 @@ def measure_ledger():
 
 
 def milliseconds(work):
-    found = []
+    times = []
     for _ in range(21):
         began = time.perf_counter()
         work()
-        found.append(1000 * (time.perf_counter() - began))
-    return median(found)
+        times.append(1000 * (time.perf_counter() - began))
+    return median(times)
 
 
 def read(api, path, access):
@@ -254,7 +254,7 @@ def read(api, path, access):
 
 
 def measure_everyone(days, count=50):
-    """One run for `count` connected people; one is revoked, one broken, one slow."""
+    """Collect for `count` connected people; one is revoked, one gets bad data, one is slow."""
     import json
     import subprocess
 
@@ -268,7 +268,7 @@ def measure_everyone(days, count=50):
     from tests.processes import ROOT, TOKEN, Service, database_environment
     from tests.worlds import person
 
-    held = setup_databases(verbosity=0, interactive=False)
+    databases = setup_databases(verbosity=0, interactive=False)
     where = database_environment()
     processor = Service("processor", where).start()
     sandbox = Service("sandbox", {"SANDBOX_DAYS": str(days)}).start()
@@ -296,7 +296,7 @@ def measure_everyone(days, count=50):
         )
         seconds = time.perf_counter() - began
         report = json.loads(done.stdout.splitlines()[-1])
-        told = sorted({error["user"] for error in report["errors"]})
+        names_with_errors = sorted({error["user"] for error in report["errors"]})
         complete = [
             name
             for name in names
@@ -306,12 +306,13 @@ def measure_everyone(days, count=50):
         sys.stdout.write(
             f"{count} people x {days} days x 3 types in one run: {seconds:.0f} s, "
             f"{sum(tally['created'] for tally in report['types'].values())} days stored\n"
-            f"exit code {done.returncode}; complete: {len(complete)}; named: {', '.join(told)}\n"
+            f"exit code {done.returncode}; complete: {len(complete)}; "
+            f"with errors: {', '.join(names_with_errors)}\n"
         )
     finally:
         processor.stop()
         sandbox.kill()
-        teardown_databases(held, verbosity=0)
+        teardown_databases(databases, verbosity=0)
 
 
 def forget(service):

@@ -1,6 +1,5 @@
-"""What the ledger is good for, through the real processes: plan, repair, reasons, revisions."""
+"""Plans, repairs, reasons and revisions, through the real processes."""
 
-import json
 from datetime import date, timedelta
 
 import pytest
@@ -28,13 +27,13 @@ def ledger(pipeline, type_="readiness"):
 
 
 def state(pipeline, day, type_="readiness"):
-    [found] = [each for each in ledger(pipeline, type_) if each["from"] <= day <= each["to"]]
-    return found
+    [match] = [each for each in ledger(pipeline, type_) if each["from"] <= day <= each["to"]]
+    return match
 
 
 @pytest.fixture
 def api(api_process, ana):
-    """The API, asked as ana."""
+    """A function that sends GET requests to the API as ana."""
     login = {"username": "ana", "password": PASSWORDS["ana"]}
     token = requests.post(f"{api_process.url}/auth/login", json=login, timeout=10).json()["token"]
 
@@ -47,7 +46,7 @@ def api(api_process, ana):
     return get
 
 
-def test_a_plan_tells_what_would_be_asked_and_why_and_asks_nothing(pipeline):
+def test_plan_lists_ranges_with_reasons_and_sends_no_request(pipeline):
     before = pipeline.requests()
     run = pipeline.collect("--plan", "--type", "sleep")
     [plan] = run.report["plans"]
@@ -57,32 +56,32 @@ def test_a_plan_tells_what_would_be_asked_and_why_and_asks_nothing(pipeline):
     ]
 
 
-def test_a_plan_can_be_read_by_people(pipeline):
+def test_plan_is_readable_as_text(pipeline):
     process = pipeline.popen("--plan", "--type", "sleep", "--output", "text")
     stdout, _ = process.communicate(timeout=60)
     assert stdout.splitlines()[0].endswith("the last 14 days")
     assert "sleep: 2010-01-01 to " in stdout
 
 
-def test_a_refusal_is_told_as_no_permission_with_its_status(pipeline):
+def test_denied_access_is_no_permission_with_status(pipeline):
     pipeline.fault("forbidden", times=1000, path="daily_readiness")
     pipeline.collect("--type", "readiness")
-    found = state(pipeline, day_ago(pipeline, 3))
-    assert found["state"] == "no_permission"
-    assert "access to daily_readiness (HTTP status 403)" in found["reason"]
+    result = state(pipeline, day_ago(pipeline, 3))
+    assert result["state"] == "no_permission"
+    assert "access to daily_readiness (HTTP status 403)" in result["reason"]
 
 
-def test_a_failure_is_told_with_its_page_and_when_it_is_tried_again(pipeline):
+def test_failure_has_its_page_and_time_of_next_try(pipeline):
     pipeline.fault("server_error", times=1000, path="daily_readiness")
     pipeline.collect("--type", "readiness")
-    found = state(pipeline, day_ago(pipeline, 3))
-    assert (found["state"], found["next_at"] is not None) == ("failed", True)
+    result = state(pipeline, day_ago(pipeline, 3))
+    assert (result["state"], result["next_at"] is not None) == ("failed", True)
     assert (
-        "daily_readiness failed on page 1: no answer from Oura (HTTP status 50" in found["reason"]
+        "daily_readiness failed on page 1: no answer from Oura (HTTP status 50" in result["reason"]
     )
 
 
-def test_repair_brings_a_day_at_once_that_would_rest(pipeline):
+def test_repair_fetches_day_before_its_next_try(pipeline):
     day = day_ago(pipeline, 150)
     pipeline.control("remove", name="demo", type="daily_readiness", day=day)
     for _ in range(3):
@@ -95,17 +94,17 @@ def test_repair_brings_a_day_at_once_that_would_rest(pipeline):
     assert state(pipeline, day)["state"] == "held"
 
 
-def test_repair_and_all_contradict_each_other(pipeline):
+def test_repair_and_all_exclude_each_other(pipeline):
     assert pipeline.collect("--repair", "--all").code == 2
 
 
-def test_the_api_tells_why_a_day_is_missing(pipeline, api):
+def test_api_says_why_day_is_missing(pipeline, api):
     day = day_ago(pipeline, 20)
     pipeline.control("remove", name="demo", type="daily_readiness", day=day)
     pipeline.collect()
-    [found] = api("coverage", start=day, end=day)["readiness"]["ranges"]
+    [result] = api("coverage", start=day, end=day)["readiness"]["ranges"]
     pipeline.control("restore", name="demo", type="daily_readiness", day=day)
-    assert found == {
+    assert result == {
         "from": day,
         "to": day,
         "state": "none",
@@ -113,7 +112,7 @@ def test_the_api_tells_why_a_day_is_missing(pipeline, api):
     }
 
 
-def test_a_recomputed_day_tells_what_it_was(pipeline, api):
+def test_recomputed_day_has_revision_with_earlier_value(pipeline, api):
     day = day_ago(pipeline, 9)
     pipeline.collect("--type", "readiness")
     before = pipeline.rows("readiness")[day]["score"]
@@ -124,21 +123,21 @@ def test_a_recomputed_day_tells_what_it_was(pipeline, api):
     assert (revision["kind"], revision["changes"]["score"]) == ("changed", [before, after])
 
 
-def test_a_day_that_oura_has_no_more_goes_and_is_kept_as_a_revision(pipeline, api):
+def test_day_removed_at_oura_becomes_revision(pipeline, api):
     day = day_ago(pipeline, 8)
     pipeline.collect("--type", "readiness")
     row = pipeline.rows("readiness")[day]
     pipeline.control("remove", name="demo", type="daily_readiness", day=day)
     pipeline.collect("--type", "readiness")
-    found = api(f"days/{day}")
+    body = api(f"days/{day}")
     pipeline.control("restore", name="demo", type="daily_readiness", day=day)
-    assert found["readiness"] is None
-    [revision] = found["revisions"]
+    assert body["readiness"] is None
+    [revision] = body["revisions"]
     assert (revision["kind"], revision["values"]["score"]) == ("removed", row["score"])
     assert revision["source"]["daily_readiness"]["id"] == row["oura_id"]
 
 
-def test_a_run_is_taken_down_with_what_it_brought(pipeline):
+def test_run_is_recorded_with_its_counts(pipeline):
     pipeline.collect()
     [run] = Run.objects.all()
     assert (run.newest, run.failures, run.healed) == (True, 0, 0)
@@ -146,13 +145,10 @@ def test_a_run_is_taken_down_with_what_it_brought(pipeline):
     assert Fetch.objects.filter(run=run.request_id).exists()
 
 
-def test_a_second_run_leaves_everything_as_it_is(pipeline):
+def test_second_run_changes_nothing(pipeline):
     pipeline.collect()
-    first = json.dumps(ledger(pipeline, "sleep"), default=str)
+    before = {(each["from"], each["state"]) for each in ledger(pipeline, "sleep")}
     pipeline.collect()
-    states = [
-        (each["from"], each["state"]) for each in json.loads(first) if each["state"] != "held"
-    ]
-    again = [(each["from"], each["state"]) for each in ledger(pipeline, "sleep")]
-    assert set(states) <= set(again)
+    after = {(each["from"], each["state"]) for each in ledger(pipeline, "sleep")}
+    assert {each for each in before if each[1] != "held"} <= after
     assert not Revision.objects.exists()

@@ -1,17 +1,16 @@
-"""The pages in a real Chromium: signing in, what is shown, whether everybody can use it."""
+"""The pages in a real Chromium: signing in, their contents, accessibility."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.dashboard.conftest import days_ago, store_rows
-from tests.worlds import PASSWORDS
+from tests.worlds import PASSWORDS, days_ago, store_days
 
 
 @pytest.fixture
 def ana_with_days(transactional_db, ana):
-    store_rows(ana, a=(days_ago(0), {"score": 81, "duration": 27060, "efficiency": 92}))
-    store_rows(ana, "activity", b=(days_ago(1), {"score": 74, "steps": 10234}))
+    store_days(ana, [days_ago(0)], score=81, duration=27060, efficiency=92)
+    store_days(ana, [days_ago(1)], "activity", score=74, steps=10234)
     return ana
 
 
@@ -20,7 +19,7 @@ def page(chromium, api_process, ana_with_days):
     context = chromium.new_context(base_url=api_process.environment["PUBLIC_URL"])
     page = context.new_page()
     page.problems = []
-    page.on("console", lambda said: page.problems.append(said.text) if said.type == "error" else 0)
+    page.on("console", lambda line: page.problems.append(line.text) if line.type == "error" else 0)
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     yield page
     context.close()
@@ -35,11 +34,11 @@ def sign_in(page):
 
 
 def violations(page):
-    found = Axe().run(page).response["violations"]
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+    results = Axe().run(page).response["violations"]
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in results]
 
 
-def test_a_person_signs_in_sees_the_newest_days_and_signs_out(page):
+def test_person_signs_in_sees_newest_days_and_signs_out(page):
     sign_in(page)
     expect(page.locator(".card.sleep .score")).to_have_text("81")
     expect(page.locator(".card.sleep")).to_contain_text("7 h 31 min")
@@ -51,7 +50,7 @@ def test_a_person_signs_in_sees_the_newest_days_and_signs_out(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/accounts/login/", "/"])
-def test_everybody_can_use_the_page(page, path, scheme):
+def test_page_has_no_accessibility_violations(page, path, scheme):
     page.emulate_media(color_scheme=scheme)
     if path == "/":
         sign_in(page)
@@ -59,20 +58,20 @@ def test_everybody_can_use_the_page(page, path, scheme):
     assert violations(page) == []
 
 
-def test_a_narrow_screen_needs_no_scrolling_aside(page):
+def test_narrow_screen_needs_no_horizontal_scrolling(page):
     page.set_viewport_size({"width": 320, "height": 640})
     sign_in(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_browsable_api_opens_with_the_same_session(page):
+def test_browsable_api_accepts_session(page):
     sign_in(page)
     page.goto("/api/v1/sleep")
     expect(page.locator(".response-info")).to_contain_text('"score": 81')
     assert page.problems == []
 
 
-def test_the_api_can_be_read_about(page):
+def test_api_documentation_is_shown(page):
     page.goto("/api/docs/")
     expect(page.get_by_text("/api/v1/dashboard")).to_be_visible()
     assert page.problems == []

@@ -1,4 +1,4 @@
-"""Both services keep to their own OpenAPI documents, whatever is sent."""
+"""Both services conform to their OpenAPI documents."""
 
 import re
 import subprocess
@@ -7,12 +7,11 @@ import sys
 import pytest
 
 from metrics import TYPES
-from tests.dashboard.conftest import store_rows
 from tests.processes import TOKEN
-from tests.worlds import PASSWORDS
+from tests.worlds import PASSWORDS, store_days
 
-# A request that the schema allows may still be wrong by its meaning (an end before its start), so
-# the check that takes any refusal of such for a failure is the one left out.
+# positive_data_acceptance is left out: a request that conforms to the schema can still be invalid,
+# for example if its end is before its start.
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance,negative_data_rejection,"
@@ -32,15 +31,16 @@ def explore(service, token, folder):
 
 @pytest.fixture
 def ana_with_days(transactional_db, ana):
-    store_rows(ana, a=("2026-11-01", {"score": 81}), b=("2026-11-02", {"duration": 27000}))
-    store_rows(ana, "activity", c=("2026-11-01", {"steps": 9000}))
+    store_days(ana, ["2026-11-01"], score=81)
+    store_days(ana, ["2026-11-02"], duration=27000)
+    store_days(ana, ["2026-11-01"], "activity", steps=9000)
     return ana
 
 
-def test_the_processor_answers_as_documented(ana_with_days, processor_process, tmp_path):
+def test_processor_conforms_to_its_document(ana_with_days, processor_process, tmp_path):
     assert explore(processor_process, TOKEN, tmp_path) == 8
 
 
-def test_the_api_answers_as_documented(ana_with_days, api_process, tmp_path):
+def test_api_conforms_to_its_document(ana_with_days, api_process, tmp_path):
     access = api_process.post("/auth/login", username="ana", password=PASSWORDS["ana"])["access"]
     assert explore(api_process, access, tmp_path) == 7 + len(TYPES)

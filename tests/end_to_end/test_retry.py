@@ -1,4 +1,4 @@
-"""Rejected documents are retried from the admin, by way of the processor."""
+"""Rejected documents are retried, and people deleted, in the admin through the processor."""
 
 import json
 
@@ -7,8 +7,7 @@ from django.test import Client
 
 from accounts.models import User
 from ingest.models import RejectedDocument, SleepMetric
-from tests.dashboard.conftest import store_rows
-from tests.worlds import person
+from tests.worlds import person, store_days
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def admin(transactional_db, ana, settings, processor_process):
     return client
 
 
-def rejected(user, **document):
+def rejected_document(user, **document):
     return RejectedDocument.objects.create(
         user=user,
         type="sleep",
@@ -29,7 +28,7 @@ def rejected(user, **document):
         oura_id=document["id"],
         day=document["day"],
         content=json.dumps(document),
-        errors={"score": ["It was too much."]},
+        errors={"score": ["It was too high."]},
     )
 
 
@@ -43,32 +42,32 @@ def retry(admin, entry):
     return str(message)
 
 
-def test_a_document_that_is_good_by_now_is_stored_and_its_entry_goes(admin, ana):
-    entry = rejected(ana, id="a", day="2026-03-01", score=81)
+def test_retry_stores_document_that_is_now_valid(admin, ana):
+    entry = rejected_document(ana, id="a", day="2026-03-01", score=81)
     assert "stored" in retry(admin, entry)
     assert SleepMetric.objects.get().score == 81
     assert not RejectedDocument.objects.exists()
 
 
-def test_a_document_that_is_still_bad_stays_and_the_reason_is_shown(admin, ana):
-    entry = rejected(ana, id="a", day="2026-03-01", score=181)
+def test_retry_keeps_invalid_document_and_shows_reason(admin, ana):
+    entry = rejected_document(ana, id="a", day="2026-03-01", score=181)
     assert "rejected" in retry(admin, entry)
     assert not SleepMetric.objects.exists()
     page = admin.get("/admin/ingest/rejecteddocument/").content.decode()
     assert "181 is not valid" in page
 
 
-def test_a_person_is_deleted_with_all_that_is_held_of_them(admin, ana, processor_process):
+def test_account_is_deleted_with_its_data(admin, ana, processor_process):
     ben = person("ben")
-    store_rows(ben, a=("2026-03-01", {"score": 81}))
-    rejected(ben, id="x", day="2026-03-02", score=181)
+    store_days(ben, ["2026-03-01"], score=81)
+    rejected_document(ben, id="x", day="2026-03-02", score=181)
     page = admin.post(f"/admin/accounts/user/{ben.pk}/delete/", {"post": "yes"}, follow=True)
     assert "was deleted successfully" in page.content.decode()
     assert not SleepMetric.objects.exists()
     assert not User.objects.filter(username="ben").exists()
 
 
-def test_nobody_is_deleted_while_the_processor_is_away(admin, ana, settings):
+def test_no_account_is_deleted_without_processor(admin, ana, settings):
     settings.PROCESSOR_URL = "http://127.0.0.1:9"
     ben = person("ben")
     page = admin.post(f"/admin/accounts/user/{ben.pk}/delete/", {"post": "yes"}, follow=True)
@@ -76,6 +75,6 @@ def test_nobody_is_deleted_while_the_processor_is_away(admin, ana, settings):
     assert User.objects.filter(username="ben").exists()
 
 
-def test_a_processor_that_is_away_is_told(admin, ana, settings):
+def test_retry_says_if_processor_is_unreachable(admin, ana, settings):
     settings.PROCESSOR_URL = "http://127.0.0.1:9"
-    assert "can't be reached" in retry(admin, rejected(ana, id="a", day="2026-03-01"))
+    assert "can't be reached" in retry(admin, rejected_document(ana, id="a", day="2026-03-01"))
