@@ -1,13 +1,14 @@
 import orjson
 import pytest
 from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
 
 TOKEN = "ingest-token-for-tests"
 CONTROL = "control-token-for-tests"
 
 
 class Processor:
-    """The processor's routes, asked as a program would."""
+    """A client of the processor's routes."""
 
     def __init__(self):
         self.client = Client(raise_request_exception=False)
@@ -33,12 +34,18 @@ class Processor:
         )
         return {row["day"]: row for row in answer.json()}
 
+    def samples(self, name):
+        """Return the values of one metric from /metrics, by the values of its labels."""
+        text = self.client.get("/metrics").content.decode()
+        return {
+            tuple(sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name
+        }
+
 
 @pytest.fixture
 def processor(settings):
     settings.ROOT_URLCONF = "myhealth.urls.processor"
     return Processor()
-
-
-def night(day="2026-03-01", id="a", **columns):
-    return {"id": id, "day": day, **columns}

@@ -1,28 +1,27 @@
-"""Several senders at once, each with a connection of its own."""
+"""Concurrent requests, each with its own connection."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
-import orjson
 import pytest
 from django.db import connection
 
-from ingest.models import METRIC_MODELS, SleepMetric
-from ingest.upsert import store
-from tests.worlds import person
+from ingest.models import SleepMetric
+from tests.worlds import document, person, store_documents
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 DAYS = [date(2026, 3, 1) + timedelta(days=n) for n in range(20)]
 
 
-def documents(score, prefix="id"):
-    return [orjson.dumps({"id": f"{prefix}{day}", "day": day, "score": score}) for day in DAYS]
+def store_all(user, score, *, at=NOW, days=DAYS):
+    """Store the same ids for every user."""
+    return store_documents(user, [document(day, f"id{day}", score=score) for day in days], at=at)
 
 
 def at_once(*jobs):
-    """Run the jobs together, starting at the same moment; their results."""
+    """Start the jobs at the same moment; return their results."""
     start = threading.Barrier(len(jobs))
 
     def run(job):
@@ -36,19 +35,13 @@ def at_once(*jobs):
         return list(pool.map(run, jobs))
 
 
-def test_eight_senders_of_the_same_days_leave_one_row_a_day_with_the_newest_value():
+def test_eight_senders_leave_one_row_per_day_with_newest_value():
     user = person("ana")
 
     def sender(n):
+        numbers = range(n * 5, n * 5 + 5)
         return lambda: [
-            store(
-                METRIC_MODELS["sleep"],
-                user.pk,
-                documents(score=(n * 5 + round_) % 100),
-                fetched_at=NOW + timedelta(minutes=n * 5 + round_),
-                now=NOW,
-            )
-            for round_ in range(5)
+            store_all(user, number, at=NOW + timedelta(minutes=number)) for number in numbers
         ]
 
     at_once(*[sender(n) for n in range(8)])
@@ -57,27 +50,18 @@ def test_eight_senders_of_the_same_days_leave_one_row_a_day_with_the_newest_valu
     assert set(rows.values_list("score", flat=True)) == {39}
 
 
-def test_two_people_who_send_the_same_ids_get_them_once_and_no_deadlock():
-    users = [person("ana"), person("ben")]
-
-    def sender(user, sent):
-        return lambda: store(METRIC_MODELS["sleep"], user.pk, sent, fetched_at=NOW, now=NOW)
-
+def test_same_ids_of_two_people_are_stored_once_without_deadlock():
+    ana, ben = person("ana"), person("ben")
     outcomes = at_once(
-        sender(users[0], documents(1)), sender(users[1], list(reversed(documents(2))))
+        lambda: store_all(ana, 1), lambda: store_all(ben, 2, days=list(reversed(DAYS)))
     )
     assert SleepMetric.objects.count() == len(DAYS)
     assert sum(outcome.created for outcome in outcomes) == len(DAYS)
     assert sum(len(outcome.rejected) for outcome in outcomes) == len(DAYS)
 
 
-def test_the_same_change_sent_by_eight_is_made_once():
+def test_change_sent_by_eight_senders_is_made_once():
     user = person("ana")
-    outcomes = at_once(
-        *[
-            lambda: store(METRIC_MODELS["sleep"], user.pk, documents(50), fetched_at=NOW, now=NOW)
-            for _ in range(8)
-        ]
-    )
+    outcomes = at_once(*[lambda: store_all(user, 50)] * 8)
     assert sum(outcome.created for outcome in outcomes) == len(DAYS)
     assert sum(outcome.unchanged for outcome in outcomes) == 7 * len(DAYS)

@@ -1,25 +1,28 @@
+"""The processor's routes that read and delete rows."""
+
 import pytest
 
-from tests.ingest.conftest import CONTROL, night
+from tests.ingest.conftest import CONTROL, TOKEN
+from tests.worlds import store_days
 
 pytestmark = pytest.mark.django_db
 
 
-def test_rows_come_newest_first(processor, ana):
-    processor.send(night(day="2026-03-01", id="a"), night(day="2026-03-02", id="b"))
+def test_rows_are_newest_first(processor, ana):
+    store_days(ana, ["2026-03-01", "2026-03-02"])
     assert list(processor.rows()) == ["2026-03-02", "2026-03-01"]
 
 
-def test_both_ends_of_a_range_are_included(processor, ana):
-    processor.send(*[night(day=f"2026-03-0{n}", id=str(n)) for n in range(1, 6)])
+def test_both_ends_of_range_are_included(processor, ana):
+    store_days(ana, [f"2026-03-0{n}" for n in range(1, 6)])
     answer = processor.get(
         "/api/v1/metrics/sleep", user="ana", start="2026-03-02", end="2026-03-04"
     )
     assert [row["day"][-1] for row in answer.json()] == ["4", "3", "2"]
 
 
-def test_nobody_elses_rows_are_told(processor, ana, ben):
-    processor.send(night(), user="ben")
+def test_rows_of_other_people_are_hidden(processor, ana, ben):
+    store_days(ben, ["2026-03-01"])
     assert processor.rows(user="ana") == {}
 
 
@@ -32,17 +35,16 @@ def test_nobody_elses_rows_are_told(processor, ana, ben):
         {"x": 1},
     ],
 )
-def test_a_bad_query_is_400(processor, ana, query):
+def test_invalid_query_is_400(processor, ana, query):
     assert processor.get("/api/v1/metrics/sleep", user="ana", **query).status_code == 400
 
 
-def test_an_unknown_type_is_404(processor, ana):
+def test_unknown_type_is_404(processor, ana):
     assert processor.get("/api/v1/metrics/mood", user="ana").status_code == 404
 
 
-def test_coverage_tells_the_days_held_and_the_gaps_between(processor, ana):
-    for n in (1, 2, 5, 9):
-        processor.send(night(day=f"2026-03-0{n}", id=str(n)))
+def test_coverage_has_number_of_rows_and_gaps(processor, ana):
+    store_days(ana, [f"2026-03-0{n}" for n in (1, 2, 5, 9)])
     assert processor.get("/api/v1/metrics/coverage", user="ana").json()["sleep"] == {
         "first": "2026-03-01",
         "last": "2026-03-09",
@@ -51,7 +53,7 @@ def test_coverage_tells_the_days_held_and_the_gaps_between(processor, ana):
     }
 
 
-def test_coverage_of_nothing_is_null_and_empty(processor, ana):
+def test_coverage_without_rows_is_null_and_empty(processor, ana):
     assert processor.get("/api/v1/metrics/coverage", user="ana").json()["activity"] == {
         "first": None,
         "last": None,
@@ -60,9 +62,9 @@ def test_coverage_of_nothing_is_null_and_empty(processor, ana):
     }
 
 
-def test_a_person_is_forgotten_on_request_of_the_control_token(processor, ana, ben):
-    processor.send(night(), user="ana")
-    processor.send(night(id="b"), user="ben")
+def test_persons_data_are_deleted_with_control_token(processor, ana, ben):
+    for user in (ana, ben):
+        store_days(user, ["2026-03-01"])
     answer = processor.client.delete(
         "/api/v1/people/ana", headers={"Authorization": f"Bearer {CONTROL}"}
     )
@@ -70,9 +72,9 @@ def test_a_person_is_forgotten_on_request_of_the_control_token(processor, ana, b
     assert (processor.rows(user="ana"), list(processor.rows(user="ben"))) == ({}, ["2026-03-01"])
 
 
-def test_the_ingest_token_forgets_nobody(processor, ana):
+def test_ingest_token_deletes_no_data(processor, ana):
     answer = processor.client.delete(
-        "/api/v1/people/ana", headers={"Authorization": "Bearer ingest-token-for-tests"}
+        "/api/v1/people/ana", headers={"Authorization": f"Bearer {TOKEN}"}
     )
     assert answer.status_code == 401
 

@@ -1,70 +1,62 @@
-"""Random histories of documents against a dictionary that says what should be held."""
+"""Random histories of requests, compared with a model of the rows in a dictionary."""
 
 from datetime import UTC, date, datetime, timedelta
 
-import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from ingest.models import METRIC_MODELS, SleepMetric
-from ingest.upsert import store
-from tests.worlds import person
+from ingest.models import SleepMetric
+from tests.worlds import document, person, store_documents
 
 DAY = date(2026, 3, 1)
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
-documents = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), max_size=6)
-histories = st.lists(st.tuples(st.integers(0, 3), documents), max_size=6)
+requests = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), max_size=6)
+histories = st.lists(st.tuples(st.integers(0, 3), requests), max_size=6)
 
 
-def last_wins(request):
+def last_of_each(request):
+    """Return the documents that no later one of the request replaces."""
     kept = []
-    for document in reversed(request):
-        if all(document[0] != day and document[1] != id_ for day, id_, _ in kept):
-            kept.append(document)
+    for document_ in reversed(request):
+        if all(document_[0] != day and document_[1] != id_ for day, id_, _ in kept):
+            kept.append(document_)
     return kept
 
 
-def apply(held, reading, request):
-    """`held` is {day: (id, score, reading)}."""
-    by_id = {id_: day for day, (id_, _, _) in held.items()}
-    fresh = [
+def apply(rows, hour, request):
+    """Update `rows`, {day: (id, score, hour of fetch)}, as a request should."""
+    days_by_id = {id_: day for day, (id_, _, _) in rows.items()}
+    newer = [
         (day, id_, score)
-        for day, id_, score in last_wins(request)
-        if not (day in held and held[day][2] > reading)
-        and not (id_ in by_id and held[by_id[id_]][2] > reading)
+        for day, id_, score in last_of_each(request)
+        if not (day in rows and rows[day][2] > hour)
+        and not (id_ in days_by_id and rows[days_by_id[id_]][2] > hour)
     ]
-    for _, id_, _ in fresh:
-        if id_ in by_id:
-            held.pop(by_id[id_], None)
-    for day, id_, score in fresh:
-        held[day] = (id_, score, reading)
-    return len(request)
+    for _, id_, _ in newer:
+        if id_ in days_by_id:
+            rows.pop(days_by_id[id_], None)
+    for day, id_, score in newer:
+        rows[day] = (id_, score, hour)
 
 
 class UpsertModel(TestCase):
     @settings(max_examples=150, deadline=None)
     @given(histories)
-    def test_rows_are_what_the_dictionary_says(self, history):
+    def test_rows_equal_model(self, history):
         user = person("ana")
-        held = {}
-        for reading, request in history:
-            outcome = store(
-                METRIC_MODELS["sleep"],
-                user.pk,
-                [
-                    orjson.dumps(
-                        {"id": f"id{id_}", "day": str(DAY + timedelta(days=day)), "score": score}
-                    )
-                    for day, id_, score in request
-                ],
-                fetched_at=NOW + timedelta(hours=reading),
-                now=NOW,
-            )
-            assert outcome.stored == apply(held, reading, request)
+        expected = {}
+        for hour, request in history:
+            documents = [
+                document(DAY + timedelta(days=day), f"id{id_}", score=score)
+                for day, id_, score in request
+            ]
+            outcome = store_documents(user, documents, at=NOW + timedelta(hours=hour))
+            assert outcome.stored == len(request)
+            apply(expected, hour, request)
             rows = {
-                ((row.day - DAY).days): (int(row.oura_id[2:]), row.score)
+                (row.day - DAY).days: (int(row.oura_id[2:]), row.score)
                 for row in SleepMetric.objects.filter(user=user)
             }
-            assert rows == {day: (id_, score) for day, (id_, score, _) in held.items()}
+            assert rows == {day: (id_, score) for day, (id_, score, _) in expected.items()}

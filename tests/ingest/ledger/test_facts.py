@@ -10,7 +10,6 @@ from ingest.ledger import Range, ledger
 from ingest.models import METRIC_MODELS, RejectedDocument, Stream
 from myhealth.days import ONE_DAY, over_at
 from myhealth.states import Failure, FailureKind, State, Verdict
-from tests.ingest.conftest import night
 from tests.ingest.ledger.facts import DAY, FIRST, HOUR, day
 from tests.ingest.ledger.stored import (
     AFTER,
@@ -21,7 +20,7 @@ from tests.ingest.ledger.stored import (
     reject_number,
     store_numbers,
 )
-from tests.worlds import person
+from tests.worlds import document, person
 
 
 def verdicts(user, start=0, end=40, type="sleep"):
@@ -247,8 +246,8 @@ def ledger_version(user):
 @pytest.mark.django_db
 @pytest.mark.parametrize("scores", [(80, 101), (101, 80)], ids=["comes", "is cleared"])
 def test_rejected_document_raises_ledger_version_when_it(processor, ana, scores):
-    processor.send(night(score=80))
-    processor.send(night(score=scores[0]))
+    processor.send(document(score=80))
+    processor.send(document(score=scores[0]))
     before = ledger_version(ana)
-    processor.send(night(score=scores[1]))
+    processor.send(document(score=scores[1]))
     assert ledger_version(ana) > before
