@@ -35,14 +35,13 @@ class Processor:
         return {row["day"]: row for row in answer.json()}
 
     def samples(self, name):
-        """Return the values of one metric from /metrics, by the values of its labels."""
-        text = self.client.get("/metrics").content.decode()
-        return {
-            tuple(sample.labels.values()): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == name
-        }
+        """Return the samples of one metric."""
+        families = text_string_to_metric_families(self.client.get("/metrics").content.decode())
+        return [each for family in families for each in family.samples if each.name == name]
+
+    def sample(self, name, **labels):
+        """Return the value with just these labels, 0 without any."""
+        return sum(each.value for each in self.samples(name) if each.labels == labels)
 
 
 @pytest.fixture

@@ -318,3 +318,12 @@ def test_account_deleted_meanwhile_is_unknown_user(ana):
     with pytest.raises(Invalid) as caught:
         store_documents(ana, [document()])
     assert caught.value.code == "unknown_user"
+
+
+def test_missing_collection_of_unchanged_row_is_updated(processor, ana):
+    source = {"daily_sleep": {"id": "a", "day": "2026-03-01"}, "sleep": []}
+    processor.send(document(source=source))
+    SleepMetric.objects.update(missing_collection="")
+    answer = processor.send(document(source=source))
+    assert answer.json()["unchanged"] == 1
+    assert SleepMetric.objects.get().missing_collection == "sleep"
