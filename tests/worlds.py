@@ -1,4 +1,4 @@
-"""People and their days: everything that tests store, is stored by these functions."""
+"""People and their days: tests store them with these functions."""
 
 import functools
 from datetime import date, timedelta
@@ -46,18 +46,21 @@ def store_documents(user, documents, type="sleep", *, at=None, now=None, fetched
     """
     at = at or timezone.now()
     whole = Whole(*map(as_date, fetched), run) if fetched else None
-    raw = [each if isinstance(each, bytes) else orjson.dumps(each) for each in documents]
+    raw = list(map(orjson.dumps, documents))
     return store(METRIC_MODELS[type], user.pk, raw, fetched_at=at, now=now or at, whole=whole)
 
 
-def store_days(user, days, type="sleep", *, at=None, now=None, fetched=None, **columns):
-    """Store a row for each day, all with the same columns."""
-    documents = [
-        document(day, **{"id": f"{user.username} {type} {day}", **columns}) for day in days
-    ]
-    outcome = store_documents(user, documents, type, at=at, now=now, fetched=fetched)
+def _store_valid(*args, **kwargs):
+    outcome = store_documents(*args, **kwargs)
     assert outcome.rejected == []
     return outcome
+
+
+def store_days(user, days, type="sleep", *, at=None, fetched=None, **columns):
+    """Store a row for each day, all with the same columns."""
+    ids = {day: f"{user.username} {type} {day}" for day in days}
+    documents = [document(day, **{"id": id, **columns}) for day, id in ids.items()]
+    return _store_valid(user, documents, type, at=at, fetched=fetched)
 
 
 def store_nights(user, days, version=None, ring=None, *, at=None, mapping=SLEEP.map, **period):
@@ -70,9 +73,7 @@ def store_nights(user, days, version=None, ring=None, *, at=None, mapping=SLEEP.
         summary = {"id": id, "day": day, "score": 80}
         sources = {"daily_sleep": [summary], "sleep": [{"id": f"p {id}", "day": day, **long_sleep}]}
         documents.append(mapping(day, sources))
-    outcome = store_documents(user, documents, at=at)
-    assert outcome.rejected == []
-    return outcome
+    return _store_valid(user, documents, at=at)
 
 
 def fetch_completely(user, start, end, types=METRIC_MODELS, *, at=None):
@@ -82,8 +83,7 @@ def fetch_completely(user, start, end, types=METRIC_MODELS, *, at=None):
         stored = model.objects.of(user.pk).between(as_date(start), as_date(end))
         rows = stored.values("oura_id", "day", *model.metric_type.column_names)
         documents = [{"id": row.pop("oura_id"), **row} for row in rows]
-        outcome = store_documents(user, documents, type_, at=at, fetched=(start, end))
-        assert outcome.rejected == []
+        _store_valid(user, documents, type_, at=at, fetched=(start, end))
 
 
 def failed_fetch(user, start, end, type="sleep", **columns):
@@ -95,7 +95,7 @@ def failed_fetch(user, start, end, type="sleep", **columns):
 
 
 def reject_document(user, day, type="sleep", **columns):
-    """Send a document that can't be stored; returns what is kept of it."""
+    """Send a document that can't be stored; return the rejected document."""
     rejected = document(day, f"bad {day}", **{"score": 500, **columns})
     assert store_documents(user, [rejected], type).rejected
     return RejectedDocument.objects.get(user=user, type=type, day=str(day))
