@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from ingest.models import Fetch, Run, SleepMetric, Stream
-from ingest.reports import KINDS, MOST_RANGES
+from ingest.validation import FAILURE_KINDS, MAX_RANGES
 from tests.worlds import store_days
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_every_range_is_recorded(processor, ana):
     assert [each.start.day for each in Fetch.objects.order_by("start")] == [1, 3, 5]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAILURE_KINDS)
 def test_every_kind_of_failure_is_recorded(processor, ana, kind):
     assert report(processor, kind=kind).status_code == 204
     assert Fetch.objects.get().kind == kind
@@ -183,7 +183,7 @@ def test_invalid_range_is_named_by_index_and_none_recorded(processor, ana, bad, 
     assert not Fetch.objects.exists()
 
 
-@pytest.mark.parametrize(("number", "status"), [(MOST_RANGES, 204), (MOST_RANGES + 1, 400)])
+@pytest.mark.parametrize(("number", "status"), [(MAX_RANGES, 204), (MAX_RANGES + 1, 400)])
 def test_report_has_at_most_thousand_ranges(processor, ana, number, status):
     assert report(processor, ranges=[MARCH] * number).status_code == status
 

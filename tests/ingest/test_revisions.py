@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.models import Fetch, Revision, Run, SleepMetric
-from ingest.revisions import changes
+from ingest.revisions import column_changes
 from ingest.upsert import forget
 from metrics import SLEEP
 from myhealth.days import ONE_DAY, over_at
@@ -215,7 +215,7 @@ def test_number_of_queries_does_not_grow_with_days(ana, count, django_assert_max
     for number, score in enumerate([71, 78, 71]):
         store_days(ana, days, at=at(100 + number), score=score)
     # 71 has a revision: savepoint, lock, existing; the rows, their documents, their revisions, the
-    # count; upsert, documents, version, quarantine (2), release
+    # count; upsert, documents, version, rejections (2), release
     with django_assert_max_num_queries(13):
         store_days(ana, days, at=at(200), score=80)
     assert Revision.objects.filter(times=2).count() == count
@@ -316,10 +316,10 @@ def apply(row, changed):
 @settings(deadline=None)
 @given(rows, rows)
 def test_changes_turn_one_row_into_the_other(before, after):
-    assert apply(before, changes(before, after)) == apply(after, {})
+    assert apply(before, column_changes(before, after)) == apply(after, {})
 
 
 @settings(deadline=None)
 @given(rows, rows)
 def test_values_of_each_change_differ(before, after):
-    assert all(old != new for old, new in changes(before, after).values())
+    assert all(old != new for old, new in column_changes(before, after).values())

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from ingest import reports, runs
 from ingest.models import METRIC_MODELS, Run
-from ingest.runs import KEPT_PER_PERSON, finish
+from ingest.runs import MAX_RUNS_PER_PERSON, finish
 from myhealth.days import ONE_DAY, Days, over_at
 from myhealth.states import State
 from tests.worlds import document, store_documents
@@ -45,7 +45,7 @@ def report_failure(user, *, run="run-1", at=NOW, days=(0, 9)):
 def counts(run="run-1"):
     """Return the counts of a run that are not zero."""
     stored = Run.objects.get(request_id=run)
-    return {name: count for name in runs.COUNTED if (count := getattr(stored, name))}
+    return {name: count for name in runs.COUNTERS if (count := getattr(stored, name))}
 
 
 def test_run_counts_created_days(ana):
@@ -285,7 +285,7 @@ def test_answer_has_counts_and_missing_days(processor, ana):
     answer = processor.post({"user": "ana"}, path=PATH, **{"X-Request-ID": "a-run"})
     assert answer.status_code == 200
     body = answer.json()
-    assert body.keys() == {*runs.COUNTED, "missing"}
+    assert body.keys() == {*runs.COUNTERS, "missing"}
     assert (body["created"], body["healed"]) == (10, 0)
     assert body["missing"].keys() == METRIC_MODELS.keys()
 

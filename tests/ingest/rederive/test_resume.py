@@ -32,7 +32,7 @@ def interrupt(rederive, monkeypatch):
 
     def run(at):
         mapping = RecordingMapping(fails_at=at)
-        monkeypatch.setattr(rederive_module, "BATCH", 2)
+        monkeypatch.setattr(rederive_module, "BATCH_DAYS", 2)
         with pytest.raises(InterruptedError):
             rederive("--type", "sleep", mapping=mapping)
         mapping.fails_at = None
@@ -109,11 +109,13 @@ def test_run_of_one_person_or_dry_run_ignores_position(ana, rederive, interrupt,
 
 @pytest.mark.parametrize("changed", [metrics.sleep, metrics.base])
 def test_fingerprint_changes_with_code_of_type(monkeypatch, tmp_path, changed):
-    sleep, readiness = (rederive_module.fingerprint(each) for each in (SLEEP, READINESS))
+    sleep, readiness = (rederive_module.mapping_fingerprint(each) for each in (SLEEP, READINESS))
     (tmp_path / "changed.py").write_text("another mapping")
     monkeypatch.setattr(changed, "__file__", str(tmp_path / "changed.py"))
-    assert rederive_module.fingerprint(SLEEP) != sleep
-    assert (rederive_module.fingerprint(READINESS) != readiness) == (changed is metrics.base)
+    assert rederive_module.mapping_fingerprint(SLEEP) != sleep
+    assert (rederive_module.mapping_fingerprint(READINESS) != readiness) == (
+        changed is metrics.base
+    )
 
 
 def test_exception_of_mapping_names_day(ana, rederive):

@@ -67,7 +67,7 @@ def test_version_is_raised_once_per_batch(ana, monkeypatch, rederive):
     store_history(ana, days(4))
     before = Stream.objects.get(type="sleep").version
     Stream.objects.update(version=(ahead := before + 10**12))
-    monkeypatch.setattr(rederive_module, "BATCH", 2)
+    monkeypatch.setattr(rederive_module, "BATCH_DAYS", 2)
     rederive(mapping=doubled)
     assert Stream.objects.get(type="sleep").version == ahead + 2
 
@@ -221,7 +221,7 @@ def test_text_has_number_of_changes_per_column(ana, rederive):
 
     text = rederive("--type", "sleep", mapping=also_efficiency, output="text")
     assert text == (
-        "sleep: 3 days, 2 changed (latency 2, efficiency 1), 0 removed, 0 marked anew, "
+        "sleep: 3 days, 2 changed (latency 2, efficiency 1), 0 removed, 0 metadata only, "
         "0 refused, 0 without source\n"
     )
 
@@ -263,7 +263,7 @@ def test_number_of_queries_does_not_grow_with_days(
     # People: 2; position: find, save (2), delete; two batches of one person with a savepoint each:
     # the lock, rows, sources, three reads of revisions and one write, rows, marks, version.
     with django_assert_max_num_queries(25):
-        rederive_module.rederive(METRIC_MODELS["sleep"], tell=lambda refusal: None)
+        rederive_module.rederive(METRIC_MODELS["sleep"], on_refused=lambda day: None)
     assert Revision.objects.count() == 19
 
 
