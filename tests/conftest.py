@@ -1,9 +1,30 @@
+import gc
+
 import orjson
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 
 from tests.worlds import PASSWORDS, person
+
+
+def pytest_collection_finish():
+    # The processor collects garbage at each request, and should not look at all of the tests'.
+    gc.collect()
+    gc.freeze()
+
+
+class QuickHasher(PBKDF2PasswordHasher):
+    """Django's own, without the repetitions that make it slow on purpose."""
+
+    iterations = 10
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashing():
+    with override_settings(PASSWORD_HASHERS=["tests.conftest.QuickHasher"]):
+        yield
 
 
 @pytest.fixture(scope="session")

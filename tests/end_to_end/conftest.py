@@ -1,4 +1,3 @@
-import gc
 import logging
 import os
 import shutil
@@ -96,10 +95,7 @@ def life(live_server, settings, transactional_db, ana):
     with pytest.MonkeyPatch.context() as patch:
         # Else each answer would wait for the client to acknowledge its headers.
         patch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
-        # The processor collects garbage at each request, and here it would be all of the tests'.
-        gc.freeze()
         # A line for each of thousands of requests tells nobody anything.
         logging.disable(logging.CRITICAL)
         yield Life(live_server.url, settings, ana)
         logging.disable(logging.NOTSET)
-        gc.unfreeze()

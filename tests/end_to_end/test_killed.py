@@ -7,16 +7,19 @@ from metrics import TYPES
 from sandbox.faults import request_counts
 from tests.end_to_end.life import COLLECTIONS, FAULTS
 from tests.end_to_end.test_year import live, mend
+from tests.scale import scaled
+
+DAYS = scaled(45, 90)
 
 
 def test_the_ledger_is_the_truth_though_the_collector_is_killed_every_other_day(life):
-    live(life, Random(8), 150, dying=0.5)
+    live(life, Random(8), scaled(40, 150), dying=0.5)
     mend(life)
 
 
 def test_two_runs_heal_what_failed_without_being_told_to(life):
     chance = Random(11)
-    for _ in range(40):
+    for _ in range(scaled(20, 40)):
         life.wake()
         if chance.random() < 0.6:
             life.fault(chance.choice(FAULTS), 30, chance.choice(COLLECTIONS))
@@ -29,15 +32,15 @@ def test_two_runs_heal_what_failed_without_being_told_to(life):
 
 
 def test_daily_runs_ask_little_more_than_a_request_a_day_and_collection(life):
-    for _ in range(90):
+    for _ in range(DAYS):
         life.wake()
         life.collect()
-    fewest = len(COLLECTIONS) * 90
+    fewest = len(COLLECTIONS) * DAYS
     assert request_counts.to_dict()["total"] <= 1.2 * fewest
 
 
 def test_daily_runs_are_kept_in_few_readings(life):
-    for _ in range(90):
+    for _ in range(DAYS):
         life.wake()
         life.collect()
-    assert Fetch.objects.count() <= len(TYPES) * 45
+    assert Fetch.objects.count() <= len(TYPES) * DAYS / 2

@@ -14,6 +14,7 @@ from hypothesis.stateful import (
 
 from ingest.upsert import forget
 from tests.end_to_end.life import COLLECTIONS, FAULTS, TIMES, Dying
+from tests.scale import scaled
 
 collections = st.sampled_from(COLLECTIONS)
 ago = st.integers(0, 40).map(lambda days: timedelta(days=days))
@@ -118,11 +119,10 @@ def test_whatever_happens_the_ledger_is_the_truth(life):
     run_state_machine_as_test(
         lambda: machine(life)(),
         settings=settings(
-            max_examples=24,
-            stateful_step_count=50,
+            max_examples=scaled(6, 36),
+            stateful_step_count=scaled(30, 50),
             # Looking for a shorter failure takes longer than reading this one.
             phases=[Phase.generate],
-            deadline=None,
             derandomize=True,
             print_blob=False,
             suppress_health_check=list(HealthCheck),

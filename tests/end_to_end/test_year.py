@@ -4,27 +4,32 @@ from datetime import timedelta
 from random import Random
 
 from tests.end_to_end.life import COLLECTIONS, FAULTS, TIMES, Dying
+from tests.scale import scaled
+
+DAYS = scaled(60, 365)
+# In fewer days each of them sees more.
+DENSITY = scaled(2, 1)
 
 
 def happen(life, chance):
     """What may befall a day: late syncs, changes of days past, failures."""
     for collection in COLLECTIONS:
-        if chance.random() < 0.06:
+        if chance.random() < 0.06 * DENSITY:
             life.change("remove", collection, life.today)
         ago = life.today - timedelta(days=chance.randint(1, 25))
-        if chance.random() < 0.15:
+        if chance.random() < 0.15 * DENSITY:
             life.change("restore", collection, ago)
-        if chance.random() < 0.05:
+        if chance.random() < 0.05 * DENSITY:
             life.change("recompute", collection, ago, new_id=chance.random() < 0.5)
     recent = life.today - timedelta(days=chance.randint(0, 9))
-    if chance.random() < 0.15:
+    if chance.random() < 0.15 * DENSITY:
         life.nap(recent, chance.choice(["rest", "sleep", "deleted", "late_nap"]))
-    if chance.random() < 0.04:
+    if chance.random() < 0.04 * DENSITY:
         life.delete_periods(recent, chance.random() < 0.6)
-    if chance.random() < 0.2:
+    if chance.random() < 0.2 * DENSITY:
         path = chance.choice([None, *COLLECTIONS])
         life.fault(chance.choice(FAULTS), chance.choice(TIMES), path)
-    if chance.random() < 0.02:
+    if chance.random() < 0.02 * DENSITY:
         life.lapse()
     if chance.random() < 0.3:
         life.calm()
@@ -41,7 +46,7 @@ def live(life, chance, days, *, dying=0.0):
 
 
 def test_after_each_day_of_a_year_the_ledger_is_the_truth(life):
-    live(life, Random(7), 365)
+    live(life, Random(7), DAYS)
     mend(life)
 
 

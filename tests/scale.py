@@ -1,0 +1,23 @@
+"""How long the long tests are: `small`, the default, or `full`, by TEST_SCALE.
+
+Either way they test the same rules. `full` lives more days, tries more examples and takes longer
+histories; it is what must pass before a change lands.
+"""
+
+import os
+
+from hypothesis import settings
+
+SCALE = os.environ.get("TEST_SCALE") or "small"
+if SCALE not in ("small", "full"):
+    raise ValueError(f"TEST_SCALE must be small or full, not '{SCALE}'.")
+
+
+def scaled(small, full):
+    return full if SCALE == "full" else small
+
+
+# Machines differ in speed, and are busy now and then: no example has a deadline.
+settings.register_profile("small", max_examples=25, deadline=None, print_blob=True)
+settings.register_profile("full", max_examples=150, deadline=None, print_blob=True)
+settings.load_profile(SCALE)
