@@ -2,10 +2,14 @@ import gc
 
 import orjson
 import pytest
+import requests
+from cryptography.fernet import Fernet
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test import Client, override_settings
 
+from tests.oura.provided import Provider
+from tests.processes import Service
 from tests.worlds import PASSWORDS, person
 
 
@@ -95,3 +99,25 @@ def admin(signed_in, ana):
     ana.is_staff = ana.is_superuser = True
     ana.save()
     return signed_in
+
+
+@pytest.fixture(scope="session")
+def oura_process():
+    service = Service(
+        "sandbox", {"SANDBOX_DAYS": "20"}, application="tests.sandbox.resettable:application"
+    )
+    yield service.start()
+    service.stop()
+
+
+@pytest.fixture
+def at_oura(settings, oura_process):
+    """A provider of whom nobody has asked anything, which this process's settings lead to."""
+    assert requests.get(f"{oura_process.url}/_tests/reset", timeout=5).ok
+    made = Provider(oura_process)
+    for name, value in made.settings().items():
+        setattr(settings, name, value)
+    settings.OURA_AUTHORIZE_URL = settings.OURA_TOKEN_URL = settings.OURA_REVOKE_URL = ""
+    settings.PUBLIC_URL = "http://localhost:8000"
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    return made

@@ -59,6 +59,7 @@ class Service:
     workers: int = 1
     # The file for its log; by default, that of the tests.
     log: Path | None = None
+    application: str = "myhealth.wsgi:application"
 
     def __post_init__(self):
         self.port = free_port()
@@ -71,7 +72,7 @@ class Service:
         command += ["--blocking-threads", "8", "--workers-kill-timeout", "8"]
         with self.log.open("wb") if self.log else contextlib.nullcontext() as log:
             self.process = subprocess.Popen(
-                [*command, "myhealth.wsgi:application"],
+                [*command, self.application],
                 cwd=ROOT,
                 env={**os.environ, "SERVICE": self.name, "LOG_LEVEL": "error", **self.environment},
                 stderr=log,

@@ -9,10 +9,11 @@ import pytest
 from django.core.servers.basehttp import WSGIRequestHandler
 from playwright.sync_api import sync_playwright
 
+from myhealth.local import embedded
 from tests.end_to_end.life import Life
 from tests.end_to_end.machines import Machine
-from tests.oura.conftest import at_oura
-from tests.processes import Pipeline, Service, database_environment
+from tests.myhealth.local.database_users import copy_database
+from tests.processes import Pipeline, Service, database_environment, wait_until
 
 BROWSERS = (
     "chromium",
@@ -77,8 +78,21 @@ def pipeline(transactional_db, ana, sandbox, processor_process):
     made.clear_faults()
 
 
+@pytest.fixture(scope="session")
+def migrated_var():
+    """A folder of local state in which the database has its tables."""
+    with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
+        Path(folder).chmod(0o755)
+        var = Path(folder) / "var"
+        done = Machine(var).command("manage.py", "migrate", "--noinput", "--verbosity", "0")
+        assert done.returncode == 0, done.stderr
+        wait_until(lambda: not embedded.is_running(var))
+        yield var
+
+
 @pytest.fixture
-def machine():
+def new_machine():
+    """A laptop on which nothing has run."""
     with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
         Path(folder).chmod(0o755)
         made = Machine(Path(folder) / "var")
@@ -86,7 +100,10 @@ def machine():
         made.clean_up()
 
 
-__all__ = ["at_oura"]
+@pytest.fixture
+def machine(new_machine, migrated_var):
+    copy_database(migrated_var, new_machine.var)
+    return new_machine
 
 
 @pytest.fixture

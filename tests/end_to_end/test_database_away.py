@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from myhealth.local import embedded, places
+from tests.myhealth.local.database_users import copy_database
 from tests.processes import ROOT, TOKEN, Service, wait_until
 
 DOCUMENT = {"id": "a", "day": "2026-03-01", "score": 81}
@@ -65,11 +66,11 @@ class Database:
 
 
 @pytest.fixture(scope="module")
-def database():
+def database(migrated_var):
     with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
         Path(folder).chmod(0o755)
+        copy_database(migrated_var, Path(folder) / "var")
         made = Database(Path(folder) / "var")
-        made.manage("migrate", "--noinput")
         made.manage("ensure_user", "ana", PASSWORD="correct horse")
         yield made
         embedded.leave(made.var)

@@ -36,9 +36,9 @@ def is_free(port):
     return False
 
 
-def test_it_collects_stops_and_starts_again_with_the_same_data(machine):
-    first = machine.start().await_ready()
-    assert (first.user, first.url) == ("demo", f"http://localhost:{machine.ports['API_PORT']}/")
+def test_it_collects_stops_and_starts_again_with_the_same_data(new_machine):
+    first = new_machine.start().await_ready()
+    assert (first.user, first.url) == ("demo", f"http://localhost:{new_machine.ports['API_PORT']}/")
     days = first.days()
     assert len(days) >= 15
     started = first.started()
@@ -46,9 +46,9 @@ def test_it_collects_stops_and_starts_again_with_the_same_data(machine):
     assert first.stop() == 0
     assert first.took < 15
     assert living(started) == []
-    assert all(map(is_free, machine.ports.values()))
+    assert all(map(is_free, new_machine.ports.values()))
 
-    second = machine.start().await_ready(seconds=30)
+    second = new_machine.start().await_ready(seconds=30)
     assert second.password == first.password
     assert set(days) <= set(second.days())
     assert second.stop() == 0
@@ -86,14 +86,14 @@ def test_a_hung_request_does_not_hold_up_the_stop(machine):
 
 
 @pytest.mark.parametrize("line", ["Starting the embedded", "Applying database", "api started"])
-def test_it_can_be_stopped_while_it_starts(machine, line):
-    run = machine.start()
+def test_it_can_be_stopped_while_it_starts(new_machine, line):
+    run = new_machine.start()
     wait_until(lambda: line in run.said())
     assert run.stop() == 0
     assert run.took < 15
     run.reader.join()
     assert "Traceback" not in run.said()
-    wait_until(lambda: not embedded.is_running(machine.var))
+    wait_until(lambda: not embedded.is_running(new_machine.var))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a parent-death signal")
@@ -118,26 +118,26 @@ def test_a_service_that_ends_stops_the_others(machine):
 
 
 @pytest.mark.parametrize("name", ["API_PORT", "PROCESSOR_PORT", "SANDBOX_PORT"])
-def test_a_busy_port_gets_a_sentence(machine, name):
-    with socket.create_server(("127.0.0.1", machine.ports[name])):
-        done = machine.run()
+def test_a_busy_port_gets_a_sentence(new_machine, name):
+    with socket.create_server(("127.0.0.1", new_machine.ports[name])):
+        done = new_machine.run()
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"Port {machine.ports[name]} is in use" in done.stderr
+    assert f"Port {new_machine.ports[name]} is in use" in done.stderr
     assert f"{name}=" in done.stderr
-    assert not (machine.var / "postgres").exists()
+    assert not (new_machine.var / "postgres").exists()
 
 
 @pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
-def test_a_port_that_is_none_gets_a_sentence(machine, port):
-    done = machine.run(API_PORT=port)
+def test_a_port_that_is_none_gets_a_sentence(new_machine, port):
+    done = new_machine.run(API_PORT=port)
     assert done.returncode == 1
     expected = f"API_PORT must be a whole number from 1 to 65535, not '{port}'.\n"
     assert done.stderr == expected
 
 
-def test_the_same_port_twice_gets_a_sentence(machine):
-    done = machine.run(API_PORT="8123", PROCESSOR_PORT="8123")
+def test_the_same_port_twice_gets_a_sentence(new_machine):
+    done = new_machine.run(API_PORT="8123", PROCESSOR_PORT="8123")
     assert done.returncode == 1
     assert "must be different" in done.stderr
 
@@ -172,8 +172,8 @@ def test_collect_beside_a_running_set_up(machine):
     assert "3 unchanged" in done.stdout
 
 
-def test_collect_without_a_running_set_up_gets_a_sentence(machine):
-    done = machine.run("collect")
+def test_collect_without_a_running_set_up_gets_a_sentence(new_machine):
+    done = new_machine.run("collect")
     assert done.returncode == 1
     assert done.stderr.endswith("start it with `make run`.\n")
 
@@ -203,19 +203,19 @@ def test_a_first_collection_that_fails_is_told_and_ends_nothing(machine, oura):
     assert run.days() == []
 
 
-def test_an_external_database_is_used_when_set(machine):
+def test_an_external_database_is_used_when_set(new_machine):
     with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
         Path(folder).chmod(0o755)
         external = embedded.join(Path(folder) / "var")
         try:
-            run = machine.start(
+            run = new_machine.start(
                 DB_HOST=external.host,
                 DB_PORT=str(external.port),
                 DB_USER=external.user,
                 DB_PASSWORD=external.password,
             ).await_ready()
             assert run.days()
-            assert not (machine.var / "postgres").exists()
+            assert not (new_machine.var / "postgres").exists()
             assert run.stop() == 0
         finally:
             embedded.leave(Path(folder) / "var")
@@ -237,8 +237,8 @@ def test_backup_and_restore(machine):
 
 
 @pytest.mark.parametrize("what", ["backup", "restore"])
-def test_backup_and_restore_leave_an_external_database_alone(machine, what):
-    done = machine.run(what, DB_HOST="db.example.org")
+def test_backup_and_restore_leave_an_external_database_alone(new_machine, what):
+    done = new_machine.run(what, DB_HOST="db.example.org")
     assert done.returncode == 1
     assert done.stderr.startswith("DB_HOST is set")
 

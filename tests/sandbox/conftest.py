@@ -1,11 +1,8 @@
 import pytest
 
 from sandbox import grants
-from tests.oura.conftest import at_oura
 from tests.sandbox.applications import Application
 from tests.sandbox.sandboxed import Oura, reset_sandbox
-
-__all__ = ["at_oura"]
 
 
 @pytest.fixture

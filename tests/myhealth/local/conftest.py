@@ -3,16 +3,33 @@ from pathlib import Path
 
 import pytest
 
-from tests.myhealth.local.database_users import clean_up
+from myhealth.local import embedded
+from tests.myhealth.local.database_users import clean_up, copy_database
 
 
 @pytest.fixture
-def var():
+def new_var():
     """A folder of local state that all users can enter, unlike those of pytest."""
     with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder) / "var"
         clean_up(Path(folder) / "var")
+
+
+@pytest.fixture(scope="session")
+def used_var():
+    """A folder of local state with a database that has been used before, and is stopped."""
+    with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
+        Path(folder).chmod(0o755)
+        embedded.join(Path(folder) / "var")
+        embedded.leave(Path(folder) / "var")
+        yield Path(folder) / "var"
+
+
+@pytest.fixture
+def var(new_var, used_var):
+    copy_database(used_var, new_var)
+    return new_var
 
 
 @pytest.fixture

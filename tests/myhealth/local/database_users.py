@@ -11,14 +11,17 @@ import psutil
 import psycopg
 
 from myhealth.local import embedded, places
+from myhealth.local.files import write_state
 from myhealth.local.server import ConnectionInfo
 from tests.processes import ROOT, wait_until
 
 # Joins, prints the connection, and runs until its standard input is closed.
 SCRIPT = """
-import dataclasses, json, pathlib, sys
+import dataclasses, json, pathlib, signal, sys
 from myhealth.local import embedded
 from myhealth.local.server import EmbeddedError
+# It is ignored where the tests run in a shell's background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     connection = embedded.join(pathlib.Path(sys.argv[1]))
 except EmbeddedError as error:
@@ -87,6 +90,15 @@ def postgres(var):
 
 def keeper(var):
     return postgres(var).parent()
+
+
+def copy_database(source, var):
+    """Copy the stopped database in `source` to `var`, which is faster than creating one."""
+    var.mkdir()
+    # Keep the owner, who is another user when root runs the tests.
+    subprocess.run(["cp", "-a", source / "postgres", source / "postgres.json", var], check=True)
+    # Choose another port: the source's other copies may run at the same time.
+    write_state(var, port=0)
 
 
 def has_ended(process):

@@ -43,8 +43,8 @@ for _ in range(8):
 """
 
 
-def test_first_start_creates_empty_utf_8_database(var):
-    with using(var) as user:
+def test_first_start_creates_empty_utf_8_database(new_var):
+    with using(new_var) as user:
         assert query(user.connection, "SHOW server_encoding") == "UTF8"
         assert (
             query(user.connection, "SELECT count(*) FROM pg_tables WHERE schemaname='public'") == 0
@@ -134,9 +134,11 @@ def test_many_users_can_join_and_leave_at_once(var):
         assert query(user.connection, "SELECT count(*) FROM visits") == 32
 
 
-def test_concurrent_first_starts_create_one_database(var):
+def test_concurrent_first_starts_create_one_database(new_var):
     users = []
-    threads = [threading.Thread(target=lambda: users.append(DatabaseUser(var))) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: users.append(DatabaseUser(new_var))) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -273,12 +275,12 @@ def test_server_that_cannot_start_says_why(var):
         embedded.join(var)
 
 
-def test_interrupted_first_start_is_repeated(var):
-    (var / "postgres.new" / "data").mkdir(parents=True)
-    (var / "postgres.new" / "data" / "PG_VERSION").write_text("18\n")
-    with using(var) as user:
+def test_interrupted_first_start_is_repeated(new_var):
+    (new_var / "postgres.new" / "data").mkdir(parents=True)
+    (new_var / "postgres.new" / "data" / "PG_VERSION").write_text("18\n")
+    with using(new_var) as user:
         assert answers(user.connection)
-    assert not (var / "postgres.new").exists()
+    assert not (new_var / "postgres.new").exists()
 
 
 def test_database_that_cannot_start_raises_operational_error(var, settings):

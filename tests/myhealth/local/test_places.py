@@ -12,10 +12,10 @@ from tests.processes import wait_until
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
 
 
-def test_root_runs_server_as_another_user(var):
-    with using(var):
-        assert postgres(var).uids().real != 0
-        assert data_folder(var) == var / "postgres"
+def test_root_runs_server_as_another_user(new_var):
+    with using(new_var):
+        assert postgres(new_var).uids().real != 0
+        assert data_folder(new_var) == new_var / "postgres"
 
 
 def test_root_leaves_closed_folders_closed(closed_var):
