@@ -8,9 +8,18 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test import Client, override_settings
 
+from tests import scheduling
 from tests.oura.provided import Provider
 from tests.processes import Service
 from tests.worlds import PASSWORDS, person
+
+
+def pytest_collection_modifyitems(items):
+    scheduling.order(items)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return scheduling.make(config, log)
 
 
 def pytest_collection_finish():

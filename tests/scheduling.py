@@ -1,0 +1,38 @@
+"""Which worker runs what, and when: so that none is still at work long after the others."""
+
+from xdist.scheduler import LoadFileScheduling
+
+# Real processes: what takes long begins first.
+FIRST = ("tests/end_to_end/", "tests/deploy/", "tests/myhealth/local/")
+# Of these files any worker takes the next test: what they share, each worker has once anyway.
+SPREAD = (
+    "tests/end_to_end/test_accounting.py",
+    "tests/end_to_end/test_browser.py",
+    "tests/end_to_end/test_collecting.py",
+    "tests/end_to_end/test_everyone.py",
+    "tests/end_to_end/test_killed.py",
+    "tests/end_to_end/test_make_run.py",
+    "tests/end_to_end/test_openapi.py",
+    "tests/end_to_end/test_pipeline.py",
+    "tests/end_to_end/test_services.py",
+    "tests/deploy/test_image.py",
+    "tests/myhealth/local/test_embedded.py",
+)
+
+
+class Scheduling(LoadFileScheduling):
+    """A worker gets whole files, and of some the single tests."""
+
+    def _split_scope(self, nodeid):
+        return nodeid if nodeid.startswith(SPREAD) else super()._split_scope(nodeid)
+
+
+def make(config, log):
+    # The order of the collection, not the files with most tests first.
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+def order(items):
+    """Put first what takes long; else the order stays."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
