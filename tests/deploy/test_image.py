@@ -193,6 +193,13 @@ def test_figures_of_several_workers_begin_anew_at_every_start(role):
     assert not old.exists()
     page = requests.get(f"{role.url}/metrics", timeout=5).text
     assert "http_request_duration_seconds" in page
+
+    def both_served():
+        requests.get(f"{role.url}/health", timeout=5)
+        return len(list(old.parent.glob("histogram_*.db"))) == 2
+
+    # Else the one that still starts when it is stopped would have to be killed, after a long wait.
+    wait_until(both_served)
     assert list(old.parent.iterdir())
 
 

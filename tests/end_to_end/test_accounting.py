@@ -73,7 +73,7 @@ def test_denied_access_is_no_permission_with_status(pipeline):
 
 def test_failure_has_its_page_and_time_of_next_try(pipeline):
     pipeline.fault("server_error", times=1000, path="daily_readiness")
-    pipeline.collect("--type", "readiness")
+    pipeline.collect("--type", "readiness", "--days", "9")
     result = state(pipeline, day_ago(pipeline, 3))
     assert (result["state"], result["next_at"] is not None) == ("failed", True)
     assert (

@@ -13,6 +13,7 @@ from metrics import TYPES
 from oura.provider import SCOPES
 from tests.invented.types import CAFFEINE, INVENTED, SNORING
 from tests.invented.world import world
+from tests.scale import scaled
 
 OURS = tuple(TYPES)
 FIRST, LAST = date(2026, 9, 22), date(2026, 11, 20)
@@ -302,7 +303,7 @@ def happen(person, what, name, start, end):
     assert answer.ok, answer.text
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=scaled(5, 20), suppress_health_check=list(HealthCheck))
 @given(st.lists(events, min_size=1, max_size=4))
 def test_whatever_becomes_of_new_types_ours_stay(eventful, happenings):
     before = of_ours(eventful)

@@ -8,6 +8,7 @@ import pytest
 
 from metrics import TYPES
 from tests.processes import TOKEN
+from tests.scale import scaled
 from tests.worlds import PASSWORDS, store_days
 
 # positive_data_acceptance is left out: a request that conforms to the schema can still be invalid,
@@ -22,7 +23,8 @@ CHECKS = (
 def explore(service, token, folder):
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/api/schema/"]
     command += ["--header", f"Authorization: Bearer {token}", "--checks", CHECKS]
-    command += ["--max-examples", "25", "--seed", "1", "--phases", "coverage,fuzzing"]
+    command += ["--max-examples", str(scaled(15, 30)), "--seed", "1"]
+    command += ["--phases", scaled("fuzzing", "coverage,fuzzing")]
     command += ["--continue-on-failure", "--no-color", "--warnings", "off"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout

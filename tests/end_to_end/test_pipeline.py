@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
+from django.core.management import execute_from_command_line
 
 from metrics import TYPES
 from tests.processes import Pipeline, Service, database_environment, wait_until
+from tests.scale import scaled
 
 COLLECTIONS = {name: each.collections for name, each in TYPES.items()}
 COUNTING = ("long_sleep", "sleep", "late_nap")
@@ -82,8 +84,8 @@ def another(pipeline, **changed):
 
 @pytest.fixture
 def decade(pipeline):
-    """Ten years, to be collected into the same account."""
-    yield from another(pipeline, SANDBOX_DAYS="3653")
+    """A long history, to be collected into the same account."""
+    yield from another(pipeline, SANDBOX_DAYS=scaled("800", "3653"))
 
 
 def test_ten_years_equal_ouras_documents_field_by_field(decade):
@@ -169,7 +171,8 @@ def test_killed_at_ten_random_moments_and_run_once_more_it_is_complete(many_page
 def test_a_processor_killed_in_the_middle_leaves_nothing_half_written(pipeline):
     mortal = Service("processor", database_environment()).start()
     doomed = Pipeline(pipeline.sandbox, mortal)
-    process = doomed.popen()
+    # One type: each further one would be tried as patiently.
+    process = doomed.popen("--type", "sleep")
     wait_until(lambda: len(doomed.rows("sleep")) > 0)
     mortal.kill()
     stdout, _ = process.communicate(timeout=120)
@@ -221,9 +224,10 @@ def test_a_refusal_of_one_type_is_named_and_the_others_are_collected(pipeline, f
 
 def test_a_lasting_failure_of_one_collection_is_named_and_mended_by_the_next_run(pipeline):
     pipeline.fault("server_error", times=1000, path="daily_activity")
-    run = pipeline.collect("--type", "activity", "readiness")
+    # As many days as are one request, since each fails only after all its tries.
+    run = pipeline.collect("--type", "activity", "readiness", "--start", days_ago(pipeline, 79))
     assert run.code == 1
-    assert len(pipeline.rows("readiness")) > 100
+    assert len(pipeline.rows("readiness")) > 50
     pipeline.clear_faults()
     assert pipeline.collect().code == 0
     assert set(pipeline.rows("activity")) == expected_days(pipeline, "activity")
@@ -231,7 +235,7 @@ def test_a_lasting_failure_of_one_collection_is_named_and_mended_by_the_next_run
 
 def test_all_faults_together_end_complete_or_named(pipeline):
     for fault in ("rate_limit", "server_error", "truncated", "malformed", "slow"):
-        pipeline.fault(fault, times=3, retry_after=1)
+        pipeline.fault(fault, times=scaled(2, 3), retry_after=1)
     start = days_ago(pipeline, 29)
     run = pipeline.collect("--start", start)
     named = {error["type"] for error in run.report["errors"]}
@@ -321,8 +325,11 @@ def test_a_wrong_ingest_token_is_told_with_what_to_do(pipeline):
         ("--user", "ben"),
     ],
 )
-def test_wrong_usage_is_code_2(pipeline, arguments):
-    assert pipeline.collect(*arguments).code == 2
+def test_wrong_usage_is_code_2(settings, arguments):
+    settings.OURA_API_KEY, settings.OURA_USER = "a-token-for-tests", "ana"
+    with pytest.raises(SystemExit) as ended:
+        execute_from_command_line(["manage.py", "collect_oura", *arguments])
+    assert ended.value.code == 2
 
 
 def test_missing_configuration_is_code_2_and_named(pipeline):
