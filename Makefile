@@ -19,8 +19,8 @@ help: ## list these commands
 run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)
 	@$(VENV) -m myhealth.local.run
 
-test: .venv/dev.stamp browser ## run all tests, or some: make test ARGS="-k sleep"
-	@$(VENV) -m pytest -n 3 --dist loadfile $(ARGS)
+test: .venv/dev.stamp browser ## run all tests, or some: make test ARGS="-k sleep"; longer: TEST_SCALE=full make test
+	@$(VENV) -m pytest -n 4 $(ARGS)
 
 check: .venv/dev.stamp ## check format, lint, types, migrations and deployment settings
 	@$(VENV) -m ruff format --check .

@@ -60,6 +60,8 @@ class Service:
     # The file for its log; by default, that of the tests.
     log: Path | None = None
     application: str = "myhealth.wsgi:application"
+    # Seconds for the requests under way when it is stopped.
+    patience: int = 8
 
     def __post_init__(self):
         self.port = free_port()
@@ -69,7 +71,7 @@ class Service:
     def start(self):
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--workers", str(self.workers), "--no-ws"]
-        command += ["--blocking-threads", "8", "--workers-kill-timeout", "8"]
+        command += ["--blocking-threads", "8", "--workers-kill-timeout", str(self.patience)]
         with self.log.open("wb") if self.log else contextlib.nullcontext() as log:
             self.process = subprocess.Popen(
                 [*command, self.application],
