@@ -1,9 +1,8 @@
-"""The Helm chart as `helm template` renders it, for each set of values in its folder ci/.
+"""The Helm chart, for each set of values in its folder ci/.
 
 No cluster can be had here: what a cluster would check, schemas and assertions of our own do.
 """
 
-import functools
 import json
 import os
 import re
@@ -15,13 +14,28 @@ import kubernetes_validate
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "deploy" / "helm" / "myhealth"
-TOOLS = ROOT / "deploy" / "tools"
-RULES = sorted((ROOT / "deploy" / "prometheus").glob("*.rules.yml"))
-EXAMPLES = sorted((ROOT / "deploy" / "prometheus").glob("*.test.yml"))
-DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
-SETS = sorted(path.name.removesuffix("-values.yaml") for path in CHART.glob("ci/*-values.yaml"))
+from tests.deploy.charts import (
+    CHART,
+    ROOT,
+    SETS,
+    component_of,
+    container_of,
+    containers,
+    each_set,
+    environment_of,
+    hook_weight,
+    name_of,
+    of_kind,
+    only,
+    pod_of,
+    pods,
+    rendered,
+    run,
+    selects,
+    template,
+    values_of,
+)
+
 # Their definitions come with an operator, not with Kubernetes.
 CUSTOM = {
     "AuthorizationPolicy",
@@ -34,98 +48,6 @@ CUSTOM = {
     "VirtualService",
 }
 SECRET_NAME = re.compile(r"PASSWORD|TOKEN|SECRET_KEY|JWT_SECRET|API_KEY|CLIENT_SECRET|EMAIL_URL")
-
-each_set = pytest.mark.parametrize("name", SETS)
-
-
-def run(tool, *arguments):
-    command = [str(TOOLS / tool), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-
-def values_of(name):
-    return CHART / "ci" / f"{name}-values.yaml"
-
-
-def template(name, *options):
-    return run("helm", "template", "health", CHART, "-n", "people", "-f", values_of(name), *options)
-
-
-@functools.cache
-def rendered(name, *options):
-    answer = template(name, *options)
-    assert answer.returncode == 0, answer.stderr
-    return [found for found in yaml.safe_load_all(answer.stdout) if found]
-
-
-def of_kind(kind, objects):
-    return [found for found in objects if found["kind"] == kind]
-
-
-def only(kind, objects, ending=""):
-    (found,) = (each for each in of_kind(kind, objects) if name_of(each).endswith(ending))
-    return found
-
-
-def name_of(found):
-    return found["metadata"]["name"]
-
-
-def pods(objects):
-    """The pod templates of all workloads."""
-    for found in objects:
-        spec = found.get("spec", {})
-        spec = spec.get("jobTemplate", {}).get("spec", spec)
-        if "template" in spec and "containers" in spec["template"].get("spec", {}):
-            yield spec["template"]
-
-
-def pod_of(component, objects):
-    (pod,) = (each for each in pods(objects) if component_of(each) == component)
-    return pod
-
-
-def component_of(pod):
-    return pod["metadata"]["labels"]["app.kubernetes.io/component"]
-
-
-def container_of(component, objects):
-    (container,) = pod_of(component, objects)["spec"]["containers"]
-    return container
-
-
-def containers(objects):
-    return [each for pod in pods(objects) for each in pod["spec"]["containers"]]
-
-
-def selects(selector, pod):
-    wanted = selector.get("matchLabels", selector)
-    return wanted.items() <= pod["metadata"]["labels"].items()
-
-
-def hook_weight(found):
-    annotations = found["metadata"].get("annotations", {})
-    if "pre-install" in annotations.get("helm.sh/hook", ""):
-        assert "pre-upgrade" in annotations["helm.sh/hook"]
-        return int(annotations["helm.sh/hook-weight"])
-    return None
-
-
-def environment_of(component, objects):
-    """What the container's process would find in its environment."""
-    container = container_of(component, objects)
-    found = {}
-    for source in container.get("envFrom", []):
-        found |= only("ConfigMap", objects, source["configMapRef"]["name"])["data"]
-    for entry in container["env"]:
-        if "value" in entry:
-            found[entry["name"]] = entry["value"]
-            continue
-        wanted = entry["valueFrom"]["secretKeyRef"]
-        (secret,) = (each for each in of_kind("Secret", objects) if name_of(each) == wanted["name"])
-        if not wanted.get("optional") or wanted["key"] in secret["stringData"]:
-            found[entry["name"]] = secret["stringData"][wanted["key"]]
-    return found
 
 
 # Rendering ------------------------------------------------------------------------------------
@@ -420,240 +342,3 @@ def test_a_collection_by_one_pod_has_no_shards():
     job = only("CronJob", rendered("minimal"))["spec"]["jobTemplate"]["spec"]
     assert "completionMode" not in job
     assert container_of("collector", rendered("minimal"))["args"] == ["collect"]
-
-
-# The network ----------------------------------------------------------------------------------
-
-
-@each_set
-def test_every_pod_is_closed_and_has_a_policy_of_its_own(name):
-    objects = rendered(name)
-    for pod in pods(objects):
-        chosen = [
-            each["spec"]
-            for each in of_kind("NetworkPolicy", objects)
-            if selects(each["spec"]["podSelector"], pod)
-        ]
-        closed = [each for each in chosen if not {"ingress", "egress"} & each.keys()]
-        assert len(closed) == 1
-        assert len(chosen) == 2
-        assert all(set(each["policyTypes"]) == {"Ingress", "Egress"} for each in chosen)
-
-
-@pytest.mark.parametrize(
-    ("name", "arrows"),
-    [
-        ("minimal", {("api", 8001), ("api", 5432), ("processor", 5432), ("collector", 8001),
-                     ("collector", 443), ("migrations", 5432)}),
-        ("full", {("api", 8001), ("api", 5432), ("api", 443), ("api", 587), ("processor", 5432),
-                  ("collector", 8001), ("collector", 443), ("collector", 5432),
-                  ("collector", 9091), ("migrations", 5432)}),
-    ],
-)  # fmt: skip
-def test_traffic_leaves_by_the_designs_arrows_alone(name, arrows):
-    leaving = {
-        (component_of(policy), port["port"])
-        for policy in of_kind("NetworkPolicy", rendered(name))
-        for rule in policy["spec"].get("egress", [])
-        for port in rule["ports"]
-    }
-    assert {arrow for arrow in leaving if arrow[1] != 53} == arrows
-
-
-def test_the_processor_hears_collector_api_and_prometheus_alone():
-    policy = only("NetworkPolicy", rendered("minimal"), "-processor")
-    peers = [peer for rule in policy["spec"]["ingress"] for peer in rule["from"]]
-    callers = [each["podSelector"]["matchLabels"] for each in peers if "podSelector" in each]
-    assert {each["app.kubernetes.io/component"] for each in callers} == {"collector", "api"}
-    outside = [each["namespaceSelector"] for each in peers if "namespaceSelector" in each]
-    assert outside == [{"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}]
-
-
-@each_set
-def test_nothing_from_outside_leads_to_the_processor(name):
-    routes = [
-        each for kind in ("Ingress", "HTTPRoute", "VirtualService")
-        for each in of_kind(kind, rendered(name))
-    ]  # fmt: skip
-    assert routes
-    for route in routes:
-        assert "health-myhealth-api" in json.dumps(route) or "health-api" in json.dumps(route)
-        assert "processor" not in json.dumps(route)
-
-
-def public_paths(objects):
-    """What is routed from outside, as pairs of path and whether what begins with it is, too."""
-    for found in of_kind("Ingress", objects):
-        for path in found["spec"]["rules"][0]["http"]["paths"]:
-            yield path["path"], path["pathType"] == "Prefix"
-    for found in of_kind("HTTPRoute", objects):
-        for match in found["spec"]["rules"][0]["matches"]:
-            yield match["path"]["value"], match["path"]["type"] == "PathPrefix"
-    for found in of_kind("VirtualService", objects):
-        for match in found["spec"]["http"][0]["match"]:
-            ((kind, value),) = match["uri"].items()
-            yield value.rstrip("/") or "/", kind == "prefix"
-
-
-def led_to(path, routes):
-    return any(
-        path == route or (longer and path.startswith(f"{route}/")) for route, longer in routes
-    )
-
-
-routed = pytest.mark.parametrize("name", ["minimal", "gateway", "istio"])
-
-
-@routed
-@pytest.mark.parametrize("path", ["/metrics", "/health/ready", "/metrics/"])
-def test_what_operators_see_is_not_reached_from_outside(name, path):
-    assert not led_to(path, list(public_paths(rendered(name))))
-
-
-@routed
-def test_every_route_of_the_api_is_reached_from_outside(name):
-    from accounts.urls import urlpatterns as accounts
-    from dashboard.urls import urlpatterns as dashboard
-
-    routes = list(public_paths(rendered(name)))
-    missed = [
-        path for path in (f"/{pattern.pattern}" for pattern in [*accounts, *dashboard])
-        if not led_to(path, routes)
-    ]  # fmt: skip
-    assert not missed
-
-
-# Istio ----------------------------------------------------------------------------------------
-
-
-def test_in_the_mesh_only_mutual_tls_is_spoken():
-    policy = only("PeerAuthentication", rendered("istio"))["spec"]
-    assert policy["mtls"] == {"mode": "STRICT"}
-    assert all(selects(policy["selector"], pod) for pod in pods(rendered("istio")))
-
-
-def test_in_the_mesh_nothing_is_allowed_but_by_name():
-    policies = of_kind("AuthorizationPolicy", rendered("istio"))
-    closed = [each for each in policies if "rules" not in each["spec"]]
-    assert len(closed) == 1
-    assert all(selects(closed[0]["spec"]["selector"], pod) for pod in pods(rendered("istio")))
-
-
-def test_in_the_mesh_each_caller_reaches_its_own_routes_of_the_processor():
-    policy = only("AuthorizationPolicy", rendered("istio"), "-processor")
-    allowed = {
-        (rule["from"][0]["source"]["principals"][0].rpartition("/")[2], path)
-        for rule in policy["spec"]["rules"]
-        for to in rule["to"]
-        for path in to["operation"]["paths"]
-    }
-    assert allowed == {
-        ("health-myhealth-collector", "/api/v1/ingest"),
-        ("health-myhealth-collector", "/api/v1/metrics/*"),
-        ("health-myhealth-collector", "/api/v1/reports"),
-        ("health-myhealth-collector", "/api/v1/runs"),
-        ("health-myhealth-api", "/api/v1/rejected/*"),
-        ("health-myhealth-api", "/api/v1/people/*"),
-        ("prometheus", "/metrics"),
-    }
-
-
-def test_in_the_mesh_the_collectors_sidecar_ends_with_it_and_the_migration_has_none():
-    collector = pod_of("collector", rendered("istio"))["metadata"]
-    assert collector["annotations"]["sidecar.istio.io/nativeSidecar"] == "true"
-    migrations = pod_of("migrations", rendered("istio"))["metadata"]
-    assert migrations["labels"]["sidecar.istio.io/inject"] == "false"
-
-
-def test_in_the_mesh_the_sidecar_is_a_trusted_proxy():
-    environment = {entry["name"]: entry.get("value") for entry in api_environment("istio")}
-    assert environment["TRUSTED_PROXIES"].split(",") == ["10.0.0.0/8", "127.0.0.6/32"]
-
-
-def api_environment(name):
-    return container_of("api", rendered(name))["env"]
-
-
-# Monitoring -----------------------------------------------------------------------------------
-
-
-def expressions(path):
-    """The PromQL of a rule file or a dashboard, with a dashboard's variables filled in."""
-    if path.suffix == ".json":
-        panels = json.loads(path.read_text())["panels"]
-        found = [target["expr"] for panel in panels for target in panel["targets"]]
-        return [
-            each.replace("$__rate_interval", "5m").replace("$namespace", ".*") for each in found
-        ]
-    return [rule["expr"] for rule in rules_of(path)]
-
-
-@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
-def test_prometheus_accepts_the_rules(path):
-    answer = run("promtool", "check", "rules", path)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-
-
-def test_each_alert_fires_when_it_should_and_only_then():
-    answer = run("promtool", "test", "rules", *EXAMPLES)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    tests = [test for path in EXAMPLES for test in yaml.safe_load(path.read_text())["tests"]]
-    tried = {each["alertname"] for test in tests for each in test["alert_rule_test"]}
-    assert tried == {rule["alert"] for path in RULES for rule in rules_of(path)}
-
-
-def rules_of(path):
-    return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
-
-
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
-def test_prometheus_accepts_the_dashboards_expressions(path, tmp_path):
-    rules = [{"record": f"panel_{n}", "expr": expr} for n, expr in enumerate(expressions(path))]
-    (tmp_path / "panels.yml").write_text(
-        yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]})
-    )
-    answer = run("promtool", "check", "rules", tmp_path / "panels.yml")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-
-
-@pytest.mark.parametrize("path", [*RULES, *DASHBOARDS], ids=lambda path: path.name)
-def test_alerts_and_panels_ask_for_metrics_that_the_code_has(path):
-    folders = ("myhealth", "accounts", "ingest", "oura", "dashboard")
-    code = "".join(each.read_text() for name in folders for each in (ROOT / name).rglob("*.py"))
-    for expression in expressions(path):
-        for name in re.findall(
-            r"\b(\w+_(?:total|seconds|progress|missing))(?:_bucket)?\b", expression
-        ):
-            assert f'"{name}"' in code, name
-
-
-@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
-def test_every_alert_says_how_bad_it_is_and_what_to_do(path):
-    for rule in rules_of(path):
-        assert rule["labels"]["severity"] in ("critical", "warning")
-        assert rule["annotations"].keys() == {"summary", "action"}
-
-
-def test_the_chart_carries_the_rules_as_they_are():
-    carried = [each["spec"] for each in of_kind("PrometheusRule", rendered("full"))]
-    assert carried == [yaml.safe_load(path.read_text()) for path in RULES]
-
-
-def test_the_chart_carries_the_dashboards_as_they_are():
-    carried = only("ConfigMap", rendered("full"), "-dashboards")["data"]
-    assert carried == {path.name: path.read_text() for path in DASHBOARDS}
-
-
-def test_scraped_labels_keep_their_names_and_jobs_those_of_the_rules():
-    monitors = of_kind("ServiceMonitor", rendered("full"))
-    endpoints = [each["spec"]["endpoints"][0] for each in monitors]
-    assert all(endpoint["honorLabels"] for endpoint in endpoints)
-    jobs = {endpoint["relabelings"][0]["replacement"] for endpoint in endpoints}
-    assert jobs == {"myhealth-api", "myhealth-processor"}
-
-
-def test_prometheus_is_given_the_token_that_the_pods_ask_for():
-    for monitor in of_kind("ServiceMonitor", rendered("external-secrets")):
-        asked = monitor["spec"]["endpoints"][0]["authorization"]["credentials"]
-        wanted = {"name": "METRICS_TOKEN", "valueFrom": {"secretKeyRef": asked}}
-        assert wanted in container_of("api", rendered("external-secrets"))["env"]
