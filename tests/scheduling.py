@@ -18,12 +18,20 @@ SPREAD = (
     "tests/deploy/test_image.py",
     "tests/myhealth/local/test_embedded.py",
 )
+# These share one machine.
+ON_A_RUNNING_MACHINE = (
+    "tests/end_to_end/test_browser_oura.py",
+    "tests/end_to_end/test_readme.py",
+    "tests/end_to_end/test_running_machine.py",
+)
 
 
 class Scheduling(LoadFileScheduling):
     """A worker gets whole files, and of some the single tests."""
 
     def _split_scope(self, nodeid):
+        if nodeid.startswith(ON_A_RUNNING_MACHINE):
+            return "on a running machine"
         return nodeid if nodeid.startswith(SPREAD) else super()._split_scope(nodeid)
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import logging
 import os
 import shutil
@@ -90,9 +91,8 @@ def migrated_var():
         yield var
 
 
-@pytest.fixture
-def new_machine():
-    """A laptop on which nothing has run."""
+@contextlib.contextmanager
+def temporary_machine():
     with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
         Path(folder).chmod(0o755)
         made = Machine(Path(folder) / "var")
@@ -101,9 +101,26 @@ def new_machine():
 
 
 @pytest.fixture
+def new_machine():
+    """A laptop on which nothing has run."""
+    with temporary_machine() as made:
+        yield made
+
+
+@pytest.fixture
 def machine(new_machine, migrated_var):
+    """A laptop that has its database."""
     copy_database(migrated_var, new_machine.var)
     return new_machine
+
+
+@pytest.fixture(scope="session")
+def running_machine(migrated_var):
+    """A laptop that runs `make run`, for tests that leave it running."""
+    with temporary_machine() as made:
+        copy_database(migrated_var, made.var)
+        made.start().await_ready()
+        yield made
 
 
 @pytest.fixture

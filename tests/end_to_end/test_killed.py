@@ -32,10 +32,10 @@ def test_two_runs_heal_what_failed_without_being_told_to(life):
 
 
 def test_daily_runs_ask_little_more_than_a_request_a_day_and_collection(life):
-    for _ in range(DAYS):
+    for _ in range(scaled(30, 90)):
         life.wake()
         life.collect()
-    fewest = len(COLLECTIONS) * DAYS
+    fewest = len(COLLECTIONS) * scaled(30, 90)
     assert request_counts.to_dict()["total"] <= 1.2 * fewest
 
 

@@ -119,7 +119,7 @@ def test_whatever_happens_the_ledger_is_the_truth(life):
     run_state_machine_as_test(
         lambda: machine(life)(),
         settings=settings(
-            max_examples=scaled(6, 36),
+            max_examples=scaled(5, 36),
             stateful_step_count=scaled(30, 50),
             # Looking for a shorter failure takes longer than reading this one.
             phases=[Phase.generate],

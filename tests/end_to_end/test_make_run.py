@@ -165,13 +165,6 @@ def test_commands_typed_by_hand_find_the_same_data(machine):
     wait_until(lambda: not embedded.is_running(machine.var))
 
 
-def test_collect_beside_a_running_set_up(machine):
-    machine.start().await_ready()
-    done = machine.run("collect", "--days", "3")
-    assert done.returncode == 0, done.stderr
-    assert "3 unchanged" in done.stdout
-
-
 def test_collect_without_a_running_set_up_gets_a_sentence(new_machine):
     done = new_machine.run("collect")
     assert done.returncode == 1
@@ -219,21 +212,6 @@ def test_an_external_database_is_used_when_set(new_machine):
             assert run.stop() == 0
         finally:
             embedded.leave(Path(folder) / "var")
-
-
-def test_backup_and_restore(machine):
-    run = machine.start().await_ready()
-    days = run.days()
-    done = machine.run("backup")
-    assert done.returncode == 0, done.stderr
-    [file] = (machine.var / "backups").iterdir()
-    assert str(file) in done.stdout
-    wipe = "from ingest.models import SleepMetric; SleepMetric.objects.all().delete()"
-    assert machine.command("manage.py", "shell", "--no-imports", "-c", wipe).returncode == 0
-    assert run.days() == []
-    done = machine.run("restore", str(file))
-    assert done.returncode == 0, done.stderr
-    assert run.days() == days
 
 
 @pytest.mark.parametrize("what", ["backup", "restore"])

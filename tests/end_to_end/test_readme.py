@@ -26,8 +26,13 @@ def test_no_pasted_line_is_a_comment():
 
 
 @pytest.fixture
+def machine(running_machine):
+    return running_machine
+
+
+@pytest.fixture
 def run(machine):
-    return machine.start().await_ready()
+    return machine.runs[0]
 
 
 @pytest.fixture

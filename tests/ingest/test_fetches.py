@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.fetches import count_missed, join_neighbours, merge_fetch, record
@@ -78,7 +78,6 @@ any_fetch = st.builds(
 in_any_order = st.lists(any_fetch, max_size=12, unique_by=lambda each: each.asked_at)
 
 
-@settings(deadline=None)
 @given(in_any_order)
 def test_newest_complete_fetch_of_each_day_is_kept(fetches):
     newest = {}
@@ -88,7 +87,6 @@ def test_newest_complete_fetch_of_each_day_is_kept(fetches):
     assert times_by_day(combine(*fetches), complete=True) == newest
 
 
-@settings(deadline=None)
 @given(in_any_order)
 def test_failure_is_kept_until_newer_complete_fetch(fetches):
     failures = {}
@@ -179,7 +177,6 @@ def test_refetched_gap_keeps_its_count():
     assert [each.attempts for each in kept] == [1, 2, 1]
 
 
-@settings(deadline=None)
 @given(in_any_order)
 def test_each_day_has_one_or_two_complete_fetches(fetches):
     fetches = sorted(fetches, key=lambda each: each.asked_at)

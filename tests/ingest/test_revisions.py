@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.models import Fetch, Revision, Run, SleepMetric
@@ -313,13 +313,11 @@ def apply(row, changed):
     return {name: value for name, value in columns.items() if value is not None}
 
 
-@settings(deadline=None)
 @given(rows, rows)
 def test_changes_turn_one_row_into_the_other(before, after):
     assert apply(before, column_changes(before, after)) == apply(after, {})
 
 
-@settings(deadline=None)
 @given(rows, rows)
 def test_values_of_each_change_differ(before, after):
     assert all(old != new for old, new in column_changes(before, after).values())

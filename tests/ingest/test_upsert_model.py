@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from ingest.models import SleepMetric
+from tests.scale import scaled
 from tests.worlds import document, person, store_documents
 
 DAY = date(2026, 3, 1)
@@ -42,7 +43,7 @@ def apply(rows, hour, request):
 
 
 class UpsertModel(TestCase):
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=scaled(40, 300))
     @given(histories)
     def test_rows_equal_model(self, history):
         user = person("ana")

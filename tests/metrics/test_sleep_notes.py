@@ -1,7 +1,7 @@
 """Change notes of a night, and its provenance."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics import SLEEP
@@ -153,13 +153,11 @@ strange = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(strange)
 def test_any_source_compared_with_itself_has_no_notes(source):
     assert SLEEP.change_notes(source, source) == []
 
 
-@settings(deadline=None)
 @given(strange, strange)
 def test_notes_of_any_sources_are_texts(before, after):
     assert all(isinstance(note, str) for note in SLEEP.change_notes(before, after))

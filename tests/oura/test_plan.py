@@ -4,12 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, merge
 from myhealth.states import State
 from oura.plan import WINDOW_DAYS, CollectOptions, LedgerRange, make_plan, windows
+from tests.scale import scaled
 
 NOW = datetime(2026, 10, 27, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -198,7 +199,6 @@ def days_in(ranges):
     return {day for days in ranges for day in days}
 
 
-@settings(deadline=None)
 @given(ranges)
 def test_windows_cover_every_day_and_are_short(wanted_ranges):
     result = windows(wanted_ranges)
@@ -207,7 +207,6 @@ def test_windows_cover_every_day_and_are_short(wanted_ranges):
     assert all(window.end < following.start for window, following in pairwise(result))
 
 
-@settings(deadline=None)
 @given(ranges)
 def test_windows_are_the_fewest_possible(wanted_ranges):
     wanted, fewest = sorted(days_in(wanted_ranges)), 0
@@ -218,7 +217,6 @@ def test_windows_are_the_fewest_possible(wanted_ranges):
     assert len(windows(wanted_ranges)) == fewest
 
 
-@settings(deadline=None)
 @given(ranges)
 def test_windows_start_and_end_with_a_wanted_day(wanted_ranges):
     wanted = days_in(wanted_ranges)
@@ -265,7 +263,7 @@ class Simulation:
         self.now += timedelta(days=1)
 
 
-@pytest.mark.parametrize("years", [1, 10])
+@pytest.mark.parametrize("years", [1, scaled(3, 10)])
 def test_daily_run_needs_about_one_request(years):
     simulation = Simulation(years)
     simulation.fetch([Days(simulation.first, TOMORROW)])

@@ -16,6 +16,7 @@ from sandbox import store
 from sandbox.people import named_people
 from sandbox.store import NotFound, documents_between
 from tests.sandbox.sandboxed import DAILY, DATED, LISTS, SEED, TODAY, Oura, day, reset_sandbox
+from tests.scale import scaled
 
 OPENAPI = json.loads((Path(__file__).parent / "openapi-structure.json").read_text())
 SCHEMAS = OPENAPI["components"]["schemas"]
@@ -73,7 +74,7 @@ def check_times(value):
 @pytest.mark.parametrize("name", ["demo", "ben", "greta"])
 @pytest.mark.parametrize("collection", LISTS)
 def test_lists_validate_against_openapi(collection, name):
-    span = {"start_date": "2026-06-01", "end_date": "2026-11-20"}
+    span = {"start_date": scaled("2026-10-01", "2026-01-01"), "end_date": "2026-11-20"}
     if collection in ("heartrate", "ring_battery_level"):
         span = {"start_datetime": "2026-11-10T00:00:00Z", "end_datetime": "2026-11-12T00:00:00Z"}
     answer = Oura(name).get(collection, **span).json()

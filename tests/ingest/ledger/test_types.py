@@ -14,6 +14,7 @@ from metrics import SLEEP, TYPES
 from myhealth.days import over_at
 from tests.ingest.ledger.facts import DAY, SETTLED, FactsBuilder, any_days, any_facts, day
 from tests.invented.types import CAFFEINE, INVENTED, SNORING
+from tests.scale import scaled
 
 OURS = list(TYPES)
 
@@ -75,7 +76,7 @@ def both_lives(draw):
     return ours, draw(st.one_of(lives(list(INVENTED), gaps), st.just(Facts())))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=scaled(60, 400))
 @given(both_lives(), any_days)
 def test_new_types_change_no_state_of_ours(facts, span):
     ours, others = facts
