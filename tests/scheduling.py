@@ -26,7 +26,7 @@ ON_A_RUNNING_MACHINE = (
 )
 
 
-class Scheduling(LoadFileScheduling):
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
     """A worker gets whole files, and of some the single tests."""
 
     def _split_scope(self, nodeid):
