@@ -43,7 +43,7 @@ def sources(*folders):
 # Settings -----------------------------------------------------------------------------------------
 
 
-def test_every_setting_is_in_the_table_and_nothing_else():
+def test_settings_are_those_in_the_table():
     settings = (ROOT / "myhealth" / "settings.py").read_text()
     readers = "text|flag|number|list|choice|url|origins"
     read = set(re.findall(rf'\b_(?:{readers})\w*\(\s*"([A-Z_]+)"', settings))
@@ -93,7 +93,7 @@ def listed_routes(service):
 
 
 @pytest.mark.parametrize("service", ["api", "processor"])
-def test_every_route_is_in_the_readme_and_nothing_else(service):
+def test_routes_are_those_in_the_readme(service):
     paths = routes(service) - NOT_LISTED | OF_EVERY_SERVICE
     for ours, theirs in SPELLINGS.items():
         paths = {path.replace(ours, theirs) for path in paths}
@@ -121,7 +121,7 @@ def test_every_documented_command_exists():
     assert set(re.findall(r"manage\.py ([a-z_]+)", ALL)) <= get_commands().keys()
 
 
-def test_every_option_of_collect_oura_is_in_the_table_and_nothing_else():
+def test_options_of_collect_oura_are_those_in_the_table():
     parser = load_command_class("oura", "collect_oura").create_parser("manage.py", "collect_oura")
     djangos = load_command_class("django.core", "check").create_parser("manage.py", "check")
     options = set(parser._option_string_actions) - set(djangos._option_string_actions)
@@ -133,7 +133,7 @@ def test_every_option_of_collect_oura_is_in_the_table_and_nothing_else():
 # Metrics ------------------------------------------------------------------------------------------
 
 
-def test_every_metric_is_in_operations_and_nothing_else():
+def test_metrics_are_those_in_operations():
     source = sources("myhealth", "ingest", "oura", "dashboard", "accounts")
     declared = set(
         re.findall(r'\b(?:Counter|Gauge|Histogram|GaugeMetricFamily)\(\s*"(\w+)"', source)

@@ -269,7 +269,7 @@ def test_each_process_is_given_the_secrets_that_it_needs_alone():
     }
 
 
-def test_with_aws_the_processes_read_the_secret_themselves_by_their_role():
+def test_with_aws_processes_read_secret_by_their_role():
     objects = rendered("aws")
     for pod in pods(objects):
         container = pod["spec"]["containers"][0]
@@ -317,7 +317,7 @@ def test_every_service_account_that_a_pod_names_exists(name):
     assert {pod["spec"]["serviceAccountName"] for pod in pods(objects)} == accounts
 
 
-def test_a_migration_is_run_by_one_pod_at_a_time_and_replaces_the_last_one():
+def test_one_pod_runs_migration_and_replaces_earlier_one():
     job = only("Job", rendered("minimal"))
     assert job["spec"]["parallelism"] == job["spec"]["completions"] == 1
     assert job["spec"]["podReplacementPolicy"] == "Failed"

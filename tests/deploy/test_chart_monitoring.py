@@ -64,7 +64,7 @@ def test_alerts_and_panels_ask_for_metrics_that_the_code_has(path):
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
-def test_every_alert_says_how_bad_it_is_and_what_to_do(path):
+def test_every_alert_has_severity_and_action(path):
     for rule in rules_of(path):
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert rule["annotations"].keys() == {"summary", "action"}
@@ -80,7 +80,7 @@ def test_the_chart_carries_the_dashboards_as_they_are():
     assert carried == {path.name: path.read_text() for path in DASHBOARDS}
 
 
-def test_scraped_labels_keep_their_names_and_jobs_those_of_the_rules():
+def test_scraped_labels_and_jobs_match_rules():
     monitors = of_kind("ServiceMonitor", rendered("full"))
     endpoints = [each["spec"]["endpoints"][0] for each in monitors]
     assert all(endpoint["honorLabels"] for endpoint in endpoints)

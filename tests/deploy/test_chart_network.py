@@ -20,7 +20,7 @@ from tests.deploy.charts import (
 
 
 @each_set
-def test_every_pod_is_closed_and_has_a_policy_of_its_own(name):
+def test_every_pod_is_restricted_by_its_own_policy(name):
     objects = rendered(name)
     for pod in pods(objects):
         chosen = [
@@ -133,7 +133,7 @@ def test_in_the_mesh_nothing_is_allowed_but_by_name():
     assert all(selects(closed[0]["spec"]["selector"], pod) for pod in pods(rendered("istio")))
 
 
-def test_in_the_mesh_each_caller_reaches_its_own_routes_of_the_processor():
+def test_in_mesh_caller_reaches_only_its_processor_routes():
     policy = only("AuthorizationPolicy", rendered("istio"), "-processor")
     allowed = {
         (rule["from"][0]["source"]["principals"][0].rpartition("/")[2], path)
@@ -152,7 +152,7 @@ def test_in_the_mesh_each_caller_reaches_its_own_routes_of_the_processor():
     }
 
 
-def test_in_the_mesh_the_collectors_sidecar_ends_with_it_and_the_migration_has_none():
+def test_in_mesh_jobs_end_without_waiting_for_sidecar():
     collector = pod_of("collector", rendered("istio"))["metadata"]
     assert collector["annotations"]["sidecar.istio.io/nativeSidecar"] == "true"
     migrations = pod_of("migrations", rendered("istio"))["metadata"]

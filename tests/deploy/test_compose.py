@@ -117,7 +117,7 @@ def test_every_service_is_confined(model):
         assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "proxy" else [])
 
 
-def test_a_service_is_handed_the_secrets_it_reads_and_no_other(model):
+def test_service_gets_only_secrets_it_reads(model):
     for name, service in model["services"].items():
         handed = {f"/run/secrets/{secret['source']}" for secret in service.get("secrets", [])}
         texts = [*service.get("environment", {}).values(), *(service.get("command") or [])]
@@ -144,7 +144,7 @@ def test_prepare_run_again_changes_nothing(folder):
     assert {path.name: path.read_text() for path in folder.secrets.iterdir()} == before
 
 
-def test_others_on_the_machine_cannot_read_the_secrets_but_containers_can(folder):
+def test_only_containers_can_read_secrets(folder):
     folder.prepare()
     assert folder.secrets.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.secrets.iterdir()} == {0o444}
@@ -155,7 +155,7 @@ def test_prepare_says_no_secret(folder):
     assert not any(folder.secret("account_password") in line for line in said.splitlines())
 
 
-def test_a_domain_name_switches_tls_on_and_keeps_the_rest_of_the_env_file(folder):
+def test_domain_name_turns_tls_on_and_keeps_env_file(folder):
     (folder.path / ".env").write_text("DOMAIN=old.example.org\nTIME_ZONE=Europe/Berlin")
     folder.prepare("health.example.org")
     services = folder.model()["services"]

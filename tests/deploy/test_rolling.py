@@ -100,7 +100,7 @@ def pairs(tmp_path):
         each.close()
 
 
-def test_no_request_fails_and_no_document_is_lost_while_all_are_replaced(ana, pairs):
+def test_rolling_replacement_loses_no_request_and_no_document(ana, pairs):
     processor, api = pairs
     credentials = {"username": "ana", "password": PASSWORDS["ana"]}
     access = requests.post(f"{api.url}/auth/login", json=credentials, timeout=10).json()["access"]

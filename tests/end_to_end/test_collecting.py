@@ -36,7 +36,7 @@ def collecting(pipeline):
         yield start
 
 
-def test_a_document_without_a_day_is_kept_aside_and_known_the_next_time(collecting):
+def test_document_without_day_is_kept_and_recognized_again(collecting):
     strange = {"id": "a", "score": 81, "steps": 3}
     pipeline = collecting(strange, {"id": "b", "day": DAY, "score": 70})
     first, second = pipeline.collect(), pipeline.collect()

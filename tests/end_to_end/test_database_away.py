@@ -109,7 +109,7 @@ def waiting(connection):
     return connection.execute(sql).fetchone()[0] == 1
 
 
-def test_a_request_that_loses_its_database_is_told_to_come_again(database, processor, api):
+def test_request_that_loses_database_gets_retry_after(database, processor, api):
     with database.connect() as rival, ThreadPoolExecutor(1) as pool:
         # The request waits for this lock, and so is in its middle when the database goes.
         [user] = rival.execute("SELECT id FROM accounts_user").fetchone()

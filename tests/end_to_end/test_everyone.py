@@ -99,7 +99,7 @@ def test_a_slow_account_and_a_broken_one_delay_nobody(club):
     assert held(ReadinessMetric) == {"member3", "member4", "member5"}
 
 
-def test_a_connection_that_has_ended_is_told_and_fails_no_later_run(club):
+def test_ended_connection_is_reported_and_fails_no_later_run(club):
     club.join(1)
     club.join(2)
     club.at_oura.control("grants/revoke", name="member1")

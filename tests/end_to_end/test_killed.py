@@ -12,7 +12,7 @@ from tests.scale import scaled
 DAYS = scaled(45, 90)
 
 
-def test_the_ledger_is_the_truth_though_the_collector_is_killed_every_other_day(life):
+def test_ledger_is_true_though_collector_is_often_killed(life):
     live(life, Random(8), scaled(40, 150), dying=0.5)
     mend(life)
 
@@ -31,7 +31,7 @@ def test_two_runs_heal_what_failed_without_being_told_to(life):
     assert life.held() == life.there()
 
 
-def test_daily_runs_ask_little_more_than_a_request_a_day_and_collection(life):
+def test_daily_runs_take_about_one_request_per_collection(life):
     for _ in range(scaled(30, 90)):
         life.wake()
         life.collect()

@@ -115,7 +115,7 @@ def machine(life):
     return Days
 
 
-def test_whatever_happens_the_ledger_is_the_truth(life):
+def test_ledger_is_true_whatever_happens(life):
     run_state_machine_as_test(
         lambda: machine(life)(),
         settings=settings(

@@ -65,7 +65,7 @@ def expected_days(pipeline, type_, start=""):
     return {day for day in days if day >= start}
 
 
-def test_the_first_run_brings_the_whole_history_and_the_second_changes_nothing(pipeline):
+def test_first_run_stores_history_and_second_changes_nothing(pipeline):
     first = pipeline.collect()
     assert (first.code, first.report["status"]) == (0, "ok")
     held = {type_: set(pipeline.rows(type_)) for type_ in COLLECTIONS}
@@ -150,7 +150,7 @@ def many_pages(pipeline):
     yield from another(pipeline, SANDBOX_PAGE_SIZE="10")
 
 
-def test_killed_at_ten_random_moments_and_run_once_more_it_is_complete(many_pages):
+def test_run_after_ten_kills_is_complete(many_pages):
     chance, killed = random.Random(7), many_pages
     killed.collect("--all", "--dry-run")
     whole = killed.requests()
@@ -203,7 +203,7 @@ def test_a_rate_limit_is_waited_for(pipeline):
     assert time.monotonic() - began >= 3
 
 
-def test_a_rate_limit_of_an_hour_ends_the_run_at_once(pipeline):
+def test_rate_limit_of_an_hour_ends_run_at_once(pipeline):
     pipeline.fault("rate_limit", times=1000, retry_after=3600)
     before = pipeline.requests()
     run = pipeline.collect()
@@ -213,7 +213,7 @@ def test_a_rate_limit_of_an_hour_ends_the_run_at_once(pipeline):
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "forbidden"])
-def test_a_refusal_of_one_type_is_named_and_the_others_are_collected(pipeline, fault):
+def test_refused_type_is_named_and_others_are_collected(pipeline, fault):
     pipeline.fault(fault, times=1000, path="daily_readiness")
     run = pipeline.collect()
     assert (run.code, run.report["status"]) == (1, "partial")
@@ -222,7 +222,7 @@ def test_a_refusal_of_one_type_is_named_and_the_others_are_collected(pipeline, f
     assert len(pipeline.rows("activity")) > 100
 
 
-def test_a_lasting_failure_of_one_collection_is_named_and_mended_by_the_next_run(pipeline):
+def test_lasting_failure_is_named_and_repaired_by_next_run(pipeline):
     pipeline.fault("server_error", times=1000, path="daily_activity")
     # As many days as are one request, since each fails only after all its tries.
     run = pipeline.collect("--type", "activity", "readiness", "--start", days_ago(pipeline, 79))
@@ -264,7 +264,7 @@ def a_month_ago(pipeline):
     yield from another(pipeline, SANDBOX_TODAY=days_ago(pipeline, 30))
 
 
-def test_after_a_pause_the_days_that_were_not_over_are_brought_up_to_date(pipeline, a_month_ago):
+def test_days_that_were_not_over_are_updated_after_pause(pipeline, a_month_ago):
     a_month_ago.collect("--type", "readiness")
     day = max(pipeline.rows("readiness"))
     pipeline.control("recompute", name="demo", type="daily_readiness", day=day)
@@ -340,7 +340,7 @@ def test_missing_configuration_is_code_2_and_named(pipeline):
 
 @pytest.mark.parametrize("token", ["abc…defghijklmnop", "abc defghijklmnop", "abc\ndefghijklmnop"])
 @pytest.mark.parametrize("name", ["OURA_API_KEY", "INGEST_TOKENS"])
-def test_a_token_that_no_header_can_hold_is_code_2_and_named(settings, capsys, name, token):
+def test_token_that_no_header_allows_is_code_2(settings, capsys, name, token):
     settings.OURA_API_KEY, settings.OURA_USER = "a-token-for-tests", "ana"
     setattr(settings, name, [token] if name == "INGEST_TOKENS" else token)
     with pytest.raises(SystemExit) as ended:

@@ -115,7 +115,7 @@ def test_figures_are_right_with_several_workers(service, tmp_path):
     assert [line.split()[-1] for line in told if line.startswith("http_requests_total")] == ["40.0"]
 
 
-def test_a_chunked_body_is_refused_and_never_taken_for_an_empty_one(ana, processor_process):
+def test_chunked_body_is_refused_not_taken_for_empty(ana, processor_process):
     asked = http.client.HTTPConnection("127.0.0.1", processor_process.port, timeout=10)
     asked.request(
         "POST",
