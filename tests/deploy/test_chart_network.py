@@ -152,7 +152,7 @@ def test_in_mesh_caller_reaches_only_its_processor_routes():
     }
 
 
-def test_in_mesh_jobs_end_without_waiting_for_sidecar():
+def test_in_mesh_collector_ends_its_sidecar_and_migration_has_none():
     collector = pod_of("collector", rendered("istio"))["metadata"]
     assert collector["annotations"]["sidecar.istio.io/nativeSidecar"] == "true"
     migrations = pod_of("migrations", rendered("istio"))["metadata"]
