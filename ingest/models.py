@@ -14,6 +14,7 @@ from django.utils import timezone
 from metrics import ACTIVITY, READINESS, SLEEP, MetricType
 from metrics.columns import INT32, Column, Contributors, Integer, Number, Text
 from myhealth.days import FIRST_DAY, Days
+from myhealth.states import FailureKind
 
 
 class MetricQuerySet(models.QuerySet["Metric"]):
@@ -239,6 +240,11 @@ class Fetch(models.Model):
         ordering = ["-pk"]
         constraints = [
             models.CheckConstraint(condition=Q(end__gte=F("start")), name="fetch_start_to_end"),
+            models.CheckConstraint(
+                condition=Q(complete=True, kind="")
+                | Q(complete=False, kind__in=FailureKind.values),
+                name="fetch_complete_or_kind",
+            ),
         ]
         indexes = [
             models.Index(fields=["user", "type", "start"], name="fetch_by_person"),

@@ -239,7 +239,7 @@ def test_newest_sync_is_time_of_last_complete_fetch(ana, api):
     fetch_completely(ana, "2026-03-01", "2026-03-05", ["sleep"], at=FETCHED_AT)
     earlier = FETCHED_AT - datetime.timedelta(days=9)
     fetch_completely(ana, "2026-02-01", "2026-02-05", ["sleep"], at=earlier)
-    failed_fetch(ana, "2026-03-01", "2026-03-05", kind="server_error", status=500)
+    failed_fetch(ana, "2026-03-01", "2026-03-05", kind="unavailable", status=500)
     assert week(api)["newest_sync"] == "2026-03-20T08:30:00+00:00"
     assert week(api, "activity")["newest_sync"] is None
 

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from django.db import IntegrityError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -296,3 +297,12 @@ def test_day_fetched_when_over_or_without_success_was_missed(ana, fetch, count):
 def test_fetches_of_other_people_do_not_matter(ana, ben):
     record(complete(0, 9, user_id=ben.pk))
     assert count_missed(ana.pk, "sleep", [FIRST]) == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("is_complete", "kind"), [(True, "error"), (False, ""), (False, "server_error")]
+)
+def test_table_refuses_fetch_without_valid_kind(ana, is_complete, kind):
+    with pytest.raises(IntegrityError, match="fetch_complete_or_kind"):
+        complete(0, 3, complete=is_complete, kind=kind, user_id=ana.pk).save()
