@@ -64,7 +64,7 @@ def fields_param(params: dict[str, str], allowed: tuple[str, ...]) -> tuple[str,
     names = tuple(dict.fromkeys(name.strip() for name in params["fields"].split(",")))
     unknown = ", ".join(repr(_shorten(name)) for name in names if name not in allowed)
     if unknown:
-        message = f"Unknown column {unknown}; expected some of {', '.join(allowed)}."
+        message = f"Unknown column {unknown}; expected one or more of {', '.join(allowed)}."
         raise Invalid({"fields": [message]})
     return names
 

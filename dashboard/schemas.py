@@ -110,8 +110,8 @@ _MARK: Schema = {
             "to": {"type": "string"},
         }
     ),
-    "description": "A day whose provenance differs from that of the last earlier day that has one: "
-    "values before and after are not comparable.",
+    "description": "A day on which the algorithm or the ring changed, compared with the most "
+    "recent day for which it is known. Values before and after are not comparable.",
 }
 _MARK_LIST: Schema = {"type": "array", "items": _MARK}
 _COVERAGE_SUMMARY: Schema = {
@@ -120,7 +120,8 @@ _COVERAGE_SUMMARY: Schema = {
             {
                 "days_expected": {
                     **COUNT,
-                    "description": "Days from the first with the ring, or from the type's first.",
+                    "description": "Number of days in the period, without those before the first "
+                    "stored day with the ring or of this type, whichever is earlier.",
                 },
                 "days_present": {
                     **COUNT,
@@ -129,7 +130,7 @@ _COVERAGE_SUMMARY: Schema = {
                 "newest_day": {**_nullable(DATE), "description": "Up to the period's end."},
                 "newest_sync": {
                     **_nullable(_TIME),
-                    "description": "When a fetch of any days was last complete.",
+                    "description": "When this type was last fetched completely, whatever the days.",
                 },
                 "missing": _object(dict.fromkeys(_MISSING, COUNT), *_MISSING),
                 "fault": _object(dict.fromkeys(Fault.values, COUNT)),
@@ -137,8 +138,8 @@ _COVERAGE_SUMMARY: Schema = {
         )
     ),
     "description": "`missing` counts days by state, `fault` counts the same days by who can fix "
-    "them. A `partial` day counts as present and is in `missing` as well; a day before Oura's "
-    "first of the type is in neither.",
+    "them. A `partial` day counts as both present and missing. Days before Oura's first day of "
+    "this type are not counted as missing (or in `fault`).",
 }
 COVERAGE_RESPONSES = _responses(
     _by_type(
@@ -248,7 +249,7 @@ DASHBOARD_RESPONSES = _responses(
 
 
 START_PARAM = OpenApiParameter(
-    "start", DATE, description="First day (default: 30 days up to `end`)."
+    "start", DATE, description="First day (default: 29 days before `end`)."
 )
 END_PARAM = OpenApiParameter("end", DATE, description="Last day, inclusive (default: today).")
 OPEN_START_PARAM = OpenApiParameter(

@@ -193,7 +193,7 @@ class RunAdmin(_LinkedAdmin):
     ]
     list_filter = [OutcomeFilter, ("user", PersonFilter)]
     search_fields = ["=request_id", "user__username"]
-    search_help_text = "Search by request id of a run or account name."
+    search_help_text = "Search by account name or by a run's request id."
     readonly_fields = (
         "user",
         "request_id",
@@ -254,7 +254,7 @@ class FetchAdmin(_LinkedAdmin):
         ("user", PersonFilter),
     ]
     search_fields = ["=run", "user__username"]
-    search_help_text = "Search by request id of a run or account name."
+    search_help_text = "Search by account name or by a run's request id."
     readonly_fields = (
         "user",
         "type_title",

@@ -44,9 +44,9 @@ def coverage_link(user: Any) -> Link:
 
 
 def describe_missing(missing: Mapping[str, Mapping[str, int]]) -> str:
-    """Return a run's `missing` in words, `sleep: 3 ring not worn`, a line for each type."""
+    """Return a run's `missing` in words, `sleep – ring not worn: 3`, a line for each type."""
     described = (
-        f"{each.title.lower()}: {describe_counts(missing[name])}"
+        f"{each.title.lower()} – {describe_counts(missing[name])}"
         for name, each in TYPES.items()
         if missing.get(name)
     )

@@ -37,7 +37,7 @@ def _registry_errors() -> Iterator[str]:
     provenances = Counter(name for each in TYPES.values() for name in each.provenance)
     for name, count in (*figures.items(), *provenances.items()):
         if count > 1:
-            yield f"{name} is declared {count} times; expected another name for each."
+            yield f"{name} is declared {count} times; each needs a different name."
     if sum(bool(each.worn_minutes) for each in TYPES.values()) > 1:
         yield "Several types declare worn_minutes; expected at most one."
 
@@ -53,11 +53,11 @@ def _type_errors(metric_type: MetricType) -> Iterator[str]:
     shown = [name for name, kind in kinds.items() if not isinstance(kind, Contributors)]
     for name in metric_type.card:
         if name not in shown:
-            yield f"{name} can't be on the card; expected some of {', '.join(shown)}."
+            yield f"{name} can't be on the card; expected one or more of {', '.join(shown)}."
     numbers = [name for name, kind in kinds.items() if isinstance(kind, Number)]
     for name in (*metric_type.worn_minutes, *(figure.column for figure in metric_type.figures)):
         if name not in numbers:
-            yield f"{name} can't be computed with; expected some of {', '.join(numbers)}."
+            yield f"{name} is not a number; expected one or more of {', '.join(numbers)}."
     if metric_type.worn_minutes and not metric_type.on_every_worn_day:
         yield "it has worn_minutes, so it must be on_every_worn_day."
     for name, kind in kinds.items():

@@ -56,10 +56,10 @@ def count_missing(ranges: Iterable[Range]) -> Counter[str]:
 
 
 def describe_counts(counts: Mapping[str, int]) -> str:
-    """Return numbers of days by state in words, most first: `3 ring not worn, 1 not synced yet`."""
+    """Return days by state in words, most first: `ring not worn: 3, not synced yet: 1`."""
     most_first = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     labels = dict(State.choices)
-    return ", ".join(f"{days} {labels.get(state, state)}" for state, days in most_first)
+    return ", ".join(f"{labels.get(state, state)}: {days}" for state, days in most_first)
 
 
 def stored_days(ranges: Iterable[Range]) -> tuple[date | None, date | None, int]:

@@ -15,7 +15,9 @@ from metrics import MetricType
 from metrics.columns import Contributors, Integer, Kind, Moment, Number, Text
 from myhealth.days import FIRST_DAY, ONE_DAY, parse_day
 
-Id = Annotated[str, Meta(min_length=1, max_length=255, description="a text of 1 to 255 characters")]
+Id = Annotated[
+    str, Meta(min_length=1, max_length=255, description="a string of 1 to 255 characters")
+]
 Day = Annotated[date, Meta(description="a date, YYYY-MM-DD")]
 NOT_JSON = "It is not valid JSON."
 TOO_DEEP = "It is nested too deeply; expected at most 250 levels."

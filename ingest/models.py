@@ -45,7 +45,7 @@ class Metric(models.Model):
         default="",
         db_default="",
         editable=False,
-        help_text="Oura's collection without a document of the day yet: the row is partial.",
+        help_text="The Oura collection that has no document for this day yet; the row is partial.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(
@@ -181,10 +181,12 @@ class Stream(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams")
     type = models.CharField(max_length=32)
     version = models.PositiveBigIntegerField(
-        default=0, db_default=0, help_text="Raised when rows change."
+        default=0, db_default=0, help_text="Incremented whenever rows change."
     )
     ledger_version = models.PositiveBigIntegerField(
-        default=0, db_default=0, help_text="Raised when fetches or rejected documents change."
+        default=0,
+        db_default=0,
+        help_text="Incremented whenever fetches or rejected documents change.",
     )
 
     class Meta:
@@ -212,9 +214,10 @@ class Fetch(models.Model):
     start = models.DateField()
     end = models.DateField(help_text="Inclusive.")
     complete = models.BooleanField(
-        help_text="Fetched to the last page and every document acknowledged; otherwise it failed."
+        help_text="Whether all pages were fetched and all documents acknowledged. "
+        "If not, the fetch failed."
     )
-    asked_at = models.DateTimeField(help_text="When the request to Oura was made.")
+    asked_at = models.DateTimeField("requested at", help_text="When the request to Oura was made.")
     run = models.CharField(max_length=64, blank=True, help_text="The request id of the run.")
     pages = models.PositiveIntegerField(
         null=True, help_text="Pages of the complete fetch, which may have covered more days."
@@ -230,7 +233,9 @@ class Fetch(models.Model):
     collection = models.CharField(
         max_length=64, blank=True, help_text="Oura's collection that failed."
     )
-    page = models.PositiveIntegerField(null=True, help_text="The page that failed, from 1.")
+    page = models.PositiveIntegerField(
+        null=True, help_text="Number of the page that failed, counting from 1."
+    )
 
     objects = _FetchQuerySet.as_manager()
 
@@ -320,7 +325,7 @@ class Revision(models.Model):
     fetched_at = models.DateTimeField(help_text="When this version was last fetched from Oura.")
     replaced_at = models.DateTimeField(help_text="When this version was last replaced.")
     times = models.PositiveIntegerField(
-        "times replaced", default=1, help_text="How often this version was replaced."
+        "times replaced", default=1, help_text="How many times this version was replaced."
     )
 
     class Meta:

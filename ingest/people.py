@@ -28,7 +28,7 @@ def find_user_id(name: Any) -> int:
             return int(ids[0])
         raise Invalid({"user": ["It is missing; expected the name of an account."]}, "unknown_user")
     if not isinstance(name, str) or "\x00" in name:
-        raise Invalid({"user": ["It must be a text, the name of an account."]}, "unknown_user")
+        raise Invalid({"user": ["It must be a string: the name of an account."]}, "unknown_user")
     try:
         return int(users.get_by_natural_key(name).pk)
     except get_user_model().DoesNotExist:
@@ -47,7 +47,7 @@ def account_must_exist() -> Iterator[None]:
 
 
 def _unknown_account() -> Invalid:
-    return Invalid({"user": ["There is no account of this name."]}, "unknown_user")
+    return Invalid({"user": ["There is no account with this name."]}, "unknown_user")
 
 
 def sqlstate(error: Exception) -> str:

@@ -315,7 +315,11 @@ class Writer:
         held = Origin.objects.filter(pk=self.user_id).first()
         if held and held.name != origin:
             raise Invalid(
-                {"origin": [f"This account holds data from {held}; {origin} data can't join it."]},
+                {
+                    "origin": [
+                        f"This account has {held} data, so {origin} data can't be added to it."
+                    ]
+                },
                 code="other_origin",
             )
 

@@ -74,7 +74,7 @@ def past_time(name: str, value: Any, *, now: datetime) -> datetime:
     if moment is None or moment.tzinfo is None or not 2000 < moment.year < 9000:
         raise Invalid({name: ["It must be a date-time with an offset, 2026-03-01T07:00:00+00:00."]})
     if moment > now + _CLOCK_TOLERANCE:
-        raise Invalid({name: ["It lies in the future; expected the time of a request to Oura."]})
+        raise Invalid({name: ["It is in the future; expected the time of a request to Oura."]})
     return moment
 
 
@@ -120,7 +120,7 @@ def failure_columns(body: dict[str, Any]) -> dict[str, Any]:
     if kind not in FAILURE_KINDS:
         raise Invalid({"kind": [f"It must be one of {', '.join(FAILURE_KINDS)}."]})
     if not isinstance(collection, str) or len(collection) > 64 or "\x00" in collection:
-        raise Invalid({"collection": ["It must be a text of up to 64 characters."]})
+        raise Invalid({"collection": ["It must be a string of up to 64 characters."]})
     return {
         "kind": kind,
         "collection": collection,
@@ -133,7 +133,7 @@ def _possible_days(name: str, value: dict[str, Any]) -> Days | None:
     """Return the part of a range that can have data: from the first ring to tomorrow anywhere."""
     start, end = (iso_day(f"{name}.{key}", value[key]) for key in ("start", "end"))
     if start > end:
-        raise Invalid({name: [f"It starts on {start}, after its end, {end}."]})
+        raise Invalid({name: [f"Its start ({start}) is after its end ({end})."]})
     return Days(start, end).clamped(FIRST_DAY, utc_today() + 2 * ONE_DAY)
 
 

@@ -95,7 +95,7 @@ class MetricsView(_ProgramView):
         """Return the rows of one account, newest first."""
         model = METRIC_MODELS.get(type_)
         if model is None:
-            raise NotFound(f"There is no metric of this type; expected {', '.join(TYPES)}.")
+            raise NotFound(f"Unknown metric type; expected one of {', '.join(TYPES)}.")
         validation.check_parameters(request, "user", "start", "end")
         end = _day_parameter(request, "end") or timezone.now().astimezone(UTC).date()
         start = _day_parameter(request, "start") or shift(end, -6)
@@ -128,7 +128,7 @@ class LedgerView(_ProgramView):
     def get(self, request: Request) -> Response:
         """Return the state of every day of each type, as ranges.
 
-        The collector plans by it, and stores nothing itself.
+        The collector uses it to plan its runs, and keeps no state of its own.
         """
         validation.check_parameters(request, "user")
         user_id = find_user_id(request.query_params.get("user"))
@@ -238,7 +238,7 @@ def _response(outcome: Outcome, *, single: bool) -> Response:
     refusal = {
         **body,
         "status": "failed",
-        "detail": f"Nothing was stored: {len(outcome.rejected)} rejected.",
+        "detail": f"Nothing was stored: all documents were rejected ({len(outcome.rejected)}).",
         "code": "invalid",
         "errors": errors,
     }

@@ -22,13 +22,15 @@ class Activity(MetricType):
     collections = ("daily_activity",)
     columns = (
         SCORE,
-        field("active_calories", Integer(), "Energy of activity", "kcal", label="Active calories"),
-        field("total_calories", Integer(), "Energy of the whole day", "kcal"),
+        field(
+            "active_calories", Integer(), "Energy used by activity", "kcal", label="Active calories"
+        ),
+        field("total_calories", Integer(), "Energy used in the whole day", "kcal"),
         field("steps", Integer(), "Steps", label="Steps"),
         field(
             "equivalent_walking_distance",
             Integer(),
-            "Walking distance that uses as much energy",
+            "Walking distance that would use the same amount of energy as the day's activity",
             "m",
             label="Walking equivalent",
         ),

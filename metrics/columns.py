@@ -45,7 +45,7 @@ class Text:
 
     @property
     def expected(self) -> str:
-        return f"a text of up to {self.longest} characters"
+        return f"a string of up to {self.longest} characters"
 
 
 @dataclass(frozen=True)

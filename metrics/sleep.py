@@ -44,6 +44,7 @@ class _Night(OuraDay):
 
 def _sum(name: str, meaning: str, label: str = "", source: str = "") -> Column:
     """Return a column with the sum of a field, in seconds, over the counting periods."""
+    summed = f"{meaning}, summed over all periods of type long_sleep, sleep or late_nap"
 
     def read(night: _Night) -> Any:
         fields = (period.get(source or name) for period in night.counting)
@@ -53,16 +54,16 @@ def _sum(name: str, meaning: str, label: str = "", source: str = "") -> Column:
             return invalid[0]
         return sum(values) if values else None
 
-    return Column(name, Integer(), read, f"{meaning}, over all counting periods", "s", label)
+    return Column(name, Integer(), read, summed, "s", label)
 
 
 def _main(name: str, kind: Kind, meaning: str, unit: str = "", **more: Any) -> Column:
-    """Return a column with a field of the main period."""
+    """Return a column with a field of the main period, which `meaning` should mention."""
 
     def read(night: _Night) -> Any:
         return night.main.get(name)
 
-    return Column(name, kind, read, f"{meaning}, main period", unit, **more)
+    return Column(name, kind, read, meaning, unit, **more)
 
 
 class Sleep(MetricType):
@@ -76,23 +77,40 @@ class Sleep(MetricType):
         _sum("light_sleep_duration", "Light sleep"),
         _sum("rem_sleep_duration", "REM sleep"),
         _sum("awake_time", "Time awake in bed"),
-        _main("latency", Integer(), "Time to fall asleep", "s"),
+        _main("latency", Integer(), "Time to fall asleep in the main sleep period", "s"),
         _main(
-            "efficiency", PERCENT, "Share of the time in bed spent asleep", "%", label="Efficiency"
+            "efficiency",
+            PERCENT,
+            "Share of the time in bed spent asleep in the main sleep period",
+            "%",
+            label="Efficiency",
         ),
-        _main("average_heart_rate", Number(), "Average heart rate", "bpm"),
+        _main(
+            "average_heart_rate", Number(), "Average heart rate during the main sleep period", "bpm"
+        ),
         _main(
             "lowest_heart_rate",
             Integer(),
-            "Lowest heart rate",
+            "Lowest heart rate during the main sleep period",
             "bpm",
             label="Lowest heart rate",
             sentinels=(_NO_HEART_RATE,),
         ),
-        _main("average_hrv", Integer(), "Average HRV (rMSSD)", "ms", label="Average HRV"),
-        _main("average_breath", Number(), "Average breathing rate", "breaths/min"),
-        _main("bedtime_start", Moment(), "Start, with Oura's offset"),
-        _main("bedtime_end", Moment(), "End, with Oura's offset"),
+        _main(
+            "average_hrv",
+            Integer(),
+            "Average HRV (rMSSD) during the main sleep period",
+            "ms",
+            label="Average HRV",
+        ),
+        _main(
+            "average_breath",
+            Number(),
+            "Average breathing rate during the main sleep period",
+            "breaths/min",
+        ),
+        _main("bedtime_start", Moment(), "Start of the main sleep period, with Oura's offset"),
+        _main("bedtime_end", Moment(), "End of the main sleep period, with Oura's offset"),
         contributors_field(
             "deep_sleep",
             "efficiency",

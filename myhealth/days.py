@@ -24,7 +24,9 @@ class Days:
 
     def __post_init__(self) -> None:
         if self.start > self.end:
-            raise ValueError(f"A range starts on {self.start}, after its end, {self.end}.")
+            raise ValueError(
+                f"The start of the range ({self.start}) is after its end ({self.end})."
+            )
 
     def __str__(self) -> str:
         return f"{self.start} to {self.end}"

@@ -29,7 +29,7 @@ IN_PROGRESS = Gauge(
 )
 _QUERY_SECONDS = Histogram(
     "db_query_duration_seconds",
-    "Time of an SQL statement.",
+    "Duration of SQL statements.",
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30),
 )
 _DB_ERRORS = Counter("db_errors_total", "SQL statements and connections that failed.")

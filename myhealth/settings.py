@@ -103,7 +103,7 @@ def _origins(name: str) -> list[str]:
     """Return origins, which are addresses without a path."""
     values = [part.rstrip("/") for part in _list(name)]
     if any(not _is_url(part) or part.count("/") > 2 for part in values):
-        _problems.append(f"{name} must be origins, such as https://example.org.")
+        _problems.append(f"{name} must be a list of origins, such as https://example.org.")
         return []
     return values
 
@@ -234,7 +234,7 @@ for key in TOKEN_ENCRYPTION_KEYS:
         if len(base64.urlsafe_b64decode(key)) != 32:
             raise ValueError
     except ValueError:
-        _problems.append("TOKEN_ENCRYPTION_KEYS must be keys of 32 bytes each, in URL-safe base64.")
+        _problems.append("Each key in TOKEN_ENCRYPTION_KEYS must be 32 bytes in URL-safe base64.")
         break
 COLLECTOR_THREADS = _number("COLLECTOR_THREADS", 8, 1, 64)
 COLLECTOR_TIMEOUT = _number("COLLECTOR_TIMEOUT", 30, 1, 600)
@@ -247,7 +247,7 @@ if SERVICE == "processor" and not INGEST_TOKENS:
     _problems.append("INGEST_TOKENS must contain at least one token, which the collector sends.")
 for name, tokens in (("INGEST_TOKENS", INGEST_TOKENS), ("CONTROL_TOKENS", CONTROL_TOKENS)):
     if SERVING and any(len(token) < 16 for token in tokens):
-        _problems.append(f"{name} must be tokens of at least 16 characters each.")
+        _problems.append(f"Each token in {name} must have at least 16 characters.")
 if set(INGEST_TOKENS) & set(CONTROL_TOKENS):
     _problems.append("CONTROL_TOKENS must differ from INGEST_TOKENS.")
 METRICS_TOKEN = _text("METRICS_TOKEN")
@@ -367,7 +367,9 @@ LOGOUT_REDIRECT_URL = "/accounts/login/"
 
 JWT_SECRETS = _list("JWT_SECRET")
 if SERVICE == "api" and (not JWT_SECRETS or any(len(key.encode()) < 32 for key in JWT_SECRETS)):
-    _problems.append("JWT_SECRET must be at least 32 random bytes (each, if separated by commas).")
+    _problems.append(
+        "JWT_SECRET must contain at least one secret, each of at least 32 random bytes."
+    )
 JWT_SECRETS = JWT_SECRETS or [SECRET_KEY]
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
@@ -380,7 +382,9 @@ for part in _list("TRUSTED_PROXIES"):
     try:
         TRUSTED_PROXIES.append(ipaddress.ip_network(part, strict=False))
     except ValueError:
-        _problems.append("TRUSTED_PROXIES must be addresses or networks, such as 10.0.0.0/8.")
+        _problems.append(
+            "Each entry in TRUSTED_PROXIES must be an address or a network, such as 10.0.0.0/8."
+        )
 AXES_FAILURE_LIMIT = "accounts.lockout.failure_limit"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

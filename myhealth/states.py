@@ -58,7 +58,8 @@ _FAULTS = {
 # The reason of a day with no more particular cause.
 _REASONS = {
     State.REJECTED: "Oura sent data that can't be stored; administrators can see why.",
-    State.NONE: "Oura has no data for this day, which was over and synced when it was fetched.",
+    State.NONE: "Oura has no data for this day, although the day was over and the ring had synced "
+    "when it was fetched.",
     State.NOT_ASKED: "Oura was never asked for this day.",
 }
 
@@ -73,12 +74,12 @@ class Cause(TextChoices):
         "the ring was not worn, or its battery was empty.",
     )
     BEFORE_FIRST = "before", "Oura's data start on a later day."
-    EARLY = "early", "It was fetched before the day was over, and will be fetched again."
+    EARLY = "early", "This day was fetched before it was over, and will be fetched again."
     WAITING = (
         "waiting",
         "No later day has reached Oura yet: open the Oura app with the ring nearby.",
     )
-    LATE = "late", "A later day has arrived since; it will be fetched again."
+    LATE = "late", "This day will be fetched again, because a later day has arrived."
     FUTURE = "future", "This day is in the future."
     ANCIENT = "ancient", "There was no Oura ring yet."
 
@@ -141,13 +142,13 @@ class Failure:
         tried = f"Tried {times}, last on {_minute(self.at)}"
         if self.kind.is_refusal:
             return (
-                f"Oura denied access to {what}{status}: the connection, a scope or the Oura "
-                f"membership is missing. {tried}."
+                f"Oura denied access to {what}{status}: the connection has ended, a scope was "
+                f"not granted, or the Oura membership has expired. {tried}."
             )
         page = f" on page {self.page}" if self.page else ""
         return (
             f"Fetching {what} failed{page}: {self.kind.label}{status}. "
-            f"{tried}; next on {_minute(self.next_at)}."
+            f"{tried}; next attempt on {_minute(self.next_at)}."
         )
 
 

@@ -11,7 +11,7 @@ try:
     from django.conf import settings
 
     if not settings.SERVING:
-        raise ImproperlyConfigured("SERVICE must name what to serve: api, processor or sandbox.")
+        raise ImproperlyConfigured("SERVICE must be one of: api, processor, sandbox.")
     application = get_wsgi_application()
     # Import all views now, and keep what is in memory out of later garbage collections.
     get_resolver().check()

@@ -17,8 +17,9 @@ from oura.report import Report
 from oura.retries import RetryTime
 
 MEMBERSHIP_LAPSED = (
-    "Oura denies access (403) though you agreed: your Oura membership has run out, or the Oura app "
-    "is too old. Stored days stay, and collecting resumes automatically once this is fixed."
+    "Oura denies access (403) although you allowed it: your Oura membership has expired, or the "
+    "Oura app is too old. Stored days stay, and collecting resumes automatically once this is "
+    "fixed."
 )
 
 
@@ -101,7 +102,7 @@ class ConnectedAccount:
     def ended(self) -> str:
         if not self.connection.ended:
             return ""
-        return f"The connection is {self.connection.get_ended_display()}. {tokens.RECONNECT}"
+        return f"The connection {self.connection.get_ended_display()}. {tokens.RECONNECT}"
 
     @property
     def log_fields(self) -> dict[str, Any]:

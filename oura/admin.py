@@ -37,7 +37,8 @@ class ConnectionAdmin(ReadOnlyAdmin):
         return bool(request.user.has_perm("oura.delete_connection"))
 
     @admin.action(
-        description="Disconnect selected connections, also at Oura", permissions=["disconnect"]
+        description="Disconnect selected connections and revoke access at Oura",
+        permissions=["disconnect"],
     )
     def disconnect(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         for connection in queryset:

@@ -177,23 +177,26 @@ def _raise_for_status(response: Response, collection: str) -> None:
         return
     if status == 401:
         raise OuraUnauthorized(
-            f"Oura refuses the access token for {collection} (401): it is wrong, expired, revoked "
-            "or lacks the scope. Make a new one, or connect the account again."
+            f"Oura rejected the access token for {collection} (401): it is wrong, expired or "
+            "revoked, or it lacks the scope. Create a new token, or reconnect the account."
         )
     if status == 403:
         raise OuraForbidden(
-            f"Oura does not permit {collection} (403): the scope was not granted or the "
-            "membership has run out. Grant it, or renew the membership, at Oura."
+            f"Oura denied access to {collection} (403): the scope was not granted or the "
+            "membership has expired. Grant the scope or renew the membership at Oura."
         )
     if status == 426:
         raise OuraForbidden(
-            f"Oura wants a newer mobile app for {collection} (426). Update the Oura app."
+            f"Oura requires a newer version of its mobile app for {collection} (426). "
+            "Update the Oura app."
         )
     if status == 429:
         wait = retry_after(response.headers.get("Retry-After"))
         raise OuraRateLimited(f"Oura's rate limit is reached (429) for {collection}.", wait)
     if status >= 500 or status == 408:
-        raise OuraUnavailable(f"Oura failed for {collection} ({status}).")
+        raise OuraUnavailable(
+            f"Oura answered the request for {collection} with an error ({status})."
+        )
     raise OuraBadAnswer(f"Oura did not accept the request for {collection} ({status}).")
 
 

@@ -206,7 +206,7 @@ class Collector:
             self._report_empty(type_, empty, asked_at)
         else:
             uncertain = OuraBadAnswer(
-                "Oura's list has entries without a day, so no day is sure to have nothing."
+                "Oura's list has entries without a day, so none of the days can be marked as empty."
             )
             self._record_failure(type_, uncertain, span)
             self._report_failure(type_, empty, uncertain)

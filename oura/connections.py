@@ -100,7 +100,8 @@ def _fetch_oura_user_id(access_token: str) -> str:
         return str(response.json()["id"])[:128]
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
         raise OuraUnavailable(
-            f"Oura did not say whose account it is ({type(error).__name__}). Please connect again."
+            f"Oura did not return the account's identity ({type(error).__name__}). "
+            "Please connect again."
         ) from None
 
 

@@ -33,10 +33,13 @@ class Connection(models.Model):
     """
 
     class Ended(models.TextChoices):
-        """Why a connection has ended, so that only a new consent helps."""
+        """Why a connection has ended, so that only a new consent helps.
 
-        REFUSED = "refused", "revoked or expired at Oura"
-        INTERRUPTED = "interrupted", "interrupted while it was being renewed"
+        The label is what follows "The connection".
+        """
+
+        REFUSED = "refused", "was revoked at Oura or has expired"
+        INTERRUPTED = "interrupted", "was interrupted during a renewal"
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="oura_connection"
@@ -67,7 +70,9 @@ class Connection(models.Model):
     collected_at = models.DateTimeField(
         null=True, help_text="When a run last collected everything."
     )
-    asked_at = models.DateTimeField(null=True, help_text="When a run last began.")
+    asked_at = models.DateTimeField(
+        "last run began at", null=True, help_text="When a run last began."
+    )
     problem = models.TextField(
         blank=True, help_text="What went wrong in the last run, in a sentence."
     )

@@ -22,9 +22,7 @@ log = structlog.get_logger("oura.pages")
 _SESSION_KEY = "oura_consent"
 _CODE_SECONDS = 600.0  # The lifetime of Oura's codes.
 _EXPIRED = "This link from Oura has expired or was already used. Please start again."
-_CONNECTED = (
-    "Connected. Your history is on its way: it is collected by the next run, within the hour."
-)
+_CONNECTED = "Connected. Your history will be collected by the next run, within the hour."
 
 
 @login_required
@@ -75,9 +73,12 @@ def _callback_error(request: HttpRequest, consent: Any) -> tuple[str, str] | Non
     if "iss" in request.GET and issuer and request.GET["iss"] != issuer:
         return "issuer", "This link does not come from Oura."
     if request.GET.get("error") == "access_denied":
-        return "denied", "You declined at Oura, so nothing was connected."
+        return "denied", "You declined the request at Oura, so your account was not connected."
     if "error" in request.GET or not request.GET.get("code"):
-        return "refused", "Oura refused; its application settings may not fit this address."
+        return "refused", (
+            "Oura refused the request. Check that the redirect URI in your application's settings "
+            "at Oura matches this site."
+        )
     return None
 
 

@@ -123,7 +123,7 @@ def _retries_due(ledger: Iterable[LedgerRange], now: datetime) -> list[PlannedRa
         elif entry.cause == Cause.LATE:
             due.append(PlannedRange(entry.start, entry.end, "a later day has arrived since"))
         elif entry.state in _RETRIED_STATES and entry.next_at and entry.next_at <= now:
-            due.append(PlannedRange(entry.start, entry.end, f"{entry.state.label} before"))
+            due.append(PlannedRange(entry.start, entry.end, f"{entry.state.label} last time"))
     return due
 
 

@@ -175,14 +175,16 @@ def _raise_for_status(response: Response) -> None:
         wait = retry_after(response.headers.get("Retry-After"))
         raise ProcessorUnavailable(f"The processor failed ({response.status}).", wait)
     if response.status == 401:
-        raise ProcessorError("The processor refuses our token. Check INGEST_TOKENS on both sides.")
+        raise ProcessorError(
+            "The processor rejected the collector's token. Check INGEST_TOKENS on both sides."
+        )
     if 300 <= response.status < 400:
         raise ProcessorError(
             f"The processor redirects to another address ({response.status}). "
             "Is PROCESSOR_URL right?"
         )
     detail = _json_object(response).get("detail") or f"status {response.status}."
-    raise ProcessorError(f"The processor refused: {detail}")
+    raise ProcessorError(f"The processor rejected the request: {detail}")
 
 
 def _all_rejected(response: Response) -> bool:

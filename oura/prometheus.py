@@ -67,7 +67,9 @@ def _registry(
 ) -> CollectorRegistry:
     """Return the run's metrics; counters continue from their previous values."""
     registry = CollectorRegistry()
-    duration = Gauge("collector_run_duration_seconds", "Last run's time.", registry=registry)
+    duration = Gauge(
+        "collector_run_duration_seconds", "Duration of the last run.", registry=registry
+    )
     duration.set(seconds)
     runs = Counter(_RUNS, "Runs.", _LABELS[_RUNS], registry=registry)
     points = Counter(_POINTS, "Days read.", _LABELS[_POINTS], registry=registry)
@@ -84,7 +86,7 @@ def _registry(
     # A gateway keeps what isn't pushed; an unknown time must not be published as 1970.
     success = now if exit_code == 0 else previous.get((_SUCCESS, ()))
     if success is not None:
-        Gauge(_SUCCESS, "When a run last collected all.", registry=registry).set(success)
+        Gauge(_SUCCESS, "When a run last collected everything.", registry=registry).set(success)
     return registry
 
 

@@ -181,7 +181,8 @@ def _request_grant(
         except OAuthError as error:
             if error.error == "invalid_grant" and number == 0:
                 raise GrantRefused(
-                    "Oura refuses: the grant was used before, has expired or was revoked."
+                    "Oura refused the authorization code: it was already used, has expired or was "
+                    "revoked."
                 ) from None
             # It may be the other portal's address.
             reason = str(error.error)[:40]
@@ -194,9 +195,9 @@ def _request_grant(
         ) as error:
             # It may have reached Oura, so the single-use token is not sent to a second address.
             raise OuraUnavailable(
-                f"Oura's token address gave no usable answer ({type(error).__name__})."
+                f"Oura's token endpoint returned an unusable response ({type(error).__name__})."
             ) from None
-    raise OuraUnavailable(f"Oura's token addresses do not accept the application ({reason}).")
+    raise OuraUnavailable(f"Oura's token endpoints did not accept the application ({reason}).")
 
 
 def _to_grant(token: Any, url: str) -> Grant:

@@ -41,7 +41,7 @@ def access_token(
     while time.monotonic() < deadline:
         connection = Connection.objects.get(pk=pk)
         if connection.ended:
-            raise Disconnected(f"The connection is {connection.get_ended_display()}. {RECONNECT}")
+            raise Disconnected(f"The connection {connection.get_ended_display()}. {RECONNECT}")
         token = vault.decrypt(connection.access_token)
         if connection.expires_at > now() + _MIN_LIFETIME and token != refused:
             return token
@@ -85,7 +85,7 @@ def renew_tokens(connection: Connection, lease: uuid.UUID) -> str:
                 "Another process has renewed the connection; try again."
             ) from None
         log.error("connection ended", reason=ended.value, connection=connection.pk)
-        raise Disconnected(f"The connection is {ended.label}. {RECONNECT}") from None
+        raise Disconnected(f"The connection {ended.label}. {RECONNECT}") from None
     except BaseException:
         leased.update(lease=None, leased_until=None)
         raise
@@ -94,7 +94,10 @@ def renew_tokens(connection: Connection, lease: uuid.UUID) -> str:
     # Not filtered by the lease: even if it has run out, these are the only valid tokens.
     if not _store_tokens(same_tokens, columns):
         provider.revoke(grant.refresh_token, grant.token_url)
-        raise Disconnected(f"The connection was ended or renewed meanwhile. {RECONNECT}")
+        raise Disconnected(
+            "In the meantime, the connection was ended or replaced. If you are not connected, "
+            "connect Oura again on your account page."
+        )
     log.info("connection renewed", connection=connection.pk)
     return grant.access_token
 

@@ -8,7 +8,9 @@ class CannotDecrypt(Exception):
     """The value was encrypted with a key that TOKEN_ENCRYPTION_KEYS does not have."""
 
     def __init__(self) -> None:
-        super().__init__("TOKEN_ENCRYPTION_KEYS lacks the key of a stored token.")
+        super().__init__(
+            "TOKEN_ENCRYPTION_KEYS does not contain the key that a stored token was encrypted with."
+        )
 
 
 def _keys() -> MultiFernet:

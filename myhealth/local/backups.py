@@ -54,7 +54,9 @@ def restore(var: Path, file: Path | None = None) -> Path:
         )
     except EmbeddedError as error:
         run_sql(server, connection, f"DROP DATABASE {new}")
-        raise EmbeddedError(f"Nothing has changed: {file} can't be restored: {error}") from error
+        raise EmbeddedError(
+            f"{file} can't be restored, so the database was left unchanged. {error}"
+        ) from error
     _swap_databases(server, connection, new, old)
     return file
 

@@ -93,7 +93,9 @@ def _start(var: Path) -> ConnectionInfo:
             started = True
         time.sleep(0.02)
     reason = read_state(var)["problem"] or "no connection."
-    raise EmbeddedError(f"The embedded PostgreSQL did not start ({var / 'postgres.log'}): {reason}")
+    raise EmbeddedError(
+        f"The embedded PostgreSQL did not start (see {var / 'postgres.log'}): {reason}"
+    )
 
 
 def _start_keeper(var: Path) -> None:

@@ -89,10 +89,17 @@ def _connects_to_sandbox() -> bool:
 
 
 def _account() -> tuple[str, str]:
-    """Return the name and the password of the account that the data go to."""
+    """Return the name of the account that the data go to, and its password.
+
+    The password is empty if the person has changed it.
+    """
     if _uses_demo():
         return _DEMO, os.environ["DEMO_PASSWORD"]
     return os.environ.get("OURA_USER") or "me", os.environ["OURA_USER_PASSWORD"]
+
+
+def _describe(password: str) -> str:
+    return f"password {password}" if password else "with the password you set"
 
 
 def _url(name: str) -> str:
@@ -142,7 +149,7 @@ def _prepare() -> None:
     # The demo account always gets this password, but a password that a person chose stays.
     reset = ["--reset"] if _uses_demo() else []
     if _manage("ensure_user", name, *reset, PASSWORD=password) == "other password":
-        os.environ["OURA_USER_PASSWORD"] = "as you changed it"
+        os.environ["OURA_USER_PASSWORD"] = ""
     if _uses_demo() and not _connects_to_sandbox():
         _prepare_own_account()
 
@@ -151,8 +158,10 @@ def _prepare_own_account() -> None:
     """Create an account for the person's own ring, as demo data and real data are never mixed."""
     name, password = os.environ.get("OURA_USER") or "me", os.environ["OURA_USER_PASSWORD"]
     if _manage("ensure_user", name, PASSWORD=password) == "other password":
-        password = "as you changed it"
-    _print(f"To use your own ring, sign in as {name} (password {password}) and press Connect Oura.")
+        password = ""
+    _print(
+        f"To use your own ring, sign in as {name} ({_describe(password)}) and press Connect Oura."
+    )
 
 
 # Running ---------------------------------------------------------------------------------------
@@ -192,7 +201,7 @@ class _ReadyPrinter(Printer):  # type: ignore[misc]
             return
         name, password = _account()
         port = _ports()["API_PORT"]
-        _print(f"myhealth is ready: http://localhost:{port}/ (user {name}, password {password})")
+        _print(f"myhealth is ready: http://localhost:{port}/ (user {name}, {_describe(password)})")
 
 
 class _Services(honcho.manager.Manager):  # type: ignore[misc]
@@ -361,7 +370,8 @@ def _move_data(action: str, *files: str) -> int:
         signal.signal(number, _exit_as_failed)
     _read_env_files()
     if os.environ.get("DB_HOST"):
-        sys.exit(f"DB_HOST is set: {action} your own PostgreSQL with its pg_dump and pg_restore.")
+        remedy = "pg_dump to back up" if action == "backup" else "pg_restore to restore"
+        sys.exit(f"DB_HOST is set, so use {remedy} your own PostgreSQL server.")
     file = Path(files[0]).expanduser() if files and files[0] else None
     if action == "backup":
         _print(f"Backed up to {backups.backup(_var_dir(), file)}")

@@ -34,9 +34,9 @@ def test_connecting_brings_the_history_and_ends_when_asked(page):
     assert violations(page) == []
     consent(page, "Connect Oura", "Deny")
     expect(page.get_by_role("alert")).to_contain_text("You declined")
-    page.get_by_role("link", name="Back to your account").click()
+    page.get_by_role("link", name="Go back to your account").click()
     consent(page, "Connect Oura", "Allow")
-    expect(page.get_by_role("status")).to_contain_text("history is on its way")
+    expect(page.get_by_role("status")).to_contain_text("history will be collected")
 
     def collected():
         page.goto("/account/")

@@ -80,7 +80,7 @@ def test_whoever_fails_is_named_and_the_others_are_complete(club):
     assert held() == {"member3", "member4"}
     told = {each.user.username: each.problem for each in Connection.objects.all()}
     assert "Connect Oura again" in told["member1"]
-    assert "membership has run out" in told["member2"]
+    assert "membership has expired" in told["member2"]
     assert "scope 'daily'" in told["member5"]
     assert told["member3"] == ""
 

@@ -37,25 +37,25 @@ def test_type_without_model_is_found():
 @pytest.mark.parametrize(
     ("changed", "mistake"),
     [
-        ({"card": ("mood",)}, "mood can't be on the card; expected some of steps, word."),
+        ({"card": ("mood",)}, "mood can't be on the card; expected one or more of steps, word."),
         ({"columns": (contributors_field(),), "card": ("contributors",)}, "can't be on the card"),
         ({"collections": ()}, "mood: it has no collection."),
         ({"columns": (field("source", Text(), "Source"),)}, "source can't be the name of a column"),
         ({"columns": (field("x", Integer(0, 2**40), "X"),)}, "x: the table has whole numbers"),
         ({"worn_minutes": ("steps",)}, "so it must be on_every_worn_day."),
         ({"figures": (Figure("mood_days", "steps", mean),)}, "mood_days is declared 2 times"),
-        ({"worn_minutes": ("word",)}, "word can't be computed with; expected some of steps."),
+        ({"worn_minutes": ("word",)}, "word is not a number; expected one or more of steps."),
         (
             {"figures": (Figure("avg_word", "word", mean),)},
-            "mood: word can't be computed with; expected some of steps.",
+            "mood: word is not a number; expected one or more of steps.",
         ),
         (
             {"figures": (Figure("avg_steps", "steps", mean),)},
-            "avg_steps is declared 2 times; expected another name for each.",
+            "avg_steps is declared 2 times; each needs a different name.",
         ),
         (
             {"provenance": {"ring": "the ring changed"}},
-            "ring is declared 2 times; expected another name for each.",
+            "ring is declared 2 times; each needs a different name.",
         ),
         (
             {"worn_minutes": ("steps",)},

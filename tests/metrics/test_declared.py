@@ -61,7 +61,7 @@ def test_description_has_meaning_and_unit():
         (Integer(-5, 5), "a whole number from -5 to 5"),
         (Number(0, 1.5e3), "a number from 0 to 1500"),
         (Number(-0.5), "a number from -0.5 to 1000000"),
-        (Text(16), "a text of up to 16 characters"),
+        (Text(16), "a string of up to 16 characters"),
         (Moment(), "a date-time with an offset, such as 2026-03-01T23:10:00+01:00"),
         (Contributors(()), "an object of whole numbers from 0 to 100 or null"),
         (Contributors((), Number(0, 9)), "an object of numbers from 0 to 9 or null"),

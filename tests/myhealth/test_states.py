@@ -14,7 +14,7 @@ FAILURE = Failure(FailureKind.BAD_ANSWER, 502, "daily_sleep", 3, 4, AT)
 def test_failure_names_what_failed_and_next_attempt():
     assert FAILURE.reason == (
         "Fetching daily_sleep failed on page 3: unexpected answer from Oura (HTTP status 502). "
-        "Tried 4 times, last on 2026-03-14 at 06:30 UTC; next on 2026-03-14 at 10:20 UTC."
+        "Tried 4 times, last on 2026-03-14 at 06:30 UTC; next attempt on 2026-03-14 at 10:20 UTC."
     )
 
 
@@ -22,7 +22,7 @@ def test_failure_leaves_out_what_is_unknown():
     failure = replace(FAILURE, collection="", page=None, status=None, attempts=1)
     assert failure.reason == (
         "Fetching the data failed: unexpected answer from Oura. "
-        "Tried once, last on 2026-03-14 at 06:30 UTC; next on 2026-03-14 at 06:30 UTC."
+        "Tried once, last on 2026-03-14 at 06:30 UTC; next attempt on 2026-03-14 at 06:30 UTC."
     )
 
 

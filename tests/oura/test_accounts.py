@@ -100,7 +100,7 @@ def test_longest_waiting_connections_come_first(both, settings):
 REFUSED = Problem("ana", "sleep", "The scope was not granted.", "forbidden", is_repeat=True)
 REPEATED = Problem("ana", "sleep", "Rejected as before.", "rejected", is_repeat=True)
 FAILED = Problem("ana", "sleep", "It failed.", "unavailable")
-DENIED = Problem("ana", "sleep", "Oura does not permit it (403).", "forbidden")
+DENIED = Problem("ana", "sleep", "Oura denied access to it (403).", "forbidden")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def code_of(response):
 def test_connecting_leads_back_to_the_account_page(visitor, ana):
     response = visitor.connect()
     assert response.redirect_chain == [("/account/", 302)]
-    assert "Your history is on its way" in response.content.decode()
+    assert "Your history will be collected" in response.content.decode()
     connection = Connection.objects.get()
     assert (connection.user, connection.scopes) == (ana, list(SCOPES))
     assert "Connected since" in visitor.page()

@@ -10,7 +10,10 @@ _POLL_SECONDS = 3.0
 
 
 class Command(BaseCommand):
-    help = "Wait until there is a new connected Oura account to collect, or until the time is up."
+    help = (
+        "Wait until a newly connected Oura account is due for its first collection, or until the "
+        "time is up."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -145,7 +145,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{type_}: {counts}")
         for problem in report.problems:
             if problem.is_repeat:
-                self.stdout.write(f"{problem.type}: still: {problem.error}")
+                self.stdout.write(f"{problem.type}: still failing: {problem.error}")
 
 
 def _plan_json(plan: Plan) -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ def _collect_options(options: dict[str, Any]) -> CollectOptions:
     start, end, days = options["start"], options["end"], options["days"]
     if sum((bool(start or end), bool(days), options["all"], options["repair"])) > 1:
         raise CommandError(
-            "Use --start and --end, or --days, or --all, or --repair, not several of them.",
+            "Use only one of --start/--end, --days, --all and --repair.",
             returncode=2,
         )
     today = datetime.now(UTC).date()
@@ -192,21 +192,26 @@ def _span(start: date | None, end: date | None, *, tomorrow: date) -> Days:
 def _require_settings() -> None:
     """Raise CommandError (2) if settings are missing or can't be sent as a header."""
     missing = [
-        f"{name} is not set: {remedy}."
+        f"{name} is not set. {remedy}."
         for name, value, remedy in (
             (
                 "OURA_API_KEY",
                 settings.OURA_API_KEY or settings.OURA_CLIENT_ID,
-                "an access token of the Oura account (or OURA_CLIENT_ID, for connected accounts)",
+                "Set it to an access token of the Oura account (or set OURA_CLIENT_ID, to collect "
+                "connected accounts)",
             ),
-            ("PROCESSOR_URL", settings.PROCESSOR_URL, "the processor's address"),
-            ("INGEST_TOKENS", settings.INGEST_TOKENS, "a token that the processor accepts"),
+            ("PROCESSOR_URL", settings.PROCESSOR_URL, "Set it to the processor's address"),
+            (
+                "INGEST_TOKENS",
+                settings.INGEST_TOKENS,
+                "Set it to a token that the processor accepts",
+            ),
         )
         if not value
     ]
     # Nothing else fits in a header; a pasted token may have an ellipsis or a line break.
     unusable = [
-        f"{name} must be printable ASCII without blanks: copy it again."
+        f"{name} must be printable ASCII without spaces: copy it again."
         for name, value in (
             ("OURA_API_KEY", settings.OURA_API_KEY),
             ("INGEST_TOKENS", "".join(settings.INGEST_TOKENS[:1])),

@@ -13,7 +13,7 @@ from oura.errors import OuraError
 class Command(BaseCommand):
     help = (
         "Connect a person's Oura account on a machine without a browser: open the printed address "
-        "on any other machine, agree, and paste the address that the browser ends at."
+        "on any other machine, agree, and paste the address of the page that you are redirected to."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Connected {user}. Collect with: manage.py collect_oura --user {user}")
         if result.missing_scopes:
             names = ", ".join(sorted(result.missing_scopes))
-            self.stdout.write(f"Not allowed at Oura: {names}.")
+            self.stdout.write(f"You did not allow access to: {names}.")
 
     def _get_user(self, name: str) -> Any:
         users = get_user_model()

@@ -127,14 +127,14 @@ def test_accounts_are_listed_with_newest_run(admin, ana):
     ran(ana, "new", missing={"sleep": {"failed": 1, "not_worn": 3}, "activity": {"none": 2}})
     row = all_accounts(admin)["ana"]
     assert row["days"] == 6
-    assert "sleep: 3 ring not worn, 1 could not be fetched" in row["described"]
-    assert "activity: 2 no data at Oura" in row["described"]
+    assert "sleep – ring not worn: 3, could not be fetched: 1" in row["described"]
+    assert "activity – no data at Oura: 2" in row["described"]
 
 
 def test_account_without_finished_run_is_listed(admin, ana):
     ran(ana)
     assert all_accounts(admin)["ana"]["run"] is None
-    assert "none finished" in text_of(admin.get(COVERAGE))
+    assert "no finished run" in text_of(admin.get(COVERAGE))
 
 
 def test_finished_run_stores_what_is_listed(admin, ana):

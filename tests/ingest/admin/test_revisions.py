@@ -32,7 +32,7 @@ def test_revision_summary_without_score_has_first_column(admin, ana):
 def test_removed_day_has_no_changed_columns(admin, ana):
     row = revised(ana, kind="removed", changes={})
     assert "no longer at Oura" in text_of(admin.get("/admin/ingest/revision/"))
-    assert "no column" in text_of(admin.get(page_of(row)))
+    assert "No columns changed." in text_of(admin.get(page_of(row)))
 
 
 def test_revision_shows_both_values_of_column(admin, ana):

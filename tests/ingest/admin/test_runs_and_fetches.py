@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 def test_run_lists_missing_days_in_words(admin, ana):
     ran(ana, missing={"sleep": {"failed": 1, "not_worn": 3}, "readiness": {"not_synced": 2}})
-    words = "sleep: 3 ring not worn, 1 could not be fetched / readiness: 2 not synced yet"
+    words = "sleep – ring not worn: 3, could not be fetched: 1 / readiness – not synced yet: 2"
     assert columns(admin, "run")["missing_days"] == words
 
 

@@ -142,7 +142,7 @@ def test_user_option_selects_one_account(ana, ben, rederive):
 
 
 def test_unknown_user_is_error_with_code_2(ana):
-    with pytest.raises(CommandError, match="no account of this name") as raised:
+    with pytest.raises(CommandError, match="no account with this name") as raised:
         call_command("rederive", "--user", "nobody")
     assert raised.value.returncode == 2
 

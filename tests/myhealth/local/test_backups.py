@@ -71,7 +71,7 @@ def test_invalid_backup_file_changes_nothing(var, tmp_path):
     connection = embedded.join(var)
     query(connection, "CREATE TABLE kept AS SELECT 7 AS number")
     (tmp_path / "other").write_text("not a backup")
-    with pytest.raises(EmbeddedError, match="Nothing has changed"):
+    with pytest.raises(EmbeddedError, match="the database was left unchanged"):
         backups.restore(var, tmp_path / "other")
     assert query(connection, "SELECT number FROM kept") == 7
 
