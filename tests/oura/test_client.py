@@ -85,7 +85,7 @@ def test_repeated_page_is_an_error(serve, fetch):
 @pytest.mark.parametrize(
     ("status", "error", "sentence"),
     [
-        (401, OuraUnauthorized, "Make a new one"),
+        (401, OuraUnauthorized, "Create a new token"),
         (403, OuraForbidden, "membership"),
         (426, OuraForbidden, "Update the Oura app"),
         (400, OuraBadAnswer, "did not accept"),

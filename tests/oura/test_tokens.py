@@ -103,7 +103,7 @@ def test_temporary_failure_does_not_end_the_connection(at_oura, connected, fault
 def test_unknown_application_does_not_end_the_connection(at_oura, connected, settings):
     about_to_expire(connected)
     settings.OURA_CLIENT_SECRET = "wrong"
-    with pytest.raises(OuraUnavailable, match="do not accept the application"):
+    with pytest.raises(OuraUnavailable, match="did not accept the application"):
         tokens.access_token(connected.pk)
     assert Connection.objects.get().ended == ""
 

@@ -38,7 +38,7 @@ def test_totals_have_states_first_and_last_day(admin, ana):
     failed(ana, days_ago(8), days_ago(8))
     sleep = covered(admin, ana)["sleep"]
     assert (sleep["first"], sleep["last"]) == (days_ago(9), days_ago(0))
-    assert (sleep["days"], sleep["counts"]) == (7, "6 not fetched yet, 1 could not be fetched")
+    assert (sleep["days"], sleep["counts"]) == (7, "not fetched yet: 6, could not be fetched: 1")
 
 
 def test_types_are_listed_from_first_day_of_any(admin, ana):
@@ -93,7 +93,7 @@ def test_year_limits_days_shown(admin, ana):
     assert [span[:2] for span in spans(sleep)] == [
         (datetime(year, 1, 1).date(), datetime(year, 12, 31).date())
     ]
-    assert sleep["counts"].endswith("not fetched yet")
+    assert sleep["counts"].startswith("not fetched yet: ")
     assert sleep["first"] == datetime(year - 1, 12, 30).date()
 
 
@@ -140,7 +140,7 @@ def test_account_without_finished_run_is_listed(admin, ana):
 def test_finished_run_stores_what_is_listed(admin, ana):
     store_days(ana, [days_ago(9), days_ago(0)])
     runs.finish(ana.pk, "run-1", timezone.now())
-    assert "sleep: 8 not fetched yet" in all_accounts(admin)["ana"]["described"]
+    assert "sleep – not fetched yet: 8" in all_accounts(admin)["ana"]["described"]
 
 
 def test_list_links_to_coverage_of_each_person(admin, ana):

@@ -37,7 +37,7 @@ def test_unfinished_run_says_so(admin, ana):
 
 def test_unknown_state_is_shown_as_it_is(admin, ana):
     ran(ana, missing={"sleep": {"lost_at_sea": 1}})
-    assert columns(admin, "run")["missing_days"] == "sleep: 1 lost_at_sea"
+    assert columns(admin, "run")["missing_days"] == "sleep – lost_at_sea: 1"
 
 
 @pytest.mark.parametrize("name", ["failures", "healed", "revised"])
