@@ -29,8 +29,9 @@ def test_failure_leaves_out_what_is_unknown():
 def test_refusal_names_what_is_missing():
     failure = replace(FAILURE, kind=FailureKind.FORBIDDEN, status=403)
     assert failure.reason == (
-        "Oura denied access to daily_sleep (HTTP status 403): the connection has ended, a scope was "
-        "not granted, or the Oura membership has expired. Tried 4 times, last on 2026-03-14 at 06:30 UTC."
+        "Oura denied access to daily_sleep (HTTP status 403): the connection has ended, a scope "
+        "was not granted, or the Oura membership has expired. "
+        "Tried 4 times, last on 2026-03-14 at 06:30 UTC."
     )
 
 

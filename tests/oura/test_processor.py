@@ -191,7 +191,8 @@ def test_lasting_failure_is_raised_after_all_attempts(serve, client_of):
 
 
 @pytest.mark.parametrize(
-    ("status", "sentence"), [(401, "INGEST_TOKENS"), (400, "rejected the request: No such account.")]
+    ("status", "sentence"),
+    [(401, "INGEST_TOKENS"), (400, "rejected the request: No such account.")],
 )
 def test_refusal_is_raised_at_once(serve, client_of, status, sentence):
     server = serve(Reply({"detail": "No such account."}, status))
