@@ -126,9 +126,9 @@ class Edges:
 # Each sub-select reads one entry of an index, however long the history is.
 _EDGES = """
     SELECT '{type}',
-        (SELECT min(day) FROM {table} WHERE user_id = %(user)s),
-        (SELECT max(day) FROM {table} WHERE user_id = %(user)s AND day < %(before)s),
-        (SELECT max(asked_at) FROM {fetches}
+        (SELECT min(day) FROM "{table}" WHERE user_id = %(user)s),
+        (SELECT max(day) FROM "{table}" WHERE user_id = %(user)s AND day < %(before)s),
+        (SELECT max(asked_at) FROM "{fetches}"
             WHERE user_id = %(user)s AND type = '{type}' AND complete)"""
 
 

@@ -148,7 +148,7 @@ _FETCHES = f"""
     SELECT CASE WHEN complete THEN 'complete' ELSE 'failed' END, type, start, "end",
         json_build_object('asked_at', asked_at, 'times', attempts, 'kind', kind,
             'status', status, 'collection', collection, 'page', page)
-    FROM {Fetch._meta.db_table} WHERE user_id = %(user)s AND "end" >= %(since)s"""
+    FROM "{Fetch._meta.db_table}" WHERE user_id = %(user)s AND "end" >= %(since)s"""
 _REJECTED = f"""
     SELECT 'rejected', type, NULL, NULL, json_build_object('day', day, 'pk', max(id))
-    FROM {RejectedDocument._meta.db_table} WHERE user_id = %(user)s GROUP BY type, day"""
+    FROM "{RejectedDocument._meta.db_table}" WHERE user_id = %(user)s GROUP BY type, day"""

@@ -9,7 +9,7 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ingest.documents import Refused, read
 from ingest.models import Metric, MetricSource, Rederivation, Revision
 from ingest.upsert import Item, Writer, item_of
 from metrics import MetricType
+from myhealth.days import utc_date
 
 # Days of one person in a transaction: a few megabytes, and ingest waits a fraction of a second.
 BATCH_DAYS = 500
@@ -220,7 +221,7 @@ class _Rederiver:
                 self.counts.without_source += 1
                 continue
             try:
-                items[day] = self.item(day, documents, today=writer.now.astimezone(UTC).date())
+                items[day] = self.item(day, documents, today=utc_date(writer.now))
             except Refused as error:
                 self.refuse(writer, day, error.errors)
         return items

@@ -7,7 +7,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -31,7 +31,7 @@ from ingest.models import (
 )
 from ingest.people import account_must_exist, lock_person, sqlstate
 from ingest.revisions import Successor
-from myhealth.days import Days, from_days, intersect, parse_day, subtract
+from myhealth.days import Days, from_days, intersect, parse_day, subtract, utc_date
 from myhealth.errors import Invalid
 from myhealth.states import FailureKind
 
@@ -111,7 +111,7 @@ def store(
     that range: held days of it that they leave out go. Raises Invalid when the account holds data
     of another origin or is gone.
     """
-    items, refused = sift(model, raw, today=now.astimezone(UTC).date())
+    items, refused = sift(model, raw, today=utc_date(now))
     for attempt in range(ATTEMPTS):
         try:
             with account_must_exist(), transaction.atomic():

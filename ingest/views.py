@@ -1,7 +1,7 @@
 """The processor's routes. Each checks the request, calls one function and responds."""
 
 import gc
-from datetime import UTC, date
+from datetime import date
 from typing import Any
 
 from django.utils import timezone
@@ -20,7 +20,7 @@ from ingest.people import find_user_id
 from ingest.prometheus import observe
 from ingest.upsert import Outcome, forget, store
 from metrics import TYPES
-from myhealth.days import shift
+from myhealth.days import shift, utc_today
 from myhealth.errors import Invalid
 from myhealth.parsers import LengthRequired
 from myhealth.renderers import OrjsonRenderer
@@ -97,7 +97,7 @@ class MetricsView(_ProgramView):
         if model is None:
             raise NotFound(f"Unknown metric type; expected one of {', '.join(TYPES)}.")
         validation.check_parameters(request, "user", "start", "end")
-        end = _day_parameter(request, "end") or timezone.now().astimezone(UTC).date()
+        end = _day_parameter(request, "end") or utc_today()
         start = _day_parameter(request, "start") or shift(end, -6)
         days = date_range(start, end)
         user_id = find_user_id(request.query_params.get("user"))

@@ -1,7 +1,4 @@
-"""The state of a day: what it can be, why, who can fix it, and the sentences that say so.
-
-Every word that people read about a missing day is here.
-"""
+"""The state of a day: what it can be, why, who can fix it, and the sentences that say so."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -89,7 +86,7 @@ class FailureKind(TextChoices):
 
     UNAVAILABLE = "unavailable", "no answer from Oura"
     RATE_LIMITED = "rate_limited", "rate limit reached"
-    UNAUTHORIZED = "unauthorized", "access token rejected"
+    UNAUTHORIZED = "unauthorized", "access token not accepted"
     DISCONNECTED = "disconnected", "not connected"
     FORBIDDEN = "forbidden", "not permitted"
     BAD_ANSWER = "bad_answer", "unexpected answer from Oura"
@@ -97,6 +94,11 @@ class FailureKind(TextChoices):
     ERROR = "error", "internal error"
     # Never reported: the processor records it of a day whose only document it can't store.
     REJECTED = "rejected", "document rejected"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "FailureKind":
+        """Return ERROR for a kind that only a newer version knows."""
+        return cls.ERROR
 
     @property
     def is_refusal(self) -> bool:

@@ -8,9 +8,9 @@ few and wide: days that fit into a request that is made anyway cost nothing.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from myhealth.days import FIRST_DAY, ONE_DAY, Days, intersect, merge, shift, subtract
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, intersect, merge, shift, subtract, utc_date
 from myhealth.states import Cause, State
 
 # From the first to the last of the 14 days that Oura still revises.
@@ -82,7 +82,7 @@ def make_plan(ledger: Sequence[LedgerRange], options: CollectOptions, now: datet
 
     The ledger must have each day from FIRST_DAY to tomorrow exactly once.
     """
-    today = now.astimezone(UTC).date()
+    today = utc_date(now)
     if options.days:
         return Plan((PlannedRange(options.days.start, options.days.end, "requested"),))
     recent = _recent_range(ledger, today)
@@ -201,7 +201,7 @@ def _part_due_at_age(entry: LedgerRange, age: int, today: date) -> PlannedRange 
     """
     if not entry.state.has_row:
         return None
-    fetched_on = entry.asked_at.astimezone(UTC).date() if entry.asked_at else FIRST_DAY
+    fetched_on = utc_date(entry.asked_at) if entry.asked_at else FIRST_DAY
     part = entry.clamped(fetched_on - timedelta(age - 1), today - timedelta(age))
     return PlannedRange(part.start, part.end, f"{age} days old") if part else None
 

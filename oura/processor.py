@@ -207,6 +207,7 @@ def _ledger_ranges(ranges: Any) -> list[LedgerRange]:
 
     if not isinstance(ranges, list):
         raise TypeError
+    # A newer processor may have further states; days in those are not planned by.
     return [
         LedgerRange(
             date.fromisoformat(entry["from"]),
@@ -218,6 +219,7 @@ def _ledger_ranges(ranges: Any) -> list[LedgerRange]:
             entry["times"],
         )
         for entry in ranges
+        if entry["state"] in State.values
     ]
 
 

@@ -20,7 +20,6 @@ SPREAD = (
 )
 # These share one machine.
 ON_A_RUNNING_MACHINE = (
-    "tests/end_to_end/test_browser_oura.py",
     "tests/end_to_end/test_readme.py",
     "tests/end_to_end/test_running_machine.py",
 )

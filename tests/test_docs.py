@@ -180,3 +180,19 @@ def test_glossary_has_what_the_admin_lists():
     listed = [model for model in admin.site._registry if model._meta.app_label in OUR_APPS]
     names = {str(model._meta.verbose_name) for model in listed}
     assert {name for name in names if name not in terms() and f"`{name}`" not in GLOSSARY} == set()
+
+
+# Messages -----------------------------------------------------------------------------------------
+
+
+def test_messages_to_look_up_are_in_the_code():
+    text = sources("myhealth", "oura", "ingest") + MAKEFILE
+    # Messages are often longer than a line of code.
+    joined = re.sub(r'"\s+f?"', "", text)
+    table = section(README, "## When something is wrong")
+    messages = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    parts = [
+        part.strip() for each in messages for part in re.split(r"…|\b\d{4}\b|\d$|\bsandbox\b", each)
+    ]
+    assert len(messages) >= 10
+    assert [part for part in parts if part not in joined] == []

@@ -8,12 +8,13 @@ from tests.processes import wait_until
 
 
 @pytest.fixture
-def page(chromium, running_machine):
-    made = running_machine.command(
+def page(chromium, machine):
+    run = machine.start().await_ready()
+    made = machine.command(
         "manage.py", "ensure_user", "ben", PASSWORD="correct horse", LOG_LEVEL="error"
     )
     assert made.returncode == 0, made.stderr
-    context = chromium.new_context(base_url=running_machine.runs[0].url)
+    context = chromium.new_context(base_url=run.url)
     page = context.new_page()
     page.goto("/account/")
     page.get_by_label("User name").fill("ben")

@@ -50,3 +50,7 @@ def test_every_state_but_held_has_a_fault(state):
 
 def test_held_has_no_fault():
     assert State.HELD.fault is None
+
+
+def test_unknown_kind_of_failure_is_an_error():
+    assert FailureKind("of_a_newer_version") is FailureKind.ERROR

@@ -62,7 +62,7 @@ def test_missing_scope_is_shown(visitor):
     response = visitor.connect(granted=["personal"])
     names = ", ".join(sorted({*SCOPES} - {"personal"}))
     assert f"did not allow: {names}." in response.content.decode()
-    assert f"You didn't share {names}." in visitor.page()
+    assert f"Not shared with myhealth: {names}." in visitor.page()
 
 
 def test_callback_is_accepted_once(visitor):

@@ -76,6 +76,11 @@ def test_ledger_has_the_state_of_every_day(serve, client_of):
     assert server.requests[0].query == "user=ana"
 
 
+def test_states_of_newer_processor_are_left_out(serve, client_of):
+    server = serve(Reply(each_type([RANGE | {"state": "lost"}, RANGE])))
+    assert [entry.state for entry in client_of(server).ledger()["sleep"]] == ["failed"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -15,8 +15,9 @@ class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
         applied = MigrationRecorder(connection).applied_migrations()
-        is_old = any(app == _OLD_APP for app, _ in applied)
-        if is_old or _OLD_TABLE in connection.introspection.table_names():
+        apps = {app for app, _ in applied}
+        tables = connection.introspection.table_names()
+        if _OLD_APP in apps or ("ingest" in apps and _OLD_TABLE in tables):
             raise CommandError(
                 "This database was created by a version before 0.1.0 and can't be upgraded: "
                 "delete the folder var/ (or create an empty database), and collect the data again."
