@@ -9,17 +9,17 @@ from tests.end_to_end.life import COLLECTIONS, FAULTS
 from tests.end_to_end.test_year import live, mend
 from tests.scale import scaled
 
-DAYS = scaled(45, 90)
+DAYS = scaled(40, 90)
 
 
 def test_ledger_is_true_though_collector_is_often_killed(life):
-    live(life, Random(8), scaled(40, 150), dying=0.5)
+    live(life, Random(8), scaled(30, 150), dying=0.5)
     mend(life)
 
 
 def test_two_runs_heal_what_failed_without_being_told_to(life):
     chance = Random(11)
-    for _ in range(scaled(20, 40)):
+    for _ in range(scaled(14, 40)):
         life.wake()
         if chance.random() < 0.6:
             life.fault(chance.choice(FAULTS), 30, chance.choice(COLLECTIONS))
@@ -32,10 +32,10 @@ def test_two_runs_heal_what_failed_without_being_told_to(life):
 
 
 def test_daily_runs_take_about_one_request_per_collection(life):
-    for _ in range(scaled(30, 90)):
+    for _ in range(scaled(25, 90)):
         life.wake()
         life.collect()
-    fewest = len(COLLECTIONS) * scaled(30, 90)
+    fewest = len(COLLECTIONS) * scaled(25, 90)
     assert request_counts.to_dict()["total"] <= 1.2 * fewest
 
 
