@@ -264,7 +264,7 @@ def measure_everyone(days, count=50):
 
     from ingest.models import ReadinessMetric, SleepMetric
     from oura import connections
-    from tests.oura.conftest import Provider
+    from tests.oura.provided import Provider
     from tests.processes import ROOT, TOKEN, Service, database_environment
     from tests.worlds import person
 

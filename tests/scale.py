@@ -1,11 +1,12 @@
 """How long the long tests are: `small`, the default, or `full`, by TEST_SCALE.
 
-Either way they test the same rules. `full` lives more days, tries more examples and takes longer
-histories; it is what must pass before a change lands.
+`full` lives more days, tries more examples, takes longer histories, and runs the tests marked
+`full_only`; it is what must pass before a change lands.
 """
 
 import os
 
+import pytest
 from hypothesis import settings
 
 SCALE = os.environ.get("TEST_SCALE") or "small"
@@ -21,3 +22,6 @@ def scaled(small, full):
 settings.register_profile("small", max_examples=25, deadline=None, print_blob=True)
 settings.register_profile("full", max_examples=150, deadline=None, print_blob=True)
 settings.load_profile(SCALE)
+
+
+full_only = pytest.mark.skipif(SCALE != "full", reason="It takes long: TEST_SCALE=full runs it.")

@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.core.management import get_commands, load_command_class
-from django.urls import URLPattern, get_resolver
+from django.urls import URLPattern, get_resolver, resolve
 
 from myhealth.states import State
 from tests.processes import ROOT
@@ -84,9 +84,11 @@ OF_EVERY_SERVICE = {"/health", "/health/ready", "/metrics"}
 SPELLINGS = {"{type_}": "{type}", "{pk}": "{id}"}
 
 
+NAMES = {"api": "API (port 8000)", "processor": "processor (port 8001)"}
+
+
 def listed_routes(service):
-    port = {"api": "API (port 8000)", "processor": "processor (port 8001)"}[service]
-    table = README.partition(f"| route of the {port} |")[2].partition("\n\n")[0]
+    table = README.partition(f"| route of the {NAMES[service]} |")[2].partition("\n\n")[0]
     common = code(README.partition("Both answer")[2].partition("Every error")[0], "(?:GET )?/[^`]*")
     paths = code(table, "(?:GET |POST |DELETE )?/[^`]*") | common
     return {path.split(" ")[-1] for path in paths}
@@ -99,6 +101,24 @@ def test_routes_are_those_in_the_readme(service):
         paths = {path.replace(ours, theirs) for path in paths}
     paths = {path for path in paths if not path.startswith("/admin/coverage/")}
     assert listed_routes(service) == paths
+
+
+@pytest.mark.parametrize("service", ["api", "processor"])
+def test_listed_methods_are_those_of_the_routes(service):
+    urlconf = f"myhealth.urls.{service}"
+    table = README.partition(f"| route of the {NAMES[service]} |")[2].partition("\n\n")[0]
+    checked = 0
+    for line in table.splitlines():
+        method = "GET"
+        for written, path in re.findall(r"`(?:(GET|POST|DELETE) )?(/\S*?)`", line.split("|")[1]):
+            # A method holds for the paths after it on its line.
+            method = written or method
+            example = re.sub(r"{type}", "sleep", re.sub(r"{(id|user|day)}", "1", path))
+            view = getattr(resolve(example, urlconf).func, "cls", None)
+            if view:
+                assert method.lower() in dir(view), f"{method} {path}"
+                checked += 1
+    assert checked >= 8
 
 
 def test_coverage_pages_are_in_operations():
@@ -151,7 +171,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 
 def test_every_make_target_is_documented():
     targets = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)) - {"help"}
-    assert {name for name in targets if f"make {name}" not in ALL} == set()
+    assert {name for name in targets if not re.search(rf"\bmake {name}\b(?!-)", ALL)} == set()
 
 
 def test_every_documented_make_target_exists():

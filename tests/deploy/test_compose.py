@@ -17,6 +17,7 @@ import requests
 
 from myhealth.local import embedded, places
 from tests.processes import ROOT, Service, free_port, wait_until
+from tests.scale import full_only
 
 BIN = Path(sys.executable).parent
 WHOLE = {"start": "2010-01-01", "end": "2100-01-01"}
@@ -350,6 +351,7 @@ def test_what_the_collector_collects_is_read_through_the_proxy(composed, site, c
         assert len(answer.json()) == composed.sql(f"SELECT count(*) FROM {type_}_metrics") > 50
 
 
+@full_only
 def test_a_compressed_answer_keeps_its_etag(site, collected):
     url = f"{site}/api/v1/sleep"
     first = requests.get(url, WHOLE, headers=collected, timeout=10)

@@ -12,6 +12,7 @@ import requests
 
 from ingest.models import SleepMetric
 from tests.processes import TOKEN, Service, database_environment, free_port, wait_until
+from tests.scale import full_only
 from tests.worlds import PASSWORDS
 
 CADDY = Path(sys.executable).parent / "caddy"
@@ -100,6 +101,7 @@ def pairs(tmp_path):
         each.close()
 
 
+@full_only
 def test_rolling_replacement_loses_no_request_and_no_document(ana, pairs):
     processor, api = pairs
     credentials = {"username": "ana", "password": PASSWORDS["ana"]}

@@ -96,8 +96,10 @@ def temporary_machine():
     with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
         Path(folder).chmod(0o755)
         made = Machine(Path(folder) / "var")
-        yield made
-        made.clean_up()
+        try:
+            yield made
+        finally:
+            made.clean_up()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import requests
 from myhealth.local import embedded, places
 from tests.myhealth.local.database_users import copy_database
 from tests.processes import ROOT, TOKEN, Service, wait_until
+from tests.scale import full_only
 
 DOCUMENT = {"id": "a", "day": "2026-03-01", "score": 81}
 
@@ -109,6 +110,7 @@ def waiting(connection):
     return connection.execute(sql).fetchone()[0] == 1
 
 
+@full_only
 def test_request_that_loses_database_gets_retry_after(database, processor, api):
     with database.connect() as rival, ThreadPoolExecutor(1) as pool:
         # The request waits for this lock, and so is in its middle when the database goes.

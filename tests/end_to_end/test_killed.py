@@ -39,7 +39,7 @@ def test_daily_runs_take_about_one_request_per_collection(life):
     assert request_counts.to_dict()["total"] <= 1.2 * fewest
 
 
-def test_daily_runs_are_kept_in_few_readings(life):
+def test_daily_runs_are_kept_as_few_fetches(life):
     for _ in range(DAYS):
         life.wake()
         life.collect()

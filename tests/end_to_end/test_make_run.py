@@ -16,6 +16,7 @@ import requests
 
 from myhealth.local import embedded
 from tests.processes import ROOT, Service, wait_until
+from tests.scale import full_only
 
 
 def living(processes):
@@ -64,6 +65,7 @@ def test_ctrl_c_stops_everything(machine):
     assert "Traceback" not in run.said()
 
 
+@full_only
 def test_a_hung_request_does_not_hold_up_the_stop(machine):
     run = machine.start().await_ready()
     started = run.started()
@@ -85,6 +87,7 @@ def test_a_hung_request_does_not_hold_up_the_stop(machine):
     assert living(started) == []
 
 
+@full_only
 @pytest.mark.parametrize("line", ["Starting the embedded", "Applying database", "api started"])
 def test_it_can_be_stopped_while_it_starts(new_machine, line):
     run = new_machine.start()
@@ -96,6 +99,7 @@ def test_it_can_be_stopped_while_it_starts(new_machine, line):
     wait_until(lambda: not embedded.is_running(new_machine.var))
 
 
+@full_only
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a parent-death signal")
 def test_nothing_outlives_a_killed_runner(machine):
     run = machine.start().await_ready()
@@ -105,6 +109,7 @@ def test_nothing_outlives_a_killed_runner(machine):
     assert machine.start().await_ready().days()
 
 
+@full_only
 def test_a_service_that_ends_stops_the_others(machine):
     run = machine.start().await_ready()
     started = run.started()
@@ -188,6 +193,7 @@ def test_credentials_collect_from_oura_without_a_sandbox(machine, oura):
     assert is_free(machine.ports["SANDBOX_PORT"])
 
 
+@full_only
 def test_a_first_collection_that_fails_is_told_and_ends_nothing(machine, oura):
     settings = {"OURA_API_KEY": "wrong", "OURA_API_URL": oura.url, "OURA_USER": "ana"}
     run = machine.start(**settings).await_ready()
@@ -196,6 +202,7 @@ def test_a_first_collection_that_fails_is_told_and_ends_nothing(machine, oura):
     assert run.days() == []
 
 
+@full_only
 def test_an_external_database_is_used_when_set(new_machine):
     with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
         Path(folder).chmod(0o755)

@@ -45,7 +45,7 @@ def live(life, chance, days, *, dying=0.0):
             life.check()
 
 
-def test_ledger_is_true_after_each_day_of_a_year(life):
+def test_ledger_is_true_after_each_day(life):
     live(life, Random(7), DAYS)
     mend(life)
 

@@ -240,7 +240,7 @@ def test_fetch_of_all_days_replaces_those_of_single_days():
     assert spans(combine(*one_by_one, complete(0, 59, LATER + 99 * HOUR, run="99"))) == [(0, 59)]
 
 
-def test_ten_years_of_daily_runs_need_few_ranges():
+def test_years_of_daily_runs_need_few_ranges():
     kept, most = [], 0
     for number in range(3650):
         asked_at = datetime.combine(day(number), time(9), UTC)

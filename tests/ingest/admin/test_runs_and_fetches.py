@@ -25,7 +25,7 @@ def test_run_lists_missing_days_in_words(admin, ana):
     assert columns(admin, "run")["missing_days"] == words
 
 
-def test_run_without_missing_days_says_nothing(admin, ana):
+def test_run_without_missing_days_lists_nothing(admin, ana):
     ran(ana, missing={})
     assert columns(admin, "run")["missing_days"] == "nothing"
 

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from ingest.coverage import first_stored_days, missing_today, program_coverage
+from ingest.coverage import first_stored_days, missing_today, program_coverage, program_ledger
 from ingest.models import METRIC_MODELS
 from myhealth.days import FIRST_DAY, ONE_DAY, over_at
 from tests.ingest.ledger.facts import day
@@ -82,6 +82,39 @@ def test_first_stored_days_are_of_that_person(ana, ben):
 @pytest.mark.django_db
 def test_without_any_row_there_is_no_first_day(ana):
     assert first_stored_days(ana.pk) == {}
+
+
+@pytest.mark.django_db
+def test_program_ledger_has_all_that_planning_needs(ana):
+    store_numbers(ana, [9, 12], fetched=(0, 12))
+    fail_numbers(ana, 14, 15, at=AFTER)
+    ranges = program_ledger(ana.pk, now=AFTER)["sleep"]
+    none = next(each for each in ranges if each["from"] == day(10))
+    assert none == {
+        "from": day(10),
+        "to": day(11),
+        "state": "none",
+        "why": "",
+        "reason": none["reason"],
+        "asked_at": AFTER,
+        "next_at": None,
+        "times": 1,
+    }
+    before = next(each for each in ranges if each["to"] == day(8))
+    assert (before["why"], before["times"]) == ("before", 1)
+    failed = next(each for each in ranges if each["state"] == "failed")
+    assert (failed["from"], failed["to"], failed["asked_at"]) == (day(14), day(15), None)
+    assert failed["next_at"] > AFTER
+    assert all(each["reason"] for each in (none, before, failed))
+
+
+@pytest.mark.django_db
+def test_program_ledger_names_missing_collection(ana):
+    store_numbers(ana, [3], source={"daily_sleep": {"score": 80}, "sleep": []})
+    [partial] = [
+        each for each in program_ledger(ana.pk, now=AFTER)["sleep"] if each["state"] == "partial"
+    ]
+    assert partial["why"] == "sleep"
 
 
 LEDGER, COVERAGE = "/api/v1/metrics/ledger", "/api/v1/metrics/coverage"
