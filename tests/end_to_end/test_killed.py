@@ -7,7 +7,7 @@ from metrics import TYPES
 from sandbox.faults import request_counts
 from tests.end_to_end.life import COLLECTIONS, FAULTS
 from tests.end_to_end.test_year import live, mend
-from tests.scale import scaled
+from tests.scale import full_only, scaled
 
 DAYS = scaled(40, 90)
 
@@ -39,6 +39,7 @@ def test_daily_runs_take_about_one_request_per_collection(life):
     assert request_counts.to_dict()["total"] <= 1.2 * fewest
 
 
+@full_only
 def test_daily_runs_are_kept_as_few_fetches(life):
     for _ in range(DAYS):
         life.wake()

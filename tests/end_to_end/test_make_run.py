@@ -147,6 +147,7 @@ def test_the_same_port_twice_gets_a_sentence(new_machine):
     assert "must be different" in done.stderr
 
 
+@full_only
 def test_demo_password_is_the_password(machine):
     run = machine.start(DEMO_PASSWORD="chosen-by-me").await_ready()
     assert run.password == "chosen-by-me"
