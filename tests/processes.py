@@ -94,6 +94,10 @@ class Service:
             process.kill()
         self.process.wait()
 
+    def stop_workers(self):
+        for worker in psutil.Process(self.process.pid).children():
+            worker.terminate()
+
     def stop(self):
         self.process.terminate()
         assert self.process.wait(20) == 0
