@@ -79,11 +79,11 @@ def test_whoever_fails_is_named_and_the_others_are_complete(club):
     assert (code, report["status"]) == (1, "partial")
     assert {error["user"] for error in report["errors"]} == {"member1", "member2", "member5"}
     assert held() == {"member3", "member4"}
-    told = {each.user.username: each.problem for each in Connection.objects.all()}
-    assert "Connect Oura again" in told["member1"]
-    assert "membership has expired" in told["member2"]
-    assert "scope 'daily'" in told["member5"]
-    assert told["member3"] == ""
+    problems = {each.user.username: each.problem for each in Connection.objects.all()}
+    assert "Connect Oura again" in problems["member1"]
+    assert "membership has expired" in problems["member2"]
+    assert "scope 'daily'" in problems["member5"]
+    assert problems["member3"] == ""
 
 
 @full_only

@@ -65,7 +65,7 @@ def offered(client, model):
 
 
 def columns(client, model, **query):
-    """What the first row of a list says, column by column; its lines are told apart by a slash."""
+    """Return the text of each column of a list's first row, its lines separated by a slash."""
     answer = client.get(f"/admin/ingest/{model}/", query)
     table = answer.context["cl"]
     row = table.result_list[0]

@@ -61,15 +61,19 @@ def using(var):
         user.end()
 
 
-def query(connection, statement="SELECT 1"):
-    with psycopg.connect(
+def connect(connection, **options):
+    return psycopg.connect(
         host=connection.host,
         port=connection.port,
         user=connection.user,
         password=connection.password,
         dbname=connection.name,
-        autocommit=True,
-    ) as opened:
+        **options,
+    )
+
+
+def query(connection, statement="SELECT 1"):
+    with connect(connection, autocommit=True) as opened:
         cursor = opened.execute(statement)
         return cursor.fetchone()[0] if cursor.description else None
 

@@ -8,7 +8,7 @@ import pytest
 
 from myhealth.local import backups, embedded
 from myhealth.local.server import EmbeddedError
-from tests.myhealth.local.database_users import answers, query, using
+from tests.myhealth.local.database_users import answers, connect, query, using
 from tests.processes import wait_until
 
 
@@ -27,13 +27,7 @@ def test_restore_brings_back_everything_in_the_backup(var):
 def test_restore_closes_open_connections(var, tmp_path):
     connection = embedded.join(var)
     file = backups.backup(var, tmp_path / "file.dump")
-    with psycopg.connect(
-        host=connection.host,
-        port=connection.port,
-        user=connection.user,
-        password=connection.password,
-        dbname=connection.name,
-    ) as opened:
+    with connect(connection) as opened:
         opened.execute("SELECT 1")
         backups.restore(var, file)
         with pytest.raises(psycopg.OperationalError):
