@@ -4,7 +4,8 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import User
+from accounts.models import Origin, User
+from myhealth.admin import ReadOnlyAdmin
 
 # Staff status is the only role, tokens are secrets, and these logs are not kept.
 for model in (Group, OutstandingToken, BlacklistedToken, AccessLog, AccessFailureLog):
@@ -32,3 +33,10 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     ]
     readonly_fields = ["last_login", "date_joined"]
     filter_horizontal = ["user_permissions"]
+
+
+@admin.register(Origin)
+class OriginAdmin(ReadOnlyAdmin):
+    list_display = ["user", "name", "owner"]
+    list_filter = ["name"]
+    list_select_related = ["user"]

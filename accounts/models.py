@@ -67,3 +67,30 @@ class User(AbstractUser):
     def today(self, now: datetime | None = None) -> date:
         """Return the date in this person's time zone."""
         return (now or timezone.now()).astimezone(zoneinfo.ZoneInfo(self.time_zone)).date()
+
+
+class Origin(models.Model):
+    """Where an account's data come from: fixed by what is collected first, until all is deleted.
+
+    Only `ingest` writes it.
+    """
+
+    class Name(models.TextChoices):
+        OURA = "oura"
+        SANDBOX = "sandbox"
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="origin")
+    name = models.CharField(max_length=16, choices=Name)
+    owner = models.CharField(
+        max_length=128,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The Oura account's own user id; empty if it is not known.",
+    )
+
+    class Meta:
+        db_table = "metric_origins"
+
+    def __str__(self) -> str:
+        return self.name

@@ -42,7 +42,6 @@ from ingest.models import (
     Fetch,
     Metric,
     MetricSource,
-    Origin,
     RejectedDocument,
     Revision,
     Run,
@@ -168,13 +167,6 @@ class RejectedDocumentAdmin(_LinkedAdmin):
                 self.message_user(request, f"{entry}: stored.", messages.SUCCESS)
             except control.ControlError as error:
                 self.message_user(request, f"{entry}: {error}", messages.WARNING)
-
-
-@admin.register(Origin)
-class OriginAdmin(ReadOnlyAdmin):
-    list_display = ["user", "name"]
-    list_filter = ["name"]
-    list_select_related = ["user"]
 
 
 @admin.register(Run)

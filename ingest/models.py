@@ -160,6 +160,16 @@ class MetricSource(models.Model):
         db_default=Value({}, models.JSONField()),
         help_text="What measured the day: the algorithm's version, the ring.",
     )
+    warnings = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        help_text="Messages by column about values that Oura sent and that could not be stored.",
+    )
+    wear = models.JSONField(
+        null=True,
+        help_text="When the ring was off: `start`, and minutes from it, in ranges; null if the "
+        "documents don't say.",
+    )
 
     class Meta:
         db_table = "metric_sources"
@@ -227,6 +237,12 @@ class Fetch(models.Model):
     )
     attempts = models.PositiveIntegerField(
         default=0, help_text="Fetches in a row with this result."
+    )
+    alike = models.PositiveIntegerField(
+        default=0, help_text="Failed fetches in a row that failed for the same reason."
+    )
+    since = models.DateTimeField(
+        "failing since", null=True, help_text="When the first of these was made."
     )
     kind = models.CharField("kind of failure", max_length=32, blank=True)
     status = models.PositiveSmallIntegerField("HTTP status", null=True)
@@ -359,25 +375,6 @@ class Rederivation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} up to {self.user_id}, {self.day}"
-
-
-class Origin(models.Model):
-    """Where an account's data come from, fixed by its first collection."""
-
-    class Name(models.TextChoices):
-        OURA = "oura"
-        SANDBOX = "sandbox"
-
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="origin"
-    )
-    name = models.CharField(max_length=16, choices=Name)
-
-    class Meta:
-        db_table = "metric_origins"
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class RejectedDocument(models.Model):

@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 from msgspec import Raw
 
+from accounts.models import Origin
 from ingest import fetches, rejections, revisions, runs
 from ingest.documents import NO_SOURCE, Document, Read, Refused, parsed, read
 from ingest.models import (
@@ -23,7 +24,6 @@ from ingest.models import (
     Fetch,
     Metric,
     MetricSource,
-    Origin,
     RejectedDocument,
     Revision,
     Run,
