@@ -32,11 +32,14 @@ class Account(Protocol):
 
     `user` is that account's name, or None if the processor knows it. `ended` is a sentence if only
     a new consent helps, otherwise empty. `log_fields` identify the account in log lines, without
-    a name.
+    a name. `oura_user_id` is Oura's own id of the account, or None if Oura must be asked for it.
     """
 
     @property
     def user(self) -> str | None: ...
+
+    @property
+    def oura_user_id(self) -> str | None: ...
 
     @property
     def ended(self) -> str: ...
@@ -64,6 +67,7 @@ class KeyAccount:
     user: str | None
     key: str
     ended = ""
+    oura_user_id = None
 
     @property
     def log_fields(self) -> dict[str, Any]:
@@ -97,6 +101,11 @@ class ConnectedAccount:
     @property
     def user(self) -> str:
         return self.connection.user.get_username()
+
+    @property
+    def oura_user_id(self) -> str:
+        # A consent, and all tokens of it, are of one Oura account.
+        return self.connection.oura_user_id
 
     @property
     def ended(self) -> str:

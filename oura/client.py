@@ -1,12 +1,14 @@
 """A read-only client of the Oura Cloud API v2. It raises the errors of `oura.errors` only."""
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import orjson
+import msgspec
 import requests
+import urllib3
+from msgspec import Raw
 
 from myhealth import __version__
 from myhealth.days import Days, parse_day
@@ -14,18 +16,52 @@ from oura.errors import (
     OuraBadAnswer,
     OuraError,
     OuraForbidden,
+    OuraNotFound,
     OuraRateLimited,
     OuraUnauthorized,
     OuraUnavailable,
+    OuraUnreachable,
 )
 from oura.exchange import MAX_RESPONSE_BYTES, Response, ResponseTooLarge, send_request
 from oura.retries import RetryTime, retry_after
 
 _CONNECT_TIMEOUT = 5.0
-# Some collections end a range before its last day, some after it (measured in 2026): ask for more
-# at both ends, and keep the documents of the wanted days.
-_PADDING = timedelta(days=2)
 _MAX_PAGES = 10_000
+MAX_USER_ID = 128
+
+
+class _Page(msgspec.Struct):
+    """A page of a list. Documents stay JSON: as Python objects they need ten times the memory."""
+
+    data: list[Raw]
+    next_token: str | None = None
+
+
+class _Identity(msgspec.Struct):
+    id: Any = None
+    day: Any = None
+
+
+class ListedDocument:
+    """An entry of a list: its JSON, its id and its `day`, each None if it has none.
+
+    `is_object` is False for an entry that is no JSON object.
+    """
+
+    __slots__ = ("day", "id", "is_object", "raw")
+
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
+        self.id: Any = None
+        self.day: date | None = None
+        try:
+            identity = msgspec.json.decode(raw, type=_Identity)
+        except msgspec.DecodeError:
+            self.is_object = False
+        else:
+            self.is_object = True
+            # A timestamp could be of another date.
+            self.id, self.day = identity.id, parse_day(identity.day)
 
 
 class OuraClient:
@@ -65,48 +101,51 @@ class OuraClient:
     def __exit__(self, *_: object) -> None:
         self.session.close()
 
-    def documents(self, collection: str, wanted: Days) -> list[Any]:
-        """Return all documents whose `day` is one of these, and those without a day."""
-        return [
-            document
-            for page in self._pages(collection, wanted)
-            for document in page
-            if (day := day_of(document)) is None or day in wanted
-        ]
+    def documents(
+        self, collection: str, asked: Days, *, fields: str = "", is_part: bool = False
+    ) -> list[ListedDocument]:
+        """Return what Oura lists for a request from the first to the last of the days.
 
-    def days(self, collection: str, wanted: Days) -> tuple[set[date], bool]:
-        """Return which of the days the collection has, and whether all entries had a day.
-
-        Only if they had, all other days are sure to have no document. The answer is small, since
-        Oura is asked for this one field.
+        Which of them it includes depends on the collection. With `fields`, documents need not have
+        others. Requests are retried; those for a part of a range (`is_part`) only if Oura can't be
+        reached or its rate limit is.
         """
-        listed = {
-            day_of(document)
-            for page in self._pages(collection, wanted, fields="day")
-            for document in page
-        }
-        return {day for day in listed if day and day in wanted}, None not in listed
+        parameters = {"start_date": asked.start.isoformat(), "end_date": asked.end.isoformat()}
+        if fields:
+            parameters["fields"] = fields
+        errors = (OuraUnreachable, OuraRateLimited) if is_part else (OuraUnavailable,)
+        pages = self._pages(collection, parameters, errors)
+        return [ListedDocument(raw) for page in pages for raw in page]
 
-    def _pages(self, collection: str, wanted: Days, *, fields: str = "") -> Iterator[list[Any]]:
-        """Yield each page of the collection that Oura has for the days and some around them.
+    def user_id(self) -> str:
+        """Return Oura's own id of the account."""
+        retrying = self.retry_time.retrying(OuraUnavailable)
+        body = retrying(self._get_with_renewal, "personal_info", {})
+        try:
+            identity = msgspec.json.decode(body, type=_Identity)
+        except msgspec.DecodeError:
+            identity = _Identity()
+        if not isinstance(identity.id, str) or not 1 <= len(identity.id) <= MAX_USER_ID:
+            raise OuraBadAnswer("Oura's answer for personal_info has no id of the account.")
+        return identity.id
+
+    def _pages(
+        self, collection: str, parameters: dict[str, str], errors: tuple[type[OuraError], ...]
+    ) -> Iterator[list[Raw]]:
+        """Yield each page of the collection; retry on these errors.
 
         A page that fails raises, so that part of a range is never taken for all of it.
         """
-        parameters = {
-            "start_date": (wanted.start - _PADDING).isoformat(),
-            "end_date": (wanted.end + _PADDING).isoformat(),
-        }
-        if fields:
-            parameters["fields"] = fields
         tokens: set[str] = set()
         while True:
             try:
-                documents, token = self._page(collection, parameters)
+                page = self._page(collection, parameters, errors)
             except OuraError as error:
                 error.collection, error.page = collection, len(tokens) + 1
                 raise
             self.pages_read += 1
-            yield documents
+            yield page.data
+            token = page.next_token
             if not token:
                 return
             if token in tokens:
@@ -118,15 +157,23 @@ class OuraClient:
             tokens.add(token)
             parameters = {**parameters, "next_token": token}
 
-    def _page(self, collection: str, parameters: dict[str, str]) -> tuple[list[Any], str | None]:
-        retrying = self.retry_time.retrying(OuraUnavailable)
-        page = retrying(self._get_with_renewal, collection, parameters)
-        documents, token = page.get("data"), page.get("next_token")
-        if not isinstance(documents, list) or not (token is None or isinstance(token, str)):
-            raise OuraBadAnswer(f"Oura's answer for {collection} has no list of documents.")
-        return documents, token
+    def _page(
+        self, collection: str, parameters: dict[str, str], errors: tuple[type[OuraError], ...]
+    ) -> _Page:
+        return self.retry_time.retrying(*errors)(self._parsed_page, collection, parameters)
 
-    def _get_with_renewal(self, collection: str, parameters: dict[str, str]) -> dict[str, Any]:
+    def _parsed_page(self, collection: str, parameters: dict[str, str]) -> _Page:
+        body = self._get_with_renewal(collection, parameters)
+        try:
+            return msgspec.json.decode(body, type=_Page)
+        except msgspec.ValidationError:
+            raise OuraBadAnswer(
+                f"Oura's answer for {collection} has no list of documents."
+            ) from None
+        except (msgspec.DecodeError, RecursionError):
+            raise OuraUnavailable(f"Oura's answer for {collection} is not valid JSON.") from None
+
+    def _get_with_renewal(self, collection: str, parameters: dict[str, str]) -> bytearray:
         try:
             return self._get(collection, parameters)
         except OuraUnauthorized:
@@ -136,7 +183,7 @@ class OuraClient:
             self.renew_token = None
         return self._get(collection, parameters)
 
-    def _get(self, collection: str, parameters: dict[str, str]) -> dict[str, Any]:
+    def _get(self, collection: str, parameters: dict[str, str]) -> bytearray:
         self.before_request()
         try:
             response = send_request(
@@ -147,28 +194,43 @@ class OuraClient:
                 headers={"Authorization": f"Bearer {self.token}"},
                 timeout=self.timeout,
             )
-        except requests.Timeout:
-            raise OuraUnavailable(f"Oura did not answer for {collection} in time.") from None
-        except ResponseTooLarge:
-            raise OuraBadAnswer(
-                f"Oura's answer for {collection} is larger than {MAX_RESPONSE_BYTES} bytes."
-            ) from None
         except requests.RequestException as error:
-            raise OuraUnavailable(
-                f"Oura can't be reached for {collection} ({type(error).__name__})."
-            ) from None
+            raise _connection_error(error, collection) from None
         try:
             _raise_for_status(response, collection)
         except OuraError as error:
             error.status = response.status
             raise
-        try:
-            page = orjson.loads(response.body)
-        except orjson.JSONDecodeError:
-            raise OuraUnavailable(f"Oura's answer for {collection} is not valid JSON.") from None
-        if not isinstance(page, dict):
-            raise OuraBadAnswer(f"Oura's answer for {collection} is not an object.")
-        return page
+        return response.body
+
+
+def _connection_error(error: requests.RequestException, collection: str) -> OuraError:
+    if isinstance(error, ResponseTooLarge):
+        return OuraBadAnswer(
+            f"Oura's answer for {collection} is larger than {MAX_RESPONSE_BYTES} bytes."
+        )
+    if _is_unreachable(error):
+        return OuraUnreachable(f"Oura can't be reached for {collection} ({type(error).__name__}).")
+    if isinstance(error, requests.Timeout):
+        return OuraUnavailable(f"Oura did not answer for {collection} in time.")
+    return OuraUnavailable(f"Oura's answer for {collection} broke off ({type(error).__name__}).")
+
+
+def _is_unreachable(error: requests.RequestException) -> bool:
+    """Return whether there was no connection, so that nothing was asked."""
+    never_sent = (
+        requests.ConnectTimeout,
+        requests.exceptions.SSLError,
+        requests.exceptions.ProxyError,
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        requests.exceptions.MissingSchema,
+    )
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", None)
+    return isinstance(error, never_sent) or isinstance(
+        reason, urllib3.exceptions.NewConnectionError
+    )
 
 
 def _raise_for_status(response: Response, collection: str) -> None:
@@ -193,6 +255,8 @@ def _raise_for_status(response: Response, collection: str) -> None:
     if status == 429:
         wait = retry_after(response.headers.get("Retry-After"))
         raise OuraRateLimited(f"Oura's rate limit is reached (429) for {collection}.", wait)
+    if status == 404:
+        raise OuraNotFound(f"Oura has nothing under the address of {collection} (404).")
     if status >= 500 or status == 408:
         raise OuraUnavailable(
             f"Oura answered the request for {collection} with an error ({status})."
@@ -204,8 +268,3 @@ def origin_of(url: str) -> str:
     """Return the origin of data from this URL: only Oura's own host has real data."""
     host = urlsplit(url).hostname or ""
     return "oura" if host == "ouraring.com" or host.endswith(".ouraring.com") else "sandbox"
-
-
-def day_of(document: Any) -> date | None:
-    """Return the document's `day`, or None. A timestamp could be of another date."""
-    return parse_day(document.get("day")) if isinstance(document, dict) else None

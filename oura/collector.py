@@ -1,61 +1,121 @@
 """One account's collection: fetch what is planned, map it, send it to the processor.
 
-A range counts as fetched only when its last page has come and the processor has acknowledged the
-documents; failures are reported to the processor, too. Nothing is remembered here: the processor's
-ledger is the only memory, and `oura.plan` decides what follows from it.
+A day counts as fetched only when every collection of its type has been fetched to its last page and
+the processor has acknowledged the documents; failures are reported to the processor, too. Nothing
+is remembered here: the processor's ledger is the only memory, and `oura.plan` decides what follows
+from it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import chain
+from typing import Any
 
+import orjson
 import structlog
 
 from metrics import TYPES
-from metrics.base import OuraDocument
-from myhealth.days import Days, from_days, intersect, merge, subtract
+from myhealth.days import Days, from_days, intersect, subtract, utc_date
 from myhealth.states import FailureKind
 from oura.accounts import Account
-from oura.client import OuraClient, day_of
+from oura.client import ListedDocument, OuraClient
 from oura.errors import (
+    START_OVER,
     Disconnected,
+    OtherOwner,
     OuraBadAnswer,
+    OuraDown,
     OuraError,
     OuraForbidden,
+    OuraNotFound,
     OuraRateLimited,
     OuraUnauthorized,
+    OuraUnreachable,
     ProcessorError,
     UnexpectedError,
 )
-from oura.plan import CollectOptions, LedgerRange, Plan, make_plan, windows
+from oura.plan import CollectOptions, LedgerRange, Plan, list_spans, make_plan, requests, windows
 from oura.processor import MetricDocument, Processor, Receipt
+from oura.ranges import RangeFetcher
 from oura.report import Problem, Report, Tally
 from oura.retries import RetryTime
 
 log = structlog.get_logger("oura.collector")
 
-# A server that fails this many ranges one after another is down.
-_MAX_FAILURES_IN_A_ROW = 3
 _NOT_GRANTED = (
     "The scope '{scope}' was not granted at Oura. Connect again and leave its box ticked."
 )
+_OWNER_UNKNOWN = (
+    "Oura does not say whose account this is, because the scope `personal` was not granted. The "
+    "days are collected, but myhealth can't notice if another person's token is used later. Grant "
+    "the scope to change that."
+)
+_OWNER_REFUSED = (
+    "Oura does not say whose account this is{status}, so nothing was collected: this account "
+    "already has the days of one Oura account, and another's must not be mixed with them. Create a "
+    "token with the scope `personal`, or connect again and leave its box ticked."
+)
+_OTHER_OWNER = (
+    "This token belongs to another Oura account than the days that are stored here, so nothing was "
+    f"collected. {START_OVER}"
+)
+# After these, nothing more can be fetched of a type, or of the account.
+_ENDS_TYPE = (OuraUnauthorized, OuraForbidden, OuraNotFound, ProcessorError)
+_ENDS_RUN = (OuraRateLimited, OuraDown, OuraUnreachable)
 
 
-@dataclass(frozen=True)
+@dataclass
 class RangeResult:
-    """What Oura has of a range: metric documents in the order of their days, and how much it was.
+    """What Oura has of a range of days, still as JSON: as Python objects it needs much memory.
 
-    `undated` are documents without a day, of which no row can be made; `malformed` counts each
-    collection's entries that are no JSON objects. With either, no day is sure to have nothing.
+    `documents` are those of the days that were answered, by day and collection; `undated` those
+    without a day, of which no row can be made; `malformed` counts each collection's entries that
+    are no JSON objects. With either, no day is sure to have nothing. `failures` are the days that a
+    collection did not answer for.
     """
 
-    documents: list[MetricDocument]
-    undated: list[MetricDocument]
-    malformed: dict[str, int]
-    page_count: int
-    document_count: int
+    type: str
+    documents: dict[date, dict[str, list[ListedDocument]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    undated: list[MetricDocument] = field(default_factory=list)
+    malformed: Counter[str] = field(default_factory=Counter)
+    failures: list[tuple[Days, OuraError]] = field(default_factory=list)
+    page_count: int = 0
+    document_count: int = 0
+
+    @property
+    def is_certain(self) -> bool:
+        return not self.undated and not self.malformed
+
+    def add(self, collection: str, documents: Iterable[ListedDocument]) -> None:
+        for document in documents:
+            self.document_count += 1
+            if not document.is_object:
+                self.malformed[collection] += 1
+            elif document.day is None:
+                self.undated.append(_undated_document(collection, document))
+            else:
+                self.documents[document.day][collection].append(document)
+
+    def metric_documents(self, days: Days) -> Iterator[MetricDocument]:
+        """Yield the metric documents of the days, oldest first."""
+        for day in sorted(self.documents):
+            if day in days and (document := self._metric_document(day)) is not None:
+                yield document
+
+    def _metric_document(self, day: date) -> MetricDocument | None:
+        try:
+            documents = {
+                collection: [orjson.loads(bytes(each.raw)) for each in listed]
+                for collection, listed in self.documents[day].items()
+            }
+        except orjson.JSONDecodeError:
+            # The processor rejects this one by name, and the other days are stored.
+            name = next(each.id for listed in self.documents[day].values() for each in listed)
+            return {"id": name, "day": day.isoformat(), "source": "not valid JSON"}
+        return TYPES[self.type].map(day.isoformat(), documents)
 
 
 @dataclass
@@ -69,6 +129,10 @@ class Collector:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     progress: Callable[[str, int, int], None] = lambda type_, done, total: None
     _client: OuraClient = field(init=False)
+    _fetcher: RangeFetcher = field(init=False)
+    _ledger: Mapping[str, Sequence[LedgerRange]] = field(init=False)
+    # The days of each type that were fetched, or that were tried and failed.
+    _tried: dict[str, list[Days]] = field(default_factory=lambda: defaultdict(list))
 
     def collect(self, types: Sequence[str], retry_time: RetryTime) -> None:
         """Collect the types. Failures are added to the report, never raised."""
@@ -76,14 +140,14 @@ class Collector:
         if ended:
             self._add_problem("all", ended, FailureKind.DISCONNECTED, is_repeat=True)
         try:
-            ledger = self.processor.ledger()
+            self._ledger = self.processor.ledger()
         except ProcessorError as error:
             if self.options.plan_only:
                 self._add_problem("all", str(error), error.kind)
             elif not ended:
                 self._record_failures(types, error)
             return
-        plans = self._make_plans(types, ledger)
+        plans = self._make_plans(types)
         if self.options.plan_only:
             self.report.plans.append((self.account.user, plans))
             return
@@ -92,15 +156,14 @@ class Collector:
                 self._report_failure(type_, plan.days, Disconnected(ended))
         else:
             self._collect_types(plans, retry_time)
+            self._list_standing_failures(plans)
         self._finish_run()
 
-    def _make_plans(
-        self, types: Sequence[str], ledger: Mapping[str, Sequence[LedgerRange]]
-    ) -> dict[str, Plan]:
+    def _make_plans(self, types: Sequence[str]) -> dict[str, Plan]:
         now, plans = self.clock(), {}
         for type_ in types:
             try:
-                plans[type_] = make_plan(ledger[type_], self.options, now)
+                plans[type_] = make_plan(self._ledger[type_], self.options, now)
             except Exception as error:
                 self._record_unexpected(type_, error)
         return plans
@@ -120,20 +183,62 @@ class Collector:
         try:
             client = self.account.client(retry_time)
         except OuraError as error:
-            self._record_failures(granted, error)
-            for type_ in granted:
-                self._report_failure(type_, plans[type_].days, error)
+            self._fail_types(granted, plans, error)
             return
         with client as self._client:
-            for number, type_ in enumerate(granted):
-                try:
-                    self._collect_type(type_, plans[type_])
-                except OuraRateLimited as error:
-                    # The limit is on the token: another request would only prolong it.
-                    self._record_failures(granted[number + 1 :], error)
-                    break
-                except Exception as error:
-                    self._record_unexpected(type_, error)
+            if self._is_owner(granted, plans):
+                self._fetcher = RangeFetcher(
+                    client, _collections(self.account), utc_date(self.clock())
+                )
+                self._collect_granted(granted, plans)
+
+    def _is_owner(self, granted: Sequence[str], plans: Mapping[str, Plan]) -> bool:
+        """Return whether the token is of the Oura account whose days are stored, as far as known.
+
+        If not, everything has failed. The processor learns the id with the first documents.
+        """
+        owner = self.processor.owner
+        try:
+            user_id = self.account.oura_user_id or self._client.user_id()
+        except (OuraUnauthorized, OuraForbidden, OuraNotFound) as error:
+            if not owner:
+                self._add_problem("all", _OWNER_UNKNOWN, FailureKind.FORBIDDEN, is_repeat=True)
+                return True
+            status = f" ({error.status})" if error.status else ""
+            refused = OuraForbidden(_OWNER_REFUSED.format(status=status))
+            refused.status, refused.collection = error.status, "personal_info"
+            self._fail_types(granted, plans, refused)
+        except OuraError as error:
+            error.collection = "personal_info"
+            self._fail_types(granted, plans, error)
+        else:
+            if not owner or owner == user_id:
+                self.processor.owner = user_id
+                return True
+            # Nothing is reported: the ledger is about the days of the other Oura account.
+            self._record_failures(granted, OtherOwner(_OTHER_OWNER))
+        return False
+
+    def _fail_types(
+        self, types: Sequence[str], plans: Mapping[str, Plan], error: OuraError
+    ) -> None:
+        self._record_failures(types, error)
+        for type_ in types:
+            self._report_failure(type_, plans[type_].days, error)
+
+    def _collect_granted(self, granted: Sequence[str], plans: Mapping[str, Plan]) -> None:
+        for number, type_ in enumerate(granted):
+            try:
+                self._collect_type(type_, plans[type_])
+            except OuraRateLimited as error:
+                # The limit is on the token: another request would only prolong it.
+                self._record_failures(granted[number + 1 :], error)
+                break
+            except _ENDS_RUN as error:
+                self._fail_types(granted[number + 1 :], plans, error)
+                break
+            except Exception as error:
+                self._record_unexpected(type_, error)
 
     def _record_unexpected(self, type_: str, error: Exception) -> None:
         """Record an error that only a bug raises. It must not stop the other types."""
@@ -148,60 +253,42 @@ class Collector:
                 log.warning("run not finished", error=str(error))
 
     def _collect_type(self, type_: str, plan: Plan) -> None:
+        """Fetch what is planned of a type. Raises the errors that end the run."""
+        always = requests(plan.always, self._fetcher.today)
+        searched = subtract(plan.if_listed, always)
+        spans = list_spans(searched)
+        total = len(always) + len(spans)
         try:
-            wanted = self._days_to_fetch(type_, plan)
-        except (OuraUnauthorized, OuraForbidden) as error:
-            # The rest of this type would only be refused as well.
-            self._record_failure(type_, error)
-            self._report_failure(type_, plan.days, error)
-            return
-        # The newest first: people wait for those, and a refusal shows at once.
-        ranges = windows(wanted)[::-1]
-        failures = 0
-        for done, days in enumerate(ranges):
-            self.progress(type_, done, len(ranges))
-            try:
+            for done, days in enumerate(always):
+                self.progress(type_, done, total)
                 self._collect_range(type_, days)
-                failures = 0
-            except (OuraError, ProcessorError) as error:
-                self._record_failure(type_, error, days)
-                is_refused = isinstance(error, OuraUnauthorized | OuraForbidden)
-                self._report_failure(type_, sorted(ranges[done:]) if is_refused else [days], error)
-                if isinstance(error, OuraRateLimited):
-                    raise
-                failures += 1
-                if (
-                    is_refused
-                    or isinstance(error, ProcessorError)
-                    or failures >= _MAX_FAILURES_IN_A_ROW
-                ):
-                    return
-        self.progress(type_, len(ranges), len(ranges))
-
-    def _days_to_fetch(self, type_: str, plan: Plan) -> list[Days]:
-        """Return the days to fetch; planned days that Oura does not list are reported as empty.
-
-        If Oura's list of days can't be fetched, return the days that are always fetched.
-        Raises OuraUnauthorized, OuraForbidden or OuraRateLimited.
-        """
-        searched = merge(plan.if_listed)
-        if not searched:
-            return merge(plan.always)
-        asked_at = self.clock()
-        span = Days(searched[0].start, searched[-1].end)
-        try:
-            listed, is_certain = self._listed_days(type_, span)
-        except (OuraUnauthorized, OuraForbidden):
-            raise
-        except OuraError as error:
-            self._record_failure(type_, error, span)
-            self._report_failure(type_, searched, error)
-            if isinstance(error, OuraRateLimited):
+            for done, span in enumerate(spans, len(always)):
+                self.progress(type_, done, total)
+                self._collect_listed(type_, intersect(searched, [span]))
+        except (*_ENDS_TYPE, *_ENDS_RUN) as error:
+            self._record_failure(type_, error)
+            self._report_failure(type_, subtract(plan.days, self._tried[type_]), error)
+            if isinstance(error, _ENDS_RUN):
                 raise
-            return merge(plan.always)
-        # Days of the span that were not searched for need no fetch.
-        wanted = merge([*plan.always, *intersect(from_days(listed), searched)])
-        empty = subtract(searched, windows(wanted))
+        self.progress(type_, total, total)
+
+    def _collect_listed(self, type_: str, searched: Sequence[Days]) -> None:
+        """Fetch those of the days that Oura lists; report to the processor that it has no others.
+
+        Where Oura does not answer with a list, fetch all of the days.
+        """
+        span = Days(searched[0].start, searched[-1].end)
+        asked_at = self.clock()
+        listed = self._listed_days(type_, span)
+        if listed is None:
+            for days in windows(searched)[::-1]:
+                self._collect_range(type_, days)
+            return
+        days_listed, is_certain = listed
+        wanted = windows(intersect(from_days(days_listed), searched))
+        for days in wanted[::-1]:
+            self._collect_range(type_, days)
+        empty = subtract(searched, wanted)
         if is_certain:
             self._report_empty(type_, empty, asked_at)
         else:
@@ -210,87 +297,120 @@ class Collector:
             )
             self._record_failure(type_, uncertain, span)
             self._report_failure(type_, empty, uncertain)
-        return wanted
 
-    def _listed_days(self, type_: str, span: Days) -> tuple[set[date], bool]:
-        """Return the days that any collection has, and whether all entries had a day."""
+    def _listed_days(self, type_: str, span: Days) -> tuple[set[date], bool] | None:
+        """Return the days that any collection has, and whether all entries had a day.
+
+        None if Oura does not answer for so many days.
+        """
+        collections = TYPES[type_].collections
+        if not all(self._fetcher.takes(collection, span) for collection in collections):
+            return None
         listed: set[date] = set()
         is_certain = True
-        for collection in TYPES[type_].collections:
-            days, all_dated = self._client.days(collection, span)
+        for collection in collections:
+            try:
+                days, all_dated = self._fetcher.days(collection, span)
+            except OuraError as error:
+                if not error.is_divisible:
+                    raise
+                return None
             listed |= days
             is_certain &= all_dated
         return listed, is_certain
 
     def _collect_range(self, type_: str, days: Days) -> None:
+        """Fetch a range and send it; days that failed are reported, and left as they are stored."""
         fetched_at = self.clock()
         result = self._fetch(type_, days)
-        self.report.tallies[type_].fetched += len(result.documents) + len(result.undated)
+        for failed, error in result.failures:
+            self._record_failure(type_, error, failed)
+            self._report_failure(type_, [failed], error)
+        answered = subtract([days], [failed for failed, _ in result.failures])
         for collection, count in result.malformed.items():
-            error = OuraBadAnswer(f"Oura's {collection} has {count} malformed entries.")
-            self._record_failure(type_, error, days)
-        if self.options.dry_run:
-            return
-        complete = None if result.undated or result.malformed else days
-        receipts = chain(
-            self.processor.ingest(
-                type_,
-                result.documents,
-                fetched_at=fetched_at,
-                complete=complete,
-                page_count=result.page_count,
-                document_count=result.document_count,
-            ),
-            # The processor rejects these, keeps them, and recognizes them the next time.
-            self.processor.ingest(type_, result.undated, fetched_at=fetched_at),
-        )
-        for receipt in receipts:
-            self._count_receipt(type_, receipt)
-        if complete is None:
-            self._report_failure(type_, [days], OuraBadAnswer("Oura sent entries without a day."))
-        log.info("range collected", type=type_, documents=len(result.documents))
+            malformed = OuraBadAnswer(f"Oura's {collection} has {count} malformed entries.")
+            self._record_failure(type_, malformed, days)
+        if not result.is_certain:
+            # The others may be the days of the entries that have none.
+            certain = intersect(answered, from_days(result.documents))
+            unsure = OuraBadAnswer("Oura sent entries without a day.")
+            self._report_failure(type_, subtract(answered, certain), unsure)
+            answered = certain
+        for part in answered:
+            self._send(type_, result, part, fetched_at)
+        self._send_undated(type_, result, fetched_at)
+        self._tried[type_].append(days)
+        log.info("range collected", type=type_, documents=result.document_count)
 
-    def _report_empty(self, type_: str, ranges: Iterable[Days], listed_at: datetime) -> None:
-        """Report to the processor that Oura's complete list of days has none of these."""
+    def _send(self, type_: str, result: RangeResult, days: Days, fetched_at: datetime) -> None:
+        documents = self._counted(type_, result.metric_documents(days))
         if self.options.dry_run:
+            for _ in documents:
+                pass
             return
-        for days in ranges:
-            try:
-                for _ in self.processor.ingest(type_, [], fetched_at=listed_at, complete=days):
-                    pass
-            except ProcessorError as error:
-                self._record_failure(type_, error, days)
-                return
+        for receipt in self.processor.ingest(
+            type_,
+            documents,
+            fetched_at=fetched_at,
+            complete=days,
+            page_count=result.page_count,
+            document_count=result.document_count,
+        ):
+            self._count_receipt(type_, receipt)
+
+    def _send_undated(self, type_: str, result: RangeResult, fetched_at: datetime) -> None:
+        """Send documents without a day: the processor rejects, keeps, and later recognizes them."""
+        undated = list(self._counted(type_, result.undated))
+        if undated and not self.options.dry_run:
+            for receipt in self.processor.ingest(type_, undated, fetched_at=fetched_at):
+                self._count_receipt(type_, receipt)
+
+    def _counted(self, type_: str, documents: Iterable[MetricDocument]) -> Iterator[MetricDocument]:
+        tally = self.report.tallies[type_]
+        for document in documents:
+            tally.fetched += 1
+            yield document
+
+    def _report_empty(self, type_: str, ranges: Sequence[Days], listed_at: datetime) -> None:
+        """Report to the processor that Oura's complete list of days has none of these."""
+        for days in () if self.options.dry_run else ranges:
+            for _ in self.processor.ingest(type_, [], fetched_at=listed_at, complete=days):
+                pass
+        self._tried[type_] += ranges
 
     def _fetch(self, type_: str, days: Days) -> RangeResult:
-        """Fetch a range, each collection to its last page. Raises OuraError."""
-        metric_type = TYPES[type_]
-        by_day: dict[date, dict[str, list[OuraDocument]]] = defaultdict(
-            lambda: {collection: [] for collection in metric_type.collections}
-        )
-        undated: list[MetricDocument] = []
-        malformed: Counter[str] = Counter()
-        document_count = 0
+        """Fetch a range of each collection, as far as Oura answers."""
+        result = RangeResult(type_)
         pages_before = self._client.pages_read
-        for collection in metric_type.collections:
-            for document in self._client.documents(collection, days):
-                document_count += 1
-                if not isinstance(document, dict):
-                    malformed[collection] += 1
-                elif (day := day_of(document)) is None:
-                    undated.append(_undated_document(collection, document))
-                else:
-                    by_day[day][collection].append(document)
-        mapped = (metric_type.map(day.isoformat(), by_day[day]) for day in sorted(by_day))
-        documents = [document for document in mapped if document is not None]
-        page_count = self._client.pages_read - pages_before
-        return RangeResult(documents, undated, malformed, page_count, document_count)
+        for collection in TYPES[type_].collections:
+            answer = self._fetcher.fetch(collection, days)
+            result.add(collection, answer.documents)
+            result.failures += answer.failures
+            if answer.failed_days == [days]:
+                break
+        result.page_count = self._client.pages_read - pages_before
+        return result
+
+    def _list_standing_failures(self, plans: Mapping[str, Plan]) -> None:
+        """Add the days to the report whose last fetch failed, and that were not fetched again."""
+        for type_ in plans:
+            for entry in self._ledger[type_]:
+                if entry.failing is None or FailureKind(entry.failing.kind).is_refusal:
+                    continue
+                for days in subtract([entry], self._tried[type_]):
+                    self._add_problem(
+                        type_,
+                        f"{days}: {entry.reason}",
+                        entry.failing.kind,
+                        is_repeat=entry.failing.is_lasting,
+                    )
 
     def _report_failure(self, type_: str, ranges: Sequence[Days], error: Exception) -> None:
         """Report to the processor which ranges could not be fetched, and why.
 
         Best effort: a report that fails is only logged.
         """
+        self._tried[type_] += ranges
         if self.options.dry_run or not ranges:
             return
         try:
@@ -304,6 +424,7 @@ class Collector:
         tally.updated += receipt.updated
         tally.unchanged += receipt.unchanged
         tally.rejected += len(receipt.rejected)
+        tally.warnings += receipt.warnings
         all_repeated = receipt.rejected_again == len(receipt.rejected)
         for sentence in receipt.rejected:
             self._add_problem(type_, sentence, FailureKind.REJECTED, is_repeat=all_repeated)
@@ -325,6 +446,7 @@ class Collector:
     ) -> None:
         """Record a failure in the report and in the log."""
         kind = getattr(error, "kind", FailureKind.ERROR)
+        is_repeat = is_repeat or bool(days and self._is_lasting(type_, error, days))
         self.report.tallies.setdefault(type_, Tally()).failed += 1
         self._add_problem(
             type_, f"{days}: {error}" if days else str(error), kind, is_repeat=is_repeat
@@ -332,11 +454,30 @@ class Collector:
         write = log.warning if is_repeat else log.error
         write("collection failed", type=type_, error_type=kind, error=str(error))
 
+    def _is_lasting(self, type_: str, error: Exception, days: Days) -> bool:
+        """Return whether all of the days have failed for the same reason for a long time."""
+        reason = tuple(getattr(error, name, None) for name in ("kind", "status", "collection"))
+        lasting = [
+            entry
+            for entry in self._ledger[type_]
+            if (failing := entry.failing)
+            and failing.is_lasting
+            and (failing.kind, failing.status, failing.collection) == reason
+        ]
+        return not subtract([days], lasting)
 
-def _undated_document(collection: str, document: OuraDocument) -> MetricDocument:
+
+def _collections(account: Account) -> list[str]:
+    """Return the collections of all types that the account has access to."""
+    granted = [each for each in TYPES.values() if account.has_scope(each.scope)]
+    return [collection for each in granted for collection in each.collections]
+
+
+def _undated_document(collection: str, document: ListedDocument) -> MetricDocument:
     """Return what is sent to the processor of an Oura document that no row can be made from."""
-    return {
-        "id": document.get("id"),
-        "day": document.get("day"),
-        "source": {collection: [document]},
-    }
+    try:
+        source: Any = orjson.loads(bytes(document.raw))
+    except orjson.JSONDecodeError:
+        source = None
+    day = source.get("day") if isinstance(source, dict) else None
+    return {"id": document.id, "day": day, "source": {collection: [source]}}

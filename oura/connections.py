@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.models import Origin
 from oura import provider, tokens, vault
 from oura.client import origin_of
-from oura.errors import OuraError, OuraForbidden, OuraUnavailable
+from oura.errors import START_OVER, OuraError, OuraForbidden, OuraUnavailable
 from oura.models import Connection
 
 log = structlog.get_logger("oura.connections")
@@ -47,12 +48,9 @@ def connect(user: Any, code: str, verifier: str) -> ConnectResult:
     except OuraError:
         _revoke(grant)
         raise
-    if Connection.objects.filter(user=user).exclude(oura_user_id=oura_user_id).exists():
+    if refusal := _owner_refusal(user, oura_user_id):
         _revoke(grant)
-        raise AccountMismatch(
-            "You are connected to a different Oura account. Disconnect it first; otherwise two "
-            "people's days would be mixed."
-        )
+        raise AccountMismatch(refusal)
     fields = {
         **tokens.token_columns(grant),
         "oura_user_id": oura_user_id,
@@ -76,6 +74,28 @@ def connect(user: Any, code: str, verifier: str) -> ConnectResult:
         ) from None
     log.info("connected", connection=connection.pk, scopes=sorted(scopes))
     return ConnectResult(connection, tuple(set(provider.SCOPES) - set(scopes)))
+
+
+def _owner_refusal(user: Any, oura_user_id: str) -> str:
+    """Return why the person can't connect this Oura account; empty if they can.
+
+    An account keeps the origin and the owner of its data when it is disconnected.
+    """
+    origin = Origin.objects.filter(user=user).first()
+    name = origin_of(settings.OURA_API_URL)
+    if origin and origin.name != name:
+        return (
+            f"This account has {origin.name} data, which can't be mixed with {name} data. "
+            "Use an account of your own."
+        )
+    if origin and origin.owner not in ("", oura_user_id):
+        return (
+            "This account has the days of a different Oura account, and two people's days would be "
+            f"mixed. {START_OVER}"
+        )
+    if Connection.objects.filter(user=user).exclude(oura_user_id=oura_user_id).exists():
+        return "You are connected to a different Oura account. Disconnect it first."
+    return ""
 
 
 def _revoke(grant: provider.Grant) -> None:

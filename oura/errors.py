@@ -2,25 +2,39 @@
 
 OuraError
 ├── OuraUnavailable      no answer, 5xx, or no valid JSON: a retry may succeed
+│   ├── OuraUnreachable  no connection at all
 │   └── OuraRateLimited  429: a retry may succeed after `retry_after` seconds
+├── OuraDown             neither recent nor older days of two collections are answered
 ├── OuraUnauthorized     401: only a new token helps
 │   └── Disconnected     only a new consent of the person helps
 ├── OuraForbidden        403, 426: only the person can fix it, at Oura
 ├── OuraBadAnswer        an answer that would be the same next time
+│   └── OuraNotFound     404
+├── OtherOwner           the data are another Oura account's
 └── UnexpectedError      a bug in myhealth
 """
 
+from typing import Self
+
 from myhealth.states import FailureKind
+
+# What to do where an account has the days of another Oura account.
+START_OVER = (
+    "Use an account of your own for it. To start over with this one, an administrator deletes its "
+    "stored days first (manage.py delete_person USER --data-only --yes). If it is the same person "
+    "with a new id at Oura: manage.py accept_owner USER --yes."
+)
 
 
 class OuraError(Exception):
     """The base class. The text is a sentence for people: what happened, and what to do.
 
     `status` is the HTTP status, `collection` Oura's collection, and `page` its page, from 1; each
-    as far as it is known.
+    as far as it is known. `is_divisible`: Oura may answer if it is asked for fewer days at once.
     """
 
     kind: str = FailureKind.ERROR
+    is_divisible = False
     status: int | None = None
     collection = ""
     page: int | None = None
@@ -28,14 +42,32 @@ class OuraError(Exception):
 
 class OuraUnavailable(OuraError):
     kind = FailureKind.UNAVAILABLE
+    is_divisible = True
+
+
+class OuraUnreachable(OuraUnavailable):
+    is_divisible = False
 
 
 class OuraRateLimited(OuraUnavailable):
     kind = FailureKind.RATE_LIMITED
+    is_divisible = False
 
     def __init__(self, sentence: str, retry_after: float) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
+
+
+class OuraDown(OuraError):
+    """Stands for the error with which all of Oura's collections answer."""
+
+    kind = FailureKind.UNAVAILABLE
+
+    @classmethod
+    def by(cls, error: OuraError) -> Self:
+        down = cls(f"Oura answers none of several requests. The last problem: {error}")
+        down.status, down.collection = error.status, error.collection
+        return down
 
 
 class OuraUnauthorized(OuraError):
@@ -52,6 +84,15 @@ class OuraForbidden(OuraError):
 
 class OuraBadAnswer(OuraError):
     kind = FailureKind.BAD_ANSWER
+    is_divisible = True
+
+
+class OuraNotFound(OuraBadAnswer):
+    is_divisible = False
+
+
+class OtherOwner(OuraError):
+    kind = "other_owner"
 
 
 class UnexpectedError(OuraError):

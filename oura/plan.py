@@ -1,9 +1,8 @@
 """Which days to fetch from Oura, and why: a pure function of the ledger, the options and the time.
 
-Fetched at every run: the last 14 days, days that were fetched too early, and days up to a quarter
-of a year old that wait for the next sync. Fetched once: days that never were. Fetched again after
-a while: what failed, and older days at growing intervals, since Oura revises them. Requests are
-few and wide: days that fit into a request that is made anyway cost nothing.
+Fetched at every run, by a request of their own: the last 14 days. Of older days: those that were
+fetched too early, or never; after a while, what failed; and now and then what Oura had nothing for,
+or may have revised. Without failures that is at most one more request.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,10 +14,13 @@ from myhealth.states import Cause, State
 
 # From the first to the last of the 14 days that Oura still revises.
 RECENT_SPAN = timedelta(days=13)
-# Oura suggests one to three months a request; four keep memory small and requests few.
-WINDOW_DAYS = 120
-# How far back the window with the last 14 days reaches: these days need no further request.
-_LATEST_WINDOW = timedelta(days=WINDOW_DAYS - 3)
+# Oura suggests one to three months a request; some four keep memory small and requests few. A
+# multiple of the pieces in which ranges are fetched that Oura refuses.
+WINDOW_DAYS = 130
+# Oura's list of days has some 60 bytes a day, but 8 kB if it ignores that one field is wanted.
+_LIST_DAYS = 731
+# How far back gaps are near: they fit into one window, with the days that are fetched again.
+_NEAR = RECENT_SPAN + timedelta(days=WINDOW_DAYS)
 # Days are fetched again at these ages, in days, and at each full year.
 _REREAD_AGES = (13, 30, 90)
 _YEAR_DAYS = 365
@@ -28,19 +30,30 @@ _SHORTEST_GAP_WAIT = timedelta(hours=20)
 # With more windows than this that may hold nothing, fetch Oura's list of days first.
 _MAX_UNLISTED_WINDOWS = 2
 _OURA_HAD_NOTHING = "Oura had nothing"
-_RETRIED_STATES = (State.FAILED, State.NO_PERMISSION, State.REJECTED)
 _GAP_STATES = (State.NONE, State.NOT_WORN, State.NOT_SYNCED, State.REJECTED)
 
 
 @dataclass(frozen=True)
+class Failing:
+    """The last failed fetch of days, and whether it has failed like this for a long time."""
+
+    kind: str
+    status: int | None
+    collection: str
+    is_lasting: bool
+
+
+@dataclass(frozen=True)
 class LedgerRange(Days):
-    """Days that the ledger has in one state."""
+    """Days that the ledger has in one state, with the `reason` as a sentence."""
 
     state: State
     cause: str = ""
     asked_at: datetime | None = None
     next_at: datetime | None = None
     times: int = 0
+    reason: str = ""
+    failing: Failing | None = None
 
 
 @dataclass(frozen=True)
@@ -85,33 +98,78 @@ def make_plan(ledger: Sequence[LedgerRange], options: CollectOptions, now: datet
     today = utc_date(now)
     if options.days:
         return Plan((PlannedRange(options.days.start, options.days.end, "requested"),))
-    recent = _recent_range(ledger, today)
+    recent = PlannedRange(today - RECENT_SPAN, today + ONE_DAY, "the last 14 days")
     if options.everything:
         history = PlannedRange(FIRST_DAY, today + ONE_DAY, "the whole history")
         return Plan((recent, *_stored(ledger)), (history,))
-    gaps = _repairs(ledger) if options.repair else _gaps_due(ledger, today, now)
-    near = [gap for gap in gaps if gap.start >= today - _LATEST_WINDOW]
-    far = [gap for gap in gaps if gap.start < today - _LATEST_WINDOW]
-    always = (recent, *_retries_due(ledger, now), *near, *_rereads_due(ledger, today))
-    uncertain = (*_never_fetched(ledger), *far)
-    had_nothing = any(planned.reason == _OURA_HAD_NOTHING for planned in uncertain)
-    if had_nothing or len(windows(uncertain)) > _MAX_UNLISTED_WINDOWS:
-        return Plan(always, uncertain)
-    return Plan((*always, *uncertain))
-
-
-def _recent_range(ledger: Sequence[LedgerRange], today: date) -> PlannedRange:
-    """Return the last 14 days, or, after a pause, those from 13 days before the last stored day.
-
-    The longer range is taken only if it still is a single request.
-    """
-    stored_ends = [entry.end for entry in ledger if entry.state.has_row]
-    last = min(max(stored_ends, default=today), today)
-    if last >= today - ONE_DAY or last - RECENT_SPAN < today - _LATEST_WINDOW:
-        start, reason = today - RECENT_SPAN, "the last 14 days"
+    missing, due = _never_fetched(ledger), _retries_due(ledger, now)
+    if options.repair:
+        gaps = _repairs(ledger)
+        due += [gap for gap in gaps if _is_near(gap, today)]
+        missing += [gap for gap in gaps if not _is_near(gap, today)]
     else:
-        start, reason = last - RECENT_SPAN, "from 13 days before the last stored day"
-    return PlannedRange(max(start, FIRST_DAY), today + ONE_DAY, reason)
+        also = _next_of(_batches(ledger, today, now), [*missing, *due], today)
+        due += also.always
+        missing += also.if_listed
+    had_nothing = any(planned.reason == _OURA_HAD_NOTHING for planned in missing)
+    if had_nothing or len(windows(missing)) > _MAX_UNLISTED_WINDOWS:
+        return Plan((recent, *due), tuple(missing))
+    return Plan((recent, *due, *missing))
+
+
+def requests(days: Iterable[Days], today: date) -> list[Days]:
+    """Return the ranges to ask for at once, newest first.
+
+    The last 14 days are a range of their own: if Oura refuses the others, last night comes anyway.
+    """
+    start = today - RECENT_SPAN
+    merged = merge(days)
+    recent = intersect(merged, [Days(start, date.max)])
+    older = intersect(merged, [Days(date.min, start - ONE_DAY)])
+    newest = [Days(recent[0].start, recent[-1].end)] if recent else []
+    return [*newest, *windows(older)[::-1]]
+
+
+def list_spans(days: Iterable[Days]) -> list[Days]:
+    """Return the ranges to ask Oura's list of days for, newest first."""
+    return _cover(days, _LIST_DAYS)[::-1]
+
+
+def _is_near(days: Days, today: date) -> bool:
+    return days.start >= today - _NEAR
+
+
+def _batches(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list[Plan]:
+    """Return what need not be fetched in this run: each batch is one request."""
+    gaps = _gaps_due(ledger, today, now)
+    near = [gap for gap in gaps if _is_near(gap, today)]
+    far = [gap for gap in gaps if not _is_near(gap, today)]
+    older = subtract([*near, *_rereads_due(ledger, today)], [Days(today - RECENT_SPAN, date.max)])
+    reasons = [*near, *_rereads_due(ledger, today)]
+    batches = [
+        Plan(tuple(part for each in reasons if (part := each.clamped(days.start, days.end))))
+        for days in windows(older)
+    ]
+    return [*batches, Plan((), tuple(far))] if far else batches
+
+
+def _next_of(batches: Sequence[Plan], planned: Iterable[Days], today: date) -> Plan:
+    """Return one of the batches: a different one each day, so that each gets its turn.
+
+    If older days are fetched anyway, return what fits into the same requests.
+    """
+    older = [days for days in requests(planned, today) if days.start < today - RECENT_SPAN]
+    if older:
+        widest = [Days(shift(days.end, 1 - WINDOW_DAYS), days.end) for days in older]
+        fitting = (
+            part
+            for batch in batches
+            for each in batch.always
+            for window in widest
+            if (part := each.clamped(window.start, window.end))
+        )
+        return Plan(tuple(fitting))
+    return batches[today.toordinal() % len(batches)] if batches else Plan(())
 
 
 def _retries_due(ledger: Iterable[LedgerRange], now: datetime) -> list[PlannedRange]:
@@ -122,9 +180,14 @@ def _retries_due(ledger: Iterable[LedgerRange], now: datetime) -> list[PlannedRa
             due.append(PlannedRange(entry.start, entry.end, "fetched before it was over"))
         elif entry.cause == Cause.LATE:
             due.append(PlannedRange(entry.start, entry.end, "a later day has arrived since"))
-        elif entry.state in _RETRIED_STATES and entry.next_at and entry.next_at <= now:
-            due.append(PlannedRange(entry.start, entry.end, f"{entry.state.label} last time"))
+        elif entry.next_at and entry.next_at <= now:
+            due.append(PlannedRange(entry.start, entry.end, _last_time(entry)))
     return due
+
+
+def _last_time(entry: LedgerRange) -> str:
+    state = State.FAILED if entry.state.has_row else entry.state
+    return f"{state.label} last time"
 
 
 def _never_fetched(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
@@ -153,15 +216,15 @@ def _repairs(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
 def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list[PlannedRange]:
     """Return the days that Oura had nothing for, not synced ones too, and that are due again.
 
-    If any day beyond the latest window is due, so are all others there: one list answers for all.
+    If any day that is not near is due, so are all others there: one list answers for all.
     """
     gaps = [gap for gap in ledger if gap.state in _GAP_STATES]
     due = [gap for gap in gaps if _is_gap_due(gap, today, now)]
-    is_far_due = any(gap.start < today - _LATEST_WINDOW for gap in due)
+    is_far_due = not all(_is_near(gap, today) for gap in due)
     return [
         PlannedRange(gap.start, gap.end, _OURA_HAD_NOTHING)
         for gap in gaps
-        if gap in due or (is_far_due and gap.start < today - _LATEST_WINDOW)
+        if gap in due or (is_far_due and not _is_near(gap, today))
     ]
 
 
@@ -197,9 +260,10 @@ def _rereads_due_at_age(ledger: Iterable[LedgerRange], age: int, today: date) ->
 def _part_due_at_age(entry: LedgerRange, age: int, today: date) -> PlannedRange | None:
     """Return the part that has reached the age since it was last fetched.
 
-    Stored days without a time of a fetch count as never fetched.
+    Stored days without a time of a fetch count as never fetched. Days whose last fetch failed wait
+    for their turn to be retried.
     """
-    if not entry.state.has_row:
+    if not entry.state.has_row or entry.next_at:
         return None
     fetched_on = utc_date(entry.asked_at) if entry.asked_at else FIRST_DAY
     part = entry.clamped(fetched_on - timedelta(age - 1), today - timedelta(age))
@@ -208,11 +272,15 @@ def _part_due_at_age(entry: LedgerRange, age: int, today: date) -> PlannedRange 
 
 def windows(ranges: Iterable[Days]) -> list[Days]:
     """Return the fewest ranges of at most WINDOW_DAYS that cover all these days, oldest first."""
+    return _cover(ranges, WINDOW_DAYS)
+
+
+def _cover(ranges: Iterable[Days], width: int) -> list[Days]:
     result: list[Days] = []
     remaining = merge(ranges)
     while remaining:
         start = remaining[0].start
-        widest = Days(start, shift(start, WINDOW_DAYS - 1))
+        widest = Days(start, shift(start, width - 1))
         result.append(Days(start, intersect(remaining, [widest])[-1].end))
         remaining = subtract(remaining, [widest])
     return result

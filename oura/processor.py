@@ -14,7 +14,7 @@ from myhealth.days import ONE_DAY, Days
 from myhealth.states import FailureKind, State
 from oura.errors import ProcessorError, ProcessorUnavailable
 from oura.exchange import Response, send_request
-from oura.plan import LedgerRange
+from oura.plan import Failing, LedgerRange
 from oura.retries import RetryTime, retry_after
 
 MAX_BATCH_DOCUMENTS = 5_000
@@ -32,7 +32,7 @@ class Receipt:
     """The processor's answer to one request with documents.
 
     `rejected` has a sentence for each rejected document; `rejected_again` is how many of them had
-    been rejected before.
+    been rejected before; `warnings` how many documents were stored without some of their values.
     """
 
     created: int = 0
@@ -40,12 +40,15 @@ class Receipt:
     unchanged: int = 0
     rejected: tuple[str, ...] = ()
     rejected_again: int = 0
+    warnings: int = 0
 
 
 class Processor:
     """A connection to the processor, for one user.
 
     Methods raise ProcessorError. Temporary failures are retried: all requests are idempotent.
+    `owner` is the id of the Oura account whose data the user has, empty if it is not known; it is
+    read with the ledger, and sent with documents.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Processor:
         self.base_url = base_url
         self.user = user
         self.origin = origin
+        self.owner = ""
         self.timeout = (5.0, timeout)
         self.retry_time = retry_time or RetryTime()
         self.session = requests.Session()
@@ -84,7 +88,9 @@ class Processor:
     def ledger(self) -> dict[str, list[LedgerRange]]:
         """Return the state of every day, from FIRST_DAY to tomorrow, by type."""
         parameters = {"user": self.user} if self.user else {}
-        body = _json_object(self._send("GET", "/api/v1/metrics/ledger", params=parameters))
+        response = self._send("GET", "/api/v1/metrics/ledger", params=parameters)
+        self.owner = response.headers.get("Owner", "")
+        body = _json_object(response)
         try:
             return {name: _ledger_ranges(body[name]) for name in TYPES}
         except _FORM_ERRORS:
@@ -140,6 +146,7 @@ class Processor:
                     "type": type_,
                     "user": self.user,
                     "origin": self.origin,
+                    "owner": self.owner or None,
                     "fetched_at": fetched_at,
                     "read": read,
                     "data": [orjson.Fragment(document) for document in batch],
@@ -205,6 +212,13 @@ def _ledger_ranges(ranges: Any) -> list[LedgerRange]:
     def parse_time(text: str | None) -> datetime | None:
         return datetime.fromisoformat(text) if text else None
 
+    def parse_failing(failing: Any) -> Failing | None:
+        if failing is None:
+            return None
+        return Failing(
+            failing["kind"], failing["status"], failing["collection"], failing["lasting"]
+        )
+
     if not isinstance(ranges, list):
         raise TypeError
     # A newer processor may have further states; days in those are not planned by.
@@ -217,6 +231,8 @@ def _ledger_ranges(ranges: Any) -> list[LedgerRange]:
             parse_time(entry["asked_at"]),
             parse_time(entry["next_at"]),
             entry["times"],
+            entry.get("reason") or "",
+            parse_failing(entry.get("failing")),
         )
         for entry in ranges
         if entry["state"] in State.values
@@ -232,6 +248,7 @@ def _to_receipt(response: Response) -> Receipt:
             int(body["unchanged"]),
             tuple(map(_describe_rejection, body["rejected"])),
             int(response.headers.get("Rejected-Again", 0)),
+            len(body.get("warnings", ())),
         )
     except _FORM_ERRORS:
         raise ProcessorError(_UNEXPECTED_ANSWER) from None

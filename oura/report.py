@@ -7,13 +7,17 @@ from oura.plan import Plan
 
 @dataclass
 class Tally:
-    """How many days of a type were fetched from Oura, and what the processor did with them."""
+    """How many days of a type were fetched from Oura, and what the processor did with them.
+
+    `warnings` are days that were stored without a value that is not valid.
+    """
 
     fetched: int = 0
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+    warnings: int = 0
     failed: int = 0
 
 

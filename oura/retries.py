@@ -22,10 +22,10 @@ class RetryTime:
         self.sleep = sleep
         self.remaining = seconds
 
-    def retrying(self, error: type[Exception]) -> tenacity.Retrying:
-        """Retry on this error, until MAX_ATTEMPTS or the time is used up; raise the last error."""
+    def retrying(self, *errors: type[Exception]) -> tenacity.Retrying:
+        """Retry on these errors until MAX_ATTEMPTS or the time is used up; raise the last one."""
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(error),
+            retry=tenacity.retry_if_exception_type(errors),
             wait=_wait,
             stop=self._should_stop,
             sleep=self._sleep,

@@ -14,10 +14,13 @@ from oura import exchange
 from oura.client import OuraClient
 from oura.errors import (
     OuraBadAnswer,
+    OuraError,
     OuraForbidden,
+    OuraNotFound,
     OuraRateLimited,
     OuraUnauthorized,
     OuraUnavailable,
+    OuraUnreachable,
 )
 from oura.exchange import send_request
 from oura.retries import MAX_ATTEMPTS, RetryTime
@@ -43,11 +46,11 @@ def pauses():
 
 @pytest.fixture
 def fetch(pauses):
-    """Fetch the days start to end of a collection from a server."""
+    """Fetch a day of a collection from a server."""
 
-    def documents(server, start=DAY, end=DAY, timeout=5.0):
+    def documents(server, timeout=5.0, **options):
         with OuraClient(server.url, TOKEN, timeout=timeout, retry_time=pauses.retry_time) as client:
-            return client.documents("daily_sleep", Days(start, end))
+            return client.documents("daily_sleep", Days(DAY, DAY), **options)
 
     return documents
 
@@ -62,15 +65,19 @@ def test_pages_are_followed_to_the_last(serve, fetch):
     first = Reply({"data": [{"id": "a", "day": "2026-03-01"}], "next_token": "more"})
     last = Reply({"data": [{"id": "b", "day": "2026-03-01"}], "next_token": None})
     server = serve(in_turn(first, last))
-    assert [document["id"] for document in fetch(server)] == ["a", "b"]
+    assert [document.id for document in fetch(server)] == ["a", "b"]
     assert "next_token=more" in server.requests[1].query
 
 
-def test_only_wanted_days_and_undated_documents_are_returned(serve, fetch):
-    days = ["2026-02-28", "2026-03-01", "2026-03-02", "2026-03-03", None, "soon"]
+def test_documents_have_the_day_that_oura_names(serve, fetch):
+    days = ["2026-02-28", None, "soon", 20260301]
     server = serve(Reply({"data": [{"day": day} for day in days], "next_token": None}))
-    documents = fetch(server, DAY, date(2026, 3, 2))
-    assert [each["day"] for each in documents] == ["2026-03-01", "2026-03-02", None, "soon"]
+    assert [each.day for each in fetch(server)] == [date(2026, 2, 28), None, None, None]
+
+
+def test_entry_that_is_no_object_is_recognized(serve, fetch):
+    server = serve(Reply({"data": [1, "x", None, [], {}], "next_token": None}))
+    assert [each.is_object for each in fetch(server)] == [False, False, False, False, True]
 
 
 def test_repeated_page_is_an_error(serve, fetch):
@@ -90,6 +97,9 @@ def test_repeated_page_is_an_error(serve, fetch):
         (426, OuraForbidden, "Update the Oura app"),
         (400, OuraBadAnswer, "did not accept"),
         (302, OuraBadAnswer, "did not accept"),
+        (404, OuraNotFound, "nothing under the address"),
+        (413, OuraBadAnswer, "did not accept"),
+        (422, OuraBadAnswer, "did not accept"),
     ],
 )
 def test_permanent_error_is_raised_at_once(serve, fetch, status, error, sentence):
@@ -141,8 +151,9 @@ def test_answer_without_a_list_is_an_error(serve, fetch, body):
 def test_truncated_body_is_an_error(serve, fetch):
     body = json.dumps(EMPTY).encode()
     server = serve(Reply(body, headers={"Content-Length": str(len(body) + 10)}))
-    with pytest.raises(OuraUnavailable, match="can't be reached"):
+    with pytest.raises(OuraUnavailable, match="broke off") as caught:
         fetch(server)
+    assert caught.value.is_divisible
 
 
 def test_compressed_body_is_decoded(serve, fetch):
@@ -188,8 +199,49 @@ def test_server_that_does_not_answer_times_out(serve, fetch):
 def test_unreachable_server_is_an_error(serve, fetch):
     server = serve(Reply(EMPTY))
     server.close()
-    with pytest.raises(OuraUnavailable, match="can't be reached"):
+    with pytest.raises(OuraUnreachable, match="can't be reached"):
         fetch(server)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_part_of_a_range_is_asked_for_once(serve, fetch, status):
+    server = serve(Reply({}, status))
+    with pytest.raises(OuraError) as caught:
+        fetch(server, is_part=True)
+    assert (len(server.requests), caught.value.is_divisible) == (1, True)
+
+
+def test_part_of_a_range_waits_for_the_rate_limit(serve, fetch):
+    server = serve(in_turn(Reply({}, 429), Reply(EMPTY)))
+    assert fetch(server, is_part=True) == []
+
+
+# Whose account ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def user_id(pauses):
+    def ask(server):
+        with OuraClient(server.url, TOKEN, retry_time=pauses.retry_time) as client:
+            return client.user_id()
+
+    return ask
+
+
+def test_user_id_is_that_of_personal_info(serve, user_id):
+    server = serve(Reply({"id": "8b97", "age": None}))
+    assert user_id(server) == "8b97"
+    assert server.paths() == ["/v2/usercollection/personal_info"]
+
+
+@pytest.mark.parametrize("body", [{}, {"id": None}, {"id": ""}, {"id": 7}, {"id": "x" * 129}, []])
+def test_answer_without_user_id_is_an_error(serve, user_id, body):
+    with pytest.raises(OuraBadAnswer, match="no id"):
+        user_id(serve(Reply(body)))
+
+
+def test_user_id_is_asked_for_again_after_a_failure(serve, user_id):
+    assert user_id(serve(in_turn(Reply({}, 503), Reply({"id": "a"})))) == "a"
 
 
 def test_range_is_fetched_over_one_connection(serve, fetch):
@@ -197,17 +249,3 @@ def test_range_is_fetched_over_one_connection(serve, fetch):
     server = serve(in_turn(first, Reply(EMPTY)))
     fetch(server)
     assert len({request.client for request in server.requests}) == 1
-
-
-def test_days_asks_for_one_field(serve, pauses):
-    entries = [{"day": "2026-02-27"}, {"day": "2026-03-01"}, {"day": "2026-03-03"}]
-    server = serve(Reply({"data": entries, "next_token": None}))
-    with OuraClient(server.url, TOKEN, retry_time=pauses.retry_time) as client:
-        assert client.days("sleep", Days(DAY, date(2026, 3, 2))) == ({DAY}, True)
-    assert "fields=day" in server.requests[0].query
-
-
-def test_days_with_undated_entry_is_not_certain(serve, pauses):
-    server = serve(Reply({"data": [{"day": "2026-03-01"}, {"day": None}], "next_token": None}))
-    with OuraClient(server.url, TOKEN, retry_time=pauses.retry_time) as client:
-        assert client.days("sleep", Days(DAY, date(2026, 3, 2))) == ({DAY}, False)

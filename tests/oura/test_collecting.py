@@ -44,7 +44,7 @@ class Account(KeyAccount):
 @pytest.fixture
 def run(serve, settings):
     """Collect accounts by their names; `broken` is one of them."""
-    oura = serve(lambda request: Reply({"data": [], "next_token": None}))
+    oura = serve(lambda request: Reply({"data": [], "next_token": None, "id": "an-id"}))
     processor = serve(
         lambda request: (
             Reply(dict.fromkeys(TYPES, [ALL_STORED]))

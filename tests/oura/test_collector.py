@@ -38,10 +38,10 @@ ALL_STORED = ledger(
 )
 
 
-def accept(request, days=None):
+def accept(request, days=None, owner=""):
     """Reply as a processor that has these days, or none, and stores everything."""
     if request.method == "GET":
-        return Reply(days or ledger())
+        return Reply(days or ledger(), headers={"Owner": owner} if owner else {})
     if request.path != "/api/v1/ingest":
         return Reply({})
     body = {"created": len(request.json["data"]), "updated": 0, "unchanged": 0, "rejected": []}
@@ -52,7 +52,10 @@ def oura(**collections):
     """Reply as Oura with these documents of each collection; a Reply is sent unchanged."""
 
     def reply(request):
-        documents = collections.get(request.path.rsplit("/", 1)[-1], [])
+        name = request.path.rsplit("/", 1)[-1]
+        if name == "personal_info":
+            return collections.get(name, Reply({"id": "ana-at-oura"}))
+        documents = collections.get(name, [])
         if isinstance(documents, Reply):
             return documents
         return Reply({"data": documents, "next_token": None})
@@ -150,7 +153,8 @@ def test_unlisted_days_are_reported_as_complete(collection):
     run = collection(oura(daily_activity=[document("2019-05-01")]))
     run.run("activity")
     empty = [sent["read"] for sent in run.sent if not sent["data"]]
-    assert {"start": "2010-01-01", "end": "2019-04-30"} in empty
+    days = [date.fromisoformat(each[name]) for each in empty for name in ("start", "end")]
+    assert date(2010, 1, 1) in days and date(2019, 4, 30) in days and date(2019, 5, 2) in days
 
 
 def test_first_run_completes_every_day_to_tomorrow(collection):
@@ -162,10 +166,19 @@ def test_first_run_completes_every_day_to_tomorrow(collection):
     assert [date.fromisoformat(start).toordinal() for start, _ in completed[1:]] == following
 
 
+def asked(run, collection=None):
+    """The paths of the requests for documents, or the queries of those of one collection."""
+    prefix = "/v2/usercollection/"
+    requests = [each for each in run.oura.requests if each.path != f"{prefix}personal_info"]
+    if collection:
+        return [parse_qs(each.query) for each in requests if each.path == f"{prefix}{collection}"]
+    return [each.path.removeprefix(prefix) for each in requests]
+
+
 def test_run_with_all_stored_needs_one_request_per_collection(collection):
     run = collection(oura(), accept_with_all_stored)
     run.run()
-    assert len(run.oura.requests) == sum(len(each.collections) for each in TYPES.values())
+    assert asked(run) == [name for each in TYPES.values() for name in each.collections]
 
 
 def test_range_is_sent_with_its_pages_and_documents(collection):
@@ -192,7 +205,7 @@ def test_failed_range_is_reported_with_status_collection_and_page(collection):
     def reply(request):
         if "next_token" in request.query:
             return Reply({}, 404)
-        return Reply({"data": [document()], "next_token": "more"})
+        return Reply({"data": [document()], "next_token": "more", "id": "ana-at-oura"})
 
     run = collection(reply, accept_with_all_stored)
     run.run("activity")
@@ -223,18 +236,19 @@ def test_refused_list_reports_no_day_as_empty(collection):
     def reply(request):
         if "fields=day" in request.query:
             return Reply({}, 403)
-        return Reply({"data": [document()], "next_token": None})
+        return Reply({"data": [document()], "next_token": None, "id": "ana-at-oura"})
 
     run = collection(reply)
-    report = run.run("activity")
-    assert (run.sent, report.status) == ([], "failed")
+    run.run("activity")
+    assert [sent["read"]["start"] for sent in run.sent] == ["2026-10-14"]
 
 
 def test_list_with_undated_entry_reports_no_day_as_empty(collection):
     run = collection(oura(daily_activity=[{"id": "a"}, document("2026-10-20")]))
     run.run("activity")
-    assert {sent["read"] and sent["read"]["start"] for sent in run.sent} == {None}
-    assert reports(run)[0]["ranges"] == [{"start": "2010-01-01", "end": "2026-10-13"}]
+    assert {sent["read"] and sent["read"]["start"] for sent in run.sent} == {None, "2026-10-20"}
+    failed = [each for report in reports(run) for each in report["ranges"]]
+    assert min(each["start"] for each in failed) == "2010-01-01"
 
 
 def test_only_searched_days_of_the_list_are_fetched(collection):
@@ -257,17 +271,10 @@ def test_only_searched_days_of_the_list_are_fetched(collection):
 
 
 def test_refused_range_is_reported_with_all_earlier_ones(collection):
-    days = [document("2019-05-01"), document("2026-10-20")]
-
-    def reply(request):
-        if "fields=day" in request.query:
-            return Reply({"data": days, "next_token": None})
-        return Reply({}, 403)
-
-    run = collection(reply)
+    run = collection(oura(daily_activity=Reply({}, 403)))
     run.run("activity")
     ranges = [(days["start"], days["end"]) for days in reports(run)[0]["ranges"]]
-    assert ranges == [("2019-05-01", "2019-05-01"), ("2026-10-14", "2026-10-28")]
+    assert ranges == [("2010-01-01", "2026-10-28")]
 
 
 def test_ungranted_scope_is_reported_without_a_request(collection):
@@ -318,8 +325,16 @@ def test_plan_fetches_nothing(collection):
 def test_range_with_undated_document_is_not_complete(collection):
     run = collection(oura(daily_activity=[{"id": "a"}, document()]), accept_with_all_stored)
     run.run("activity")
-    assert [sent["read"] for sent in run.sent] == [None, None]
-    assert reports(run)[0]["kind"] == "bad_answer"
+    [dated, undated] = [sent["read"] for sent in run.sent]
+    assert (dated["start"], dated["end"], undated) == ("2026-10-27", "2026-10-27", None)
+    [report] = reports(run)
+    assert (report["kind"], report["ranges"]) == (
+        "bad_answer",
+        [
+            {"start": "2026-10-14", "end": "2026-10-26"},
+            {"start": "2026-10-28", "end": "2026-10-28"},
+        ],
+    )
 
 
 def test_end_of_run_is_reported_to_the_processor(collection):
@@ -341,7 +356,8 @@ def test_rate_limit_ends_run_and_fails_all_remaining_types(collection):
     limited = Reply({}, 429, {"Retry-After": "3600"})
     run = collection(oura(daily_activity=limited))
     run.run()
-    assert len(run.oura.requests) == run.oura.paths().index("/v2/usercollection/daily_activity") + 1
+    assert asked(run)[-1] == "daily_activity"
+    assert asked(run).count("daily_activity") == 1
     remaining = NAMES[NAMES.index("activity") :]
     assert {problem.type: problem.kind for problem in run.report.problems} == dict.fromkeys(
         remaining, "rate_limited"
@@ -352,15 +368,10 @@ def test_rate_limit_ends_run_and_fails_all_remaining_types(collection):
 
 
 def test_rate_limit_of_documents_ends_the_run(collection):
-    def reply(request):
-        if "fields=day" in request.query:
-            return Reply({"data": [], "next_token": None})
-        return Reply({}, 429, {"Retry-After": "3600"})
-
-    run = collection(reply)
+    run = collection(oura(daily_sleep=Reply({}, 429, {"Retry-After": "3600"})))
     run.run()
     assert [tally.failed for tally in run.report.tallies.values()] == [1] * len(TYPES)
-    assert len(run.oura.requests) == len(TYPES[NAMES[0]].collections) + 1
+    assert asked(run) == ["daily_sleep"]
 
 
 def test_lasting_rate_limit_delays_run_for_minutes_only(collection):
@@ -394,18 +405,6 @@ def test_unexpected_error_of_one_type_does_not_stop_others(collection, monkeypat
     assert run.report.tallies["readiness"].created == 1
 
 
-def test_type_ends_after_three_failed_ranges(collection):
-    def reply(request):
-        if "fields=day" in request.query:
-            days = [document(f"{year}-01-01") for year in range(2016, 2026)]
-            return Reply({"data": days, "next_token": None})
-        return Reply({}, 400)
-
-    run = collection(reply)
-    run.run("activity")
-    assert run.report.tallies["activity"].failed == 3
-
-
 def test_huge_number_is_left_to_the_processor(collection):
     run = collection(oura(daily_activity=[document(high_activity_time=1e300)]))
     run.run("activity")
@@ -425,7 +424,7 @@ def test_undated_document_is_sent_unchanged(collection, day):
     [dated, alone] = run.sent
     assert [each["id"] for each in dated["data"]] == ["id-2026-10-27"]
     assert alone["data"] == [{"id": "a", "day": day, "source": {"daily_sleep": [undated]}}]
-    assert alone["read"] is None
+    assert (dated["read"]["start"], alone["read"]) == ("2026-10-27", None)
     assert run.report.tallies["sleep"].fetched == 2
 
 
@@ -490,7 +489,136 @@ def test_repeated_rejection_is_marked_as_repeat(collection):
 def test_requests_include_days_around_the_range(collection):
     run = collection(oura(), days=Days(TODAY, TODAY))
     run.run("activity")
-    assert parse_qs(run.oura.requests[0].query) == {
-        "start_date": ["2026-10-25"],
-        "end_date": ["2026-10-29"],
-    }
+    assert asked(run, "daily_activity") == [
+        {"start_date": ["2026-10-25"], "end_date": ["2026-10-29"]}
+    ]
+
+
+# A day whose one collection failed ----------------------------------------------------------------
+
+
+def failing_for(day, status=500):
+    """Reply as Oura does if one day's document is corrupt: each request that has it fails."""
+
+    def reply(request):
+        query = parse_qs(request.query)
+        if query["start_date"][0] <= day <= query["end_date"][0]:
+            return Reply({}, status)
+        return Reply({"data": [], "next_token": None})
+
+    return reply
+
+
+def test_day_whose_one_collection_failed_is_not_sent(collection):
+    days = [document(f"2026-10-{number}") for number in range(14, 28)]
+    periods = failing_for("2026-10-20", 400)
+
+    def reply(request):
+        if request.path.endswith("/sleep"):
+            return periods(request)
+        return oura(daily_sleep=days)(request)
+
+    run = collection(reply, accept_with_all_stored)
+    run.run("sleep")
+    sent = {each["day"] for sent in run.sent for each in sent["data"]}
+    assert {each["day"] for each in days} - sent >= {"2026-10-20"}
+    completed = {(sent["read"]["start"], sent["read"]["end"]) for sent in run.sent}
+    assert all(not start <= "2026-10-20" <= end for start, end in completed)
+
+
+def test_failed_day_is_reported_with_its_collection(collection):
+    run = collection(oura(sleep=Reply({}, 500)), accept_with_all_stored)
+    run.run("sleep")
+    [report] = reports(run)
+    assert (report["collection"], report["ranges"]) == (
+        "sleep",
+        [{"start": "2026-10-14", "end": "2026-10-28"}],
+    )
+
+
+# Whose account ------------------------------------------------------------------------------------
+
+
+def owned(request):
+    return accept(request, ALL_STORED, owner="ana-at-oura")
+
+
+def test_owner_is_sent_with_documents(collection):
+    run = collection(oura(), accept_with_all_stored)
+    run.run("activity")
+    assert [sent["owner"] for sent in run.sent] == ["ana-at-oura"]
+
+
+def test_account_of_another_owner_is_not_collected(collection):
+    run = collection(oura(personal_info=Reply({"id": "ben-at-oura"})), owned)
+    report = run.run()
+    assert {problem.type for problem in report.problems} == set(TYPES)
+    assert "delete_person USER --data-only" in report.problems[0].error
+    assert (asked(run), run.sent, reports(run)) == ([], [], [])
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_refused_identity_is_said_in_one_sentence(collection, status):
+    run = collection(oura(personal_info=Reply({}, status)), accept_with_all_stored)
+    report = run.run("activity")
+    [problem] = report.problems
+    assert (problem.is_repeat, report.status) == (True, "ok")
+    assert "scope `personal`" in problem.error
+    assert [sent["owner"] for sent in run.sent] == [None]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_identity_of_an_owned_account_stores_nothing(collection, status):
+    run = collection(oura(personal_info=Reply({}, status)), owned)
+    report = run.run("activity")
+    assert (report.status, run.sent, asked(run)) == ("failed", [], [])
+    assert "`personal`" in report.problems[0].error
+    assert reports(run)[0]["collection"] == "personal_info"
+
+
+@pytest.mark.parametrize("processor", [accept_with_all_stored, owned])
+def test_temporary_failure_to_identify_is_no_refusal(collection, processor):
+    run = collection(oura(personal_info=Reply({}, 503)), processor)
+    run.run("activity")
+    assert (run.sent, asked(run)) == ([], [])
+    assert reports(run)[0]["kind"] == "unavailable"
+
+
+# Failures of earlier runs -------------------------------------------------------------------------
+
+
+def failing(lasting=False, **changes):
+    values = {"kind": "unavailable", "status": 500, "collection": "daily_activity"}
+    return {**values, "lasting": lasting, **changes}
+
+
+def with_failed_day(lasting=False):
+    """A processor for which one older day has failed, and is not due."""
+    at = "2026-10-27T00:00:00Z"
+    day = ledger_range(
+        "2026-05-01",
+        "2026-05-01",
+        "failed",
+        next_at="2026-10-28T00:00:00Z",
+        failing=failing(lasting),
+    )
+    ranges = ledger(
+        ledger_range("2010-01-01", "2026-04-30", "held", asked_at=at),
+        {**day, "reason": "Fetching failed."},
+        ledger_range("2026-05-02", "2026-10-28", "held", asked_at=at),
+    )
+    return lambda request: accept(request, ranges)
+
+
+def test_day_that_stands_as_failed_fails_the_run(collection):
+    run = collection(oura(daily_activity=[document()]), with_failed_day())
+    report = run.run("activity")
+    assert run.errors == {("activity", "2026-05-01 to 2026-05-01: Fetching failed.")}
+    assert report.status == "partial"
+
+
+def test_lasting_failure_is_listed_and_fails_no_run(collection):
+    run = collection(oura(daily_activity=[document()]), with_failed_day(lasting=True))
+    report = run.run("activity")
+    assert [problem.is_repeat for problem in report.problems] == [True]
+    assert report.status == "ok"

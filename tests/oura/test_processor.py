@@ -134,6 +134,7 @@ def test_documents_are_sent_with_user_origin_time_and_range(serve, client_of):
         "type": "sleep",
         "user": "ana",
         "origin": "oura",
+        "owner": None,
         "fetched_at": "2026-03-09T00:00:00+00:00",
         "read": {"start": "2026-03-01", "end": "2026-03-09"},
         "data": [{"id": "a", "day": "2026-03-02"}],

@@ -1,0 +1,261 @@
+"""Fetches a range of days of one collection, in pieces where Oura does not answer for all of it.
+
+Oura has been seen to refuse ranges of more than 30 days, and to fail for every range that has one
+certain day. So a range that is refused, or fails, is asked for again in pieces, down to single
+days: one bad day costs one day.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from myhealth.days import ONE_DAY, Days, merge, shift
+from oura.client import ListedDocument, OuraClient
+from oura.errors import OuraDown, OuraError
+
+# With the padding on both sides 30 days: the limit that people have reported.
+PIECE_DAYS = 26
+# Some collections end a range before its last day, some after it, and one is said to begin it late
+# (measured in 2026). So ask for more days before and after, and keep the documents of the wanted
+# ones. Only for a single day, next to one that Oura fails for, ask for fewer.
+_PADDINGS = ((2, 2), (1, 1), (0, 1), (0, 0))
+# So many failures in a row, without an answer, may mean that the server is down.
+_PROBE_AFTER = 6
+_PROBE_AGE = timedelta(days=31)
+
+
+@dataclass
+class CollectionAnswer:
+    """What Oura has of some days of a collection.
+
+    `documents` are those of the days, and those without a day, in Oura's order; of an id that comes
+    twice, the last one. `failures` are the days that Oura did not answer for, with the error.
+    """
+
+    documents: list[ListedDocument]
+    failures: list[tuple[Days, OuraError]]
+
+    @property
+    def failed_days(self) -> list[Days]:
+        return merge(days for days, _ in self.failures)
+
+
+@dataclass
+class _Width:
+    """How many days of a collection Oura answers at once, as far as this run has learned.
+
+    A range of `answered` days is answered, one of `refused` days is not.
+    """
+
+    answered: int
+    refused: int
+
+    @property
+    def next(self) -> int:
+        """The width to try next: between the two, unless it is as wide as it usually can be."""
+        if self.answered >= PIECE_DAYS:
+            return self.answered
+        return max(self.answered, (self.answered + self.refused) // 2)
+
+
+@dataclass
+class _Division:
+    """A range that was not answered, of which `waiting` parts have not been asked for yet."""
+
+    width: int
+    part_width: int
+    waiting: int
+    has_failed_part: bool = False
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Days to ask for at once; `division` is None if they are no part of a larger range.
+
+    `padding` is the index of the days to ask for before and after them. `error` is the first one
+    with which Oura answered for exactly these days.
+    """
+
+    days: Days
+    division: _Division | None = None
+    padding: int = 0
+    error: OuraError | None = None
+
+    @property
+    def asked(self) -> Days:
+        before, after = _PADDINGS[self.padding]
+        return Days(shift(self.days.start, -before), shift(self.days.end, after))
+
+
+@dataclass
+class RangeFetcher:
+    """Fetches ranges of one account in one run; what it learns of Oura is forgotten with it.
+
+    `collections` are those that the account has access to. Methods raise the errors of
+    `oura.errors` that concern more than the range: OuraDown, OuraUnauthorized, OuraForbidden,
+    OuraRateLimited, OuraNotFound and OuraUnreachable.
+    """
+
+    client: OuraClient
+    collections: Sequence[str]
+    today: date
+    _widths: dict[str, _Width] = field(default_factory=dict)
+    _unanswering: dict[str, OuraError] = field(default_factory=dict)
+
+    def takes(self, collection: str, days: Days) -> bool:
+        """Return whether Oura may answer for so many days of the collection at once."""
+        width = self._widths.get(collection)
+        return width is None or len(days) <= width.answered
+
+    def fetch(self, collection: str, days: Days) -> CollectionAnswer:
+        """Return the documents of the days, and the days that Oura did not answer for."""
+        if error := self._unanswering.get(collection):
+            return CollectionAnswer([], [(days, error)])
+        documents: list[ListedDocument] = []
+        failures: list[tuple[Days, OuraError]] = []
+        pieces = [_Piece(days)]
+        failed_in_a_row = 0
+        while pieces:
+            piece = self._next_piece(collection, pieces)
+            try:
+                found = self._ask(collection, piece)
+            except OuraError as error:
+                if not error.is_divisible:
+                    raise
+                failed_in_a_row += 1
+                is_doubtful = piece.division is None or failed_in_a_row % _PROBE_AFTER == 0
+                if is_doubtful and not self._is_answering(collection, error):
+                    rest = [piece.days, *(each.days for each in pieces)]
+                    failures += [(days, error) for days in merge(rest)]
+                    break
+                parts = _divide(piece, error)
+                pieces += parts
+                if not parts:
+                    failures.append((piece.days, piece.error or error))
+                continue
+            if found is None:
+                failures += [(piece.days, piece.error)] if piece.error else []
+                continue
+            failed_in_a_row = 0
+            documents += found
+            if self._learn(collection, piece):
+                # Cut what is left anew: these pieces are too wide, or narrower than need be.
+                pieces = [_part(each) for each in merge(each.days for each in pieces)]
+        return CollectionAnswer(_wanted(documents, days), failures)
+
+    def days(self, collection: str, days: Days) -> tuple[set[date], bool]:
+        """Return which of the days have a document, and whether all entries of the list had a day.
+
+        Only if they had, all other days are sure to have none. Oura is asked for this one field.
+        Raises any OuraError.
+        """
+        asked = _Piece(days).asked
+        listed = self.client.documents(collection, asked, fields="day")
+        found = {document.day for document in listed}
+        return {day for day in found if day and day in days}, None not in found
+
+    def _next_piece(self, collection: str, pieces: list[_Piece]) -> _Piece:
+        """Take the newest piece, cut to the width that Oura answers; put the rest back."""
+        piece = pieces.pop()
+        width = self._widths.get(collection)
+        if width is None or len(piece.days) <= width.next:
+            return piece
+        start = shift(piece.days.end, 1 - width.next)
+        pieces.append(_part(Days(piece.days.start, start - ONE_DAY)))
+        return _part(Days(start, piece.days.end))
+
+    def _ask(self, collection: str, piece: _Piece) -> list[ListedDocument] | None:
+        """Return what Oura lists for a piece; None if that is no evidence of what it has."""
+        is_part = piece.division is not None
+        found = self.client.documents(collection, piece.asked, is_part=is_part)
+        # With less than the full padding, the day may have been left out.
+        if piece.padding and not any(document.day == piece.days.start for document in found):
+            return None
+        return found
+
+    def _learn(self, collection: str, piece: _Piece) -> bool:
+        """Learn the width from a piece that was answered; return whether a range was too wide.
+
+        All parts of a range that was not answered must be: a range with one bad day teaches
+        nothing.
+        """
+        width, division = self._widths.get(collection), piece.division
+        if width:
+            width.answered = max(width.answered, min(len(piece.days), width.refused - 1))
+        if division is None:
+            return False
+        division.waiting -= 1
+        if division.waiting or division.has_failed_part:
+            return False
+        if width is None:
+            self._widths[collection] = _Width(division.part_width, division.width)
+        else:
+            width.refused = min(width.refused, division.width)
+            width.answered = min(width.answered, width.refused - 1)
+        return True
+
+    def _is_answering(self, collection: str, error: OuraError) -> bool:
+        """Return whether Oura answers for this collection at all, after it failed for a range.
+
+        If not, nothing more of the collection is asked for in this run. Raises OuraDown if another
+        collection isn't answered either.
+        """
+        if self._answers(collection, self.today) or self._answers(
+            collection, self.today - _PROBE_AGE
+        ):
+            return True
+        self._unanswering[collection] = error
+        others = [each for each in self.collections if each not in self._unanswering]
+        if others and not self._answers(others[0], self.today):
+            raise OuraDown.by(error)
+        return False
+
+    def _answers(self, collection: str, day: date) -> bool:
+        try:
+            self.client.documents(collection, Days(day, day), is_part=True)
+        except OuraError as error:
+            if not error.is_divisible:
+                raise
+            return False
+        return True
+
+
+def _part(days: Days, padding: int = 0, error: OuraError | None = None) -> _Piece:
+    """Return a piece that teaches nothing about widths, whether it is answered or not."""
+    return _Piece(days, _Division(0, 0, 0, has_failed_part=True), padding, error)
+
+
+def _divide(piece: _Piece, error: OuraError) -> list[_Piece]:
+    """Return the pieces to ask for instead, oldest first; none if nothing smaller is left."""
+    if piece.division:
+        piece.division.has_failed_part = True
+    if len(piece.days) == 1:
+        if piece.padding + 1 == len(_PADDINGS):
+            return []
+        return [_part(piece.days, piece.padding + 1, piece.error or error)]
+    part_width = min(PIECE_DAYS, (len(piece.days) + 1) // 2)
+    parts = _cut(piece.days, part_width)
+    division = _Division(len(piece.days), part_width, len(parts))
+    return [_Piece(days, division) for days in parts]
+
+
+def _cut(days: Days, width: int) -> list[Days]:
+    """Return the days in ranges of this width, oldest first; only the oldest may be shorter."""
+    parts: list[Days] = []
+    end = days.end
+    while end >= days.start:
+        start = max(days.start, shift(end, 1 - width))
+        parts.append(Days(start, end))
+        end = start - ONE_DAY
+    return parts[::-1]
+
+
+def _wanted(documents: Iterable[ListedDocument], days: Days) -> list[ListedDocument]:
+    """Return the documents of the days and those without a day; of each id, only the last copy.
+
+    Pages and pieces overlap, and a document may be listed under two days.
+    """
+    last: dict[object, ListedDocument] = {}
+    for document in documents:
+        last[document.id if isinstance(document.id, str) else bytes(document.raw)] = document
+    return [each for each in last.values() if each.day is None or each.day in days]
