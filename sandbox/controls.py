@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from myhealth.days import parse_day
-from sandbox import grants, store
+from sandbox import grants, limits, oddities, store
 from sandbox.days import Document
 from sandbox.faults import KINDS, MAX_RETRY_AFTER, Fault, fault_paths, faults, request_counts
 from sandbox.people import all_people, named_people
@@ -20,6 +20,7 @@ from sandbox.sleep import NAP_TYPES
 _Body = dict[str, Any]
 _Handler = Callable[[_Body], object]
 _MAX_TIMES = 1_000_000
+_MAX_LIMIT = 1_000_000
 
 
 def _control_view(**handlers: _Handler) -> Callable[[HttpRequest], HttpResponse]:
@@ -230,6 +231,53 @@ def _person_name(fields: _Body) -> str:
     return name
 
 
+def _set_limits(fields: _Body) -> object:
+    _check_fields(fields, "name", "max_days", "status", "page_size", "page_overlap", "fields")
+    name = _person_name({"name": fields.get("name")})
+    if fields.get("status", 400) not in limits.STATUSES:
+        raise ValueError(f"status must be one of: {', '.join(map(str, limits.STATUSES))}.")
+    return limits.set_limits(
+        name,
+        limits.Limits(
+            page_size=_limit_field(fields, "page_size", settings.SANDBOX_PAGE_SIZE),
+            page_overlap=_int_field(fields, "page_overlap", 0, 0, _MAX_LIMIT),
+            max_days=_limit_field(fields, "max_days", None),
+            status=fields.get("status", 400),
+            fields=_bool_field(fields, "fields", default=True),
+        ),
+    )
+
+
+def _limit_field(fields: _Body, name: str, default: int | None) -> int | None:
+    """Return a number of at least 1, or None for no limit."""
+    if fields.get(name, default) is None:
+        return None
+    return _int_field(fields, name, default or 1, 1, _MAX_LIMIT)
+
+
+def _clear_limits(fields: _Body) -> object:
+    return {"cleared": limits.clear_limits(_person_name(fields) if fields else None)}
+
+
+def _set_owner(fields: _Body) -> object:
+    """Let a person's tokens belong to another account of Oura's, until `user_id` is null."""
+    _check_fields(fields, "name", "user_id")
+    name = _person_name({"name": fields.get("name")})
+    user_id = None if fields.get("user_id") is None else _text_field(fields, "user_id")
+    limits.set_owner(name, user_id)
+    return {"name": name, "user_id": user_id}
+
+
+def _set_oddity(fields: _Body) -> object:
+    _check_fields(fields, "name", "type", "day", "oddity")
+    name, collection, day = _day_fields(fields)
+    kind = fields.get("oddity")
+    if kind is not None and kind not in tuple(oddities.KINDS):
+        raise ValueError(f"oddity must be null or one of: {', '.join(oddities.KINDS)}.")
+    documents = store.set_oddity(name, collection, day, kind)
+    return _describe_day(name, collection, day) | {"oddity": kind, "ids": _ids(documents)}
+
+
 clients_view = _control_view(POST=_register_application)
 expire_view = _control_view(POST=_expire_access_tokens)
 revoke_view = _control_view(POST=_revoke_grants)
@@ -243,3 +291,8 @@ nap_view = _control_view(POST=_set_nap)
 periods_view = _control_view(POST=_set_periods_deleted)
 remove_view = _control_view(POST=_remove)
 restore_view = _control_view(POST=_restore)
+oddities_view = _control_view(POST=_set_oddity)
+limits_view = _control_view(
+    GET=lambda _: limits.list_limits(), POST=_set_limits, DELETE=_clear_limits
+)
+owner_view = _control_view(POST=_set_owner)

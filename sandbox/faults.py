@@ -9,7 +9,7 @@ from threading import BoundedSemaphore, Event, Lock
 from django.http import HttpResponse
 
 from sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS
-from sandbox.responses import json_response, raw_json_response
+from sandbox.responses import gateway_page, json_response, raw_json_response
 from sandbox.series import SERIES
 
 _HOLD_SECONDS = 60.0  # How long a timeout holds a request.
@@ -18,8 +18,6 @@ _SLOW_SECONDS = 1.0
 MAX_RETRY_AFTER = 3600
 TOKEN_PATH = "token"  # The token endpoints of both OAuth2 providers.
 _LIMIT, _WINDOW_SECONDS = 5000, 300  # The limit that Oura publishes.
-_GATEWAY = b"""<!DOCTYPE HTML><HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE>
-</HEAD><BODY><H1>%b ERROR</H1><H2>The request could not be satisfied.</H2></BODY></HTML>"""
 
 _GetResponse = Callable[[], HttpResponse]
 
@@ -141,8 +139,7 @@ def _server_error(hit: Hit, get_response: _GetResponse) -> HttpResponse:
     status = (500, 502, 503)[(hit.number - 1) % 3]
     if status == 500:
         return json_response({"detail": "Internal Server Error"}, 500)
-    page = _GATEWAY % str(status).encode()
-    return HttpResponse(page, status=status, content_type="text/html")
+    return HttpResponse(gateway_page(status), status=status, content_type="text/html")
 
 
 def _timeout(hit: Hit, get_response: _GetResponse) -> HttpResponse:
@@ -156,7 +153,7 @@ def _timeout(hit: Hit, get_response: _GetResponse) -> HttpResponse:
             hit.released.wait(_HOLD_SECONDS)
         finally:
             _held_slots.release()
-    return HttpResponse(_GATEWAY % b"504", status=504, content_type="text/html")
+    return HttpResponse(gateway_page(504), status=504, content_type="text/html")
 
 
 def _slow(hit: Hit, get_response: _GetResponse) -> HttpResponse:
@@ -176,7 +173,7 @@ def _truncated(hit: Hit, get_response: _GetResponse) -> HttpResponse:
 def _malformed(hit: Hit, get_response: _GetResponse) -> HttpResponse:
     """Return 200 with, in turn, an HTML page and incomplete JSON."""
     if hit.number % 2:
-        return HttpResponse(_GATEWAY % b"", content_type="text/html")
+        return HttpResponse(gateway_page(None), content_type="text/html")
     return raw_json_response(b'{"data": [{"id": "')
 
 

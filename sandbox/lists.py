@@ -3,7 +3,7 @@
 import base64
 import hmac
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 import orjson
@@ -11,8 +11,8 @@ from django.conf import settings
 from django.http import QueryDict
 
 from myhealth.days import shift
-from sandbox import store
-from sandbox.days import Document
+from sandbox import oddities, store
+from sandbox.limits import Limits, limits_of
 from sandbox.others import ring_configurations
 from sandbox.people import Person
 from sandbox.ranges import DayRange, parse_day_range, parse_instant_range, parse_query_time
@@ -85,8 +85,29 @@ def list_documents(person: Person, collection: str, query: QueryDict) -> bytes:
     default = _Cursor(person.user_id, collection, str(start), str(last), "", 0)
     cursor = _cursor_of_query(person, collection, query, ("start_date", "end_date"), default)
     span = parse_day_range(COLLECTIONS[collection], cursor.start, cursor.end)
+    limits = limits_of(person)
+    _check_length(limits, "start_date", "end_date", cursor)
+    odd = store.odd_days(person, collection)
+    for day, kind in odd.items():
+        if kind == oddities.POISON and _covers(span, person, collection, day):
+            oddities.fail()
     entries = _entries(person, collection, span, cursor)
-    return _page(entries, cursor, _requested_fields(query))
+    return _page(entries, cursor, limits, _requested_fields(limits, query), odd)
+
+
+def _check_length(limits: Limits, start_name: str, end_name: str, cursor: _Cursor) -> None:
+    begin = parse_query_time(start_name, cursor.start).naive
+    until = parse_query_time(end_name, cursor.end).naive
+    limits.check_range(begin.date(), until.date())
+
+
+def _covers(span: DayRange, person: Person, collection: str, day: date) -> bool:
+    """Return whether the range has the day, or, for ranges in UTC, one of its documents."""
+    if not span.first <= day <= span.last or span.includes is None:
+        return span.first <= day <= span.last
+    starts = [_start_of(raw) for raw in store.raw_documents(person, collection, day)]
+    noon = datetime.combine(day, time(12), UTC)
+    return any(span.includes(start) for start in starts or [noon])
 
 
 def _entries(person: Person, collection: str, span: DayRange, cursor: _Cursor) -> Iterator[_Entry]:
@@ -101,14 +122,15 @@ def _entries(person: Person, collection: str, span: DayRange, cursor: _Cursor) -
 
 
 def _start_of(raw: bytes) -> datetime:
-    begin: str = orjson.loads(raw)["start_datetime"]
+    begin: str = oddities.decode(raw)["start_datetime"]
     return datetime.fromisoformat(begin)
 
 
 def list_series(person: Person, collection: str, query: QueryDict) -> bytes:
     """Return a page of a time series, of the last 24 hours unless the query has parameters."""
+    limits = limits_of(person)
     if _parse_flag(query, "latest"):
-        return _latest_row(person, collection, _requested_fields(query))
+        return _latest_row(person, collection, _requested_fields(limits, query))
     now = store.now()
     end = query.get("end_datetime")
     until = parse_query_time("end_datetime", end).utc if end is not None else now
@@ -118,6 +140,7 @@ def list_series(person: Person, collection: str, query: QueryDict) -> bytes:
         person, collection, query, ("start_datetime", "end_datetime"), default
     )
     begin, until = parse_instant_range(cursor.start, cursor.end)
+    _check_length(limits, "start_datetime", "end_datetime", cursor)
     first = date.fromisoformat(cursor.day) if cursor.day else None
     rows = store.series_rows(person, collection, begin, min(until, now), first)
     entries = (
@@ -125,7 +148,7 @@ def list_series(person: Person, collection: str, query: QueryDict) -> bytes:
         for day, place, (_, row) in rows
         if first is None or (day, place) >= (first, cursor.place)
     )
-    return _page(entries, cursor, _requested_fields(query))
+    return _page(entries, cursor, limits, _requested_fields(limits, query), {})
 
 
 def _latest_row(person: Person, collection: str, fields: set[str]) -> bytes:
@@ -142,20 +165,31 @@ def _latest_row(person: Person, collection: str, fields: set[str]) -> bytes:
 
 def list_rings(person: Person, query: QueryDict) -> bytes:
     """Return both rings. This list ignores dates."""
-    fields = _requested_fields(query)
+    fields = _requested_fields(limits_of(person), query)
     return _envelope(
         [_select_fields(orjson.dumps(ring), fields) for ring in ring_configurations(person)], None
     )
 
 
-def _page(entries: Iterable[_Entry], cursor: _Cursor, fields: set[str]) -> bytes:
+def _page(
+    entries: Iterable[_Entry],
+    cursor: _Cursor,
+    limits: Limits,
+    fields: set[str],
+    odd: dict[date, str],
+) -> bytes:
+    """Return a page. The next one begins with the last `page_overlap` documents of this one."""
     items: list[bytes] = []
+    # Where the next page begins; the entry that fills this one, without an overlap.
+    following: _Cursor | None = None
     for day, place, raw in entries:
-        if len(items) == settings.SANDBOX_PAGE_SIZE:
-            return _envelope(
-                items, _encode_cursor(cursor._replace(day=day.isoformat(), place=place))
-            )
-        items.append(_select_fields(raw, fields))
+        at = cursor._replace(day=day.isoformat(), place=place)
+        if limits.page_size is not None:
+            if len(items) == limits.page_size - limits.page_overlap:
+                following = at
+            if len(items) == limits.page_size:
+                return _envelope(items, _encode_cursor(following or at))
+        items.append(oddities.answer(odd.get(day), _select_fields(raw, fields)))
     return _envelope(items, None)
 
 
@@ -163,7 +197,9 @@ def _envelope(items: list[bytes], next_token: str | None) -> bytes:
     return b'{"data":[%b],"next_token":%b}' % (b",".join(items), orjson.dumps(next_token))
 
 
-def _requested_fields(query: QueryDict) -> set[str]:
+def _requested_fields(limits: Limits, query: QueryDict) -> set[str]:
+    if not limits.fields:
+        return set()
     return {name.strip() for name in query.get("fields", "").split(",")} - {""}
 
 
@@ -174,11 +210,11 @@ def _select_fields(raw: bytes, fields: set[str]) -> bytes:
     """
     if not fields:
         return raw
-    document: Document = orjson.loads(raw)
+    document = oddities.decode(raw)
     if not fields & document.keys():
         return raw
     always = _ALWAYS_INCLUDED if "id" not in document else ("id", "day", "start_day")
-    return orjson.dumps(
+    return oddities.encode(
         {name: value for name, value in document.items() if name in fields or name in always}
     )
 

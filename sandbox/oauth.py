@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from sandbox import grants
 from sandbox.faults import TOKEN_PATH, faults, request_counts, respond_with_fault
 from sandbox.grants import NEW, OLD, SCOPE_PREFIX, SCOPES, Application, Grant, state
+from sandbox.limits import owner_of
 from sandbox.people import all_people, named_people
 from sandbox.responses import json_response
 
@@ -257,7 +258,7 @@ def _introspect(grant: Grant | None, token: str) -> HttpResponse:
         "active": True,
         "scope": _format_scopes(NEW, grant.scopes),
         "client_id": grant.application.client_id,
-        "sub": grant.person.user_id,
+        "sub": owner_of(grant.person),
     }
     if token == grant.access_token:
         description["exp"] = int(grant.expires_at)

@@ -11,8 +11,10 @@ import orjson
 from django.conf import settings
 
 from myhealth.days import shift
+from sandbox import limits, oddities
 from sandbox.chance import rng, stable_uuid
 from sandbox.days import Document
+from sandbox.oddities import OddDay, decode, encode
 from sandbox.others import ring_configurations
 from sandbox.people import Person, named_people
 from sandbox.registry import COLLECTIONS, RINGS, Collection
@@ -34,6 +36,7 @@ class _Version(NamedTuple):
 class _Override:
     version: _Version = _Version()
     removed: bool = False
+    oddity: str | None = None
 
 
 _DayKey = tuple[Person, str, date]
@@ -95,7 +98,7 @@ def documents_between(name: str, collection: str, start: date, end: date) -> lis
             f"There is no collection {collection!r}. Use one of {', '.join(COLLECTIONS)}."
         )
     return [
-        orjson.loads(raw)
+        decode(raw)
         for ordinal in history_ordinals(start, end)
         for raw in raw_documents(person, collection, date.fromordinal(ordinal))
     ]
@@ -103,8 +106,57 @@ def documents_between(name: str, collection: str, start: date, end: date) -> lis
 
 def raw_documents(person: Person, collection: str, day: date) -> tuple[bytes, ...]:
     """Return the day's documents as JSON, with all changes."""
+    raws = _raw_documents_without_oddity(person, collection, day)
+    kind = oddity_on(person, collection, day)
+    if kind is None or not raws:
+        return raws
+    documents = oddities.apply(
+        kind, OddDay(person, collection, day), [orjson.loads(raw) for raw in raws]
+    )
+    return tuple(map(encode, documents))
+
+
+def _raw_documents_without_oddity(person: Person, collection: str, day: date) -> tuple[bytes, ...]:
     override = _overrides.get((person, collection, day), _Override())
     return () if override.removed else _generate_raw(person, collection, day, override.version)
+
+
+def true_documents(name: str, collection: str, day: date) -> list[Document]:
+    """Return what the day's documents are without its oddity, for comparison."""
+    key = _key_in_history(name, collection, day)
+    return [orjson.loads(raw) for raw in _raw_documents_without_oddity(*key)]
+
+
+def oddity_on(person: Person, collection: str, day: date) -> str | None:
+    override = _overrides.get((person, collection, day))
+    return override.oddity if override else None
+
+
+def odd_days(person: Person, collection: str) -> dict[date, str]:
+    """Return the kind of each odd day of a collection."""
+    with _lock:
+        return {
+            day: override.oddity
+            for (owner, name, day), override in _overrides.items()
+            if (owner, name) == (person, collection) and override.oddity
+        }
+
+
+def set_oddity(name: str, collection: str, day: date, kind: str | None) -> list[Document]:
+    """Make a day odd, or, with None, as it was. Return its documents.
+
+    Raise NotFound for a day without documents, and ValueError for a kind that does not suit them.
+    """
+    # A day without documents can fail a request too.
+    find = _key_in_history if kind in (None, oddities.POISON) else _key_with_documents
+    key = find(name, collection, day)
+    person = key[0]
+    raws = _generate_raw(*key, _overrides.get(key, _Override()).version)
+    if kind is not None:
+        oddities.apply(kind, OddDay(person, collection, day), [orjson.loads(raw) for raw in raws])
+    with _lock:
+        _overrides.setdefault(key, _Override()).oddity = kind
+    return [decode(raw) for raw in raw_documents(*key)]
 
 
 def _generate_raw(
@@ -146,7 +198,17 @@ def _document_id(person: Person, collection: str, day: date, identity: int, numb
 
 
 def raw_document(person: Person, collection: str, wanted: str) -> bytes | None:
-    """Return the document with an id, found by trying the ids of each day, newest first."""
+    """Return the document with an id, found by trying the ids of each day, newest first.
+
+    Odd days come first, since they have documents with other ids. Of several documents with one
+    id, the last one counts, as it does for Oura's clients.
+    """
+    for day in odd_days(person, collection):
+        found = [
+            raw for raw in raw_documents(person, collection, day) if decode(raw)["id"] == wanted
+        ]
+        if found:
+            return oddities.answer(oddity_on(person, collection, day), found[-1])
     for ordinal in reversed(history_ordinals(date.min, date.max)):
         day = date.fromordinal(ordinal)
         override = _overrides.get((person, collection, day))
@@ -250,6 +312,7 @@ def _key_with_documents(name: str, collection: str, day: date) -> _DayKey:
 
 
 def reset() -> None:
-    """Undo all changes."""
+    """Undo all changes to days and to accounts."""
     with _lock:
         _overrides.clear()
+    limits.reset()

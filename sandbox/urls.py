@@ -24,6 +24,9 @@ urlpatterns = [
     path("_sandbox/periods", controls.periods_view),
     path("_sandbox/remove", controls.remove_view),
     path("_sandbox/restore", controls.restore_view),
+    path("_sandbox/oddities", controls.oddities_view),
+    path("_sandbox/limits", controls.limits_view),
+    path("_sandbox/owner", controls.owner_view),
     # Unknown addresses get Oura's 404 instead of this project's.
     re_path(r"^v\d+/", views.oura_route(views.not_found)),
 ]

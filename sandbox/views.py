@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from sandbox import grants, lists, store
 from sandbox.faults import KINDS, MAX_RETRY_AFTER, Hit, faults, request_counts, respond_with_fault
+from sandbox.limits import owner_of
 from sandbox.others import ring_configurations
 from sandbox.people import Person, all_people, oura_sandbox_person, personal_info
 from sandbox.registry import COLLECTIONS, PERSONAL_INFO, RINGS, scope_of
@@ -83,7 +84,8 @@ def _authorized_person(request: HttpRequest, collection: str) -> Person:
 
 def _personal_info(request: HttpRequest) -> dict[str, object]:
     """Return `personal_info`: always the id, other values only with their scope."""
-    info = personal_info(_authorized_person(request, PERSONAL_INFO))
+    person = _authorized_person(request, PERSONAL_INFO)
+    info = personal_info(person) | {"id": owner_of(person)}
     grant = grants.grant_of_token(request.headers["Authorization"].partition(" ")[2].strip())
     # The people's own tokens belong to no grant and cover all scopes.
     scopes = grants.SCOPES if grant is None else grant.scopes
