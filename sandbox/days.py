@@ -5,17 +5,34 @@ once per block of days and stay inside it, so a single draw decides for any day.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sandbox.chance import rng
+from sandbox.chance import rng, stable_uuid
 from sandbox.people import Person
 
 _Episode = tuple[int, int]
 Document = dict[str, Any]
 # Returns the id of the n-th document of the day.
 MakeId = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class OddDay:
+    """A day of a collection whose documents are changed by a kind of oddity."""
+
+    person: Person
+    collection: str
+    day: date
+    kind: str
+
+    def make_id(self, number: int) -> str:
+        """Return the id of the n-th document that only the oddity has."""
+        return stable_uuid(
+            self.person.seed, self.person.name, self.collection, self.day, self.kind, number
+        )
 
 
 @lru_cache(maxsize=4096)

@@ -19,6 +19,8 @@ MAX_RETRY_AFTER = 3600
 TOKEN_PATH = "token"  # The token endpoints of both OAuth2 providers.
 _LIMIT, _WINDOW_SECONDS = 5000, 300  # The limit that Oura publishes.
 
+_NO_PERSONAL_SCOPE = "Token is not authorized access personal scope."
+
 _GetResponse = Callable[[], HttpResponse]
 
 
@@ -44,12 +46,13 @@ def _to_dict(fault: Fault) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One request's share of a fault: its ordinal number, and the event that ends its wait."""
+    """One request's share of a fault: its ordinal number, what ends its wait, and its path."""
 
     kind: str
     number: int
     retry_after: int
     released: Event
+    path: str = ""
 
 
 class _Faults:
@@ -85,13 +88,13 @@ class _Faults:
                 matches = fault.path in (None, path) and fault.name in (None, name)
                 if matches and fault.hits < fault.times:
                     fault.hits += 1
-                    return Hit(fault.fault, fault.hits, fault.retry_after, self.released)
+                    return Hit(fault.fault, fault.hits, fault.retry_after, self.released, path)
         return None
 
-    def hit_once(self, kind: str, retry_after: int) -> Hit:
+    def hit_once(self, kind: str, retry_after: int, path: str) -> Hit:
         """Return a hit that belongs to none of the active faults."""
         with self.lock:
-            return Hit(kind, 1, retry_after, self.released)
+            return Hit(kind, 1, retry_after, self.released, path)
 
 
 class _RequestCounts:
@@ -178,12 +181,40 @@ def _malformed(hit: Hit, get_response: _GetResponse) -> HttpResponse:
 
 
 def _unauthorized(hit: Hit, get_response: _GetResponse) -> HttpResponse:
-    return json_response({"detail": "Access token is invalid or has expired."}, 401)
+    detail = "Access token is invalid or has expired."
+    return json_response({"detail": _NO_PERSONAL_SCOPE if _is_personal(hit) else detail}, 401)
 
 
 def _forbidden(hit: Hit, get_response: _GetResponse) -> HttpResponse:
     detail = "The user's Oura membership has expired, or the scope was not granted."
-    return json_response({"detail": detail}, 403)
+    return json_response({"detail": _NO_PERSONAL_SCOPE if _is_personal(hit) else detail}, 403)
+
+
+def _is_personal(hit: Hit) -> bool:
+    return hit.path == PERSONAL_INFO
+
+
+def _too_large(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    return json_response({"detail": "Request Entity Too Large"}, 413)
+
+
+def _unprocessable(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    error = {"type": "value_error", "loc": ["query"], "msg": "Value error", "input": None}
+    return json_response({"detail": [error]}, 422)
+
+
+def _bad_request(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    return json_response({"detail": "Bad Request"}, 400)
+
+
+def _gateway_timeout(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    """Return 504 at once."""
+    return HttpResponse(gateway_page(504), status=504, content_type="text/html")
+
+
+def _not_json(hit: Hit, get_response: _GetResponse) -> HttpResponse:
+    """Return 200 with NaN, which Python writes although JSON has no such number."""
+    return raw_json_response(b'{"data":[{"id":"0","score":NaN}],"next_token":null}')
 
 
 KINDS: dict[str, Callable[[Hit, _GetResponse], HttpResponse]] = {
@@ -195,4 +226,9 @@ KINDS: dict[str, Callable[[Hit, _GetResponse], HttpResponse]] = {
     "malformed": _malformed,
     "unauthorized": _unauthorized,
     "forbidden": _forbidden,
+    "bad_request": _bad_request,
+    "too_large": _too_large,
+    "unprocessable": _unprocessable,
+    "gateway_timeout": _gateway_timeout,
+    "not_json": _not_json,
 }

@@ -13,41 +13,81 @@ from typing import NoReturn
 
 import orjson
 
-from sandbox.days import Document
+from sandbox import odd_activity, odd_sleep, odd_values
+from sandbox.days import Document, OddDay
+from sandbox.odd_values import BEYOND_64_BIT
 from sandbox.people import Person
 from sandbox.responses import TextError
 
-POISON, NAN = "poison", "nan"
-# orjson does not write integers like this one, and reads them as floats.
-BEYOND_64_BIT = 2**70
+POISON, NAN, UNDER_TWO_DAYS = "poison", "nan", "under_two_days"
 _BEYOND_64_BIT = str(BEYOND_64_BIT).encode()
+_Change = Callable[[OddDay, list[Document]], list[Document]]
+_SLEEP = ("sleep",)
+_ACTIVITY = ("daily_activity",)
+_SUMMARIES = ("daily_activity", "daily_readiness", "daily_sleep")
 
 
 @dataclass(frozen=True, slots=True)
-class OddDay:
-    """A day of a collection, whose documents are to be changed."""
-
-    person: Person
-    collection: str
-    day: date
-
-
-_Change = Callable[[OddDay, list[Document]], list[Document]]
+class Oddity:
+    change: _Change
+    # The collections that it suits, all if empty.
+    collections: tuple[str, ...] = ()
 
 
 def _unchanged(odd: OddDay, documents: list[Document]) -> list[Document]:
     return documents
 
 
-KINDS: dict[str, _Change] = {
-    POISON: _unchanged,
-    NAN: _unchanged,
+KINDS = {
+    POISON: Oddity(_unchanged),
+    NAN: Oddity(_unchanged),
+    "repeated": Oddity(odd_values.repeated),
+    "repeated_changed": Oddity(odd_values.repeated_changed),
+    "two_documents": Oddity(odd_values.two_documents, _SUMMARIES),
+    "unknown": Oddity(odd_values.unknown),
+    "float": Oddity(odd_values.floats),
+    "beyond_64_bit": Oddity(odd_values.beyond_64_bit),
+    "out_of_range": Oddity(odd_values.out_of_range),
+    "wrong_kind": Oddity(odd_values.wrong_kind),
+    "zeros": Oddity(odd_values.zeros, (*_SLEEP, *_SUMMARIES)),
+    "offsetless": Oddity(odd_values.offsetless, (*_SLEEP, *_SUMMARIES)),
+    "short_offset": Oddity(odd_values.short_offset, (*_SLEEP, *_SUMMARIES)),
+    "blank": Oddity(odd_values.blank, (*_SLEEP, *_SUMMARIES)),
+    "nine_digits": Oddity(odd_values.nine_digits, (*_SLEEP, *_SUMMARIES)),
+    "twin": Oddity(odd_sleep.twin, _SLEEP),
+    "nested": Oddity(odd_sleep.nested, _SLEEP),
+    "overlapping": Oddity(odd_sleep.overlapping, _SLEEP),
+    "null_type": Oddity(odd_sleep.null_type, _SLEEP),
+    "absent_type": Oddity(odd_sleep.absent_type, _SLEEP),
+    "new_type": Oddity(odd_sleep.new_type, _SLEEP),
+    "all_rest": Oddity(odd_sleep.all_rest, _SLEEP),
+    "all_deleted": Oddity(odd_sleep.all_deleted, _SLEEP),
+    "fragment": Oddity(odd_sleep.fragment, _SLEEP),
+    "as_deleted_copy": Oddity(odd_sleep.as_deleted_copy, _SLEEP),
+    # The next day shows the copy: see `carried_over`.
+    UNDER_TWO_DAYS: Oddity(_unchanged, _SLEEP),
+    "other_ring": Oddity(odd_sleep.other_ring, _SLEEP),
+    "off_all_day": Oddity(odd_activity.off_all_day, _ACTIVITY),
+    "off_in_night": Oddity(odd_activity.off_in_night, _ACTIVITY),
+    "off_in_morning": Oddity(odd_activity.off_in_morning, _ACTIVITY),
+    "short_day": Oddity(odd_activity.short_day, _ACTIVITY),
+    "no_classes": Oddity(odd_activity.no_classes, _ACTIVITY),
 }
 
 
-def apply(kind: str, odd: OddDay, documents: list[Document]) -> list[Document]:
+def apply(
+    kind: str, person: Person, collection: str, day: date, documents: list[Document]
+) -> list[Document]:
     """Return the day's documents with the oddity. Raise ValueError if it does not suit them."""
-    return KINDS[kind](odd, documents)
+    oddity = KINDS[kind]
+    if oddity.collections and collection not in oddity.collections:
+        raise ValueError(f"{kind} suits only {', '.join(oddity.collections)}.")
+    return oddity.change(OddDay(person, collection, day, kind), documents)
+
+
+def carried_over(person: Person, day: date, documents: list[Document]) -> list[Document]:
+    """Return the night of a day with UNDER_TWO_DAYS as the next day shows it."""
+    return odd_sleep.under_next_day(OddDay(person, "sleep", day, UNDER_TWO_DAYS), documents)
 
 
 def decode(raw: bytes) -> Document:

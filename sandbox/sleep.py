@@ -184,7 +184,7 @@ def sleep_documents(
     """Return the day's `sleep` documents in `period` order."""
     shift, periods = utc_offset(person, day), sleep_periods(person, day, revision)
     documents = [
-        _sleep_document(person, day, shift, period, number, make_id(number))
+        period_document(person, day, shift, period, number, make_id(number))
         for number, period in enumerate(periods)
     ]
     if types.deleted:
@@ -192,23 +192,23 @@ def sleep_documents(
     if types.nap:
         # A re-analysis moves the nap if it is the only period of the day.
         nap = _started_earlier(_requested_nap(person, day), 0 if periods else revision)
-        document = _sleep_document(person, day, shift, nap, len(periods), make_id(NAP_NUMBER))
-        document = _with_type(document, types.nap)
+        document = period_document(person, day, shift, nap, len(periods), make_id(NAP_NUMBER))
+        document = with_type(document, types.nap)
         documents.append(_as_deleted(document) if types.nap_deleted else document)
     return documents
 
 
 def _as_deleted(document: Document) -> Document:
-    return _with_type(document, "deleted") if document["type"] in _COUNTED_TYPES else document
+    return with_type(document, "deleted") if document["type"] in _COUNTED_TYPES else document
 
 
-def _with_type(document: Document, kind: str) -> Document:
+def with_type(document: Document, kind: str) -> Document:
     """Return the document with another type; only types that count have changed a score."""
     deltas = () if kind in _COUNTED_TYPES else ("readiness_score_delta", "sleep_score_delta")
     return document | {"type": kind} | dict.fromkeys(deltas)
 
 
-def _sleep_document(
+def period_document(
     person: Person, day: date, shift: timedelta, period: SleepPeriod, number: int, identity: str
 ) -> Document:
     chance = rng(person.seed, person.name, "samples", day, period.start)

@@ -14,7 +14,7 @@ from myhealth.days import shift
 from sandbox import limits, oddities
 from sandbox.chance import rng, stable_uuid
 from sandbox.days import Document
-from sandbox.oddities import OddDay, decode, encode
+from sandbox.oddities import decode, encode
 from sandbox.others import ring_configurations
 from sandbox.people import Person, named_people
 from sandbox.registry import COLLECTIONS, RINGS, Collection
@@ -107,13 +107,18 @@ def documents_between(name: str, collection: str, start: date, end: date) -> lis
 def raw_documents(person: Person, collection: str, day: date) -> tuple[bytes, ...]:
     """Return the day's documents as JSON, with all changes."""
     raws = _raw_documents_without_oddity(person, collection, day)
-    kind = oddity_on(person, collection, day)
-    if kind is None or not raws:
-        return raws
-    documents = oddities.apply(
-        kind, OddDay(person, collection, day), [orjson.loads(raw) for raw in raws]
-    )
-    return tuple(map(encode, documents))
+    if raws and (kind := oddity_on(person, collection, day)):
+        documents = oddities.apply(kind, person, collection, day, _decode_all(raws))
+        raws = tuple(map(encode, documents))
+    before = shift(day, -1)
+    if oddity_on(person, collection, before) == oddities.UNDER_TWO_DAYS:
+        documents = _decode_all(_raw_documents_without_oddity(person, collection, before))
+        raws = (*map(encode, oddities.carried_over(person, before, documents)), *raws)
+    return raws
+
+
+def _decode_all(raws: tuple[bytes, ...]) -> list[Document]:
+    return [orjson.loads(raw) for raw in raws]
 
 
 def _raw_documents_without_oddity(person: Person, collection: str, day: date) -> tuple[bytes, ...]:
@@ -124,7 +129,7 @@ def _raw_documents_without_oddity(person: Person, collection: str, day: date) ->
 def true_documents(name: str, collection: str, day: date) -> list[Document]:
     """Return what the day's documents are without its oddity, for comparison."""
     key = _key_in_history(name, collection, day)
-    return [orjson.loads(raw) for raw in _raw_documents_without_oddity(*key)]
+    return _decode_all(_raw_documents_without_oddity(*key))
 
 
 def oddity_on(person: Person, collection: str, day: date) -> str | None:
@@ -150,10 +155,9 @@ def set_oddity(name: str, collection: str, day: date, kind: str | None) -> list[
     # A day without documents can fail a request too.
     find = _key_in_history if kind in (None, oddities.POISON) else _key_with_documents
     key = find(name, collection, day)
-    person = key[0]
     raws = _generate_raw(*key, _overrides.get(key, _Override()).version)
     if kind is not None:
-        oddities.apply(kind, OddDay(person, collection, day), [orjson.loads(raw) for raw in raws])
+        oddities.apply(kind, *key, _decode_all(raws))
     with _lock:
         _overrides.setdefault(key, _Override()).oddity = kind
     return [decode(raw) for raw in raw_documents(*key)]
@@ -203,7 +207,10 @@ def raw_document(person: Person, collection: str, wanted: str) -> bytes | None:
     Odd days come first, since they have documents with other ids. Of several documents with one
     id, the last one counts, as it does for Oura's clients.
     """
-    for day in odd_days(person, collection):
+    odd = odd_days(person, collection)
+    two_days = [day for day in odd if odd[day] == oddities.UNDER_TWO_DAYS and day < today()]
+    following = [shift(day, 1) for day in two_days]
+    for day in (*odd, *following):
         found = [
             raw for raw in raw_documents(person, collection, day) if decode(raw)["id"] == wanted
         ]

@@ -37,18 +37,18 @@ def oura_route(get_body: Callable[..., bytes]) -> _View:
 
         if request.method != "GET":
             return json_response({"detail": "Method Not Allowed"}, 405, {"Allow": "GET"})
-        hit = _requested_fault(request) or faults.next_hit(name, _token_owner(request))
+        hit = _requested_fault(request, name) or faults.next_hit(name, _token_owner(request))
         return respond_with_fault(hit, get_response) if hit else get_response()
 
     return view
 
 
-def _requested_fault(request: HttpRequest) -> Hit | None:
+def _requested_fault(request: HttpRequest, name: str) -> Hit | None:
     """Return the fault that the request's own headers ask for. Unknown names are ignored."""
     kind = request.headers.get("X-Sandbox-Fault", "")
     seconds = request.headers.get("X-Sandbox-Retry-After", "")
     wait = int(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 5 else 1
-    return faults.hit_once(kind, min(wait, MAX_RETRY_AFTER)) if kind in KINDS else None
+    return faults.hit_once(kind, min(wait, MAX_RETRY_AFTER), name) if kind in KINDS else None
 
 
 def _token_owner(request: HttpRequest) -> str | None:

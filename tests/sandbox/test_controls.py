@@ -4,6 +4,7 @@ import datetime
 import threading
 import time
 
+import orjson
 import pytest
 from django.test import Client
 
@@ -68,6 +69,38 @@ def test_server_errors_are_5xx_in_json_or_html(demo):
     results = [demo.get("sleep") for _ in range(3)]
     assert [answer.status_code for answer in results] == [500, 502, 503]
     assert {answer["Content-Type"] for answer in results} == {"application/json", "text/html"}
+
+
+@pytest.mark.parametrize(("fault", "status"), [("unauthorized", 401), ("forbidden", 403)])
+def test_refused_personal_info_names_the_scope(demo, fault, status):
+    demo.control("faults", fault=fault, path="personal_info")
+    answer = demo.get("personal_info")
+    assert answer.status_code == status
+    assert answer.json() == {"detail": "Token is not authorized access personal scope."}
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [("bad_request", 400), ("too_large", 413), ("unprocessable", 422)]
+)
+def test_rejected_requests_have_only_detail(demo, fault, status):
+    demo.control("faults", fault=fault)
+    answer = demo.get("sleep")
+    assert (answer.status_code, set(answer.json())) == (status, {"detail"})
+
+
+def test_gateway_timeout_comes_at_once(demo):
+    demo.control("faults", fault="gateway_timeout")
+    before = time.monotonic()
+    assert demo.get("sleep").status_code == 504
+    assert time.monotonic() - before < 0.9
+
+
+def test_response_that_is_not_json_has_nan(demo):
+    demo.control("faults", fault="not_json")
+    answer = demo.get("sleep")
+    assert answer.status_code == 200
+    with pytest.raises(orjson.JSONDecodeError):
+        orjson.loads(answer.content)
 
 
 @pytest.mark.parametrize(("fault", "status"), [("unauthorized", 401), ("forbidden", 403)])
