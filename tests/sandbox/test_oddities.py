@@ -9,8 +9,9 @@ import jsonschema
 import orjson
 import pytest
 
-from sandbox import oddities, store
+from sandbox import faults, oddities, store
 from sandbox.store import documents_between, true_documents
+from tests.processes import ROOT
 from tests.sandbox.sandboxed import DATED, TODAY, Oura, day, documents_on, reset_sandbox
 from tests.sandbox.test_documents import answer_schema, validate
 
@@ -253,6 +254,13 @@ def test_invalid_oddity_is_rejected_with_reason(demo, body, status, expected):
     answer = demo.control("oddities", **body)
     assert answer.status_code == status
     assert answer.json()["detail"].startswith(expected)
+
+
+def test_documentation_lists_every_oddity_and_fault():
+    text = (ROOT / "docs" / "sandbox.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \|", text.partition("## Odd days")[2], re.MULTILINE)
+    assert sorted(listed) == sorted(oddities.KINDS)
+    assert [kind for kind in faults.KINDS if f"`{kind}`" not in text] == []
 
 
 # The same thing twice ---------------------------------------------------------------------------
