@@ -55,6 +55,8 @@ class StubServer:
 def _handler_for(stub):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Else each answer would wait for the client to acknowledge its headers.
+        disable_nagle_algorithm = True
 
         def log_message(self, *_):
             pass
