@@ -19,6 +19,7 @@ from django.utils import timezone
 
 import metrics.base
 import metrics.columns
+import metrics.moments
 import metrics.numbers
 from ingest.documents import Refused, read
 from ingest.models import Metric, MetricSource, Rederivation, Revision
@@ -29,6 +30,8 @@ from myhealth.days import utc_date
 # Days of one person in a transaction: a few megabytes, and ingest waits a fraction of a second.
 BATCH_DAYS = 500
 
+# Modules with code that every mapping uses, besides the type's own.
+_USED_BY_MAPPINGS = (metrics.columns, metrics.moments, metrics.numbers)
 _ID_TAKEN = "Its id belongs to another day or account."
 _REMAPPED = Revision.Kind.REMAPPED
 
@@ -108,7 +111,7 @@ def _start_position(model: type[Metric], *, restart: bool) -> Rederivation:
 def mapping_fingerprint(metric_type: MetricType) -> str:
     """Return a hash of the code that computes the rows of a type."""
     files = {inspect.getfile(each) for each in type(metric_type).__mro__[:-1]}
-    files |= {inspect.getfile(each) for each in (metrics.columns, metrics.numbers)}
+    files |= {inspect.getfile(each) for each in _USED_BY_MAPPINGS}
     code = b"".join(Path(name).read_bytes() for name in sorted(files))
     return hashlib.blake2b(code, digest_size=16).hexdigest()
 

@@ -2,17 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from metrics.columns import PERCENT, Column, Contributors, Figure, Kind, Number
+from metrics.moments import parse_moment
+from metrics.numbers import is_number
 
 OuraDocument = dict[str, Any]
 # One day's documents, by collection.
 Documents = Mapping[str, Sequence[OuraDocument]]
 # The documents that a row was made from, by collection, as stored with the row.
 Source = Mapping[str, Any]
+# A start, and an end after it.
+Span = tuple[datetime, datetime]
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ class MetricType:
     def map(self, day: str, documents: Documents) -> dict[str, Any] | None:
         """Return the metric document made from a day's Oura documents, or None if no row results.
 
-        A value of a wrong type is passed on unchanged: the processor rejects the document.
+        A value of a wrong type is passed on unchanged: the processor stores null, with a warning.
         """
         oura_day = self.read_day(documents)
         if oura_day is None:
@@ -90,19 +97,30 @@ class MetricType:
     def read_day(self, documents: Documents) -> OuraDay | None:
         """Return the day that the columns are read from, or None if no row results.
 
-        By default the columns are read from the last document of the first collection; those of
+        By default the columns are read from the newest document of the first collection; those of
         other collections are only stored.
         """
         first, *others = self.collections
-        summary = last_document(documents.get(first, ()))
+        summary = newest_document(documents.get(first, ()))
         if summary is None:
             return None
         rest = {name: list(documents.get(name, ())) for name in others}
         return OuraDay(summary.get("id"), summary, {first: summary, **rest})
 
     def missing_collection(self, values: Mapping[str, Any], source: Source) -> str:
-        """Return the collection without which the row is partial; empty if none is missing."""
+        """Return the collection without which the row is partial; empty if none is missing.
+
+        With `:rest` after its name, the collection has documents of the day, but none that counts.
+        """
         return ""
+
+    def spans_of(self, source: Source) -> list[Span]:
+        """Return the spans of time that no other day of the type should have as well."""
+        return []
+
+    def wear_of(self, source: Source) -> dict[str, Any] | None:
+        """Return when the ring was off, as `MetricSource.wear`; None if the documents don't say."""
+        return None
 
     def provenance_of(self, source: Source) -> dict[str, str]:
         """Return the provenance of the day, as far as its documents have it."""
@@ -113,8 +131,24 @@ class MetricType:
         return []
 
 
-def last_document(documents: Sequence[OuraDocument]) -> OuraDocument | None:
-    return documents[-1] if documents else None
+def newest_document(documents: Sequence[Any]) -> OuraDocument | None:
+    """Return the document of a day that replaces the others, in whatever order they come.
+
+    It is the one with the newest `timestamp`, or else with the highest id.
+    """
+    objects = [each for each in documents if isinstance(each, dict)]
+    return max(objects, key=_age_and_id, default=None)
+
+
+def _age_and_id(document: OuraDocument) -> tuple[bool, datetime, str]:
+    moment = parse_moment(document.get("timestamp"))
+    return moment is not None, moment or _LONG_AGO, id_of(document)
+
+
+def id_of(document: Mapping[str, Any]) -> str:
+    """Return the document's id for comparisons; empty if it is no text."""
+    value = document.get("id")
+    return value if isinstance(value, str) else ""
 
 
 def field(
@@ -132,7 +166,7 @@ def field(
             if value is None:
                 return None
             if not isinstance(value, dict):
-                # No column takes a list, so the processor rejects the document.
+                # No column takes a list, so the processor warns of it.
                 return [value]
             value = value.get(key)
         return value
@@ -145,7 +179,9 @@ def _contributors(day: OuraDay) -> Any:
     values = day.summary.get("contributors")
     if not isinstance(values, dict):
         return values
-    return {name: None if value == 0 else value for name, value in values.items()}
+    return {
+        name: None if is_number(value) and value == 0 else value for name, value in values.items()
+    }
 
 
 SCORE = field("score", PERCENT, "Oura's score, 0 to 100; null when there is none")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from metrics.numbers import is_number
+
 # The largest PostgreSQL `integer`.
 INT32 = 2**31 - 1
 
@@ -50,7 +52,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Moment(Text):
-    """A date-time as Oura writes it. A timestamp column would lose Oura's offset."""
+    """A date-time in RFC 3339. A timestamp column would lose Oura's offset."""
 
     longest: int = 40
 
@@ -114,7 +116,7 @@ class Column:
     def value(self, day: Any) -> Any:
         """Return the column's value as Oura has it; None for a sentinel."""
         value = self.read(day)
-        return None if value in self.sentinels else value
+        return None if is_number(value) and value in self.sentinels else value
 
 
 def mean(values: list[float]) -> float | None:

@@ -1,9 +1,10 @@
 """Sleep: Oura's `daily_sleep` of a day, and the day's `sleep` periods.
 
-The summary has no durations: they are sums over the counting periods. All other values are those of
-the main period.
+The summary has no durations: they are sums over the periods that count. Of periods that overlap,
+which are one sleep reported twice, only one counts. All other values are those of the main period.
 """
 
+from bisect import bisect, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,40 +17,48 @@ from metrics.base import (
     OuraDay,
     OuraDocument,
     Source,
+    Span,
     contributors_field,
-    last_document,
+    id_of,
+    newest_document,
 )
-from metrics.columns import PERCENT, Column, Figure, Integer, Kind, Moment, Number, mean
+from metrics.columns import PERCENT, Column, Figure, Integer, Kind, Moment, Number, Text, mean
+from metrics.moments import normalize_moment, parse_moment
 from metrics.numbers import is_number
 
-# The types of periods that count, in the order in which they can be the main one.
-_COUNTING = ("long_sleep", "sleep", "late_nap")
+# The types of periods that don't count. All others do, even if Oura has only just invented them.
+_NOT_COUNTING = ("rest", "deleted")
+# Which period is the main one, if there are several: the one with the highest rank.
+_RANKS = {"long_sleep": 2, "late_nap": 0}
+_OTHER_RANK = 1
 _ASLEEP = "total_sleep_duration"
-# With this, Oura means that it found no lowest heart rate (measured in recorded answers).
+# With these, Oura means that it found no value (measured in recorded answers).
+_NONE_FOUND = (0,)
 _NO_HEART_RATE = 255
 # The fields of the main period that are provenance, by kind.
 _PROVENANCE_FIELDS = {"sleep_algorithm": "sleep_algorithm_version", "ring": "ring_id"}
 _EDITED = "bedtime_edit"
+_BEDTIMES = ("bedtime_start", "bedtime_end")
 
 _Period = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class _Night(OuraDay):
-    """A day's sleep; `main` is empty if no period counts."""
+    """A day's sleep: the periods that count; `main` is empty if there is none."""
 
-    counting: Sequence[_Period]
+    taken: Sequence[_Period]
     main: _Period
 
 
 def _sum(name: str, meaning: str, label: str = "", source: str = "") -> Column:
-    """Return a column with the sum of a field, in seconds, over the counting periods."""
-    summed = f"{meaning}, summed over all periods of type long_sleep, sleep or late_nap"
+    """Return a column with the sum of a field, in seconds, over the periods that count."""
+    summed = f"{meaning}, summed over all sleep periods but rest; those that overlap count once"
 
     def read(night: _Night) -> Any:
-        fields = (period.get(source or name) for period in night.counting)
+        fields = (period.get(source or name) for period in night.taken)
         values = [value for value in fields if value is not None]
-        invalid = [value for value in values if not is_number(value)]
+        invalid = [value for value in values if not is_number(value) or value < 0]
         if invalid:
             return invalid[0]
         return sum(values) if values else None
@@ -57,11 +66,13 @@ def _sum(name: str, meaning: str, label: str = "", source: str = "") -> Column:
     return Column(name, Integer(), read, summed, "s", label)
 
 
-def _main(name: str, kind: Kind, meaning: str, unit: str = "", **more: Any) -> Column:
+def _main(
+    name: str, kind: Kind, meaning: str, unit: str = "", *, source: str = "", **more: Any
+) -> Column:
     """Return a column with a field of the main period, which `meaning` should mention."""
 
     def read(night: _Night) -> Any:
-        return night.main.get(name)
+        return night.main.get(source or name)
 
     return Column(name, kind, read, meaning, unit, **more)
 
@@ -86,7 +97,11 @@ class Sleep(MetricType):
             label="Efficiency",
         ),
         _main(
-            "average_heart_rate", Number(), "Average heart rate during the main sleep period", "bpm"
+            "average_heart_rate",
+            Number(),
+            "Average heart rate during the main sleep period",
+            "bpm",
+            sentinels=_NONE_FOUND,
         ),
         _main(
             "lowest_heart_rate",
@@ -94,7 +109,7 @@ class Sleep(MetricType):
             "Lowest heart rate during the main sleep period",
             "bpm",
             label="Lowest heart rate",
-            sentinels=(_NO_HEART_RATE,),
+            sentinels=(*_NONE_FOUND, _NO_HEART_RATE),
         ),
         _main(
             "average_hrv",
@@ -102,15 +117,18 @@ class Sleep(MetricType):
             "Average HRV (rMSSD) during the main sleep period",
             "ms",
             label="Average HRV",
+            sentinels=_NONE_FOUND,
         ),
         _main(
             "average_breath",
             Number(),
             "Average breathing rate during the main sleep period",
             "breaths/min",
+            sentinels=_NONE_FOUND,
         ),
         _main("bedtime_start", Moment(), "Start of the main sleep period, with Oura's offset"),
         _main("bedtime_end", Moment(), "End of the main sleep period, with Oura's offset"),
+        _main("main_type", Text(), "Oura's type of the main sleep period", source="type"),
         contributors_field(
             "deep_sleep",
             "efficiency",
@@ -141,38 +159,49 @@ class Sleep(MetricType):
     on_every_worn_day = True
 
     def read_day(self, documents: Documents) -> _Night | None:
-        summary = last_document(documents.get("daily_sleep", ()))
-        periods = documents.get("sleep", ())
-        main = _main_period(periods)
-        if summary is None and not main:
+        summary = newest_document(documents.get("daily_sleep", ()))
+        periods = [each for each in documents.get("sleep", ()) if isinstance(each, dict)]
+        taken = _taken_periods(periods)
+        main = _main_period(taken)
+        if summary is None and not taken:
             return None
         return _Night(
             id=(main if summary is None else summary).get("id"),
             summary=summary or {},
-            source={"daily_sleep": summary, "sleep": list(periods)},
-            counting=_counting_periods(periods),
+            source={"daily_sleep": summary, "sleep": periods},
+            taken=taken,
             main=main,
         )
 
     def missing_collection(self, values: Mapping[str, Any], source: Source) -> str:
         if source.get("daily_sleep", {}) is None:
             return "daily_sleep"
-        return "sleep" if values["duration"] is None and values["time_in_bed"] is None else ""
+        periods = _stored_periods(source)
+        has_sleep = values["duration"] is not None or values["time_in_bed"] is not None
+        if has_sleep or _counting_periods(periods):
+            return ""
+        return "sleep:rest" if periods else "sleep"
+
+    def spans_of(self, source: Source) -> list[Span]:
+        spans = map(_span, _taken_periods(_stored_periods(source)))
+        return [span for span in spans if span]
 
     def provenance_of(self, source: Source) -> dict[str, str]:
-        main = _main_period(_stored_periods(source))
+        main = _main_period(_taken_periods(_stored_periods(source)))
         return {
             name: value
             for name, field in _PROVENANCE_FIELDS.items()
-            if isinstance(value := main.get(field), str) and value
+            # PostgreSQL can't store the character NUL.
+            if isinstance(value := main.get(field), str) and value and "\x00" not in value
         }
 
     def change_notes(self, before: Source, after: Source) -> list[str]:
-        old, new = _stored_periods(before), _stored_periods(after)
+        periods, new_periods = _stored_periods(before), _stored_periods(after)
+        old, new = _taken_periods(periods), _taken_periods(new_periods)
         return [
             *_summary_notes(before.get("daily_sleep"), after.get("daily_sleep")),
-            *_nap_notes(len(_naps(old)), len(_naps(new))),
-            *_deletion_notes(old, new),
+            *_nap_notes(max(len(old) - 1, 0), max(len(new) - 1, 0)),
+            *_deletion_notes(periods, new_periods),
             *_bedtime_notes(_main_period(old), _main_period(new)),
             *_algorithm_notes(self.provenance_of(before), self.provenance_of(after)),
         ]
@@ -182,35 +211,76 @@ SLEEP = Sleep()
 
 
 def _counting_periods(periods: Sequence[OuraDocument]) -> list[OuraDocument]:
-    return [period for period in periods if period.get("type") in _COUNTING]
+    return [period for period in periods if period.get("type") not in _NOT_COUNTING]
 
 
-def _main_period(periods: Sequence[OuraDocument]) -> OuraDocument:
-    """Return the longest `long_sleep`, else the longest `sleep`, else the longest `late_nap`.
+def _taken_periods(periods: Sequence[OuraDocument]) -> list[OuraDocument]:
+    """Return the counting periods, of which none overlaps another.
 
-    Return an empty document if there is none.
+    The period with the most sleep is taken first, then each next one that overlaps none that is
+    taken. Periods without a total are taken only if none has one.
     """
-    for kind in _COUNTING:
-        of_kind = [period for period in periods if period.get("type") == kind]
-        if of_kind:
-            return max(of_kind, key=_seconds_asleep)
-    return {}
+    candidates = _counting_periods(periods)
+    if any(map(_has_total, candidates)):
+        candidates = [period for period in candidates if period.get(_ASLEEP) is not None]
+    taken: list[OuraDocument] = []
+    spans: list[Span] = []
+    for period in sorted(candidates, key=_amount, reverse=True):
+        span = _span(period)
+        if span is None:
+            taken.append(period)
+        elif not _overlaps(span, spans):
+            taken.append(period)
+            insort(spans, span)
+    return taken
 
 
-def _seconds_asleep(period: _Period) -> float:
-    value = period.get(_ASLEEP)
-    return float(value) if is_number(value) else -1.0
+def _overlaps(span: Span, spans: Sequence[Span]) -> bool:
+    """Return whether a span overlaps one of the sorted spans, none of which overlap."""
+    start, end = span
+    place = bisect(spans, span)
+    before, after = spans[max(place - 1, 0) : place], spans[place : place + 1]
+    return any(last > start for _, last in before) or any(first < end for first, _ in after)
+
+
+def _main_period(taken: Sequence[OuraDocument]) -> OuraDocument:
+    """Return the longest `long_sleep`, else the longest of others, else the longest `late_nap`.
+
+    Without any total it is the longest in bed. Return an empty document if there is none.
+    """
+    with_total = [period for period in taken if _has_total(period)]
+    if not with_total:
+        return max(taken, key=_amount, default={})
+    return max(with_total, key=lambda period: (_rank(period), _amount(period)))
+
+
+def _has_total(period: _Period) -> bool:
+    return _number(period.get(_ASLEEP)) >= 0
+
+
+def _rank(period: _Period) -> int:
+    kind = period.get("type")
+    return _RANKS.get(kind, _OTHER_RANK) if isinstance(kind, str) else _OTHER_RANK
+
+
+def _amount(period: _Period) -> tuple[float, float, str]:
+    return _number(period.get(_ASLEEP)), _number(period.get("time_in_bed")), id_of(period)
+
+
+def _number(value: Any) -> float:
+    """Return a number of seconds, or -1 for any other value."""
+    return float(value) if is_number(value) and value >= 0 else -1.0
+
+
+def _span(period: _Period) -> Span | None:
+    start, end = (parse_moment(period.get(name)) for name in _BEDTIMES)
+    return (start, end) if start and end and start < end else None
 
 
 def _stored_periods(source: Source) -> list[OuraDocument]:
     """Return the periods in a row's source. A program may send any JSON as source."""
     periods = source.get("sleep")
     return [each for each in periods if isinstance(each, dict)] if isinstance(periods, list) else []
-
-
-def _naps(periods: Sequence[OuraDocument]) -> list[OuraDocument]:
-    main = _main_period(periods)
-    return [period for period in _counting_periods(periods) if period is not main]
 
 
 def _summary_notes(before: Any, after: Any) -> list[str]:
@@ -233,7 +303,7 @@ def _deletion_notes(before: Sequence[_Period], after: Sequence[_Period]) -> list
         period
         for period in after
         if period.get("type") == "deleted"
-        and kinds.get(str(period.get("id")), "deleted") not in ("deleted", None)
+        and kinds.get(str(period.get("id")), "deleted") != "deleted"
     ]
     return ["period deleted"] if deleted else []
 
@@ -241,11 +311,16 @@ def _deletion_notes(before: Sequence[_Period], after: Sequence[_Period]) -> list
 def _bedtime_notes(before: _Period, after: _Period) -> list[str]:
     if not before or not after:
         return ["main period added"] if after else ["main period removed"] if before else []
-    names = ("bedtime_start", "bedtime_end")
-    if all(before.get(name) == after.get(name) for name in names):
+    if all(_bedtime(before, name) == _bedtime(after, name) for name in _BEDTIMES):
         return []
     edited = after.get("sleep_analysis_reason") == _EDITED
     return ["bedtime edited" if edited else "bedtime changed by Oura"]
+
+
+def _bedtime(period: _Period, name: str) -> Any:
+    value = period.get(name)
+    # Another spelling of the same moment is no change.
+    return (normalize_moment(value) if isinstance(value, str) else None) or value
 
 
 def _algorithm_notes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

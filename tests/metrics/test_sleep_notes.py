@@ -17,8 +17,12 @@ def period(id="p", type="long_sleep", asleep=25_000, **values):
     return {"id": id, "type": type, "total_sleep_duration": asleep, **LAST_NIGHT, **values}
 
 
-def nap(id="n", **values):
-    return period(id, "late_nap", 1_800, **values)
+NAP = {"bedtime_start": "2026-03-01T13:%s:00+01:00", "bedtime_end": "2026-03-01T13:%s:30+01:00"}
+
+
+def nap(id="n", minute=10, **values):
+    times = {name: text % minute for name, text in NAP.items()}
+    return period(id, "late_nap", 1_800, **(times | values))
 
 
 def night(*periods, summary=SUMMARY):
@@ -45,14 +49,29 @@ def test_nap_removed():
 
 
 def test_several_naps_are_counted():
-    assert SLEEP.change_notes(night(period()), night(period(), nap("n"), nap("m"))) == [
+    assert SLEEP.change_notes(night(period()), night(period(), nap("n"), nap("m", 20))) == [
         "2 naps added"
     ]
 
 
-@pytest.mark.parametrize("type", ["rest", "deleted", None])
+@pytest.mark.parametrize("type", ["rest", "deleted"])
 def test_period_that_does_not_count_is_no_nap(type):
     assert SLEEP.change_notes(night(period()), night(period(), period("q", type, 900))) == []
+
+
+def test_second_copy_of_night_is_no_nap():
+    assert SLEEP.change_notes(night(period()), night(period(), period("q", asleep=900))) == []
+
+
+@pytest.mark.parametrize("type", [None, "siesta", ["list"]])
+def test_nap_of_unknown_type_is_noted(type):
+    naps = night(period(), nap() | {"type": type})
+    assert SLEEP.change_notes(night(period()), naps) == ["nap added"]
+
+
+def test_bedtime_in_other_spelling_has_no_note():
+    other = period(bedtime_start="2026-02-28 23:10:00+0100")
+    assert SLEEP.change_notes(night(period()), night(other)) == []
 
 
 def test_period_deleted():
@@ -129,7 +148,7 @@ def test_provenance_is_that_of_main_period():
     assert SLEEP.provenance_of(night(other, main)) == {"sleep_algorithm": "v2", "ring": "r"}
 
 
-@pytest.mark.parametrize("value", [None, "", 2, {"id": "r"}])
+@pytest.mark.parametrize("value", [None, "", 2, {"id": "r"}, "nul\x00"])
 def test_provenance_that_is_no_text_is_omitted(value):
     assert SLEEP.provenance_of(night(period(sleep_algorithm_version="v2", ring_id=value))) == {
         "sleep_algorithm": "v2"

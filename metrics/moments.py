@@ -1,0 +1,44 @@
+"""Moments as Oura writes them, and RFC 3339, in which they are stored."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+# A date, a time and an offset, with or without the separators that RFC 3339 asks for. Week dates,
+# offsets with seconds, and moments without an offset don't match.
+_MOMENT = re.compile(
+    r"(?P<year>[0-9]{4})-?(?P<month>[0-9]{2})-?(?P<day>[0-9]{2})[Tt ]"
+    r"(?P<hour>[0-9]{2}):?(?P<minute>[0-9]{2})"
+    r"(?::?(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?"
+    r" ?(?:[Zz]|(?P<hours>[+-][0-9]{2})(?::?(?P<minutes>[0-5][0-9]))?)"
+)
+_MICROSECONDS = 6
+
+
+def normalize_moment(text: str) -> str | None:
+    """Return a date-time with an offset as RFC 3339, with its own offset; None for other texts.
+
+    What is valid, with at most microseconds, stays as it is; more digits are cut off.
+    """
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        return None
+    fraction = f".{match['fraction'][:_MICROSECONDS]}" if match["fraction"] else ""
+    offset = f"{match['hours']}:{match['minutes'] or '00'}" if match["hours"] else "Z"
+    day = f"{match['year']}-{match['month']}-{match['day']}"
+    time = f"{match['hour']}:{match['minute']}:{match['second'] or '00'}"
+    moment = f"{day}T{time}{fraction}{offset}"
+    return moment if _parse(moment) else None
+
+
+def parse_moment(value: Any) -> datetime | None:
+    """Return the instant that any value of a document names; None if it names none."""
+    moment = normalize_moment(value) if isinstance(value, str) else None
+    return _parse(moment) if moment else None
+
+
+def _parse(moment: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(moment)
+    except ValueError:
+        return None
