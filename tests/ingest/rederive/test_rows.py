@@ -286,7 +286,7 @@ def test_outdated_row_gets_its_provenance(ana, rederive):
 def test_outdated_row_gets_its_missing_collection(ana, rederive):
     store_outdated_row(ana, type="rest")
     rederive()
-    assert SleepMetric.objects.get().missing_collection == "sleep"
+    assert SleepMetric.objects.get().missing_collection == "sleep:rest"
 
 
 def test_each_outdated_row_gets_its_own_marks(ana, rederive):
