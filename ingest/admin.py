@@ -24,6 +24,7 @@ from ingest.admin_filters import (
     RunFilter,
     ScoreFilter,
     TypeFilter,
+    WarningFilter,
 )
 from ingest.admin_links import (
     Link,
@@ -53,6 +54,15 @@ from myhealth.states import FailureKind
 
 def _format_json(value: Any) -> str:
     return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _source_of(row: Metric) -> MetricSource | None:
+    type_ = row.metric_type.name
+    return MetricSource.objects.filter(user_id=row.user_id, type=type_, day=row.day).first()
+
+
+def _describe_errors(errors: dict[str, list[str]]) -> str:
+    return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in errors.items())
 
 
 class _LinkedAdmin(ReadOnlyAdmin):
@@ -95,7 +105,8 @@ class MetricAdmin(_LinkedAdmin):
         return ["day", "user", *(["score"] if self.has_score else []), "updated_at", "fetched_at"]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        return [*([ScoreFilter] if self.has_score else []), ("user", PersonFilter)]
+        score = [ScoreFilter] if self.has_score else []
+        return [*score, WarningFilter, ("user", PersonFilter)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         names = [
@@ -103,7 +114,8 @@ class MetricAdmin(_LinkedAdmin):
             for name in self.model.metric_type.column_names
         ]
         times = ["created_at", "updated_at", "fetched_at"]
-        return ["user", "oura_id", "day", "missing_collection", *names, *times, "oura_documents"]
+        what = ["user", "oura_id", "day", "missing_collection", "warnings"]
+        return [*what, *names, *times, "oura_documents"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return list(self.get_readonly_fields(request, obj))
@@ -119,9 +131,13 @@ class MetricAdmin(_LinkedAdmin):
 
     @admin.display(description="Oura documents")
     def oura_documents(self, obj: Metric) -> str:
-        type_ = obj.metric_type.name
-        source = MetricSource.objects.filter(user_id=obj.user_id, type=type_, day=obj.day).first()
+        source = _source_of(obj)
         return _format_json(source.documents) if source else "none stored"
+
+    @admin.display(empty_value="none")
+    def warnings(self, obj: Metric) -> str | None:
+        source = _source_of(obj)
+        return _describe_errors(source.warnings) if source and source.warnings else None
 
 
 for model in METRIC_MODELS.values():
@@ -149,7 +165,7 @@ class RejectedDocumentAdmin(_LinkedAdmin):
 
     @admin.display
     def reason(self, obj: RejectedDocument) -> str:
-        return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in obj.errors.items())
+        return _describe_errors(obj.errors)
 
     @admin.display(description="document")
     def content(self, obj: RejectedDocument) -> str:

@@ -11,10 +11,11 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import DataError
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from ingest.admin_links import DAYS_SEPARATOR
+from ingest.models import MetricSource
 from metrics import TYPES
 from myhealth.states import FailureKind
 
@@ -40,6 +41,24 @@ class ScoreFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         option = self.RANGES.get(self.value() or "")
         return queryset.filter(**option[1]) if option else queryset
+
+
+class WarningFilter(admin.SimpleListFilter):
+    """Filter rows by whether a value of their day could not be stored."""
+
+    title = "warnings"
+    parameter_name = "warnings"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("with", "with warnings")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "with":
+            return queryset
+        type_ = queryset.model.metric_type.name
+        days = MetricSource.objects.filter(type=type_).exclude(warnings={})
+        of_row = days.filter(user_id=OuterRef("user_id"), day=OuterRef("day"))
+        return queryset.filter(Exists(of_row))
 
 
 class TypeFilter(admin.SimpleListFilter):

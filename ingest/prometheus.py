@@ -41,6 +41,8 @@ def observe(type_: str, outcome: Outcome, *, began: datetime) -> None:
     for name in ("created", "updated", "unchanged"):
         _PROCESSED.labels(type_, name).inc(getattr(outcome, name))
     _PROCESSED.labels(type_, "rejected").inc(len(outcome.rejected))
+    # These were created, updated or unchanged as well.
+    _PROCESSED.labels(type_, "warned").inc(len(outcome.warnings))
     _HEALED.labels(type_).inc(outcome.healed)
     _REVISED.labels(type_).inc(outcome.revised)
     _PROCESSING.labels(type_).observe((now - began).total_seconds())

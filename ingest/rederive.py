@@ -23,7 +23,7 @@ import metrics.moments
 import metrics.numbers
 from ingest.documents import Refused, read
 from ingest.models import Metric, MetricSource, Rederivation, Revision
-from ingest.upsert import Item, Writer, item_of
+from ingest.upsert import Item, Warnings, Writer, item_of
 from metrics import MetricType
 from myhealth.days import utc_date
 
@@ -70,7 +70,8 @@ class _Changes:
     changed: list[Item] = field(default_factory=list)
     removed: set[date] = field(default_factory=set)
     metadata: list[_Metadata] = field(default_factory=list)
-    provenance: list[tuple[date, dict[str, str]]] = field(default_factory=list)
+    findings: list[Item] = field(default_factory=list)
+    warnings: dict[date, Warnings] = field(default_factory=dict)
 
 
 def rederive(
@@ -200,6 +201,8 @@ class _Rederiver:
         for day in self.days_with_taken_id(rows, items):
             self.refuse(writer, day, {"id": [_ID_TAKEN]})
             del items[day]
+        writer.gone = set(changes.removed)
+        changes.warnings = writer.warnings(item for item in items.values() if item)
         for row in rows:
             if item := items.get(row["day"]):
                 self.compare(row, sources[row["day"]], item, changes)
@@ -270,16 +273,20 @@ class _Rederiver:
         columns = [name for name in names if row[name] != content[name]]
         before = (row["pk"], bytes(row["content_hash"]), row["missing_collection"])
         metadata = (row["pk"], item.content_hash, item.missing_collection)
-        same_provenance = item.provenance == source.provenance
+        same_findings = (item.provenance, item.wear) == (source.provenance, source.wear)
+        same_warnings = changes.warnings[source.day] == source.warnings
         if columns:
             changes.changed.append(item)
         elif metadata != before:
             changes.metadata.append(metadata)
-        if not same_provenance:
-            changes.provenance.append((row["day"], item.provenance))
+        if not same_findings:
+            changes.findings.append(item)
+        if same_warnings:
+            del changes.warnings[source.day]
         self.counts.columns.update(columns)
         self.counts.changed += bool(columns)
-        self.counts.marked += not columns and not (metadata == before and same_provenance)
+        same = metadata == before and same_findings and same_warnings
+        self.counts.marked += not columns and not same
 
     def write(self, writer: Writer, changes: _Changes) -> None:
         """Write a batch as ingest does; the writer's lock is held."""
@@ -287,6 +294,7 @@ class _Rederiver:
         writer.keep(changes.changed, why=_REMAPPED)
         writer.upsert(changes.changed, reread=False)
         writer.mark(changes.metadata)
-        writer.set_provenance(changes.provenance)
-        if changes != _Changes():
+        writer.set_findings(changes.findings)
+        warned = writer.set_warnings(changes.warnings)
+        if changes.changed or changes.removed or changes.metadata or changes.findings or warned:
             writer.raise_version()

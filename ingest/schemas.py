@@ -22,7 +22,8 @@ def _documents() -> list[dict[str, Any]]:
 _COUNTS: dict[str, Any] = {
     name: {"type": "integer", "minimum": 0} for name in ("created", "updated", "unchanged")
 }
-_REJECTED: dict[str, Any] = {
+# What is wrong with single documents.
+_WRONG: dict[str, Any] = {
     "type": "array",
     "items": {
         "type": "object",
@@ -36,11 +37,12 @@ _REJECTED: dict[str, Any] = {
 }
 OUTCOME: dict[str, Any] = {
     "type": "object",
-    "required": ["status", "created", "updated", "unchanged", "rejected"],
+    "required": ["status", "created", "updated", "unchanged", "rejected", "warnings"],
     "properties": {
         "status": {"type": "string", "enum": ["success", "partial"]},
         **_COUNTS,
-        "rejected": _REJECTED,
+        "rejected": _WRONG,
+        "warnings": _WRONG,
     },
 }
 REFUSAL: dict[str, Any] = {
@@ -50,7 +52,8 @@ REFUSAL: dict[str, Any] = {
         **ERROR["properties"],
         "status": {"type": "string", "enum": ["failed"]},
         **_COUNTS,
-        "rejected": _REJECTED,
+        "rejected": _WRONG,
+        "warnings": _WRONG,
     },
 }
 _MOMENT = {"type": ["string", "null"], "format": "date-time"}

@@ -5,7 +5,7 @@ Identity is (user, day). However many documents come, the number of SQL statemen
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -31,7 +31,8 @@ from ingest.models import (
 )
 from ingest.people import account_must_exist, lock_person, sqlstate
 from ingest.revisions import Successor
-from myhealth.days import Days, from_days, intersect, parse_day, subtract, utc_date
+from metrics.base import Span
+from myhealth.days import ONE_DAY, Days, from_days, intersect, parse_day, subtract, utc_date
 from myhealth.errors import Invalid
 from myhealth.states import FailureKind
 
@@ -43,20 +44,31 @@ MARK = """
     SET content_hash = u.content_hash, missing_collection = u.missing_collection
     FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS u(id, content_hash, missing_collection)
     WHERE held.id = u.id"""
-SET_PROVENANCE = """
-    UPDATE metric_sources AS held SET provenance = u.provenance
-    FROM unnest(%s::date[], %s::jsonb[]) AS u(day, provenance)
+SET_FINDINGS = """
+    UPDATE metric_sources AS held SET provenance = u.provenance, wear = u.wear
+    FROM unnest(%s::date[], %s::jsonb[], %s::jsonb[]) AS u(day, provenance, wear)
     WHERE held.user_id = %s AND held.type = %s AND held.day = u.day
-        AND held.provenance <> u.provenance"""
+        AND (held.provenance, held.wear) IS DISTINCT FROM (u.provenance, u.wear)"""
+SET_WARNINGS = """
+    UPDATE metric_sources AS held SET warnings = u.warnings
+    FROM unnest(%s::date[], %s::jsonb[]) AS u(day, warnings)
+    WHERE held.user_id = %s AND held.type = %s AND held.day = u.day
+        AND held.warnings <> u.warnings"""
 ANOTHERS = "It belongs to another account."
+# Oura may file the same night under another day, which is at most so many days off.
+_DAYS_OFF = (1, 2)
 # SQLSTATE: unique_violation, serialization_failure, deadlock_detected.
 PASSING = ("23505", "40001", "40P01")
+
+# Messages by field.
+Warnings = dict[str, list[str]]
 
 
 @dataclass
 class Outcome:
     """What became of a request's documents.
 
+    `warnings` has the messages about each stored document of which a value could not be stored.
     `again` counts rejections already known, `healed` days that had been missing and came,
     `revised` days that were over and are another or none now.
     """
@@ -65,6 +77,7 @@ class Outcome:
     updated: int = 0
     unchanged: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
     again: int = 0
     healed: int = 0
     revised: int = 0
@@ -93,6 +106,13 @@ class Item:
     content_hash: bytes
     missing_collection: str
     provenance: dict[str, str]
+    wear: dict[str, Any] | None
+    warnings: Warnings
+    spans: list[Span]
+
+    @property
+    def has_source(self) -> bool:
+        return self.document.source != NO_SOURCE
 
 
 def store(
@@ -161,11 +181,13 @@ def item_of(model: type[Metric], index: int, valid: Read) -> Item:
     )
     content_hash = hashlib.blake2b(content + bytes(document.source), digest_size=16).digest()
     # Without a source, the sender knows best what is complete.
-    missing, provenance = "", {}
+    item = Item(index, document, content, content_hash, "", {}, None, valid.warnings, [])
     if valid.source is not None:
-        missing = metric_type.missing_collection(row, valid.source)
-        provenance = metric_type.provenance_of(valid.source)
-    return Item(index, document, content, content_hash, missing, provenance)
+        item.missing_collection = metric_type.missing_collection(row, valid.source)
+        item.provenance = metric_type.provenance_of(valid.source)
+        item.wear = metric_type.wear_of(valid.source)
+        item.spans = metric_type.spans_of(valid.source)
+    return item
 
 
 def successor_of(model: type[Metric], item: Item) -> Successor:
@@ -178,6 +200,14 @@ def day_of(raw: bytes | Raw) -> date | None:
     """The day that a document tells, good or not."""
     document = parsed(raw)
     return parse_day(document.get("day")) if isinstance(document, dict) else None
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _overlap(spans: Iterable[Span], others: Sequence[Span]) -> bool:
+    return any(start < last and first < end for start, end in spans for first, last in others)
 
 
 def last_wins(items: Iterable[Item]) -> list[Item]:
@@ -203,6 +233,8 @@ class Writer:
         self.fetched_at = fetched_at
         self.now = now
         self.table = connection.ops.quote_name(model._meta.db_table)
+        # The days without a row from now on.
+        self.gone: set[date] = set()
 
     def write(
         self,
@@ -214,8 +246,10 @@ class Writer:
     ) -> Outcome:
         self.lock()
         outcome = Outcome()
+        fresh: list[Item] = []
         if items:
-            refused = refused | self.write_rows(items, outcome)
+            others, fresh = self.write_rows(items, outcome)
+            refused = refused | others
         rejected = {index: refused[index] for index in sorted(refused)}
         outcome.rejected = [
             {"index": index, "id": rejections.document_id(parsed(raw[index])), "errors": errors}
@@ -243,6 +277,16 @@ class Writer:
             if None not in told:
                 self.drop_others(whole, told.union(named), outcome)
             self.remember(whole, told, outcome)
+        warnings = self.warnings(fresh)
+        if self.set_warnings(warnings):
+            self.raise_version()
+        valid = [item for item in items if item.index not in rejected]
+        told_of = {item.index: warnings[item.document.day] for item in fresh if item.has_source}
+        outcome.warnings = [
+            {"index": item.index, "id": item.document.id, "errors": errors}
+            for item in valid
+            if (errors := told_of.get(item.index, item.warnings))
+        ]
         return outcome
 
     def drop_others(self, whole: Whole, named: set[date | None], outcome: Outcome) -> None:
@@ -323,7 +367,10 @@ class Writer:
                 code="other_origin",
             )
 
-    def write_rows(self, items: list[Item], outcome: Outcome) -> dict[int, dict[str, list[str]]]:
+    def write_rows(
+        self, items: list[Item], outcome: Outcome
+    ) -> tuple[dict[int, dict[str, list[str]]], list[Item]]:
+        """Return the errors of refused documents by index, and the items whose days these are."""
         existing = self.existing(items)
         by_id = {row["oura_id"]: row for row in existing}
         by_day = {row["day"]: row for row in existing if row["user_id"] == self.user_id}
@@ -363,13 +410,13 @@ class Writer:
         self.keep_sources(changed)
         same = [item for item in fresh if self.same(item, by_day)]
         self.touch([by_day[item.document.day]["pk"] for item in same])
-        self.bring_up_to_date(same, by_day)
+        updated = self.bring_up_to_date(same, by_day)
         outcome.updated += len(known)
         outcome.created += len(created)
         outcome.unchanged += len(winners) - len(changed)
-        if changed:
+        if changed or updated:
             self.raise_version()
-        return refused
+        return refused, fresh
 
     def existing(self, items: list[Item]) -> list[dict[str, Any]]:
         days = [item.document.day for item in items]
@@ -414,6 +461,7 @@ class Writer:
         )
         self.model.objects.filter(user_id=self.user_id, day__in=days).delete()
         MetricSource.objects.filter(user_id=self.user_id, type=self.type, day__in=days).delete()
+        self.gone |= days
         return kept
 
     def upsert(self, items: list[Item], *, reread: bool = True) -> None:
@@ -454,24 +502,27 @@ class Writer:
             cursor.execute(sql, [self.user_id, self.now, self.now, self.fetched_at, body.decode()])
 
     def keep_sources(self, items: list[Item]) -> None:
-        bare = [item.document.day for item in items if item.document.source == NO_SOURCE]
+        bare = [item.document.day for item in items if not item.has_source]
         if bare:
             MetricSource.objects.filter(user_id=self.user_id, type=self.type, day__in=bare).delete()
-        full = [item for item in items if item.document.source != NO_SOURCE]
+        full = [item for item in items if item.has_source]
         if not full:
             return
         days = [item.document.day for item in full]
         contents = [zlib.compress(bytes(item.document.source), FAST) for item in full]
-        provenances = [orjson.dumps(item.provenance).decode() for item in full]
+        provenances = [_json(item.provenance) for item in full]
+        wear = [_json(item.wear) for item in full]
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                INSERT INTO metric_sources (user_id, type, day, content, provenance)
-                SELECT %s, %s, u.day, u.content, u.provenance
-                FROM unnest(%s::date[], %s::bytea[], %s::jsonb[]) AS u(day, content, provenance)
+                INSERT INTO metric_sources (user_id, type, day, content, provenance, wear)
+                SELECT %s, %s, u.day, u.content, u.provenance, u.wear
+                FROM unnest(%s::date[], %s::bytea[], %s::jsonb[], %s::jsonb[])
+                    AS u(day, content, provenance, wear)
                 ON CONFLICT (user_id, type, day)
-                DO UPDATE SET content = EXCLUDED.content, provenance = EXCLUDED.provenance""",
-                [self.user_id, self.type, days, contents, provenances],
+                DO UPDATE SET content = EXCLUDED.content, provenance = EXCLUDED.provenance,
+                    wear = EXCLUDED.wear""",
+                [self.user_id, self.type, days, contents, provenances, wear],
             )
 
     def touch(self, ids: list[int]) -> None:
@@ -480,34 +531,74 @@ class Writer:
             fetched_at=self.fetched_at
         )
 
-    def bring_up_to_date(self, items: list[Item], by_day: dict[date, dict[str, Any]]) -> None:
-        """Backfill on unchanged rows what older versions did not write."""
+    def bring_up_to_date(self, items: list[Item], by_day: dict[date, dict[str, Any]]) -> int:
+        """Backfill on unchanged rows what older versions did not write; return for how many."""
         rows = [(by_day[item.document.day], item) for item in items]
-        self.mark(
+        return self.mark(
             [
                 (row["pk"], item.content_hash, item.missing_collection)
                 for row, item in rows
                 if row["missing_collection"] != item.missing_collection
             ]
-        )
-        self.set_provenance(
-            [(item.document.day, item.provenance) for item in items if item.provenance]
-        )
+        ) + self.set_findings(items)
 
-    def mark(self, rows: Sequence[tuple[int, bytes, str]]) -> None:
+    def mark(self, rows: Sequence[tuple[int, bytes, str]]) -> int:
         """Set content hash and missing collection of rows by key, whose content stays."""
         # Django's bulk_update takes five times as long, and others wait.
-        self.update(MARK.format(table=self.table), rows)
+        return self.update(MARK.format(table=self.table), rows)
 
-    def set_provenance(self, days: Sequence[tuple[date, dict[str, str]]]) -> None:
-        rows = [(day, orjson.dumps(provenance).decode()) for day, provenance in days]
-        self.update(SET_PROVENANCE, rows, self.user_id, self.type)
+    def set_findings(self, items: Iterable[Item]) -> int:
+        """Set what the sources tell besides the columns, and return where that was different."""
+        rows = [
+            (item.document.day, _json(item.provenance), _json(item.wear))
+            for item in items
+            if item.has_source
+        ]
+        return self.update(SET_FINDINGS, rows, self.user_id, self.type)
 
-    def update(self, sql: str, rows: Sequence[tuple[Any, ...]], *more: Any) -> None:
-        if rows:
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            with connection.cursor() as cursor:
-                cursor.execute(sql, [*columns, *more])
+    def set_warnings(self, warnings: Mapping[date, Warnings]) -> int:
+        """Set the warnings of days that have a source, and return where they were different."""
+        rows = [(day, _json(each)) for day, each in warnings.items()]
+        return self.update(SET_WARNINGS, rows, self.user_id, self.type)
+
+    def warnings(self, items: Iterable[Item]) -> dict[date, Warnings]:
+        """Return the warnings of the items' days, and of stored days that these items affect.
+
+        If two days have some time in common, the later one has a warning.
+        """
+        items = list(items)
+        warnings = {item.document.day: item.warnings for item in items if item.has_source}
+        written = {item.document.day for item in items}
+        spans = {item.document.day: item.spans for item in items}
+        if self.model.metric_type.has_spans:
+            touched = written | self.gone
+            later = {day + n * ONE_DAY for day in touched for n in _DAYS_OFF}
+            earlier = {day - n * ONE_DAY for day in touched for n in _DAYS_OFF}
+            stored = MetricSource.objects.filter(
+                user_id=self.user_id, type=self.type, day__in=(later | earlier) - written
+            )
+            for source in stored.iterator():
+                spans[source.day] = self.spans_of(source.documents)
+                if source.day in later:
+                    own = {name: texts for name, texts in source.warnings.items() if name != "day"}
+                    warnings[source.day] = own
+        for day in warnings:
+            before = [day - n * ONE_DAY for n in _DAYS_OFF]
+            if shared := [each for each in before if _overlap(spans[day], spans.get(each, []))]:
+                texts = [f"Some of this sleep is stored under {each} as well." for each in shared]
+                warnings[day] = {**warnings[day], "day": texts}
+        return warnings
+
+    def spans_of(self, documents: Any) -> list[Span]:
+        return self.model.metric_type.spans_of(documents) if isinstance(documents, dict) else []
+
+    def update(self, sql: str, rows: Sequence[tuple[Any, ...]], *more: Any) -> int:
+        if not rows:
+            return 0
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*columns, *more])
+            return int(cursor.rowcount)
 
     def raise_version(self, counter: str = "version") -> None:
         """Count on from the clock: neither deleting a person nor restoring a backup repeats one."""

@@ -229,6 +229,7 @@ def _response(outcome: Outcome, *, single: bool) -> Response:
         "updated": outcome.updated,
         "unchanged": outcome.unchanged,
         "rejected": outcome.rejected,
+        "warnings": outcome.warnings,
     }
     # How many rejections repeat earlier ones. In a header, since the fields of the body are fixed.
     headers = {"Rejected-Again": str(outcome.again)}

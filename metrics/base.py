@@ -61,6 +61,9 @@ class MetricType:
     # 24 hours it was off.
     worn_minutes: tuple[str, ...] = ()
 
+    # A row is about spans of time, of which no second belongs to two days.
+    has_spans = False
+
     @cached_property
     def title(self) -> str:
         return self.name.replace("_", " ").capitalize()
@@ -115,7 +118,7 @@ class MetricType:
         return ""
 
     def spans_of(self, source: Source) -> list[Span]:
-        """Return the spans of time that no other day of the type should have as well."""
+        """Return the spans of time that a row is about, if the type has any."""
         return []
 
     def wear_of(self, source: Source) -> dict[str, Any] | None:

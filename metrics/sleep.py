@@ -157,6 +157,7 @@ class Sleep(MetricType):
     of_night = True
     shows_wear = True
     on_every_worn_day = True
+    has_spans = True
 
     def read_day(self, documents: Documents) -> _Night | None:
         summary = newest_document(documents.get("daily_sleep", ()))

@@ -38,7 +38,7 @@ def rederive_with_errors(rederive):
 
 def invalid_first(day, documents):
     row = doubled(day, documents)
-    return {**row, "efficiency": "unspeakable"} if day == str(FIRST) else row
+    return {**row, "id": "unspeakable" * 40} if day == str(FIRST) else row
 
 
 def test_refused_day_stays_and_others_change(ana, rederive_with_errors):
@@ -52,8 +52,7 @@ def test_refused_day_is_error_with_code_1(ana, rederive_with_errors, capsys):
     error = rederive_with_errors(invalid_first)
     assert error.returncode == 1
     assert str(error) == (
-        f"sleep 2026-03-01, person {ana.pk}: "
-        "efficiency: expected a whole number from 0 to 100 or null."
+        f"sleep 2026-03-01, person {ana.pk}: id: expected a string of 1 to 255 characters."
     )
     assert orjson.loads(capsys.readouterr().out)["types"]["sleep"]["refused"] == 1
 
@@ -69,7 +68,7 @@ def test_values_of_refused_day_are_neither_printed_nor_logged(
 
 def test_error_counts_refused_days_beyond_first_twenty(ana, rederive_with_errors):
     store_history(ana, days(25))
-    error = rederive_with_errors(lambda *day: {**ORIGINAL(*day), "efficiency": 987})
+    error = rederive_with_errors(lambda *day: {**ORIGINAL(*day), "id": 987})
     assert str(error).splitlines()[-1] == "and 5 more, all of them in the log"
 
 

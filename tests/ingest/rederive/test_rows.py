@@ -270,6 +270,13 @@ def test_number_of_queries_does_not_grow_with_days(
 # Rows of earlier versions of myhealth -------------------------------------------------------------
 
 
+# The same night is stored under each day.
+BEDTIMES = {
+    "bedtime_start": "2026-02-28T23:00:00+01:00",
+    "bedtime_end": "2026-03-01T07:00:00+01:00",
+}
+
+
 def store_outdated_row(user, **values):
     """Store a row without missing collection and provenance."""
     store_history(user, [FIRST], **values)
@@ -299,7 +306,7 @@ def test_each_outdated_row_gets_its_own_marks(ana, rederive):
     rederive()
     missing = SleepMetric.objects.order_by("day").values_list("missing_collection", flat=True)
     rings = MetricSource.objects.order_by("day").values_list("provenance__ring", flat=True)
-    assert list(missing) == ["", "sleep", ""]
+    assert list(missing) == ["", "sleep:rest", ""]
     assert list(rings) == ["r", None, "another"]
 
 
@@ -321,3 +328,35 @@ def test_changed_outdated_row_gets_its_provenance(ana, rederive):
     store_outdated_row(ana)
     rederive(mapping=doubled)
     assert MetricSource.objects.get().provenance == {"sleep_algorithm": "v2", "ring": "r"}
+
+
+def test_value_no_longer_valid_is_null_with_warning(ana, rederive):
+    store_history(ana, [FIRST], efficiency=93)
+    rederive(mapping=lambda *day: {**ORIGINAL(*day), "efficiency": 101})
+    assert SleepMetric.objects.get().efficiency is None
+    assert list(MetricSource.objects.get().warnings) == ["efficiency"]
+
+
+def test_warning_of_earlier_mapping_goes(ana, rederive):
+    store_history(ana, [FIRST])
+    MetricSource.objects.update(warnings={"latency": ["It was once bad."]})
+    report = rederive()["types"]["sleep"]
+    assert (report["marked"], MetricSource.objects.get().warnings) == (1, {})
+
+
+def test_rederiving_twice_changes_nothing_more(ana, rederive):
+    store_history(ana, days(3), efficiency=101, **BEDTIMES)
+    MetricSource.objects.update(warnings={})
+    assert rederive()["types"]["sleep"]["marked"] == 3
+    before = table_contents()
+    rederive()
+    assert table_contents() == before
+    names = [sorted(each.warnings) for each in MetricSource.objects.order_by("day")]
+    assert names == [["efficiency"], ["day", "efficiency"], ["day", "efficiency"]]
+
+
+def test_dry_run_counts_warnings_and_writes_none(ana, rederive):
+    store_history(ana, days(2), **BEDTIMES)
+    MetricSource.objects.update(warnings={})
+    assert rederive("--dry-run")["types"]["sleep"]["marked"] == 1
+    assert [each.warnings for each in MetricSource.objects.all()] == [{}, {}]
