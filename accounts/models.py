@@ -72,7 +72,7 @@ class User(AbstractUser):
 class Origin(models.Model):
     """Where an account's data come from: fixed by what is collected first, until all is deleted.
 
-    Only `ingest` writes it.
+    Only `ingest` writes it. The name is empty as long as only the owner is known.
     """
 
     class Name(models.TextChoices):

@@ -9,9 +9,8 @@ from django.utils.html import format_html
 
 from accounts.admin import PersonAdmin
 from accounts.models import User
+from dashboard.people import delete_account
 from ingest import control
-from oura import connections
-from oura.models import Connection
 
 admin.site.unregister(User)
 
@@ -40,10 +39,7 @@ class AccountAdmin(PersonAdmin):
         return objects, counts, set(), protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        control.delete_metrics(obj.username)
-        if connection := Connection.objects.filter(user=obj).first():
-            connections.disconnect(connection)
-        obj.delete()
+        delete_account(obj)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         try:

@@ -6,7 +6,7 @@ import msgspec
 
 from ingest.documents import schema_of
 from ingest.runs import COUNTERS
-from ingest.validation import FAILURE_KINDS, MAX_DOCUMENTS, MAX_RANGES
+from ingest.validation import FAILURE_KINDS, MAX_DOCUMENTS, MAX_OWNER_LENGTH, MAX_RANGES
 from metrics import TYPES
 from myhealth.schemas import COUNT, DATE, ERROR, MESSAGES
 from myhealth.states import State
@@ -16,7 +16,28 @@ def _documents() -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components(
         [schema_of(each) for each in TYPES.values()], ref_template="#/components/schemas/{name}"
     )
-    return list(components.values())
+    return [schema for each in components.values() for schema in (_bare(each), _with_source(each))]
+
+
+def _bare(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of documents without their source."""
+    return {**schema, "properties": {**schema["properties"], "source": {"type": "null"}}}
+
+
+def _with_source(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of documents with their source: a bad value only costs itself."""
+    columns = {
+        name: {"description": f"{each['anyOf'][0]['description']}; else null, with a warning"}
+        for name, each in schema["properties"].items()
+        if "anyOf" in each
+    }
+    exact = {name: schema["properties"][name] for name in ("id", "day")}
+    return {
+        **schema,
+        "title": f"{schema['title']}WithSource",
+        "required": [*schema["required"], "source"],
+        "properties": {**columns, **exact, "source": {"type": "object"}},
+    }
 
 
 _COUNTS: dict[str, Any] = {
@@ -169,6 +190,12 @@ INGEST_REQUEST: dict[str, Any] = {
                 },
             },
             "origin": {"type": ["string", "null"], "enum": ["oura", "sandbox", None]},
+            "owner": {
+                "type": ["string", "null"],
+                "maxLength": MAX_OWNER_LENGTH,
+                "pattern": "^([!-~]([ -~]*[!-~])?)?$",
+                "description": "The Oura account's own user id.",
+            },
         },
     }
 }

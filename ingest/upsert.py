@@ -55,6 +55,12 @@ SET_WARNINGS = """
     WHERE held.user_id = %s AND held.type = %s AND held.day = u.day
         AND held.warnings <> u.warnings"""
 ANOTHERS = "It belongs to another account."
+_OTHER_OWNER = (
+    "This account has the data of another Oura account, so these can't be added to it. Collect "
+    "into another account of myhealth, or delete the stored days to start over: manage.py "
+    "delete_person USER --data-only --yes. If it is the same person with a new id at Oura: "
+    "manage.py accept_owner USER --yes"
+)
 # Oura may file the same night under another day, which is at most so many days off.
 _DAYS_OFF = (1, 2)
 # SQLSTATE: unique_violation, serialization_failure, deadlock_detected.
@@ -123,20 +129,21 @@ def store(
     fetched_at: datetime,
     now: datetime,
     origin: str | None = None,
+    owner: str | None = None,
     whole: Whole | None = None,
 ) -> Outcome:
     """Store documents of one person and type; whatever the outcome counts is committed.
 
     Bad documents are quarantined, the others stored. With `whole` they are all that Oura has of
     that range: held days of it that they leave out go. Raises Invalid when the account holds data
-    of another origin or is gone.
+    of another origin or another Oura account, or is gone.
     """
     items, refused = sift(model, raw, today=utc_date(now))
     for attempt in range(ATTEMPTS):
         try:
             with account_must_exist(), transaction.atomic():
                 writer = Writer(model, user_id, fetched_at, now)
-                return writer.write(items, refused, raw, origin, whole)
+                return writer.write(items, refused, raw, (origin, owner), whole)
         except (IntegrityError, OperationalError) as error:
             # Another person's sender committed one of our ids meanwhile, or waited for us in
             # turn: look again, and it is an ordinary rejection.
@@ -241,7 +248,7 @@ class Writer:
         items: list[Item],
         refused: dict[int, dict[str, list[str]]],
         raw: Sequence[bytes | Raw],
-        origin: str | None,
+        account: tuple[str | None, str | None],
         whole: Whole | None,
     ) -> Outcome:
         self.lock()
@@ -255,8 +262,7 @@ class Writer:
             {"index": index, "id": rejections.document_id(parsed(raw[index])), "errors": errors}
             for index, errors in rejected.items()
         ]
-        if origin:
-            self.hold_origin(origin, first=outcome.stored > 0)
+        self.hold_origin(*account, stored=outcome.stored > 0, complete=whole is not None)
         stored = {item.index: item.document for item in items if item.index not in rejected}
         settled = rejections.save_rejections(
             self.type,
@@ -350,22 +356,38 @@ class Writer:
         """
         lock_person(f"ingest:{self.type}", self.user_id)
 
-    def hold_origin(self, origin: str, *, first: bool) -> None:
-        """Refuse data of another origin; the `first` that is stored fixes the account's."""
-        if first:
-            Origin.objects.bulk_create(
-                [Origin(user_id=self.user_id, name=origin)], ignore_conflicts=True
-            )
-        held = Origin.objects.filter(pk=self.user_id).first()
-        if held and held.name != origin:
-            raise Invalid(
-                {
-                    "origin": [
-                        f"This account has {held} data, so {origin} data can't be added to it."
-                    ]
-                },
-                code="other_origin",
-            )
+    def hold_origin(
+        self, origin: str | None, owner: str | None, *, stored: bool, complete: bool
+    ) -> None:
+        """Refuse data of another origin or owner than the account's.
+
+        The first data that are stored fix the origin. The first owner that comes with data, or
+        with a complete range, is the account's.
+        """
+        if not origin and not owner:
+            return
+        known = {}
+        if origin and (stored or (owner and complete)):
+            known["name"] = origin
+        if owner and (stored or complete):
+            known["owner"] = owner
+        account = Origin.objects.filter(pk=self.user_id)
+        held = account.first()
+        if held is None and known:
+            created = Origin(user_id=self.user_id, **known)
+            Origin.objects.bulk_create([created], ignore_conflicts=True)
+            held = account.first()
+        missing = {name: value for name, value in known.items() if not getattr(held, name)}
+        if missing:
+            # Another type's writer may be setting it as well: then this one waits, and is second.
+            for name, value in missing.items():
+                account.filter(**{name: ""}).update(**{name: value})
+            held = account.first()
+        if held and origin and held.name not in ("", origin):
+            text = f"This account has {held} data, so {origin} data can't be added to it."
+            raise Invalid({"origin": [text]}, code="other_origin")
+        if held and owner and held.owner not in ("", owner):
+            raise Invalid({"owner": [_OTHER_OWNER]}, code="other_owner")
 
     def write_rows(
         self, items: list[Item], outcome: Outcome

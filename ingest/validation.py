@@ -16,6 +16,7 @@ from myhealth.errors import Invalid
 from myhealth.states import FailureKind
 from myhealth.validation import unknown_name_errors
 
+MAX_OWNER_LENGTH = 128
 FAILURE_KINDS = tuple(kind.value for kind in FailureKind if kind != FailureKind.REJECTED)
 MAX_DOCUMENTS = 5_000
 MAX_RANGES = 1_000
@@ -61,6 +62,18 @@ def origin_name(value: Any) -> str | None:
     if value not in (None, "oura", "sandbox"):
         raise Invalid({"origin": ["It must be oura or sandbox."]})
     return value if isinstance(value, str) else None
+
+
+def owner_id(value: Any) -> str | None:
+    """Return the user id of an Oura account, None if it is not known. A header can hold it."""
+    if value in (None, ""):
+        return None
+    is_text = isinstance(value, str) and value.isascii() and value.isprintable()
+    if not is_text or len(value) > MAX_OWNER_LENGTH or value != value.strip():
+        raise Invalid(
+            {"owner": [f"It must be a string of up to {MAX_OWNER_LENGTH} printable characters."]}
+        )
+    return str(value)
 
 
 def past_time(name: str, value: Any, *, now: datetime) -> datetime:

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import Origin
 from ingest import coverage, reports, runs, schemas, validation
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.models import METRIC_MODELS, RejectedDocument
@@ -73,6 +74,7 @@ class IngestView(_ProgramView):
             fetched_at=validation.past_time("fetched_at", body.get("fetched_at"), now=now),
             now=now,
             origin=validation.origin_name(body.get("origin")),
+            owner=validation.owner_id(body.get("owner")),
             whole=validation.complete_range(body.get("read"), _run_id(request)),
         )
         observe(model.metric_type.name, outcome, began=now)
@@ -128,11 +130,14 @@ class LedgerView(_ProgramView):
     def get(self, request: Request) -> Response:
         """Return the state of every day of each type, as ranges.
 
-        The collector uses it to plan its runs, and keeps no state of its own.
+        The collector uses it to plan its runs, and keeps no state of its own. The header `Owner`
+        has the user id of the Oura account whose data the account has, if it is known.
         """
         validation.check_parameters(request, "user")
         user_id = find_user_id(request.query_params.get("user"))
-        return Response(coverage.program_ledger(user_id, now=timezone.now()))
+        owner = Origin.objects.filter(pk=user_id).values_list("owner", flat=True).first()
+        headers = {"Owner": owner} if owner else {}
+        return Response(coverage.program_ledger(user_id, now=timezone.now()), headers=headers)
 
 
 class ReportsView(_ProgramView):

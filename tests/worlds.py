@@ -39,7 +39,9 @@ def document(day="2026-03-01", id="a", **columns):
     return {"id": id, "day": str(day), **columns}
 
 
-def store_documents(user, documents, type="sleep", *, at=None, now=None, fetched=None, run="a run"):
+def store_documents(
+    user, documents, type="sleep", *, at=None, now=None, fetched=None, run="a run", **more
+):
     """Store documents as the processor does, fetched at `at`.
 
     `fetched` is the range they are complete for.
@@ -47,7 +49,9 @@ def store_documents(user, documents, type="sleep", *, at=None, now=None, fetched
     at = at or timezone.now()
     whole = Whole(*map(as_date, fetched), run) if fetched else None
     raw = list(map(orjson.dumps, documents))
-    return store(METRIC_MODELS[type], user.pk, raw, fetched_at=at, now=now or at, whole=whole)
+    return store(
+        METRIC_MODELS[type], user.pk, raw, fetched_at=at, now=now or at, whole=whole, **more
+    )
 
 
 def _store_valid(*args, **kwargs):

@@ -1,0 +1,47 @@
+"""`manage.py delete_person USER [--data-only] --yes`: delete a person's data, and the account."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import User
+from dashboard.people import count_days, delete_account
+from ingest import control
+
+log = structlog.get_logger("dashboard.people")
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete an account with all that is stored of it, or only its data. The processor deletes "
+        "the data, so CONTROL_TOKENS and PROCESSOR_URL must be set."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", help="name of the account")
+        parser.add_argument("--data-only", action="store_true", help="keep the account")
+        parser.add_argument("--yes", action="store_true", help="do it")
+
+    def handle(self, *args: Any, user: str, data_only: bool, yes: bool, **options: Any) -> None:
+        """Delete, and print what. Raises CommandError: code 2 for wrong usage, 1 for failure."""
+        try:
+            person = User.objects.get_by_natural_key(user)
+        except User.DoesNotExist:
+            raise CommandError("There is no account with this name.", returncode=2) from None
+        days = ", ".join(f"{type_} {days}" for type_, days in count_days(person).items())
+        what = f"the days of {person} ({days}), their earlier versions and Oura's documents"
+        what += "" if data_only else ", and the account itself"
+        if not yes:
+            raise CommandError(f"This would delete {what}. Add --yes to go ahead.", returncode=2)
+        pk = person.pk
+        try:
+            if data_only:
+                control.delete_metrics(person.username)
+            else:
+                delete_account(person)
+        except control.ControlError as error:
+            raise CommandError(f"Nothing was deleted: {error}", returncode=1) from None
+        log.warning("person deleted", person=pk, data_only=data_only)
+        self.stdout.write(f"Deleted {what}.")

@@ -1,0 +1,52 @@
+"""`manage.py delete_person`: through the processor, which alone writes metrics."""
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import Origin, User
+from ingest.models import MetricSource, SleepMetric
+from tests.worlds import store_days
+
+DAY = "2026-03-01"
+
+
+@pytest.fixture
+def stored(transactional_db, ana, settings, processor_process):
+    settings.PROCESSOR_URL = processor_process.url
+    store_days(ana, [DAY], source={"daily_sleep": {}})
+    Origin.objects.create(user=ana, name="oura", owner="one")
+    return ana
+
+
+def test_data_only_deletes_days_and_keeps_account(stored, capsys):
+    call_command("delete_person", "ANA", "--data-only", "--yes")
+    tables = (SleepMetric, MetricSource, Origin)
+    assert [table.objects.count() for table in tables] == [0, 0, 0]
+    assert User.objects.filter(username="ana").exists()
+    assert "sleep 1" in capsys.readouterr().out
+
+
+def test_account_is_deleted_after_its_data(stored):
+    call_command("delete_person", "ana", "--yes")
+    assert not User.objects.filter(username="ana").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--data-only"]])
+def test_without_yes_it_only_says_what(stored, options):
+    with pytest.raises(CommandError, match="sleep 1") as raised:
+        call_command("delete_person", "ana", *options)
+    assert (raised.value.returncode, SleepMetric.objects.count()) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["nobody", ""])
+def test_unknown_account_is_code_2(transactional_db, name):
+    with pytest.raises(CommandError) as raised:
+        call_command("delete_person", name, "--yes")
+    assert raised.value.returncode == 2
+
+
+def test_without_processor_nothing_is_deleted(stored, settings):
+    settings.PROCESSOR_URL = "http://127.0.0.1:9"
+    with pytest.raises(CommandError, match="Nothing was deleted") as raised:
+        call_command("delete_person", "ana", "--yes")
+    assert (raised.value.returncode, SleepMetric.objects.count()) == (1, 1)
