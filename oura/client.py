@@ -119,15 +119,19 @@ class OuraClient:
 
     def user_id(self) -> str:
         """Return Oura's own id of the account."""
-        retrying = self.retry_time.retrying(OuraUnavailable)
-        body = retrying(self._get_with_renewal, "personal_info", {})
-        try:
-            identity = msgspec.json.decode(body, type=_Identity)
-        except msgspec.DecodeError:
-            identity = _Identity()
+        identity = self.retry_time.retrying(OuraUnavailable)(self._parsed_identity)
         if not isinstance(identity.id, str) or not 1 <= len(identity.id) <= MAX_USER_ID:
             raise OuraBadAnswer("Oura's answer for personal_info has no id of the account.")
         return identity.id
+
+    def _parsed_identity(self) -> _Identity:
+        body = self._get_with_renewal("personal_info", {})
+        try:
+            return msgspec.json.decode(body, type=_Identity)
+        except msgspec.ValidationError:
+            return _Identity()
+        except (msgspec.DecodeError, RecursionError):
+            raise OuraUnavailable("Oura's answer for personal_info is not valid JSON.") from None
 
     def _pages(
         self, collection: str, parameters: dict[str, str], errors: tuple[type[OuraError], ...]

@@ -17,8 +17,9 @@ RECENT_SPAN = timedelta(days=13)
 # Oura suggests one to three months a request; some four keep memory small and requests few. A
 # multiple of the pieces in which ranges are fetched that Oura refuses.
 WINDOW_DAYS = 130
-# Oura's list of days has some 60 bytes a day, but 8 kB if it ignores that one field is wanted.
-_LIST_DAYS = 731
+# Oura's list of days has some 60 bytes a day, but 8 kB if it ignores that one field is wanted: two
+# years, also a multiple of those pieces.
+_LIST_DAYS = 728
 # How far back gaps are near: they fit into one window, with the days that are fetched again.
 _NEAR = RECENT_SPAN + timedelta(days=WINDOW_DAYS)
 # Days are fetched again at these ages, in days, and at each full year.
@@ -101,20 +102,32 @@ def make_plan(ledger: Sequence[LedgerRange], options: CollectOptions, now: datet
     recent = PlannedRange(today - RECENT_SPAN, today + ONE_DAY, "the last 14 days")
     if options.everything:
         history = PlannedRange(FIRST_DAY, today + ONE_DAY, "the whole history")
-        return Plan((recent, *_stored(ledger)), (history,))
+        stored = _with_reason((entry for entry in ledger if entry.state.has_row), "stored")
+        return Plan((recent, *stored), (history,))
+    # Those of the last 14 days are fetched anyway.
+    ledger = _clamped(ledger, recent.start - ONE_DAY)
     missing, due = _never_fetched(ledger), _retries_due(ledger, now)
     if options.repair:
         gaps = _repairs(ledger)
         due += [gap for gap in gaps if _is_near(gap, today)]
         missing += [gap for gap in gaps if not _is_near(gap, today)]
     else:
-        also = _next_of(_batches(ledger, today, now), [*missing, *due], today)
+        gaps = _gaps_due(ledger, today, now)
+        if any(gap.times <= 1 for gap in gaps):
+            # Late syncs usually arrive soon: one list answers for all, at the next run.
+            missing += _with_reason(gaps, _OURA_HAD_NOTHING)
+            gaps = []
+        also = _next_of(_batches(ledger, gaps, today), [*missing, *due], today)
         due += also.always
         missing += also.if_listed
     had_nothing = any(planned.reason == _OURA_HAD_NOTHING for planned in missing)
     if had_nothing or len(windows(missing)) > _MAX_UNLISTED_WINDOWS:
         return Plan((recent, *due), tuple(missing))
     return Plan((recent, *due, *missing))
+
+
+def _clamped(ledger: Iterable[LedgerRange], last: date) -> list[LedgerRange]:
+    return [part for entry in ledger if (part := entry.clamped(last=last))]
 
 
 def requests(days: Iterable[Days], today: date) -> list[Days]:
@@ -139,16 +152,14 @@ def _is_near(days: Days, today: date) -> bool:
     return days.start >= today - _NEAR
 
 
-def _batches(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list[Plan]:
+def _batches(ledger: Sequence[LedgerRange], gaps: Iterable[LedgerRange], today: date) -> list[Plan]:
     """Return what need not be fetched in this run: each batch is one request."""
-    gaps = _gaps_due(ledger, today, now)
-    near = [gap for gap in gaps if _is_near(gap, today)]
-    far = [gap for gap in gaps if not _is_near(gap, today)]
-    older = subtract([*near, *_rereads_due(ledger, today)], [Days(today - RECENT_SPAN, date.max)])
-    reasons = [*near, *_rereads_due(ledger, today)]
+    planned = _with_reason(gaps, _OURA_HAD_NOTHING)
+    near = [*(gap for gap in planned if _is_near(gap, today)), *_rereads_due(ledger, today)]
+    far = [gap for gap in planned if not _is_near(gap, today)]
     batches = [
-        Plan(tuple(part for each in reasons if (part := each.clamped(days.start, days.end))))
-        for days in windows(older)
+        Plan(tuple(part for each in near if (part := each.clamped(days.start, days.end))))
+        for days in windows(near)
     ]
     return [*batches, Plan((), tuple(far))] if far else batches
 
@@ -191,11 +202,8 @@ def _last_time(entry: LedgerRange) -> str:
 
 
 def _never_fetched(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
-    return [
-        PlannedRange(entry.start, entry.end, "never fetched")
-        for entry in ledger
-        if entry.state == State.NOT_ASKED
-    ]
+    entries = (entry for entry in ledger if entry.state == State.NOT_ASKED)
+    return _with_reason(entries, "never fetched")
 
 
 def _repairs(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
@@ -213,7 +221,7 @@ def _repairs(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
     ]
 
 
-def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list[PlannedRange]:
+def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list[LedgerRange]:
     """Return the days that Oura had nothing for, not synced ones too, and that are due again.
 
     If any day that is not near is due, so are all others there: one list answers for all.
@@ -221,11 +229,7 @@ def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list
     gaps = [gap for gap in ledger if gap.state in _GAP_STATES]
     due = [gap for gap in gaps if _is_gap_due(gap, today, now)]
     is_far_due = not all(_is_near(gap, today) for gap in due)
-    return [
-        PlannedRange(gap.start, gap.end, _OURA_HAD_NOTHING)
-        for gap in gaps
-        if gap in due or (is_far_due and not _is_near(gap, today))
-    ]
+    return [gap for gap in gaps if gap in due or (is_far_due and not _is_near(gap, today))]
 
 
 def _is_gap_due(gap: LedgerRange, today: date, now: datetime) -> bool:
@@ -235,10 +239,8 @@ def _is_gap_due(gap: LedgerRange, today: date, now: datetime) -> bool:
     return gap.times <= 1 or now - gap.asked_at >= wait
 
 
-def _stored(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
-    return [
-        PlannedRange(entry.start, entry.end, "stored") for entry in ledger if entry.state.has_row
-    ]
+def _with_reason(entries: Iterable[LedgerRange], reason: str) -> list[PlannedRange]:
+    return [PlannedRange(entry.start, entry.end, reason) for entry in entries]
 
 
 def _rereads_due(ledger: Sequence[LedgerRange], today: date) -> list[PlannedRange]:

@@ -29,7 +29,9 @@ def collecting(pipeline):
 
         def start(*documents):
             made = Collecting(pipeline.sandbox, pipeline.processor)
-            made.oura = StubServer(Reply({"data": list(documents), "next_token": None}))
+            made.oura = StubServer(
+                Reply({"data": list(documents), "next_token": None, "id": "ana-at-oura"})
+            )
             stack.callback(made.oura.close)
             return made
 
@@ -50,16 +52,18 @@ def test_document_without_day_is_kept_and_recognized_again(collecting):
     assert list(pipeline.rows("activity")) == [DAY]
 
 
-def test_a_document_that_turns_bad_otherwise_is_told_anew(collecting):
-    assert collecting({"id": "a", "day": DAY, "score": 181}).collect().code == 1
-    again = collecting({"id": "a", "day": DAY, "score": 181, "steps": -1})
+def test_document_that_turns_bad_otherwise_fails_anew(collecting):
+    assert collecting({"id": 1, "day": DAY}).collect().code == 1
+    again = collecting({"id": 2, "day": DAY})
     assert [again.collect().code, again.collect().code] == [1, 0]
 
 
-def test_a_number_beyond_all_measure_is_named_by_the_processor(collecting):
-    run = collecting({"id": "a", "day": DAY, "high_activity_time": 1e300}).collect()
-    assert run.code == 1
-    assert "high_activity_minutes" in run.report["errors"][0]["error"]
+def test_number_beyond_all_measure_costs_itself(collecting):
+    pipeline = collecting({"id": "a", "day": DAY, "score": 70, "high_activity_time": 1e300})
+    run = pipeline.collect()
+    assert (run.code, run.counts("warnings")["activity"]) == (0, 1)
+    row = pipeline.rows("activity")[DAY]
+    assert (row["score"], row["high_activity_minutes"]) == (70, None)
 
 
 def test_a_document_nested_too_deeply_costs_no_other_day(collecting):
