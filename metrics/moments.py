@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 # A date, a time and an offset, with or without the separators that RFC 3339 asks for. Week dates,
@@ -20,6 +21,19 @@ def normalize_moment(text: str) -> str | None:
 
     What is valid, with at most microseconds, stays as it is; more digits are cut off.
     """
+    read = _read(text)
+    return read[0] if read else None
+
+
+def parse_moment(value: Any) -> datetime | None:
+    """Return the instant that any value of a document names; None if it names none."""
+    read = _read(value) if isinstance(value, str) else None
+    return read[1] if read else None
+
+
+# Bedtimes are needed several times: for the columns, for what overlaps, for what changed.
+@lru_cache(maxsize=1024)
+def _read(text: str) -> tuple[str, datetime] | None:
     match = _MOMENT.fullmatch(text)
     if match is None:
         return None
@@ -28,17 +42,7 @@ def normalize_moment(text: str) -> str | None:
     day = f"{match['year']}-{match['month']}-{match['day']}"
     time = f"{match['hour']}:{match['minute']}:{match['second'] or '00'}"
     moment = f"{day}T{time}{fraction}{offset}"
-    return moment if _parse(moment) else None
-
-
-def parse_moment(value: Any) -> datetime | None:
-    """Return the instant that any value of a document names; None if it names none."""
-    moment = normalize_moment(value) if isinstance(value, str) else None
-    return _parse(moment) if moment else None
-
-
-def _parse(moment: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(moment)
+        return moment, datetime.fromisoformat(moment)
     except ValueError:
         return None

@@ -224,6 +224,8 @@ def _taken_periods(periods: Sequence[OuraDocument]) -> list[OuraDocument]:
     candidates = _counting_periods(periods)
     if any(map(_has_total, candidates)):
         candidates = [period for period in candidates if period.get(_ASLEEP) is not None]
+    if len(candidates) < 2:
+        return candidates
     taken: list[OuraDocument] = []
     spans: list[Span] = []
     for period in sorted(candidates, key=_amount, reverse=True):
