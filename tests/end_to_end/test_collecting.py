@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from ingest.models import RejectedDocument
+from ingest.models import MetricSource, RejectedDocument
 from tests.oura.answering import Reply, StubServer
 from tests.processes import Pipeline
 
@@ -52,18 +52,21 @@ def test_document_without_day_is_kept_and_recognized_again(collecting):
     assert list(pipeline.rows("activity")) == [DAY]
 
 
-def test_document_that_turns_bad_otherwise_fails_anew(collecting):
-    assert collecting({"id": 1, "day": DAY}).collect().code == 1
-    again = collecting({"id": 2, "day": DAY})
+def test_a_document_that_turns_bad_otherwise_is_told_anew(collecting):
+    assert collecting({"id": "a", "score": 81}).collect().code == 1
+    again = collecting({"id": "a", "day": "soon", "score": 81})
     assert [again.collect().code, again.collect().code] == [1, 0]
 
 
-def test_number_beyond_all_measure_costs_itself(collecting):
-    pipeline = collecting({"id": "a", "day": DAY, "score": 70, "high_activity_time": 1e300})
-    run = pipeline.collect()
-    assert (run.code, run.counts("warnings")["activity"]) == (0, 1)
+@pytest.mark.parametrize("number", [181, -1, 1e300, 80.5, "80", [80]])
+def test_a_value_that_no_column_holds_costs_itself(collecting, number):
+    pipeline = collecting({"id": "a", "day": DAY, "score": number, "steps": 8123.0})
+    runs = [pipeline.collect(), pipeline.collect()]
+    assert [(run.code, run.counts("rejected")["activity"]) for run in runs] == [(0, 0)] * 2
+    assert runs[1].counts("unchanged")["activity"] == 1
     row = pipeline.rows("activity")[DAY]
-    assert (row["score"], row["high_activity_minutes"]) == (70, None)
+    assert (row["score"], row["steps"]) == (None, 8123)
+    assert list(MetricSource.objects.get().warnings) == ["score"]
 
 
 def test_a_document_nested_too_deeply_costs_no_other_day(collecting):
