@@ -1,4 +1,4 @@
-"""One day of a person: its rows, the state of each type with the reason, and its revisions."""
+"""One day of a person: its rows, the state of each type with the reason, warnings, revisions."""
 
 from datetime import date
 from typing import Any
@@ -18,6 +18,7 @@ def day_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
         "coverage": {
             name: {"state": only.state, "reason": only.reason} for name, [only] in by_type.items()
         },
+        "warnings": queries.warnings_by_type(user_id, dict.fromkeys(TYPES, day)),
         "revisions": [_revision_to_dict(revision) for revision in _revisions(user_id, day)],
     }
 

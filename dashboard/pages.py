@@ -1,5 +1,6 @@
 """The web pages for people who are signed in."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,11 +14,12 @@ from django.views.generic import TemplateView, UpdateView
 from accounts.forms import ProfileForm
 from accounts.models import User
 from dashboard import marks, queries, summaries
-from ingest.coverage import last_complete_fetch, missing_ranges
-from ingest.ledger import ledger
+from ingest.coverage import last_complete_fetch, merge_alike, missing_ranges
+from ingest.ledger import Range, ledger
 from ingest.models import METRIC_MODELS, Metric
-from metrics import TYPES
+from metrics import TYPES, MetricType
 from myhealth.days import utc_today
+from myhealth.states import State
 from oura.client import origin_of
 from oura.models import Connection
 from oura.provider import SCOPES
@@ -40,10 +42,12 @@ class TodayPage(LoginRequiredMixin, TemplateView):
             model: queries.rows_of_user(model, user.pk).order_by("-day").first()
             for model in METRIC_MODELS.values()
         }
-        week = summaries.weekly_summaries(user.pk, today, 1)[0]
+        days = {model.metric_type.name: row.day for model, row in newest.items() if row}
+        warnings = queries.warnings_by_type(user.pk, days)
+        week = summaries.weekly_summaries(user, today, 1)[0]
         return super().get_context_data(
             today=today,
-            cards=[_card(model, row) for model, row in newest.items()],
+            cards=[_card(model, row, warnings) for model, row in newest.items()],
             empty=not any(newest.values()),
             week=[
                 (figure.label, week[figure.name], metric_type.column(figure.column))
@@ -61,20 +65,40 @@ class TodayPage(LoginRequiredMixin, TemplateView):
         )
 
 
-def _card(model: type[Metric], row: Metric | None) -> dict[str, Any]:
-    """Return the newest day of one type: its score, if it has one, and the card's columns."""
+def _card(
+    model: type[Metric], row: Metric | None, warnings: dict[str, queries.Warnings]
+) -> dict[str, Any]:
+    """Return the newest day of one type: its score, if any, the card's columns, and warnings."""
     metric_type = model.metric_type
     columns = [metric_type.column(name) for name in metric_type.card]
     return {
         "type": metric_type,
         "row": row,
         "scored": "score" in metric_type.column_names,
+        **_remarks(metric_type, warnings[metric_type.name]),
         "figures": [(column.label, getattr(row, column.name, None), column) for column in columns],
     }
 
 
+def _remarks(metric_type: MetricType, warnings: queries.Warnings) -> dict[str, list[str]]:
+    """Return which values were left out, and the other warnings, which are sentences."""
+    labels = {each.name: each.label for each in metric_type.columns}
+    left_out, remarks = [], []
+    for name, texts in sorted(warnings.items()):
+        column, _, contributor = name.partition(".")
+        if column not in labels:
+            remarks += texts
+        elif contributor:
+            left_out.append(f"{contributor.replace('_', ' ')} (contributor)")
+        else:
+            left_out.append(labels[column] or column.replace("_", " "))
+    return {"left_out": left_out, "remarks": remarks}
+
+
 def _last_days(user_id: int, today: date) -> dict[str, Any]:
-    """Return what is missing of the last days, their marks, and the time of the last fetch."""
+    """Return what is missing of the last days, what there is to know of the others, their marks,
+    and the time of the last fetch.
+    """
     first = today - timedelta(days=_DAYS_SHOWN - 1)
     database = queries.database_alias()
     by_type = ledger(user_id, first, today, today=utc_today(), using=database)
@@ -85,9 +109,20 @@ def _last_days(user_id: int, today: date) -> dict[str, Any]:
             for type_, ranges in by_type.items()
             if (missing := missing_ranges(ranges))
         ],
+        "noted": [
+            (TYPES[type_], noted)
+            for type_, ranges in by_type.items()
+            if (noted := _noted_ranges(ranges))
+        ],
         "marks": [marks.describe_mark(mark) for mark in marks.find_marks(user_id, first, today)],
         "fetched_at": last_complete_fetch(user_id, database),
     }
+
+
+def _noted_ranges(ranges: Iterable[Range]) -> list[Range]:
+    """Return the merged ranges of days that are stored and have a reason, newest first."""
+    merged = reversed(merge_alike(ranges))
+    return [each for each in merged if each.state == State.HELD and each.reason]
 
 
 class AccountPage(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]

@@ -1,19 +1,22 @@
 """Queries on the metric tables: rows, and the versions that ETags are made from."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
-from django.db.models import QuerySet, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from ingest.models import Metric, MetricQuerySet, Stream
+from ingest.models import Metric, MetricQuerySet, MetricSource, Stream
 from metrics import TYPES, MetricType
 from myhealth import __version__
 
 MetricRow = dict[str, Any]
+# Messages by column, contributor (`contributors.timing`), or `day` if about the whole day.
+Warnings = dict[str, list[str]]
 
 
 def database_alias() -> str:
@@ -56,6 +59,18 @@ def newest_first(
 def latest_row(model: type[Metric], user_id: int) -> MetricRow | None:
     columns = row_columns(model.metric_type)
     return next(iter(newest_first(rows_of_user(model, user_id), columns, limit=1)), None)
+
+
+def warnings_by_type(user_id: int, days: Mapping[str, date]) -> dict[str, Warnings]:
+    """Return the warnings about one day of each type; none for a day without."""
+    found: dict[str, Warnings] = {name: {} for name in TYPES}
+    if days:
+        each = [Q(type=name, day=day) for name, day in days.items()]
+        stored = MetricSource.objects.using(database_alias()).filter(
+            Q(*each, _connector=Q.OR), user_id=user_id, type__in=days
+        )
+        found |= dict(stored.exclude(warnings={}).values_list("type", "warnings"))
+    return found
 
 
 class _Versions(NamedTuple):

@@ -8,7 +8,7 @@ from dashboard.marks import change_texts
 from dashboard.queries import row_columns
 from ingest.models import Revision
 from metrics import TYPES, MetricType
-from metrics.columns import Contributors, Integer, Kind, Number, Text, mean
+from metrics.columns import Contributors, Figure, Integer, Kind, Number, Text, mean
 from myhealth.schemas import COUNT, DATE, Schema, errors
 from myhealth.states import Fault, State
 
@@ -99,7 +99,8 @@ _MISSING = [state.value for state in State if state != State.HELD]
 _STATE: Schema = {"type": "string", "enum": State.values}
 _REASON: Schema = {
     "type": ["string", "null"],
-    "description": "A sentence; null if the state is `held`.",
+    "description": "A sentence; null if there is nothing to explain. A `held` day has one too if "
+    "there is more to know of it, such as that the ring was off, or that a later fetch failed.",
 }
 _MARK: Schema = {
     **_object(
@@ -110,8 +111,9 @@ _MARK: Schema = {
             "to": {"type": "string"},
         }
     ),
-    "description": "A day on which the algorithm or the ring changed, compared with the most "
-    "recent day for which it is known. Values before and after are not comparable.",
+    "description": "A night with another algorithm or ring than the night before, which was not "
+    "used in the 30 days up to that one either: two rings worn in turn are one mark. Naps and "
+    "nights for which it is not known are skipped. Values before and after are not comparable.",
 }
 _MARK_LIST: Schema = {"type": "array", "items": _MARK}
 _COVERAGE_SUMMARY: Schema = {
@@ -186,12 +188,19 @@ _REVISION = _object(
         "source": {"description": "The source of this version; null if none is stored."},
     }
 )
+_WARNINGS: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    "description": "Messages by column (or `contributors.` and a contributor) about values that "
+    "Oura sent and that could not be stored, which are null; under `day` about the whole day.",
+}
 DAY_RESPONSES = _responses(
     _object(
         {
             "day": DATE,
             **{name: _nullable(_full_row(each)) for name, each in TYPES.items()},
             "coverage": _by_type(_object({"state": _STATE, "reason": _REASON})),
+            "warnings": _by_type(_WARNINGS),
             "revisions": {
                 "type": "array",
                 "items": _REVISION,
@@ -203,13 +212,13 @@ DAY_RESPONSES = _responses(
 MARKS_RESPONSES = _responses(_MARK_LIST)
 
 
-def _figure(compute: Any) -> Schema:
-    if compute is mean:
-        return {"type": ["number", "null"], "description": "Average, with 2 decimals."}
-    return {"type": ["number", "null"], "description": "Sum."}
+def _figure(metric_type: MetricType, figure: Figure) -> Schema:
+    days = f" over {metric_type.full_days}" if figure.of_full_days else ""
+    text = f"Average{days}, with 2 decimals." if figure.compute is mean else f"Sum{days}."
+    return {"type": ["number", "null"], "description": text}
 
 
-_FIGURES = {each.name: _figure(each.compute) for of in TYPES.values() for each in of.figures}
+_FIGURES = {each.name: _figure(of, each) for of in TYPES.values() for each in of.figures}
 _WEEK: Schema = {
     "type": "object",
     "required": ["start", "end", *_FIGURES, "coverage", "marks"],

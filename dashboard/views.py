@@ -132,9 +132,9 @@ class DashboardView(ReadView):
         weeks = parameters.int_param(params, "weeks", 4, _MAX_WEEKS)
         today, utc = user.today(), utc_today()
         versions = queries.versions_by_type(user.pk)
-        etag = queries.etag("dashboard", user.pk, versions, today, utc, weeks)
+        etag = queries.etag("dashboard", user.pk, versions, today, utc, weeks, user.time_zone)
         return self.respond(
-            request, etag, lambda: summaries.dashboard_data(user.pk, today, weeks, utc=utc)
+            request, etag, lambda: summaries.dashboard_data(user, today, weeks, utc=utc)
         )
 
 
@@ -177,7 +177,7 @@ class DayView(ReadView):
         responses=schemas.DAY_RESPONSES,
     )
     def get(self, request: Request, day: str) -> Response:
-        """One day of every type, the reasons for what is missing, and earlier versions."""
+        """One day of every type, with states and reasons, warnings, and earlier versions."""
         user = self.user
         parameters.parse_params(request)
         date, utc = parameters.day_param("day", day), utc_today()
@@ -198,9 +198,9 @@ class MarksView(ReadView):
         responses=schemas.MARKS_RESPONSES,
     )
     def get(self, request: Request) -> Response:
-        """Days on which the provenance changed, newest first.
+        """Nights from which on sleep can't be compared with before, newest first.
 
-        Values before and after are not comparable.
+        They are those with a new algorithm or ring; two rings worn in turn are one mark.
         """
         user = self.user
         params = parameters.parse_params(request, "start", "end")

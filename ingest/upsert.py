@@ -32,7 +32,16 @@ from ingest.models import (
 from ingest.people import account_must_exist, lock_person, sqlstate
 from ingest.revisions import Successor
 from metrics.base import Span
-from myhealth.days import ONE_DAY, Days, from_days, intersect, parse_day, subtract, utc_date
+from myhealth.days import (
+    ONE_DAY,
+    Days,
+    from_days,
+    intersect,
+    over_at,
+    parse_day,
+    subtract,
+    utc_date,
+)
 from myhealth.errors import Invalid
 from myhealth.states import FailureKind
 
@@ -438,6 +447,8 @@ class Writer:
         outcome.unchanged += len(winners) - len(changed)
         if changed or updated:
             self.raise_version()
+        elif any(self.grew(item, by_day[item.document.day]["fetched_at"]) for item in same):
+            self.raise_version("ledger_version")
         return refused, fresh
 
     def existing(self, items: list[Item]) -> list[dict[str, Any]]:
@@ -466,6 +477,17 @@ class Writer:
     def same(self, item: Item, by_day: dict[date, dict[str, Any]]) -> bool:
         row = by_day.get(item.document.day)
         return row is not None and bytes(row["content_hash"]) == item.content_hash
+
+    def grew(self, item: Item, before: datetime) -> bool:
+        """Return whether an unchanged day, last read `before`, tells of more time than then.
+
+        Means leave out days that were not finished when they were fetched, and the ledger judges
+        the ring by the time until then: their answers may change although the row does not.
+        """
+        over = over_at(item.document.day)
+        if not self.model.metric_type.grows or before >= min(over, self.fetched_at):
+            return False
+        return item.document.source != NO_SOURCE or self.fetched_at >= over
 
     def keep(self, items: list[Item], why: str = Revision.Kind.CHANGED) -> int:
         """Keep what the items' days were; returns for how many there was something to keep."""

@@ -1,10 +1,29 @@
 """Activity: Oura's `daily_activity`, for a day from 04:00 to 04:00."""
 
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from metrics.base import SCORE, MetricType, OuraDay, contributors_field, field
+from metrics.base import (
+    SCORE,
+    MetricType,
+    OuraDay,
+    Source,
+    StoredDay,
+    contributors_field,
+    field,
+)
 from metrics.columns import Column, Figure, Integer, mean, total
+from metrics.moments import parse_moment
 from metrics.numbers import is_number
+
+# With the ring off for that long, a day says little about its wearer.
+_TOO_LONG_OFF = 20 * 60
+_ONE_DAY = timedelta(days=1)
+# Oura's days begin and end at this local time.
+_BEGIN = time(4)
+# The last place where a day ends is at UTC-12.
+_OVER_EVERYWHERE = time(16, tzinfo=UTC)
 
 
 def _minutes(name: str, source: str, meaning: str, label: str = "") -> Column:
@@ -39,6 +58,7 @@ class Activity(MetricType):
         _minutes("low_activity_minutes", "low_activity_time", "Low activity"),
         _minutes("sedentary_minutes", "sedentary_time", "Sedentary time", "Sedentary"),
         _minutes("resting_minutes", "resting_time", "Rest"),
+        _minutes("non_wear_minutes", "non_wear_time", "Time without the ring", "Ring off"),
         contributors_field(
             "meet_daily_targets",
             "move_every_hour",
@@ -51,7 +71,7 @@ class Activity(MetricType):
     figures = (
         Figure("avg_activity_score", "score", mean, "Activity score"),
         Figure("total_steps", "steps", total, "Total steps"),
-        Figure("avg_steps", "steps", mean),
+        Figure("avg_steps", "steps", mean, of_full_days=True),
         Figure("total_active_calories", "active_calories", total),
     )
     card = ("steps", "active_calories", "equivalent_walking_distance", "sedentary_minutes")
@@ -63,6 +83,39 @@ class Activity(MetricType):
         "sedentary_minutes",
         "resting_minutes",
     )
+    full_days = "days that were finished when fetched, with the ring off for less than 20 hours"
+    full_columns = ("non_wear_minutes",)
+    grows = True
+
+    def is_full(self, row: StoredDay) -> bool | None:
+        """Return whether the day was finished when it was fetched, and the ring worn."""
+        minutes_off = row.values["non_wear_minutes"]
+        if minutes_off is not None and minutes_off >= _TOO_LONG_OFF:
+            return False
+        return True if row.fetched_at >= _over_at(row.day) else None
+
+    def is_full_by_source(self, row: StoredDay, source: Source | None) -> bool:
+        summary = (source or {}).get("daily_activity")
+        if not isinstance(summary, Mapping):
+            # A program knows best what it sends of a day that has passed.
+            return row.day < row.today
+        end = _end_of_day(row.day, summary.get("timestamp"))
+        return row.fetched_at >= (end or datetime.combine(row.day + _ONE_DAY, _BEGIN, row.zone))
 
 
 ACTIVITY = Activity()
+
+
+def _end_of_day(day: date, timestamp: Any) -> datetime | None:
+    """Return when the day ends that began at the `timestamp` of its document.
+
+    A day ends at 04:00 local time: a timestamp that can't be that in any time zone is None.
+    """
+    begin = parse_moment(timestamp)
+    earliest, latest = datetime.combine(day - _ONE_DAY, time(), UTC), _over_at(day) - _ONE_DAY
+    return begin + _ONE_DAY if begin and earliest < begin <= latest else None
+
+
+def _over_at(day: date) -> datetime:
+    """Return when a day is over everywhere."""
+    return datetime.combine(day + _ONE_DAY, _OVER_EVERYWHERE)

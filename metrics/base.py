@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,20 @@ class OuraDay:
     id: Any
     summary: OuraDocument
     source: Source
+
+
+@dataclass(frozen=True)
+class StoredDay:
+    """A row, as far as `MetricType.is_full` needs it.
+
+    `values` has the columns that `full_columns` names; `today` and `zone` are the person's.
+    """
+
+    day: date
+    values: Mapping[str, Any]
+    fetched_at: datetime
+    today: date
+    zone: tzinfo
 
 
 class MetricType:
@@ -63,6 +77,15 @@ class MetricType:
 
     # A row is about spans of time, of which no second belongs to two days.
     has_spans = False
+
+    # Which days are full: figures `of_full_days` leave out the others -----------------------------
+
+    # Which days they are, for people.
+    full_days = ""
+    # The columns that `is_full` needs.
+    full_columns: tuple[str, ...] = ()
+    # Oura's document of a day grows until the day ends, so what was fetched before is not final.
+    grows = False
 
     @cached_property
     def title(self) -> str:
@@ -116,6 +139,14 @@ class MetricType:
         With `:rest` after its name, the collection has documents of the day, but none that counts.
         """
         return ""
+
+    def is_full(self, row: StoredDay) -> bool | None:
+        """Return whether the day is full; None if that depends on its source."""
+        return True
+
+    def is_full_by_source(self, row: StoredDay, source: Source | None) -> bool:
+        """Return whether a day is full for which `is_full` returned None."""
+        return True
 
     def spans_of(self, source: Source) -> list[Span]:
         """Return the spans of time that a row is about, if the type has any."""

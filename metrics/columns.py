@@ -131,10 +131,12 @@ def total(values: list[float]) -> float | None:
 class Figure:
     """A figure that is computed from one column's values over a period; nulls are left out.
 
-    Figures with a `label` are shown on the page of today.
+    Figures with a `label` are shown on the page of today. Those `of_full_days` leave out the days
+    that are not full (`MetricType.is_full`).
     """
 
     name: str
     column: str
     compute: Callable[[list[float]], float | None]
     label: str = ""
+    of_full_days: bool = False

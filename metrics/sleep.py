@@ -7,6 +7,7 @@ which are one sleep reported twice, only one counts. All other values are those 
 from bisect import bisect, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from metrics.base import (
     OuraDocument,
     Source,
     Span,
+    StoredDay,
     contributors_field,
     id_of,
     newest_document,
@@ -39,6 +41,11 @@ _NO_HEART_RATE = 255
 _PROVENANCE_FIELDS = {"sleep_algorithm": "sleep_algorithm_version", "ring": "ring_id"}
 _EDITED = "bedtime_edit"
 _BEDTIMES = ("bedtime_start", "bedtime_end")
+# The types of periods that are a night, or not, whatever their length.
+_NIGHT = "long_sleep"
+_NO_NIGHT = ("sleep", "late_nap", "rest", "deleted")
+# Of any other type, a period is a night from this length on, as with Oura's `long_sleep`.
+_NIGHT_SECONDS = 3 * 60 * 60
 
 _Period = Mapping[str, Any]
 
@@ -141,10 +148,10 @@ class Sleep(MetricType):
     )
     figures = (
         Figure("avg_sleep_score", "score", mean, "Sleep score"),
-        Figure("avg_sleep_duration", "duration", mean, "Average sleep"),
-        Figure("avg_sleep_efficiency", "efficiency", mean),
-        Figure("avg_lowest_heart_rate", "lowest_heart_rate", mean),
-        Figure("avg_hrv", "average_hrv", mean),
+        Figure("avg_sleep_duration", "duration", mean, "Average sleep", of_full_days=True),
+        Figure("avg_sleep_efficiency", "efficiency", mean, of_full_days=True),
+        Figure("avg_lowest_heart_rate", "lowest_heart_rate", mean, of_full_days=True),
+        Figure("avg_hrv", "average_hrv", mean, of_full_days=True),
     )
     card = ("duration", "efficiency", "lowest_heart_rate", "average_hrv")
     # The ring's ids are not shown: they mean nothing to people.
@@ -187,8 +194,24 @@ class Sleep(MetricType):
         spans = map(_span, _taken_periods(_stored_periods(source)))
         return [span for span in spans if span]
 
+    full_days = "days with a night: not those with naps or fragments of sleep alone"
+    full_columns = ("main_type", "duration", "bedtime_start", "bedtime_end")
+
+    def is_full(self, row: StoredDay) -> bool | None:
+        """Return whether the main period is a night, and neither a nap nor a fragment."""
+        kind = row.values["main_type"]
+        night = _is_night(kind, _seconds_long(row.values, row.values["duration"]))
+        return None if kind is None and not night else night
+
+    def is_full_by_source(self, row: StoredDay, source: Source | None) -> bool:
+        """Return whether the row has no type because a program sent none, not because Oura did."""
+        return not _stored_periods(source or {})
+
     def provenance_of(self, source: Source) -> dict[str, str]:
+        """Return the provenance of the night: what measured a nap begins nothing new."""
         main = _main_period(_taken_periods(_stored_periods(source)))
+        if not _is_night(main.get("type"), _seconds_long(main, main.get(_ASLEEP))):
+            return {}
         return {
             name: value
             for name, field in _PROVENANCE_FIELDS.items()
@@ -278,6 +301,19 @@ def _number(value: Any) -> float:
 def _span(period: _Period) -> Span | None:
     start, end = (parse_moment(period.get(name)) for name in _BEDTIMES)
     return (start, end) if start and end and start < end else None
+
+
+def _is_night(kind: Any, seconds: float) -> bool:
+    """Return whether a period of this type and length is a night."""
+    return kind == _NIGHT or (kind not in _NO_NIGHT and seconds >= _NIGHT_SECONDS)
+
+
+def _seconds_long(period: _Period, asleep: Any) -> float:
+    """Return how long a period was by its bedtimes; else how long its sleep; else 0."""
+    if span := _span(period):
+        start, end = span
+        return (end - start) / timedelta(seconds=1)
+    return float(asleep) if is_number(asleep) else 0.0
 
 
 def _stored_periods(source: Source) -> list[OuraDocument]:

@@ -4,9 +4,9 @@ import datetime
 
 import pytest
 
-from ingest.models import METRIC_MODELS, Revision
+from ingest.models import METRIC_MODELS, MetricSource, Revision
 from myhealth.states import Cause
-from tests.worlds import fetch_completely, store_days
+from tests.worlds import fetch_completely, reject_document, store_days
 
 pytestmark = pytest.mark.django_db
 DAY = "2026-03-02"
@@ -104,6 +104,31 @@ def test_revisions_of_other_people_are_hidden(ana, ben, api):
     body = api.get(f"days/{DAY}").json()
     assert (body["sleep"], body["revisions"]) == (None, [])
     assert body["coverage"]["sleep"]["state"] == "not_asked"
+
+
+def test_day_has_warnings_of_each_type(ana, ben, api):
+    warnings = {"efficiency": ["'101' is not valid; expected a whole number from 0 to 100."]}
+    for user in (ana, ben):
+        store_version(user, 70, source={"sleep": []})
+    MetricSource.objects.filter(user=ana).update(warnings=warnings)
+    body = api.get(f"days/{DAY}").json()
+    assert body["warnings"] == {**dict.fromkeys(METRIC_MODELS, {}), "sleep": warnings}
+
+
+def test_day_without_warnings_has_none(ana, ben, api):
+    store_version(ben, 70, source={"sleep": []})
+    MetricSource.objects.update(warnings={"efficiency": ["wrong"]})
+    store_version(ana, 70, source={"sleep": []})
+    assert api.get(f"days/{DAY}").json()["warnings"] == dict.fromkeys(METRIC_MODELS, {})
+
+
+def test_stored_day_may_have_reason(ana, api):
+    store_version(ana, 70)
+    reject_document(ana, DAY)
+    assert api.get(f"days/{DAY}").json()["coverage"]["sleep"] == {
+        "state": "held",
+        "reason": Cause.NEWER_REJECTED.label,
+    }
 
 
 @pytest.mark.parametrize("day", ["2026-02-30", "20260302", "today", "2026-3-2", "2026-W09-7"])

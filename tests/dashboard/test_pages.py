@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from ingest.models import METRIC_MODELS
-from tests.worlds import days_ago, fetch_completely, store_days, store_nights
+from ingest.models import METRIC_MODELS, MetricSource
+from tests.worlds import days_ago, fetch_completely, reject_document, store_days, store_nights
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +62,35 @@ def test_today_says_that_nothing_is_missing(signed_in, ana):
     page = signed_in.get("/").content.decode()
     assert "Nothing is missing from the last 30 days." in page
     assert "<h3" not in page
+
+
+def test_today_notes_reason_of_stored_day(signed_in, ana):
+    for type_ in METRIC_MODELS:
+        store_days(ana, map(days_ago, range(30)), type_)
+    reject_document(ana, days_ago(4))
+    page = signed_in.get("/").content.decode()
+    missing, noted = page.split('<h2 id="noted">')
+    assert "Nothing is missing from the last 30 days." in missing
+    assert f"<strong>{long_day(days_ago(4))}</strong>" in noted
+    assert "A newer version of this day could not be stored." in noted
+    assert noted.count("<li>") == 1
+
+
+def test_today_without_reasons_of_stored_days_has_no_notes(signed_in, ana):
+    store_days(ana, [days_ago(1)])
+    assert 'id="noted"' not in signed_in.get("/").content.decode()
+
+
+def test_today_names_values_that_were_left_out(signed_in, ana):
+    for count in (1, 2):
+        store_days(ana, [days_ago(count)], source={"sleep": []})
+    warnings = {"average_hrv": ["wrong"], "contributors.timing": ["wrong"], "day": ["Odd."]}
+    MetricSource.objects.filter(day=days_ago(1)).update(warnings=warnings)
+    MetricSource.objects.filter(day=days_ago(2)).update(warnings={"efficiency": ["wrong"]})
+    page = signed_in.get("/").content.decode()
+    assert page.count("Oura sent no usable value for: Average HRV, timing (contributor).") == 1
+    assert '<p class="quiet">Odd.</p>' in page
+    assert "efficiency." not in page
 
 
 def test_today_omits_days_before_ouras_first(signed_in, ana):

@@ -31,6 +31,15 @@ def test_rows_are_newest_first_with_columns_in_order(ana, api):
     assert list(body[0]) == SLEEP
 
 
+def test_activity_has_columns_in_order(ana, api):
+    store_days(ana, [days_ago(1)], "activity", non_wear_minutes=30)
+    [row] = api.get("activity").json()
+    assert list(row)[-4:] == ["resting_minutes", "non_wear_minutes", "contributors", "updated_at"]
+    header = api.get("activity", format="csv").content.decode().splitlines()[0]
+    assert "resting_minutes,non_wear_minutes,contributors.meet_daily_targets" in header
+    assert row["non_wear_minutes"] == 30
+
+
 def test_row_has_stored_values(ana, api):
     columns = {
         "score": None,
