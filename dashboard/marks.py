@@ -1,7 +1,12 @@
-"""Marks: days on which the provenance changed. Values before and after are not comparable.
+"""Marks: nights from which on sleep can't be compared with before.
 
-A day is a mark if its provenance (the sleep algorithm, the ring) differs from that of the last
-earlier day that has one. Days without provenance are skipped; the first day with one is no mark.
+A night is a mark if its provenance (the sleep algorithm, the ring) is new: the night before had
+another one, and it was on none of the nights of the 30 days up to that one. So two rings worn in
+turn are one mark, on the first night of the second, and so is a ring that is given up while the
+other goes on; a third ring is a mark, and so is a ring that comes back after more than a month.
+
+Only nights with provenance count: the others, and naps, are skipped (`MetricType.provenance_of`).
+The first night of all is no mark.
 """
 
 from datetime import date
@@ -14,8 +19,11 @@ from ingest.models import MetricSource
 from metrics import TYPES
 
 _Mark = dict[str, Any]
+# Whoever wears two rings in turn changes by the day, the week or the fortnight. What was away for
+# longer than a month had been given up.
+_DAYS_IN_TURN = 30
 # Reads the days of the range and, for each kind of provenance in it, the last earlier day that has
-# it: a week's marks don't need ten years of days.
+# it and the days in turn before that: a week's marks don't need ten years of days.
 _CHANGES = """
     WITH inside AS (
         SELECT day, key AS mark, value
@@ -23,19 +31,27 @@ _CHANGES = """
         WHERE user_id = %(user)s AND type = %(type)s AND day BETWEEN %(start)s AND %(end)s
             AND key = ANY(%(marks)s) AND value <> ''
     ), earlier AS (
-        SELECT last.day, mark, last.value
+        SELECT night.day, mark, night.provenance ->> mark AS value
         FROM (SELECT DISTINCT mark FROM inside) AS kinds
         CROSS JOIN LATERAL (
-            SELECT day, provenance ->> mark AS value FROM {table}
+            SELECT day FROM {table}
             WHERE user_id = %(user)s AND type = %(type)s AND day < %(start)s
                 AND provenance ->> mark <> ''
             ORDER BY day DESC LIMIT 1
         ) AS last
+        JOIN {table} AS night ON user_id = %(user)s AND type = %(type)s
+            AND night.day BETWEEN last.day - %(turn)s AND last.day
+            AND night.provenance ->> mark <> ''
     ), nights AS (
-        SELECT day, mark, value, lag(value) OVER (PARTITION BY mark ORDER BY day) AS before
+        SELECT day, mark, value,
+            lag(value) OVER by_kind AS before, lag(day) OVER by_kind AS day_before,
+            lag(day) OVER (PARTITION BY mark, value ORDER BY day) AS last_seen
         FROM (SELECT * FROM inside UNION ALL SELECT * FROM earlier) AS every
+        WINDOW by_kind AS (PARTITION BY mark ORDER BY day)
     )
-    SELECT day, mark, before, value FROM nights WHERE before <> value
+    SELECT day, mark, before, value FROM nights
+    WHERE day BETWEEN %(start)s AND %(end)s AND before <> value
+        AND (last_seen IS NULL OR last_seen < day_before - %(turn)s)
     ORDER BY day DESC, mark"""
 
 
@@ -49,8 +65,15 @@ def find_marks(user_id: int, start: date, end: date) -> list[_Mark]:
     with connections[database_alias()].cursor() as cursor:
         for name, metric_type in TYPES.items():
             if metric_type.provenance:
-                params: dict[str, Any] = {"user": user_id, "type": name, "start": start, "end": end}
-                cursor.execute(statement, params | {"marks": list(metric_type.provenance)})
+                params: dict[str, Any] = {
+                    "user": user_id,
+                    "type": name,
+                    "start": start,
+                    "end": end,
+                    "marks": list(metric_type.provenance),
+                    "turn": _DAYS_IN_TURN,
+                }
+                cursor.execute(statement, params)
                 names = ("day", "mark", "from", "to")
                 marks += [dict(zip(names, values, strict=True)) for values in cursor]
     return sorted(marks, key=lambda mark: (-mark["day"].toordinal(), mark["mark"]))

@@ -1,7 +1,14 @@
 """GET /api/v1/marks, and the marks of the dashboard."""
 
-import pytest
+from datetime import date, timedelta
 
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from dashboard.marks import find_marks
+from ingest.models import MetricSource, SleepMetric
+from ingest.rederive import rederive
 from tests.worlds import days_ago, store_days, store_nights
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +53,7 @@ def test_change_across_gap_is_mark(ana, api):
 def test_marks_are_newest_first_then_by_kind(ana, api):
     store_nights(ana, ["2026-03-01"], "v1", "silver")
     store_nights(ana, ["2026-03-02"], "v2", "gold")
-    store_nights(ana, ["2026-03-03"], "v1", "gold")
+    store_nights(ana, ["2026-03-03"], "v3", "gold")
     marks = [(each["day"][-2:], each["mark"]) for each in api.get("marks").json()]
     assert marks == [("03", "sleep_algorithm"), ("02", "ring"), ("02", "sleep_algorithm")]
 
@@ -59,7 +66,7 @@ def test_both_ends_of_range_are_included(ana, api):
 
 
 def test_last_night_before_range_is_compared(ana, api):
-    store_nights(ana, ["2026-03-01"], "v2")
+    store_nights(ana, ["2026-03-01"], "v0")
     store_nights(ana, ["2026-03-03"], "v1")
     store_nights(ana, ["2026-03-05"], "v2")
     body = api.get("marks", start="2026-03-05").json()
@@ -84,6 +91,99 @@ def test_other_peoples_nights_are_ignored(ana, ben, api):
     store_nights(ana, ["2026-03-02"], "v2")
     store_nights(ben, ["2026-03-03"], "v3")
     assert api.get("marks").json() == []
+
+
+def store_rings(user, rings, first="2026-03-01", **columns):
+    """Store nights one after another, each with the ring that a letter stands for."""
+    start = date.fromisoformat(first)
+    for count, ring in enumerate(rings):
+        if ring != ".":
+            store_nights(user, [start + timedelta(days=count)], ring=ring, **columns)
+
+
+def ring_marks(api, **query):
+    body = api.get("marks", **query).json()
+    return [(each["day"][5:], each["from"], each["to"]) for each in body]
+
+
+@pytest.mark.parametrize("rings", ["AABABABABAB", "AABBBBBBBAAAAAAABBBBBBB", "AAB.BA.A.B"])
+def test_two_rings_worn_in_turn_are_one_mark(ana, api, rings):
+    store_rings(ana, rings)
+    assert ring_marks(api) == [("03-03", "A", "B")]
+
+
+def test_two_algorithms_in_turn_are_one_mark(ana, api):
+    for day, version in enumerate(("v1", "v2", "v1", "v2", "v1"), 1):
+        store_nights(ana, [f"2026-03-0{day}"], version)
+    assert api.get("marks").json() == [{"day": "2026-03-02", **CHANGE}]
+
+
+def test_ring_in_turn_that_stays_alone_is_no_mark(ana, api):
+    store_rings(ana, "AABAB" + 40 * "B")
+    assert ring_marks(api) == [("03-03", "A", "B")]
+
+
+def test_third_ring_is_mark(ana, api):
+    store_rings(ana, "ABABCABC")
+    assert ring_marks(api) == [("03-05", "B", "C"), ("03-02", "A", "B")]
+
+
+@pytest.mark.parametrize(("nights", "marks"), [(30, 1), (31, 2)])
+def test_ring_back_after_more_than_month_is_mark(ana, api, nights, marks):
+    store_rings(ana, "A" + nights * "B" + "A")
+    assert len(ring_marks(api)) == marks
+
+
+def test_month_ends_at_night_before_gap(ana, api):
+    store_rings(ana, "AB" + 60 * "." + "A")
+    assert ring_marks(api) == [("03-02", "A", "B")]
+
+
+def test_ring_in_turn_before_range_is_no_mark(ana, api):
+    store_rings(ana, "AABABAB")
+    assert ring_marks(api, start="2026-03-05") == []
+    assert ring_marks(api, start="2026-03-03", end="2026-03-03") == [("03-03", "A", "B")]
+
+
+@pytest.mark.parametrize("type_", ["sleep", "late_nap"])
+def test_ring_of_fragment_is_no_mark(ana, api, type_):
+    store_rings(ana, "AA")
+    store_rings(ana, "B", "2026-03-03", type=type_, total_sleep_duration=600)
+    store_rings(ana, "AAB", "2026-03-04")
+    assert ring_marks(api) == [("03-06", "A", "B")]
+
+
+def test_mark_of_fragment_goes_with_rederivation(ana, api):
+    store_rings(ana, "AA")
+    store_rings(ana, "B", "2026-03-03", type="sleep", total_sleep_duration=600)
+    nap = MetricSource.objects.filter(day="2026-03-03")
+    nap.update(provenance={"ring": "B"})
+    assert len(ring_marks(api)) == 1
+    rederive(SleepMetric, on_refused=print)
+    assert ring_marks(api) == []
+
+
+def test_weeks_marks_read_few_nights_of_history(ana, api):
+    store_rings(ana, 150 * "AB", "2025-01-01")
+    store_rings(ana, "ABC", "2026-03-01")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE metric_sources")
+    find_marks(ana.pk, date(2026, 3, 1), date(2026, 3, 3))
+    with CaptureQueriesContext(connection) as queries:
+        find_marks(ana.pk, date(2026, 3, 1), date(2026, 3, 3))
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {queries[0]['sql']}")
+        [[[explained]]] = cursor.fetchall()
+    assert 0 < rows_read(explained["Plan"]) < 120
+
+
+def rows_read(plan):
+    """Return how many rows a plan's scans of tables returned or filtered out."""
+    mine = 0
+    if plan.get("Relation Name"):
+        mine = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+        mine *= plan["Actual Loops"]
+    return mine + sum(map(rows_read, plan.get("Plans", [])))
 
 
 @pytest.mark.parametrize(
