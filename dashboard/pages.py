@@ -1,6 +1,5 @@
 """The web pages for people who are signed in."""
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,12 +13,11 @@ from django.views.generic import TemplateView, UpdateView
 from accounts.forms import ProfileForm
 from accounts.models import User
 from dashboard import marks, queries, summaries
-from ingest.coverage import last_complete_fetch, merge_alike, missing_ranges
-from ingest.ledger import Range, ledger
+from ingest.coverage import last_complete_fetch, missing_ranges, stored_ranges_with_reason
+from ingest.ledger import ledger
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
 from myhealth.days import utc_today
-from myhealth.states import State
 from oura.client import origin_of
 from oura.models import Connection
 from oura.provider import SCOPES
@@ -112,17 +110,11 @@ def _last_days(user_id: int, today: date) -> dict[str, Any]:
         "noted": [
             (TYPES[type_], noted)
             for type_, ranges in by_type.items()
-            if (noted := _noted_ranges(ranges))
+            if (noted := stored_ranges_with_reason(ranges))
         ],
         "marks": [marks.describe_mark(mark) for mark in marks.find_marks(user_id, first, today)],
         "fetched_at": last_complete_fetch(user_id, database),
     }
-
-
-def _noted_ranges(ranges: Iterable[Range]) -> list[Range]:
-    """Return the merged ranges of days that are stored and have a reason, newest first."""
-    merged = reversed(merge_alike(ranges))
-    return [each for each in merged if each.state == State.HELD and each.reason]
 
 
 class AccountPage(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]

@@ -109,10 +109,14 @@ def _chosen_year(text: str | None, years: Iterable[int]) -> int | None:
 def _type_coverage(
     user_id: int, type_: str, ranges: list[Range], year: int | None
 ) -> dict[str, Any]:
-    """Return one type's first and last day stored, and what is missing of the year or of all."""
+    """Return one type's first and last day stored, and what is missing of the year or of all.
+
+    Days that are stored, but not without a remark, are listed as well, and not counted.
+    """
     first, last, _ = coverage.stored_days(ranges)
     shown = clamp(ranges, date(year, 1, 1), date(year, 12, 31)) if year else ranges
     counts = coverage.count_missing(shown)
+    listed = [*coverage.missing_ranges(shown), *coverage.stored_ranges_with_reason(shown)]
     return {
         "name": type_,
         "title": TYPES[type_].title,
@@ -120,8 +124,12 @@ def _type_coverage(
         "last": last,
         "days": counts.total(),
         "counts": coverage.describe_counts(counts),
-        "rows": [_row(user_id, each) for each in coverage.missing_ranges(shown)],
+        "rows": [_row(user_id, each) for each in sorted(listed, reverse=True, key=_start)],
     }
+
+
+def _start(each: Range) -> date:
+    return each.start
 
 
 def _row(user_id: int, each: Range) -> dict[str, Any]:

@@ -38,8 +38,8 @@ def _registry_errors() -> Iterator[str]:
     for name, count in (*figures.items(), *provenances.items()):
         if count > 1:
             yield f"{name} is declared {count} times; each needs a different name."
-    if sum(bool(each.worn_minutes) for each in TYPES.values()) > 1:
-        yield "Several types declare worn_minutes; expected at most one."
+    if sum(bool(each.off_minutes) for each in TYPES.values()) > 1:
+        yield "Several types declare off_minutes; expected at most one."
 
 
 def _type_errors(metric_type: MetricType) -> Iterator[str]:
@@ -55,11 +55,12 @@ def _type_errors(metric_type: MetricType) -> Iterator[str]:
         if name not in shown:
             yield f"{name} can't be on the card; expected one or more of {', '.join(shown)}."
     numbers = [name for name, kind in kinds.items() if isinstance(kind, Number)]
-    for name in (*metric_type.worn_minutes, *(figure.column for figure in metric_type.figures)):
+    off_minutes = (metric_type.off_minutes,) if metric_type.off_minutes else ()
+    for name in (*off_minutes, *(figure.column for figure in metric_type.figures)):
         if name not in numbers:
             yield f"{name} is not a number; expected one or more of {', '.join(numbers)}."
-    if metric_type.worn_minutes and not metric_type.on_every_worn_day:
-        yield "it has worn_minutes, so it must be on_every_worn_day."
+    if metric_type.off_minutes and not metric_type.on_every_worn_day:
+        yield "it has off_minutes, so it must be on_every_worn_day."
     for name, kind in kinds.items():
         if name in _RESERVED_NAMES:
             yield f"{name} can't be the name of a column: each row has one already."

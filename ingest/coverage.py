@@ -18,7 +18,7 @@ from ingest.ledger import Ledger, Range, clamp, expected_from, full_ledger, ledg
 from ingest.models import METRIC_MODELS, Fetch
 from metrics import TYPES
 from myhealth.days import utc_date
-from myhealth.states import Cause, Fault, State
+from myhealth.states import Cause, Failure, Fault, State
 
 
 def merge_alike(ranges: Iterable[Range]) -> list[Range]:
@@ -44,6 +44,16 @@ def is_missing(each: Range) -> bool:
 def missing_ranges(ranges: Iterable[Range]) -> list[Range]:
     """Return the merged ranges of missing days, newest first."""
     return [each for each in reversed(merge_alike(ranges)) if is_missing(each)]
+
+
+def stored_ranges_with_reason(ranges: Iterable[Range]) -> list[Range]:
+    """Return the merged ranges of stored days that have a reason all the same, newest first.
+
+    The ring was off all day, or what is stored may not be the newest that Oura has.
+    """
+    return [
+        each for each in reversed(merge_alike(ranges)) if each.state == State.HELD and each.reason
+    ]
 
 
 def count_missing(ranges: Iterable[Range]) -> Counter[str]:
@@ -202,11 +212,24 @@ def _program_range(each: Range) -> dict[str, Any]:
         "from": each.start,
         "to": each.end,
         "state": verdict.state,
-        "why": verdict.cause or verdict.missing_collection,
+        "why": verdict.missing_collection or verdict.cause or "",
         "reason": verdict.reason,
         "asked_at": verdict.asked_at,
         "next_at": verdict.failure.next_at if verdict.failure else None,
         "times": verdict.times,
+        "failing": _failing(verdict.failure) if verdict.failure else None,
+    }
+
+
+def _failing(failure: Failure) -> dict[str, Any]:
+    return {
+        "attempts": failure.attempts,
+        "alike": failure.alike,
+        "since": failure.since,
+        "lasting": failure.is_lasting,
+        "kind": failure.kind,
+        "status": failure.status,
+        "collection": failure.collection,
     }
 
 

@@ -16,7 +16,7 @@ from myhealth.days import Days, from_days, merge, over_at, subtract
 
 # Everything that a fetch has besides its days.
 _DETAILS: tuple[str, ...] = ("complete", "asked_at", "run", "pages", "documents", "attempts")
-_DETAILS += ("kind", "status", "collection", "page")
+_DETAILS += ("alike", "since", "kind", "status", "collection", "page")
 # The collector only asks whether days were fetched once, or more often.
 _MOST_ATTEMPTS = 2
 
@@ -41,6 +41,13 @@ def forget_days(user_id: int, type_: str, days: Iterable[date]) -> None:
 def complete_after(user_id: int, type_: str, moment: datetime) -> list[Fetch]:
     """Return the complete fetches that asked Oura after the moment."""
     return list(Fetch.objects.of(user_id, type_).filter(complete=True, asked_at__gt=moment))
+
+
+def any_failed(user_id: int, type_: str, days: Iterable[date], moment: datetime) -> bool:
+    """Return whether any of the days has a failed fetch that asked Oura before the moment."""
+    wanted = set(days)
+    failed = Fetch.objects.of(user_id, type_).filter(complete=False, asked_at__lte=moment)
+    return any(day in each.days for each in failed for day in wanted)
 
 
 def count_missed(user_id: int, type_: str, days: Iterable[date]) -> int:
@@ -81,7 +88,7 @@ def merge_fetch(recorded: Sequence[Fetch], fetch: Fetch) -> list[Fetch]:
         (_attempts_with(each, fetch) for each in failed if each.days.overlaps(fetch.days)),
         default=1,
     )
-    parts = _without_days([fetch], [each.days for each in newer])
+    parts = _without_days(_split_by_failures(fetch, failed), [each.days for each in newer])
     complete = [each for each in older if each.complete]
     return [*complete, *_without_days(failed, [fetch.days]), *newer, *parts]
 
@@ -113,7 +120,38 @@ def _split_by_attempts(fetch: Fetch, complete: Iterable[Fetch]) -> list[Fetch]:
         if (days := each.days.clamped(fetch.start, fetch.end))
     ]
     first = [(days, 1) for days in subtract([fetch.days], [days for days, _ in repeated])]
-    return [_part(fetch, *each) for each in (*repeated, *first)]
+    return [_part(fetch, days, attempts=attempts) for days, attempts in (*repeated, *first)]
+
+
+def _split_by_failures(fetch: Fetch, failed: Iterable[Fetch]) -> list[Fetch]:
+    """Return a failed fetch in parts, by how often in a row their days failed for its reason."""
+    alike = [
+        (days, each)
+        for each in failed
+        if _reason(each) == _reason(fetch) and (days := each.days.clamped(fetch.start, fetch.end))
+    ]
+    first = subtract([fetch.days], [days for days, _ in alike])
+    return [
+        *(_part(fetch, days, **_failing_since(each, fetch)) for days, each in alike),
+        *(_part(fetch, days, alike=1, since=fetch.asked_at) for days in first),
+    ]
+
+
+def _reason(fetch: Fetch) -> tuple[str, int | None, str]:
+    """Return what failures for the same reason have in common."""
+    return fetch.kind, fetch.status, fetch.collection
+
+
+def _failing_since(earlier: Fetch, fetch: Fetch) -> dict[str, Any]:
+    """Return how often and since when fetches have failed alike, including this one.
+
+    Fetches from before this was recorded count as the first.
+    """
+    repeated = earlier.asked_at != fetch.asked_at
+    return {
+        "alike": max(earlier.alike, 1) + repeated,
+        "since": earlier.since or earlier.asked_at,
+    }
 
 
 def _attempts_with(earlier: Fetch, fetch: Fetch) -> int:
@@ -130,8 +168,8 @@ def _without_days(fetches: Iterable[Fetch], covers: Iterable[Days]) -> list[Fetc
     ]
 
 
-def _part(fetch: Fetch, days: Days, attempts: int | None = None) -> Fetch:
-    details = _details(fetch) | ({} if attempts is None else {"attempts": attempts})
+def _part(fetch: Fetch, days: Days, **changes: Any) -> Fetch:
+    details = _details(fetch) | changes
     return Fetch(user_id=fetch.user_id, type=fetch.type, start=days.start, end=days.end, **details)
 
 

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from ingest.facts import Attempt, Facts, Stretch, read_facts
+from ingest.facts import Facts, Stretch, read_facts
 from metrics import TYPES, MetricType
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, last_day_over, over_at, subtract, utc_date
-from myhealth.states import Cause, Failure, State, Verdict
+from myhealth.states import Cause, Failure, FailureKind, OffSpan, RingOff, State, Verdict
 
-# Off for that long, over the two days of a night, the ring was not worn in that night: charging
-# takes an hour or so.
-_NIGHT_OFF_MINUTES = 300
 # What one run fetches and stores may be some minutes apart.
 _ONE_RUN = timedelta(minutes=15)
 # Where no later day shows that all has been synced, a day is judged this long after its end: by
@@ -123,6 +120,8 @@ class _Judge:
         changes = {days.start, *self.rejected, *(day + ONE_DAY for day in self.rejected)}
         for stretch in self.stored:
             changes |= {stretch.start, stretch.end + ONE_DAY}
+        for renewed in self.facts.renewed[self.type]:
+            changes |= {renewed.start, renewed.end + ONE_DAY}
         for attempt in (*self.facts.complete[self.type], *self.facts.failed[self.type]):
             not_over = last_day_over(attempt.at) + ONE_DAY
             changes |= {
@@ -141,12 +140,9 @@ class _Judge:
         asked_at, times = (complete.at, complete.times) if complete is not None else (None, 0)
         rejected = self.rejected.get(day)
         stretch = _range_at(self.stored, day)
-        if stretch is not None:
-            if lacks := stretch.missing_collection:
-                return Verdict(State.PARTIAL, missing_collection=lacks, asked_at=asked_at)
-            cause = Cause.NEWER_REJECTED if rejected else None
-            return Verdict(State.HELD, cause, asked_at=asked_at, rejected=rejected)
         failure = self._failure_since(day, asked_at)
+        if stretch is not None:
+            return self._verdict_of_stored(day, stretch, asked_at, failure)
         if rejected:
             return Verdict(
                 State.REJECTED, asked_at=asked_at, failure=failure, rejected=rejected, times=times
@@ -156,6 +152,25 @@ class _Judge:
         if failure and absence.state in (State.NOT_SYNCED, State.NOT_ASKED):
             return Verdict(failure.kind.state, asked_at=asked_at, failure=failure)
         return absence._replace(asked_at=asked_at, times=times)
+
+    def _verdict_of_stored(
+        self, day: date, stretch: Stretch, asked_at: datetime | None, failure: Failure | None
+    ) -> Verdict:
+        """Return the state of a day with a row, which a newer failure leaves as it is."""
+        if failure and _range_at(self.facts.renewed[self.type], day) is not None:
+            failure = None
+        rejected = self.rejected.get(day)
+        is_rejected = rejected or (failure and failure.kind == FailureKind.REJECTED)
+        off = stretch.minutes_off
+        return Verdict(
+            State.PARTIAL if stretch.missing_collection else State.HELD,
+            Cause.NEWER_REJECTED if is_rejected else None,
+            stretch.missing_collection,
+            RingOff(off, OffSpan.DAY) if off else None,
+            asked_at,
+            failure,
+            rejected,
+        )
 
     def _failure_since(self, day: date, asked_at: datetime | None) -> Failure | None:
         """Return the failure of the day's last fetch, if that failed."""
@@ -176,45 +191,49 @@ class _Judge:
             return Verdict(State.NOT_SYNCED, Cause.LATE)
         if self.first and day < self.first:
             return Verdict(State.NONE, Cause.BEFORE_FIRST)
-        minutes_off = self._minutes_off(day) if self.metric_type.of_night else 0
-        if minutes_off >= _NIGHT_OFF_MINUTES and (following is not None or waited):
-            return Verdict(State.NOT_WORN, minutes_off=minutes_off)
+        off = self._night_off(day) if self.metric_type.of_night else None
+        if off and (following is not None or waited):
+            return Verdict(State.NOT_WORN, off=off)
         if following is not None:
-            if self._nothing_at_all(day):
-                return Verdict(State.NOT_WORN, Cause.NOTHING_AT_ALL)
-            return Verdict(State.NONE)
+            return self._without_row(day)
         if self.first is None and waited:
             return Verdict(State.NONE)
         return Verdict(State.NOT_SYNCED, Cause.WAITING)
 
-    def _minutes_off(self, day: date) -> int:
-        """Return the minutes without the ring on both days of a night; 0 if one of them has none.
+    def _night_off(self, day: date) -> RingOff | None:
+        """Return how long the ring was off, if it was not worn in the night that ends on the day.
 
-        A night starts on the activity day before, so one of them alone may be about another night.
-        A row that shows that the ring was worn in this night outweighs both.
+        A row that shows that the ring was worn outweighs it.
         """
         for type_, metric_type in TYPES.items():
             if metric_type.shows_wear and _range_at(self.facts.stored[type_], day) is not None:
-                return 0
-        minutes = [self.facts.minutes_off.get(each, 0) for each in (day - ONE_DAY, day)]
-        return sum(minutes) if all(minutes) else 0
+                return None
+        return self.facts.nights_off.get(day)
 
-    def _nothing_at_all(self, day: date) -> bool:
-        """Return whether Oura has nothing for the day in any type that every worn day has."""
-        over = over_at(day)
+    def _without_row(self, day: date) -> Verdict:
+        """Return the state of a day that Oura has nothing for, although it has later ones.
+
+        The ring was not worn if Oura has nothing of any type that every worn day has, or only that
+        the ring was off all day.
+        """
+        over, minutes_off = over_at(day), None
         for type_, metric_type in TYPES.items():
             if not metric_type.on_every_worn_day:
                 continue
+            stretch = _range_at(self.facts.stored[type_], day)
+            if stretch is not None and stretch.minutes_off:
+                minutes_off = stretch.minutes_off
+                continue
             complete = _range_at(self.facts.complete[type_], day)
-            if complete is None or complete.at < over:
-                return False
-            has_row = _range_at(self.facts.stored[type_], day) is not None
-            if has_row or day in self.facts.rejected[type_]:
-                return False
-        return True
+            is_asked = complete is not None and complete.at >= over
+            if stretch is not None or not is_asked or day in self.facts.rejected[type_]:
+                return Verdict(State.NONE)
+        if minutes_off:
+            return Verdict(State.NOT_WORN, off=RingOff(minutes_off, OffSpan.DAY))
+        return Verdict(State.NOT_WORN, Cause.NOTHING_AT_ALL)
 
 
-_R = TypeVar("_R", Stretch, Attempt)
+_R = TypeVar("_R", bound=Days)
 
 
 def _range_at(ranges: list[_R], day: date) -> _R | None:

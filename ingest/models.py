@@ -239,7 +239,9 @@ class Fetch(models.Model):
         default=0, help_text="Fetches in a row with this result."
     )
     alike = models.PositiveIntegerField(
-        default=0, help_text="Failed fetches in a row that failed for the same reason."
+        default=0,
+        db_default=0,
+        help_text="Failed fetches in a row that failed for the same reason.",
     )
     since = models.DateTimeField(
         "failing since", null=True, help_text="When the first of these was made."

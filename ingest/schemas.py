@@ -9,7 +9,7 @@ from ingest.runs import COUNTERS
 from ingest.validation import FAILURE_KINDS, MAX_DOCUMENTS, MAX_OWNER_LENGTH, MAX_RANGES
 from metrics import TYPES
 from myhealth.schemas import COUNT, DATE, ERROR, MESSAGES
-from myhealth.states import State
+from myhealth.states import FailureKind, State
 
 
 def _documents() -> list[dict[str, Any]]:
@@ -78,9 +78,25 @@ REFUSAL: dict[str, Any] = {
     },
 }
 _MOMENT = {"type": ["string", "null"], "format": "date-time"}
+_FAILING: dict[str, Any] = {
+    "type": ["object", "null"],
+    "description": "The failures in a row of which the last fetch is the newest; null if the last "
+    "fetch did not fail. `alike` of them, the first at `since`, had the same kind, status and "
+    "collection. `lasting` after ten or more over 30 days or more.",
+    "required": ["attempts", "alike", "since", "lasting", "kind", "status", "collection"],
+    "properties": {
+        "attempts": COUNT,
+        "alike": COUNT,
+        "since": {"type": "string", "format": "date-time"},
+        "lasting": {"type": "boolean"},
+        "kind": {"type": "string", "enum": list(FailureKind.values)},
+        "status": {"type": ["integer", "null"]},
+        "collection": {"type": "string"},
+    },
+}
 _RANGE: dict[str, Any] = {
     "type": "object",
-    "required": ["from", "to", "state", "why", "reason", "asked_at", "next_at", "times"],
+    "required": ["from", "to", "state", "why", "reason", "asked_at", "next_at", "times", "failing"],
     "properties": {
         "from": DATE,
         "to": DATE,
@@ -90,6 +106,7 @@ _RANGE: dict[str, Any] = {
         "asked_at": _MOMENT,
         "next_at": _MOMENT,
         "times": COUNT,
+        "failing": _FAILING,
     },
 }
 COVERAGE: dict[str, Any] = {

@@ -1,7 +1,8 @@
 """Activity: Oura's `daily_activity`, for a day from 04:00 to 04:00."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
+from itertools import groupby
 from typing import Any
 
 from metrics.base import (
@@ -18,12 +19,17 @@ from metrics.moments import parse_moment
 from metrics.numbers import is_number
 
 # With the ring off for that long, a day says little about its wearer.
-_TOO_LONG_OFF = 20 * 60
+DAY_OFF_MINUTES = 20 * 60
 _ONE_DAY = timedelta(days=1)
 # Oura's days begin and end at this local time.
 _BEGIN = time(4)
 # The last place where a day ends is at UTC-12.
 _OVER_EVERYWHERE = time(16, tzinfo=UTC)
+# A day of travel may have a good deal more than 1,440.
+_MOST_MINUTES = 3000
+# Each character of `class_5_min` is a class of activity, or this one.
+_NOT_WORN = "0"
+_MINUTES_PER_CLASS = 5
 
 
 def _minutes(name: str, source: str, meaning: str, label: str = "") -> Column:
@@ -33,7 +39,7 @@ def _minutes(name: str, source: str, meaning: str, label: str = "") -> Column:
         seconds = day.summary.get(source)
         return int((seconds + 30) // 60) if is_number(seconds) else seconds
 
-    return Column(name, Integer(), read, meaning, "min", label)
+    return Column(name, Integer(highest=_MOST_MINUTES), read, meaning, "min", label)
 
 
 class Activity(MetricType):
@@ -76,21 +82,15 @@ class Activity(MetricType):
     )
     card = ("steps", "active_calories", "equivalent_walking_distance", "sedentary_minutes")
     on_every_worn_day = True
-    worn_minutes = (
-        "high_activity_minutes",
-        "medium_activity_minutes",
-        "low_activity_minutes",
-        "sedentary_minutes",
-        "resting_minutes",
-    )
     full_days = "days that were finished when fetched, with the ring off for less than 20 hours"
     full_columns = ("non_wear_minutes",)
     grows = True
+    off_minutes = "non_wear_minutes"
 
     def is_full(self, row: StoredDay) -> bool | None:
         """Return whether the day was finished when it was fetched, and the ring worn."""
         minutes_off = row.values["non_wear_minutes"]
-        if minutes_off is not None and minutes_off >= _TOO_LONG_OFF:
+        if minutes_off is not None and minutes_off >= DAY_OFF_MINUTES:
             return False
         return True if row.fetched_at >= _over_at(row.day) else None
 
@@ -101,6 +101,39 @@ class Activity(MetricType):
             return row.day < row.today
         end = _end_of_day(row.day, summary.get("timestamp"))
         return row.fetched_at >= (end or datetime.combine(row.day + _ONE_DAY, _BEGIN, row.zone))
+
+    def wear_of(self, source: Source) -> dict[str, Any] | None:
+        """Return the time without the ring by the classes of five minutes.
+
+        A day of travel has more or fewer classes, and a day under way those so far.
+        """
+        document = source.get("daily_activity") if isinstance(source, dict) else None
+        if not isinstance(document, dict):
+            return None
+        classes, start = document.get("class_5_min"), _instant(document.get("timestamp"))
+        if not isinstance(classes, str) or not classes or start is None:
+            return None
+        minutes = len(classes) * _MINUTES_PER_CLASS
+        if minutes > _MOST_MINUTES:
+            return None
+        return {"start": start.isoformat(), "minutes": minutes, "off": _ranges_off(classes)}
+
+
+def _instant(value: Any) -> datetime | None:
+    """Return the instant that a value names; None if it names none, or none to calculate with."""
+    moment = parse_moment(value)
+    return moment if moment and MINYEAR < moment.year < MAXYEAR else None
+
+
+def _ranges_off(classes: str) -> list[list[int]]:
+    """Return the ranges without the ring, in minutes from the first class on."""
+    ranges, reached = [], 0
+    for is_off, group in groupby(classes, lambda each: each == _NOT_WORN):
+        end = reached + sum(_MINUTES_PER_CLASS for _ in group)
+        if is_off:
+            ranges.append([reached, end])
+        reached = end
+    return ranges
 
 
 ACTIVITY = Activity()

@@ -71,9 +71,8 @@ class MetricType:
     # Oura has a row for every day on which the ring was worn. If no such type has one, the ring was
     # not worn. Days are expected from a person's first row of such a type.
     on_every_worn_day = False
-    # The columns whose sum is how many minutes of the day the ring was worn; for the rest of the
-    # 24 hours it was off.
-    worn_minutes: tuple[str, ...] = ()
+    # The column with how many minutes of the day the ring was off, if there is one.
+    off_minutes: str = ""
 
     # A row is about spans of time, of which no second belongs to two days.
     has_spans = False
@@ -152,13 +151,17 @@ class MetricType:
         """Return the spans of time that a row is about, if the type has any."""
         return []
 
-    def wear_of(self, source: Source) -> dict[str, Any] | None:
-        """Return when the ring was off, as `MetricSource.wear`; None if the documents don't say."""
-        return None
-
     def provenance_of(self, source: Source) -> dict[str, str]:
         """Return the provenance of the day, as far as its documents have it."""
         return {}
+
+    def wear_of(self, source: Source) -> dict[str, Any] | None:
+        """Return when the ring was off; None if the documents don't say.
+
+        The keys are `start` (a moment with an offset), how many `minutes` from it on are known,
+        and `off`: ranges of them without the ring, `[[from, to], ...]`.
+        """
+        return None
 
     def change_notes(self, before: Source, after: Source) -> list[str]:
         """Return descriptions of the changes between two versions of a day's documents."""

@@ -1,5 +1,6 @@
 """The state of a day: what it can be, why, who can fix it, and the sentences that say so."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -8,6 +9,8 @@ from django.db.models import TextChoices
 
 # Up to this many failures in a row, the next run tries again.
 _ATTEMPTS_WITHOUT_WAIT = 2
+# After so many failures alike, over so long a time, a failure lasts.
+_LASTING_ATTEMPTS, _LASTING_TIME = 10, timedelta(days=30)
 
 
 class Fault(TextChoices):
@@ -52,6 +55,10 @@ _FAULTS = {
     State.NOT_ASKED: Fault.MYHEALTH,
 }
 
+# The reason of a partial day, for values of `missing_collection` that are no collection's name.
+_REASONS_FOR_MISSING = {
+    "sleep:rest": "Oura has only rest or deleted periods of sleep for this day, none that counts.",
+}
 # The reason of a day with no more particular cause.
 _REASONS = {
     State.REJECTED: "Oura sent data that can't be stored; administrators can see why.",
@@ -117,7 +124,8 @@ class FailureKind(TextChoices):
 class Failure:
     """The last of `attempts` failed fetches in a row.
 
-    `collection` is Oura's, `page` counts from 1, `status` is the HTTP status if there was one.
+    `collection` is Oura's, `page` counts from 1, `status` is the HTTP status if there was one. The
+    last `alike` of the fetches, since the moment `since`, failed for the same reason.
     """
 
     kind: FailureKind
@@ -126,6 +134,14 @@ class Failure:
     page: int | None
     attempts: int
     at: datetime
+    alike: int = 1
+    since: datetime | None = None
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it has failed for the same reason so often and so long that it will again."""
+        lasted = self.at - (self.since or self.at)
+        return self.alike >= _LASTING_ATTEMPTS and lasted >= _LASTING_TIME
 
     @property
     def next_at(self) -> datetime:
@@ -138,34 +154,82 @@ class Failure:
 
     @property
     def reason(self) -> str:
-        what = self.collection or "the data"
-        status = f" (HTTP status {self.status})" if self.status else ""
-        times = "once" if self.attempts == 1 else f"{self.attempts} times"
-        tried = f"Tried {times}, last on {_minute(self.at)}"
         if self.kind.is_refusal:
-            return (
-                f"Oura denied access to {what}{status}: the connection has ended, a scope was "
-                f"not granted, or the Oura membership has expired. {tried}."
-            )
+            return f"{self._refusal} {self._tried}."
         page = f" on page {self.page}" if self.page else ""
+        return f"Fetching {self._what} failed{page}: {self._problem}. {self._tried}{self._next}."
+
+    @property
+    def reason_of_stored(self) -> str:
+        """The reason of a day that is stored as an earlier fetch brought it."""
+        start = "Stored, but the last attempt to fetch it again failed"
+        if self.kind.is_refusal:
+            return f"{start}: {self._refusal} {self._tried}."
+        page = f", page {self.page}" if self.page else ""
+        return f"{start} ({self._what}{page}): {self._problem}. {self._tried}{self._next}."
+
+    @property
+    def _what(self) -> str:
+        return self.collection or "the data"
+
+    @property
+    def _status(self) -> str:
+        return f" (HTTP status {self.status})" if self.status else ""
+
+    @property
+    def _problem(self) -> str:
+        return f"{self.kind.label}{self._status}"
+
+    @property
+    def _refusal(self) -> str:
         return (
-            f"Fetching {what} failed{page}: {self.kind.label}{status}. "
-            f"{tried}; next attempt on {_minute(self.next_at)}."
+            f"Oura denied access to {self._what}{self._status}: the connection has ended, a scope "
+            "was not granted, or the Oura membership has expired."
         )
+
+    @property
+    def _tried(self) -> str:
+        times = "once" if self.attempts == 1 else f"{self.attempts} times"
+        return f"Tried {times}, last on {_minute(self.at)}"
+
+    @property
+    def _next(self) -> str:
+        return f"; next attempt on {_minute(self.next_at)}"
+
+
+class OffSpan(TextChoices):
+    """The time in which the ring was off; the label is the end of a sentence about it."""
+
+    NIGHT = "night", "between 20:00 and 10:00 in this night"
+    DAY = "day", "on this day"
+    DAY_BEFORE = "day_before", "on the day before"
+    BOTH_DAYS = "both_days", "on this day and the day before"
+
+
+class RingOff(NamedTuple):
+    """For how many minutes of some time the ring was off."""
+
+    minutes: int
+    span: OffSpan
+
+    @property
+    def reason(self) -> str:
+        hours, minutes = divmod(self.minutes, 60)
+        return f"The ring was off for {hours} h {minutes} min {self.span.label}."
 
 
 class Verdict(NamedTuple):
     """The state of a day, and all that its reason is made from.
 
-    `missing_collection` is the one of Oura's that a partial day lacks; `minutes_off` how long the
-    ring was off; `asked_at` when the last complete fetch asked Oura, and `times` how many of them
+    `missing_collection` is the one of Oura's that a partial day lacks; `off` how long the ring was
+    off; `asked_at` when the last complete fetch asked Oura, and `times` how many of them
     in a row did; `rejected` the primary key of the rejected document.
     """
 
     state: State
     cause: Cause | None = None
     missing_collection: str = ""
-    minutes_off: int | None = None
+    off: RingOff | None = None
     asked_at: datetime | None = None
     failure: Failure | None = None
     rejected: int | None = None
@@ -173,17 +237,28 @@ class Verdict(NamedTuple):
 
     @property
     def reason(self) -> str | None:
-        """A sentence for people; None where there is nothing to explain."""
+        """Sentences for people; None where there is nothing to explain."""
+        if self.state.has_row:
+            return " ".join(self._reasons_of_stored) or None
         if self.cause:
             return self.cause.label
-        if self.missing_collection:
-            return f"Oura has no {self.missing_collection} document for this day."
-        if self.minutes_off:
-            hours, minutes = divmod(self.minutes_off, 60)
-            return f"The ring was off for {hours} h {minutes} min on this day and the day before."
+        if self.off:
+            return self.off.reason
         if self.state in _REASONS:
             return _REASONS[self.state]
         return self.failure.reason if self.failure else None
+
+    @property
+    def _reasons_of_stored(self) -> Iterator[str]:
+        if lacks := self.missing_collection:
+            named = f"Oura has no {lacks} document for this day."
+            yield _REASONS_FOR_MISSING.get(lacks, named)
+        if self.off:
+            yield self.off.reason
+        if self.cause:
+            yield self.cause.label
+        elif self.failure:
+            yield self.failure.reason_of_stored
 
 
 def _minute(moment: datetime) -> str:

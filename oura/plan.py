@@ -112,12 +112,12 @@ def make_plan(ledger: Sequence[LedgerRange], options: CollectOptions, now: datet
         due += [gap for gap in gaps if _is_near(gap, today)]
         missing += [gap for gap in gaps if not _is_near(gap, today)]
     else:
-        gaps = _gaps_due(ledger, today, now)
-        if any(gap.times <= 1 for gap in gaps):
+        empty = _gaps_due(ledger, today, now)
+        if any(gap.times <= 1 for gap in empty):
             # Late syncs usually arrive soon: one list answers for all, at the next run.
-            missing += _with_reason(gaps, _OURA_HAD_NOTHING)
-            gaps = []
-        also = _next_of(_batches(ledger, gaps, today), [*missing, *due], today)
+            missing += _with_reason(empty, _OURA_HAD_NOTHING)
+            empty = []
+        also = _next_of(_batches(ledger, empty, today), [*missing, *due], today)
         due += also.always
         missing += also.if_listed
     had_nothing = any(planned.reason == _OURA_HAD_NOTHING for planned in missing)

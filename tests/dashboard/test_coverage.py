@@ -12,6 +12,7 @@ from tests.worlds import days_ago, failed_fetch, fetch_completely, reject_docume
 
 pytestmark = pytest.mark.django_db
 MARCH = {"start": "2026-03-01", "end": "2026-03-10"}
+HOUR = datetime.timedelta(hours=1)
 FETCHED_AT = datetime.datetime(2026, 3, 20, 8, 30, tzinfo=datetime.UTC)
 
 
@@ -64,6 +65,45 @@ def test_failure_is_reason(ana, api):
     [only] = ranges(api)
     assert only["state"] == "no_permission"
     assert only["reason"].startswith("Oura denied access to sleep (HTTP status 403)")
+
+
+def test_day_without_ring_is_stored_and_has_reason(ana, api):
+    store_days(ana, ["2026-03-01", "2026-03-03"], "activity", non_wear_minutes=50)
+    store_days(ana, ["2026-03-02"], "activity", non_wear_minutes=1440)
+    reason = "The ring was off for 24 h 0 min on this day."
+    found = ranges(api, "activity", start="2026-03-01", end="2026-03-03")
+    assert [(each["state"], each["reason"]) for each in found] == [
+        ("held", None),
+        ("held", reason),
+        ("held", None),
+    ]
+    day = api.get("days/2026-03-02").json()["coverage"]["activity"]
+    assert day == {"state": "held", "reason": reason}
+
+
+def test_unchanged_day_settles_failure_for_clients_with_etag(ana, api):
+    store_days(ana, ["2026-03-01"], at=FETCHED_AT)
+    failed_fetch(ana, "2026-03-01", "2026-03-01", asked_at=FETCHED_AT + HOUR)
+    first = api.get("coverage", **MARCH)
+    assert (
+        "the last attempt to fetch it again failed" in first.json()["sleep"]["ranges"][0]["reason"]
+    )
+    store_days(ana, ["2026-03-01"], at=FETCHED_AT + 2 * HOUR)
+    second = api.get("coverage", {"If-None-Match": first["ETag"]}, **MARCH)
+    assert second.json()["sleep"]["ranges"][0]["reason"] is None
+
+
+def test_unchanged_day_that_is_over_now_is_judged_again(ana, api):
+    nights = ["2026-03-01", "2026-03-03"]
+    store_days(ana, nights, at=FETCHED_AT, fetched=("2026-03-01", "2026-03-10"))
+    early = datetime.datetime(2026, 3, 2, 20, tzinfo=datetime.UTC)
+    days = ["2026-03-01", "2026-03-02"]
+    store_days(ana, days, "activity", at=early, non_wear_minutes=400)
+    first = api.get("coverage", **MARCH)
+    assert first.json()["sleep"]["ranges"][1]["state"] == "none"
+    store_days(ana, days, "activity", at=FETCHED_AT, non_wear_minutes=400)
+    second = api.get("coverage", {"If-None-Match": first["ETag"]}, **MARCH)
+    assert second.json()["sleep"]["ranges"][1]["state"] == "not_worn"
 
 
 def test_coverage_of_other_people_is_hidden(ana, ben, api):
@@ -204,6 +244,12 @@ def test_missing_days_are_counted_by_state_and_fault(ana, api):
     coverage = week(api)
     assert coverage["missing"] == {"no_permission": 2, "rejected": 1, "not_asked": 3}
     assert coverage["fault"] == {"wearer": 2, "oura": 0, "myhealth": 4}
+
+
+def test_day_without_ring_is_present_and_not_missing(ana, api):
+    store_days(ana, [days_ago(n) for n in range(7)], "activity", non_wear_minutes=1440)
+    coverage = api.get("dashboard", weeks=1).json()["weekly_summary"]["coverage"]["activity"]
+    assert (coverage["days_present"], coverage["missing"]) == (7, {})
 
 
 def test_partial_day_is_both_present_and_missing(ana, api):

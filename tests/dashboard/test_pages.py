@@ -93,6 +93,13 @@ def test_today_names_values_that_were_left_out(signed_in, ana):
     assert "efficiency." not in page
 
 
+def test_today_says_when_ring_was_off_all_day(signed_in, ana):
+    store_days(ana, [days_ago(3)], "activity", non_wear_minutes=1440)
+    noted = signed_in.get("/").content.decode().split('<h2 id="noted">')[1]
+    assert f"<strong>{long_day(days_ago(3))}</strong>" in noted
+    assert "The ring was off for 24 h 0 min on this day." in noted
+
+
 def test_today_omits_days_before_ouras_first(signed_in, ana):
     for type_ in METRIC_MODELS:
         store_days(ana, map(days_ago, range(3)), type_)

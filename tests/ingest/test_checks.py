@@ -42,9 +42,9 @@ def test_type_without_model_is_found():
         ({"collections": ()}, "mood: it has no collection."),
         ({"columns": (field("source", Text(), "Source"),)}, "source can't be the name of a column"),
         ({"columns": (field("x", Integer(0, 2**40), "X"),)}, "x: the table has whole numbers"),
-        ({"worn_minutes": ("steps",)}, "so it must be on_every_worn_day."),
+        ({"off_minutes": "steps"}, "so it must be on_every_worn_day."),
         ({"figures": (Figure("mood_days", "steps", mean),)}, "mood_days is declared 2 times"),
-        ({"worn_minutes": ("word",)}, "word is not a number; expected one or more of steps."),
+        ({"off_minutes": "word"}, "word is not a number; expected one or more of steps."),
         (
             {"figures": (Figure("avg_word", "word", mean),)},
             "mood: word is not a number; expected one or more of steps.",
@@ -58,8 +58,8 @@ def test_type_without_model_is_found():
             "ring is declared 2 times; each needs a different name.",
         ),
         (
-            {"worn_minutes": ("steps",)},
-            "Several types declare worn_minutes; expected at most one.",
+            {"off_minutes": "steps"},
+            "Several types declare off_minutes; expected at most one.",
         ),
         ({"name": "a mood"}, "a mood: its name must be an identifier of up to 32 characters."),
         ({"name": "m" * 33}, "its name must be an identifier of up to 32 characters."),

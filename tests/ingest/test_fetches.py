@@ -143,11 +143,63 @@ def test_complete_fetch_resets_count_of_failures():
 
 def test_wider_failure_continues_highest_count_within_it():
     failures = [failed(4, 5, LATER + n * HOUR) for n in (0, 1)]
-    assert attempts(*failures, failed(7, 8), failed(0, 9, LATER + 2 * HOUR)) == [3]
+    kept = combine(*failures, failed(7, 8), failed(0, 9, LATER + 2 * HOUR))
+    assert {each.attempts for each in kept} == {3}
 
 
 def test_failures_of_other_days_are_not_counted():
     assert attempts(failed(0, 3), failed(5, 9, LATER + HOUR)) == [1, 1]
+
+
+def alike(*fetches):
+    """Return for each range of failures how many were alike, and for how many hours."""
+    kept = combine(*fetches)
+    return [
+        (*span, each.alike, (each.asked_at - each.since) // HOUR)
+        for each, span in zip(kept, spans(kept), strict=True)
+    ]
+
+
+def test_failures_for_same_reason_are_counted_from_first():
+    failures = [failed(0, 9, LATER + n * HOUR, status=500) for n in (0, 1, 5)]
+    assert alike(*failures) == [(0, 9, 3, 5)]
+
+
+@pytest.mark.parametrize(
+    "other", [{"kind": "bad_answer"}, {"status": 502}, {"collection": "sleep"}]
+)
+def test_failure_for_other_reason_is_first_again(other):
+    assert alike(failed(0, 9), failed(0, 9, LATER + HOUR, **other)) == [(0, 9, 1, 0)]
+
+
+def test_failure_on_other_page_is_alike():
+    assert alike(failed(0, 9, page=1), failed(0, 9, LATER + HOUR, page=2)) == [(0, 9, 2, 1)]
+
+
+def test_failures_alike_are_counted_for_each_day():
+    assert alike(failed(4, 5), failed(0, 9, LATER + HOUR)) == [
+        (0, 3, 1, 0),
+        (4, 5, 2, 1),
+        (6, 9, 1, 0),
+    ]
+
+
+def test_same_failure_recorded_twice_is_one_alike():
+    assert alike(failed(0, 9), failed(0, 9)) == [(0, 9, 1, 0)]
+
+
+def test_complete_fetch_ends_failures_alike():
+    failures = [failed(0, 9, LATER + n * HOUR) for n in (0, 2)]
+    kept = combine(failures[0], complete(0, 9, LATER + HOUR), failures[1])
+    assert [(each.alike, each.since) for each in kept if not each.complete] == [
+        (1, LATER + 2 * HOUR)
+    ]
+
+
+def test_failure_of_older_version_counts_as_first_alike():
+    old = failed(0, 9, attempts=7, alike=0, since=None)
+    [kept] = merge_fetch([old], failed(0, 9, LATER + HOUR))
+    assert (kept.attempts, kept.alike, kept.since) == (8, 2, LATER)
 
 
 def test_first_complete_fetch_is_one_attempt():

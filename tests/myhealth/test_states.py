@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from myhealth.states import Failure, FailureKind, State
+from myhealth.states import Failure, FailureKind, OffSpan, RingOff, State, Verdict
 
 AT = datetime(2026, 3, 14, 6, 30, tzinfo=UTC)
 FAILURE = Failure(FailureKind.BAD_ANSWER, 502, "daily_sleep", 3, 4, AT)
@@ -33,6 +33,77 @@ def test_refusal_names_what_is_missing():
         "was not granted, or the Oura membership has expired. "
         "Tried 4 times, last on 2026-03-14 at 06:30 UTC."
     )
+
+
+def test_failure_to_fetch_stored_day_again_says_so():
+    assert FAILURE.reason_of_stored == (
+        "Stored, but the last attempt to fetch it again failed (daily_sleep, page 3): unexpected "
+        "answer from Oura (HTTP status 502). Tried 4 times, last on 2026-03-14 at 06:30 UTC; next "
+        "attempt on 2026-03-14 at 10:20 UTC."
+    )
+
+
+def test_refusal_to_fetch_stored_day_again_names_what_is_missing():
+    failure = replace(FAILURE, kind=FailureKind.DISCONNECTED, status=None, attempts=1)
+    assert failure.reason_of_stored == (
+        "Stored, but the last attempt to fetch it again failed: Oura denied access to daily_sleep: "
+        "the connection has ended, a scope was not granted, or the Oura membership has expired. "
+        "Tried once, last on 2026-03-14 at 06:30 UTC."
+    )
+
+
+@pytest.mark.parametrize(
+    ("alike", "days", "lasts"),
+    [(10, 30, True), (9, 30, False), (10, 29.99, False), (200, 400, True)],
+)
+def test_failure_lasts_after_ten_alike_over_thirty_days(alike, days, lasts):
+    failure = replace(FAILURE, attempts=300, alike=alike, since=AT - timedelta(days=days))
+    assert failure.is_lasting == lasts
+
+
+def test_failure_since_nobody_knows_when_does_not_last():
+    assert not replace(FAILURE, attempts=300, alike=300, since=None).is_lasting
+
+
+OFF = RingOff(1440, OffSpan.DAY)
+
+
+@pytest.mark.parametrize(
+    ("off", "reason"),
+    [
+        (OFF, "The ring was off for 24 h 0 min on this day."),
+        (RingOff(1205, OffSpan.DAY_BEFORE), "The ring was off for 20 h 5 min on the day before."),
+        (
+            RingOff(450, OffSpan.NIGHT),
+            "The ring was off for 7 h 30 min between 20:00 and 10:00 in this night.",
+        ),
+        (
+            RingOff(370, OffSpan.BOTH_DAYS),
+            "The ring was off for 6 h 10 min on this day and the day before.",
+        ),
+    ],
+)
+def test_ring_off_says_how_long_and_when(off, reason):
+    assert Verdict(State.NOT_WORN, off=off).reason == reason
+
+
+def test_stored_day_has_every_reason_that_applies():
+    verdict = Verdict(State.HELD, off=OFF, failure=FAILURE)
+    assert verdict.reason == f"{OFF.reason} {FAILURE.reason_of_stored}"
+
+
+def test_stored_day_without_anything_to_say_has_no_reason():
+    assert Verdict(State.HELD).reason is None
+
+
+def test_day_with_only_rest_says_that_none_counts():
+    assert Verdict(State.PARTIAL, missing_collection="sleep:rest").reason == (
+        "Oura has only rest or deleted periods of sleep for this day, none that counts."
+    )
+
+
+def test_day_without_ring_is_the_wearers():
+    assert State.NOT_WORN.fault == "wearer"
 
 
 @pytest.mark.parametrize(

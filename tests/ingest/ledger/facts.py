@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from ingest.facts import Attempt, Facts, Stretch
 from ingest.ledger import derive
+from ingest.wear import ActivityDay, night_off
 from metrics import TYPES
-from myhealth.days import Days, over_at
+from myhealth.days import ONE_DAY, Days, over_at
 from myhealth.states import Failure, FailureKind
 
 FIRST = date(2026, 3, 1)
@@ -30,9 +31,9 @@ class FactsBuilder:
     def __init__(self):
         self.facts = Facts()
 
-    def stored(self, start, end, type="sleep", *, missing="", created_at=CREATED):
+    def stored(self, start, end, type="sleep", *, missing="", created_at=CREATED, off=None):
         stretches = self.facts.stored[type]
-        stretches.append(Stretch(day(start), day(end), missing, created_at))
+        stretches.append(Stretch(day(start), day(end), missing, created_at, off))
         stretches.sort(key=lambda each: each.start)
         self.facts.first[type] = stretches[0].start
         return self
@@ -52,7 +53,8 @@ class FactsBuilder:
         return self
 
     def ring_off(self, minutes_by_number):
-        self.facts.minutes_off |= {day(n): minutes for n, minutes in minutes_by_number.items()}
+        """The ring is off for so many minutes of these activity days, but it isn't known when."""
+        self.facts.nights_off |= nights_off({day(n): m for n, m in minutes_by_number.items()})
         return self
 
     def verdict(self, when=DAY, type="sleep"):
@@ -64,6 +66,16 @@ class FactsBuilder:
         verdict = self.verdict(**which)
         cause = verdict.cause or verdict.missing_collection
         return (verdict.state, cause) if cause else verdict.state
+
+
+def nights_off(minutes_by_day):
+    found = {}
+    for same, minutes in minutes_by_day.items():
+        before = minutes_by_day.get(same - ONE_DAY, 0)
+        days = (ActivityDay(each, None, SETTLED) for each in (before, minutes))
+        if off := night_off(same, *days):
+            found[same] = off
+    return found
 
 
 def one_night_missing():

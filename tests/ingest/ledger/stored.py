@@ -23,13 +23,6 @@ def reject_number(user, number, type="sleep"):
     assert store_documents(user, [bad], type, at=AFTER, fetched=(when, when)).rejected
 
 
-def fail_numbers(user, start, end, at=AFTER):
-    details = {"status": 503, "collection": "sleep", "page": 2, "attempts": 4}
+def fail_numbers(user, start, end, at=AFTER, **details):
+    details = {"status": 503, "collection": "sleep", "page": 2, "attempts": 4, **details}
     failed_fetch(user, day(start), day(end), asked_at=at, **details)
-
-
-def minutes_of_activity(off):
-    """Return an activity day's minutes, of which `off` are missing."""
-    minutes = ("high", "medium", "low")
-    active = {f"{name}_activity_minutes": 10 for name in minutes}
-    return active | {"sedentary_minutes": 400, "resting_minutes": 1440 - 430 - off}

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from django.db import connection
 
-from ingest.facts import facts_parameters, facts_query
+from ingest.facts import facts_parameters, facts_query, read_facts
 from ingest.ledger import Range, ledger
 from ingest.models import METRIC_MODELS, RejectedDocument, Stream
 from myhealth.days import ONE_DAY, over_at
@@ -16,7 +16,6 @@ from tests.ingest.ledger.stored import (
     GAP,
     TODAY,
     fail_numbers,
-    minutes_of_activity,
     reject_number,
     store_numbers,
 )
@@ -70,34 +69,32 @@ def test_rejected_document_without_day_changes_nothing(ana, text):
 
 
 @pytest.mark.django_db
-def test_minutes_in_no_activity_class_mean_ring_off(ana):
+def test_minutes_of_both_days_mean_ring_off(ana):
     store_numbers(ana, GAP)
-    store_numbers(ana, range(41), "activity", **minutes_of_activity(off=180))
+    store_numbers(ana, range(41), "activity", non_wear_minutes=180)
     found = verdicts(ana)[10]
-    assert (found.state, found.minutes_off) == ("not_worn", 360)
+    assert (found.state, found.off) == ("not_worn", (360, "both_days"))
 
 
 @pytest.mark.django_db
 def test_minutes_of_unfinished_day_explain_nothing(ana):
     store_numbers(ana, GAP)
-    store_numbers(
-        ana, range(11), "activity", at=over_at(DAY) - HOUR, **minutes_of_activity(off=400)
-    )
+    store_numbers(ana, range(11), "activity", at=over_at(DAY) - HOUR, non_wear_minutes=400)
     assert state_of(ana) == "none"
 
 
 @pytest.mark.django_db
 def test_charging_is_not_ring_off(ana):
     store_numbers(ana, GAP)
-    store_numbers(ana, range(11), "activity", **minutes_of_activity(off=99))
-    store_numbers(ana, [10], "activity", fetched=(10, 10), **minutes_of_activity(off=700))
+    store_numbers(ana, range(11), "activity", non_wear_minutes=99)
+    store_numbers(ana, [10], "activity", fetched=(10, 10), non_wear_minutes=700)
     assert state_of(ana) == "none"
 
 
 @pytest.mark.django_db
 def test_day_without_activity_is_not_ring_off(ana):
     store_numbers(ana, GAP)
-    store_numbers(ana, [n for n in range(41) if n != 9], "activity", **minutes_of_activity(off=700))
+    store_numbers(ana, [n for n in range(41) if n != 9], "activity", non_wear_minutes=700)
     assert state_of(ana) == "none"
 
 
@@ -108,12 +105,89 @@ def test_activity_without_minutes_explains_nothing(ana):
     assert state_of(ana) == "none"
 
 
+def store_wear(user, classes_by_number, **columns):
+    """Store activity days, these with Oura's classes of five minutes."""
+    store_numbers(user, range(41), "activity", **columns)
+    for number, classes in classes_by_number.items():
+        activity = {"class_5_min": classes, "timestamp": f"{day(number)}T04:00:00+01:00"}
+        source = {"daily_activity": activity}
+        fetched = (number, number)
+        store_numbers(user, [number], "activity", fetched=fetched, source=source, **columns)
+
+
+# Off from 22:00 to 05:30.
+OFF_AT_NIGHT = {9: "2" * 216 + "0" * 72, 10: "0" * 18 + "2" * 270}
+
+
+@pytest.mark.django_db
+def test_classes_of_both_days_mean_ring_off_at_night(ana):
+    store_numbers(ana, GAP)
+    store_wear(ana, OFF_AT_NIGHT)
+    found = verdicts(ana)[10]
+    assert (found.state, found.off) == ("not_worn", (450, "night"))
+
+
+@pytest.mark.django_db
+def test_classes_with_ring_on_at_night_outweigh_minutes(ana):
+    store_numbers(ana, GAP)
+    store_wear(ana, dict.fromkeys((9, 10), "2" * 288), non_wear_minutes=700)
+    assert state_of(ana) == "none"
+
+
+@pytest.mark.django_db
+def test_readiness_outweighs_classes_with_ring_off(ana):
+    store_numbers(ana, GAP)
+    store_wear(ana, OFF_AT_NIGHT)
+    store_numbers(ana, [10], "readiness")
+    assert state_of(ana) == "none"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("short", [9, 10])
+def test_classes_of_day_under_way_explain_nothing(ana, short):
+    store_numbers(ana, GAP)
+    store_wear(ana, OFF_AT_NIGHT | {short: OFF_AT_NIGHT[short][:60]})
+    assert state_of(ana) == "none"
+
+
+@pytest.mark.django_db
+def test_part_of_ledger_knows_the_night_before_its_first_day(ana):
+    store_numbers(ana, GAP)
+    store_wear(ana, OFF_AT_NIGHT)
+    assert verdicts(ana, 10, 10)[10].off == (450, "night")
+
+
+@pytest.mark.django_db
+def test_nights_that_are_stored_are_not_read(ana):
+    store_numbers(ana, range(41))
+    store_wear(ana, OFF_AT_NIGHT)
+    assert read_facts(ana.pk, day(0), "default").nights_off == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("minutes", "off"), [(1199, None), (1200, (1200, "day"))])
+def test_ring_off_for_twenty_hours_was_off_all_day(ana, minutes, off):
+    store_numbers(ana, range(41), "activity", non_wear_minutes=50)
+    store_numbers(ana, [10], "activity", fetched=(10, 10), non_wear_minutes=minutes)
+    found = verdicts(ana, type="activity")
+    assert (found[10].state, found[10].off) == ("held", off)
+    assert (found[9].off, found[11].off) == (None, None)
+
+
+@pytest.mark.django_db
+def test_short_day_of_travel_is_not_ring_off(ana):
+    store_numbers(ana, GAP)
+    store_numbers(ana, range(41), "activity", sedentary_minutes=900, non_wear_minutes=0)
+    assert state_of(ana) == "none"
+
+
 @pytest.mark.django_db
 def test_failure_has_all_stored_details(ana):
     fail_numbers(ana, 10, 12)
     found = verdicts(ana)[10]
     assert found.state == "failed"
-    assert found.failure == Failure(FailureKind.UNAVAILABLE, 503, "sleep", 2, 4, AFTER)
+    details = (FailureKind.UNAVAILABLE, 503, "sleep", 2, 4, AFTER)
+    assert found.failure == Failure(*details, alike=1, since=AFTER)
 
 
 @pytest.mark.django_db
@@ -174,7 +248,7 @@ def test_another_persons_facts_change_nothing(ana, ben):
     store_numbers(ana, GAP[3:])
     before = ledger(ana.pk, day(-5), day(41), today=TODAY)
     store_numbers(ben, range(-3, 41), fetched=(-5, 40))
-    store_numbers(ben, range(41), "activity", **minutes_of_activity(off=700))
+    store_numbers(ben, range(41), "activity", non_wear_minutes=700)
     fail_numbers(ben, 10, 40, at=AFTER + HOUR)
     reject_number(ben, 10)
     assert ledger(ana.pk, day(-5), day(41), today=TODAY) == before
@@ -212,8 +286,11 @@ def many_others(count=100):
         )
         for model in METRIC_MODELS.values()
     ]
+    source = """
+        INSERT INTO metric_sources (user_id, type, day, content)
+        SELECT u, 'activity', date '2026-01-01' + n, ''"""
     with connection.cursor() as cursor:
-        for insert in (*inserts, fetch, rejected):
+        for insert in (*inserts, source, fetch, rejected):
             cursor.execute(f"{insert} {some}", [users, OTHERS_DAYS - 1])
         cursor.execute("ANALYZE")
 

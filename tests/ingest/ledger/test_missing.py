@@ -9,6 +9,7 @@ from ingest.models import METRIC_MODELS
 from myhealth.days import FIRST_DAY, ONE_DAY, over_at
 from tests.ingest.ledger.facts import day
 from tests.ingest.ledger.stored import AFTER, fail_numbers, reject_number, store_numbers
+from tests.worlds import store_days
 
 
 @pytest.mark.django_db
@@ -99,6 +100,7 @@ def test_program_ledger_has_all_that_planning_needs(ana):
         "asked_at": AFTER,
         "next_at": None,
         "times": 1,
+        "failing": None,
     }
     before = next(each for each in ranges if each["to"] == day(8))
     assert (before["why"], before["times"]) == ("before", 1)
@@ -115,6 +117,64 @@ def test_program_ledger_names_missing_collection(ana):
         each for each in program_ledger(ana.pk, now=AFTER)["sleep"] if each["state"] == "partial"
     ]
     assert partial["why"] == "sleep"
+
+
+def failing(user, day):
+    ranges = program_ledger(user.pk, now=AFTER)["sleep"]
+    [found] = [each for each in ranges if each["from"] <= day <= each["to"]]
+    return found["state"], found["failing"], found["next_at"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("stored", "kind", "state"),
+    [
+        (True, "unavailable", "held"),
+        (True, "forbidden", "held"),
+        (False, "unavailable", "failed"),
+        (False, "forbidden", "no_permission"),
+    ],
+)
+def test_program_ledger_tells_failures_of_every_state(ana, stored, kind, state):
+    if stored:
+        store_numbers(ana, [10], at=AFTER - ONE_DAY)
+    since = AFTER - 40 * ONE_DAY
+    fail_numbers(ana, 10, 10, kind=kind, attempts=12, alike=10, since=since)
+    found, failure, next_at = failing(ana, day(10))
+    assert found == state
+    assert failure == {
+        "attempts": 12,
+        "alike": 10,
+        "since": since,
+        "lasting": True,
+        "kind": kind,
+        "status": 503,
+        "collection": "sleep",
+    }
+    assert next_at > AFTER
+
+
+@pytest.mark.django_db
+def test_program_ledger_tells_failures_of_rejected_day(ana):
+    reject_number(ana, 10)
+    fail_numbers(ana, 10, 10, at=AFTER + ONE_DAY)
+    state, failure, _ = failing(ana, day(10))
+    assert (state, failure["kind"], failure["lasting"]) == ("rejected", "unavailable", False)
+
+
+@pytest.mark.django_db
+def test_failure_of_older_version_began_with_its_last_attempt(ana):
+    fail_numbers(ana, 10, 10, alike=0, since=None)
+    _, failure, _ = failing(ana, day(10))
+    assert (failure["alike"], failure["since"]) == (1, AFTER)
+
+
+@pytest.mark.django_db
+def test_day_stored_after_failed_fetch_does_not_fail(ana):
+    fail_numbers(ana, 8, 12)
+    store_days(ana, [day(9), day(10)], at=AFTER)
+    assert [failing(ana, day(n))[0] for n in (8, 9, 10, 11)] == ["failed", "held", "held", "failed"]
+    assert [failing(ana, day(n))[1] for n in (9, 10)] == [None, None]
 
 
 LEDGER, COVERAGE = "/api/v1/metrics/ledger", "/api/v1/metrics/coverage"

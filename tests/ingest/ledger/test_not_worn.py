@@ -10,6 +10,7 @@ from tests.ingest.ledger.facts import (
     SETTLED,
     TWO_WEEKS,
     FactsBuilder,
+    day,
     one_day_missing_everywhere,
     one_night_missing,
 )
@@ -21,7 +22,7 @@ def night_missing_with_activity():
 
 def test_ring_off_on_both_days_explains_night():
     verdict = night_missing_with_activity().ring_off({9: 170, 10: 200}).verdict()
-    assert (verdict.state, verdict.minutes_off) == ("not_worn", 370)
+    assert (verdict.state, verdict.off.minutes) == ("not_worn", 370)
     expected = "The ring was off for 6 h 10 min on this day and the day before."
     assert verdict.reason == expected
 
@@ -90,3 +91,40 @@ def test_other_type_never_fetched_means_none():
 def test_other_type_fetched_too_early_means_none():
     builder = one_day_missing_everywhere(not_fetched=["activity"])
     assert builder.fetched(over_at(DAY) - HOUR, 0, 40, "activity").state() == "none"
+
+
+def only_that_ring_was_off(minutes=1440):
+    """Of one day Oura has nothing but an activity day without the ring."""
+    builder = one_day_missing_everywhere()
+    builder.facts.stored["activity"] = []
+    builder.stored(0, 9, "activity").stored(10, 10, "activity", off=minutes)
+    return builder.stored(11, 40, "activity")
+
+
+def test_day_without_ring_is_held_and_says_so():
+    verdict = only_that_ring_was_off().verdict(type="activity")
+    assert verdict.state == "held"
+    assert verdict.reason == "The ring was off for 24 h 0 min on this day."
+
+
+def test_days_around_day_without_ring_need_no_reason():
+    builder = only_that_ring_was_off()
+    reasons = [builder.verdict(day(n), "activity").reason for n in (9, 11)]
+    assert reasons == [None, None]
+
+
+@pytest.mark.parametrize("type_", ["sleep", "readiness"])
+def test_row_of_day_without_ring_shows_no_wear(type_):
+    verdict = only_that_ring_was_off().verdict(type=type_)
+    assert (verdict.state, verdict.off) == ("not_worn", (1440, "day"))
+
+
+def test_row_of_day_with_ring_shows_wear():
+    assert only_that_ring_was_off(minutes=None).state() == "none"
+
+
+@pytest.mark.parametrize("number", [10, 11])
+def test_night_before_or_after_day_without_ring_was_not_worn(number):
+    builder = FactsBuilder().stored(0, number - 1).stored(number + 1, 40).stored(0, 40, "activity")
+    builder.fetched(over_at(day(number)) + HOUR).ring_off({9: 0, 10: 1440, 11: 0})
+    assert builder.state(when=day(number)) == "not_worn"

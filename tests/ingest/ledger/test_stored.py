@@ -1,5 +1,8 @@
 """Days with a row: held or partial; and days with only a rejected document."""
 
+import pytest
+
+from myhealth.days import Days
 from tests.ingest.ledger.facts import HOUR, SETTLED, FactsBuilder, day, one_night_missing
 
 
@@ -13,6 +16,42 @@ def test_held_needs_no_reason():
 
 def test_later_failure_leaves_day_held():
     assert one_night_missing().failed(SETTLED + HOUR).state(when=day(9)) == "held"
+
+
+def test_held_day_says_that_newer_fetch_failed():
+    verdict = one_night_missing().failed(SETTLED + HOUR, attempts=3).verdict(when=day(9))
+    assert verdict.reason == verdict.failure.reason_of_stored
+    assert verdict.failure.next_at > SETTLED + HOUR
+
+
+def test_partial_day_says_that_newer_fetch_failed():
+    builder = FactsBuilder().stored(10, 10, missing="sleep").fetched().failed(SETTLED + HOUR)
+    verdict = builder.verdict()
+    assert verdict.state == "partial"
+    assert verdict.reason.startswith("Oura has no sleep document for this day. Stored, but ")
+
+
+@pytest.mark.parametrize("hours", [-1, 0])
+def test_failure_before_last_complete_fetch_is_settled(hours):
+    verdict = one_night_missing().failed(SETTLED + hours * HOUR).verdict(when=day(9))
+    assert (verdict.failure, verdict.reason) == (None, None)
+
+
+def test_failure_before_day_was_stored_is_settled():
+    builder = FactsBuilder().stored(0, 9).failed(SETTLED, 0, 20)
+    builder.facts.renewed["sleep"] = [Days(day(3), day(9))]
+    assert [builder.verdict(day(n)).failure is None for n in (2, 3, 9, 10)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_held_day_whose_newer_document_was_rejected_says_so():
+    verdict = one_night_missing().failed(SETTLED + HOUR, kind="rejected").verdict(when=day(9))
+    assert (verdict.state, verdict.cause, verdict.rejected) == ("held", "rejected", None)
+    assert verdict.failure.kind == "rejected"
 
 
 def test_held_has_time_of_last_complete_fetch():

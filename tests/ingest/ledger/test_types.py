@@ -12,7 +12,15 @@ from ingest.facts import Facts
 from ingest.ledger import derive, expected_from
 from metrics import SLEEP, TYPES
 from myhealth.days import over_at
-from tests.ingest.ledger.facts import DAY, SETTLED, FactsBuilder, any_days, any_facts, day
+from tests.ingest.ledger.facts import (
+    DAY,
+    SETTLED,
+    FactsBuilder,
+    any_days,
+    any_facts,
+    day,
+    nights_off,
+)
 from tests.invented.types import CAFFEINE, INVENTED, SNORING
 from tests.scale import scaled
 
@@ -40,7 +48,7 @@ def declaring(metric_type, **facts):
 
 
 def together(facts, others):
-    made = Facts(minutes_off=facts.minutes_off)
+    made = Facts(nights_off=facts.nights_off)
     for name in ("stored", "complete", "failed", "rejected", "first"):
         getattr(made, name).update(getattr(facts, name))
         getattr(made, name).update(getattr(others, name))
@@ -72,7 +80,9 @@ def both_lives(draw):
     """What is known of our types, and of the invented ones; the ring is off around some gaps."""
     gaps = draw(some_days)
     ours = draw(st.one_of(lives(OURS, gaps), any_facts()))
-    ours.minutes_off |= {day(n - back): 200 for n in gaps if draw(st.booleans()) for back in (0, 1)}
+    ours.nights_off |= nights_off(
+        {day(n - back): 200 for n in gaps if draw(st.booleans()) for back in (0, 1)}
+    )
     return ours, draw(st.one_of(lives(list(INVENTED), gaps), st.just(Facts())))
 
 
