@@ -34,10 +34,11 @@ def save_revisions(
     why: str,
     now: datetime,
 ) -> int:
-    """Save the current rows of days that are about to be replaced; return how many were saved.
+    """Save the current rows of days that are about to be replaced.
 
     A successor of None removes the day. A row that was fetched before its day was over was never
-    final, so it makes no revision unless the day is removed.
+    final, so it makes no revision unless the day is removed. Return how many days have other
+    documents than before, or none: a row that only another mapping has changed was not revised.
     """
     rows = [
         row
@@ -45,9 +46,7 @@ def save_revisions(
         if row["fetched_at"] >= over_at(row["day"])
         or (successors[row["day"]] is None and now >= over_at(row["day"]))
     ]
-    if rows:
-        _save(model, user_id, rows, successors, why, now)
-    return len(rows)
+    return _save(model, user_id, rows, successors, why, now) if rows else 0
 
 
 def _rows(model: type[Metric], user_id: int, days: Iterable[date]) -> list[_Row]:
@@ -63,7 +62,7 @@ def _save(
     successors: Mapping[date, Successor | None],
     why: str,
     now: datetime,
-) -> None:
+) -> int:
     type_, days = model.metric_type.name, [row["day"] for row in rows]
     sources: Any = MetricSource.objects.filter(user_id=user_id, type=type_, day__in=days)
     contents = dict(sources.values_list("day", "content"))
@@ -75,16 +74,25 @@ def _save(
     repeated: list[Revision] = []
     new: list[Revision] = []
     for row in rows:
-        revision = _revision(model, row, contents.get(row["day"]), successors[row["day"]])
-        if why == Revision.Kind.REMAPPED and successors[row["day"]]:
-            # The successor was computed from the same documents, and keeps them.
-            revision.content = None
-        revision.user_id, revision.type, revision.kind = user_id, type_, why
-        revision.replaced_at = now
+        successor = successors[row["day"]]
+        revision = _revision(model, row, contents.get(row["day"]), successor)
+        revision.user_id, revision.type, revision.replaced_at = user_id, type_, now
+        revision.kind = why
+        if successor and _is_of_same_documents(model, revision, successor):
+            # The successor was computed from them anew, and keeps them.
+            revision.kind, revision.content = Revision.Kind.REMAPPED, None
         revision.pk = saved.get((row["day"], bytes(row["content_hash"])))
         (repeated if revision.pk else new).append(revision)
     Revision.objects.bulk_create(new)
     _update_repeated(repeated)
+    return sum(each.kind != Revision.Kind.REMAPPED for each in (*new, *repeated))
+
+
+def _is_of_same_documents(model: type[Metric], revision: Revision, successor: Successor) -> bool:
+    documents = revision.documents
+    # A program may send anything as its source.
+    is_ouras = isinstance(documents, dict) and model.metric_type.collections[0] in documents
+    return is_ouras and documents == successor.source
 
 
 def _update_repeated(revisions: list[Revision]) -> None:

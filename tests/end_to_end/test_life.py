@@ -13,7 +13,8 @@ from hypothesis.stateful import (
 )
 
 from ingest.upsert import forget
-from tests.end_to_end.life import COLLECTIONS, FAULTS, TIMES, Dying
+from sandbox.oddities import KINDS
+from tests.end_to_end.life import COLLECTIONS, FAULTS, RANGES, TIMES, Dying
 from tests.scale import scaled
 
 collections = st.sampled_from(COLLECTIONS)
@@ -89,6 +90,14 @@ def machine(life):
         )
         def oura_fails(self, kind, times, path):
             life.fault(kind, times, path)
+
+        @rule(collection=collections, ago=ago, kind=st.none() | st.sampled_from(sorted(KINDS)))
+        def a_day_is_odd(self, collection, ago, kind):
+            life.odd(collection, life.today - ago, kind)
+
+        @rule(max_days=st.sampled_from(RANGES), status=st.sampled_from([400, 422, 500]))
+        def oura_takes_only_so_many_days(self, max_days, status):
+            life.limit(max_days, status)
 
         @rule()
         def the_membership_lapses(self):

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from random import Random
 
-from tests.end_to_end.life import COLLECTIONS, FAULTS, TIMES, Dying
+from sandbox.oddities import KINDS
+from tests.end_to_end.life import COLLECTIONS, FAULTS, RANGES, TIMES, Dying
 from tests.scale import scaled
 
 DAYS = scaled(60, 365)
@@ -21,6 +22,11 @@ def happen(life, chance):
             life.change("restore", collection, ago)
         if chance.random() < 0.05 * DENSITY:
             life.change("recompute", collection, ago, new_id=chance.random() < 0.5)
+        if chance.random() < 0.1 * DENSITY:
+            odd = life.today - timedelta(days=chance.randint(0, 30))
+            life.odd(collection, odd, chance.choice([None, *KINDS]))
+    if chance.random() < 0.03 * DENSITY:
+        life.limit(chance.choice(RANGES), chance.choice([400, 422, 500]))
     recent = life.today - timedelta(days=chance.randint(0, 9))
     if chance.random() < 0.15 * DENSITY:
         life.nap(recent, chance.choice(["rest", "sleep", "deleted", "late_nap"]))

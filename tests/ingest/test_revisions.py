@@ -120,6 +120,17 @@ def test_change_counts_as_one_revised_day(ana):
     assert store_day(ana, at(1), score=78).revised == 1
 
 
+def test_row_that_only_mapping_changed_was_not_revised(ana):
+    def older(day, documents):
+        return SLEEP.map(day, documents) | {"efficiency": None}
+
+    store_nights(ana, [DAY], at=at(2), mapping=older, efficiency=90)
+    assert store_nights(ana, [DAY], at=at(3), efficiency=90).revised == 0
+    revision = Revision.objects.get()
+    assert (revision.kind, revision.content) == ("remapped", None)
+    assert revision.changes == {"efficiency": [None, 90]}
+
+
 # Days without a revision --------------------------------------------------------------------------
 
 
