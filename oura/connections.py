@@ -93,6 +93,8 @@ def _owner_refusal(user: Any, oura_user_id: str) -> str:
             "This account has the days of a different Oura account, and two people's days would be "
             f"mixed. {START_OVER}"
         )
+    if Origin.objects.filter(owner=oura_user_id).exclude(user=user).exists():
+        return "The days of this Oura account are stored in another account here. Use that one."
     if Connection.objects.filter(user=user).exclude(oura_user_id=oura_user_id).exists():
         return "You are connected to a different Oura account. Disconnect it first."
     return ""

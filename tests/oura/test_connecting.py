@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from accounts.models import Origin
 from oura import vault
 from oura.models import Connection
 from oura.provider import SCOPES
@@ -114,6 +115,45 @@ def test_person_has_one_oura_account(visitor):
     visitor.connect(person="ana")
     assert code_of(visitor.connect(person="chloe")) == "anothers"
     assert Connection.objects.get().ended == ""
+
+
+@pytest.fixture
+def owned(visitor, ana):
+    """Ana's account has data of her Oura account, which she has disconnected."""
+    visitor.connect(person="ana")
+    owner = Connection.objects.get().oura_user_id
+    visitor.http.post("/disconnect/oura/")
+    return Origin.objects.create(user=ana, name="sandbox", owner=owner)
+
+
+def test_owner_is_kept_when_oura_account_is_disconnected(visitor, owned):
+    response = visitor.connect(person="chloe")
+    assert code_of(response) == "anothers"
+    assert "delete_person USER --data-only" in response.content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_owner_may_connect_again(visitor, owned):
+    assert visitor.connect(person="ana").redirect_chain == [("/account/", 302)]
+
+
+def test_refused_oura_accounts_tokens_are_revoked(visitor, owned, at_oura):
+    before = at_oura.request_count("/oauth/v2/ext/oauth-revoke")
+    visitor.connect(person="chloe")
+    assert at_oura.request_count("/oauth/v2/ext/oauth-revoke") > before
+
+
+def test_oura_account_with_days_elsewhere_is_refused(visitor, owned, ben):
+    response = Visitor(ben).connect(person="ana")
+    assert code_of(response) == "anothers"
+    assert "ana" not in response.content.decode().lower().replace("manage", "")
+
+
+def test_account_with_data_of_another_origin_is_refused(visitor, ana):
+    Origin.objects.create(user=ana, name="oura")
+    response = visitor.connect(person="ana")
+    assert code_of(response) == "anothers"
+    assert "oura data, which can&#x27;t be mixed with sandbox data" in response.content.decode()
 
 
 def test_disconnecting_revokes_and_deletes_the_tokens(visitor, at_oura):
