@@ -137,12 +137,6 @@ def test_owner_may_connect_again(visitor, owned):
     assert visitor.connect(person="ana").redirect_chain == [("/account/", 302)]
 
 
-def test_refused_oura_accounts_tokens_are_revoked(visitor, owned, at_oura):
-    before = at_oura.request_count("/oauth/v2/ext/oauth-revoke")
-    visitor.connect(person="chloe")
-    assert at_oura.request_count("/oauth/v2/ext/oauth-revoke") > before
-
-
 def test_oura_account_with_days_elsewhere_is_refused(visitor, owned, ben):
     response = Visitor(ben).connect(person="ana")
     assert code_of(response) == "anothers"
