@@ -441,7 +441,11 @@ class Writer:
         self.keep_sources(changed)
         same = [item for item in fresh if self.same(item, by_day)]
         unchanged = [by_day[item.document.day] for item in same]
-        if self.touch([row["pk"] for row in unchanged]) and self.settles(unchanged):
+        touched = self.touch([row["pk"] for row in unchanged])
+        if touched and fetches.any_failed(
+            self.user_id, self.type, (row["day"] for row in unchanged), self.fetched_at
+        ):
+            # What is stored is newer than that failure now.
             self.raise_version("ledger_version")
         updated = self.bring_up_to_date(same, by_day)
         outcome.updated += len(known)
@@ -578,16 +582,6 @@ class Writer:
         """
         older = self.model.objects.filter(pk__in=ids, fetched_at__lt=self.fetched_at)
         return older.update(fetched_at=self.fetched_at)
-
-    def settles(self, rows: Sequence[dict[str, Any]]) -> bool:
-        """Return whether fetching unchanged rows again may tell something of their days.
-
-        A fetch of them had failed, or the time without the ring was not known to the day's end.
-        """
-        under_way = any(row["fetched_at"] < over_at(row["day"]) for row in rows)
-        return (under_way and bool(self.model.metric_type.off_minutes)) or fetches.any_failed(
-            self.user_id, self.type, [row["day"] for row in rows], self.fetched_at
-        )
 
     def bring_up_to_date(self, items: list[Item], by_day: dict[date, dict[str, Any]]) -> int:
         """Backfill on unchanged rows what older versions did not write; return for how many."""

@@ -200,7 +200,7 @@ class Failure:
 class OffSpan(TextChoices):
     """The time in which the ring was off; the label is the end of a sentence about it."""
 
-    NIGHT = "night", "between 20:00 and 10:00 in this night"
+    NIGHT = "night", "in the night (20:00 to 10:00)"
     DAY = "day", "on this day"
     DAY_BEFORE = "day_before", "on the day before"
     BOTH_DAYS = "both_days", "on this day and the day before"

@@ -75,7 +75,7 @@ OFF = RingOff(1440, OffSpan.DAY)
         (RingOff(1205, OffSpan.DAY_BEFORE), "The ring was off for 20 h 5 min on the day before."),
         (
             RingOff(450, OffSpan.NIGHT),
-            "The ring was off for 7 h 30 min between 20:00 and 10:00 in this night.",
+            "The ring was off for 7 h 30 min in the night (20:00 to 10:00).",
         ),
         (
             RingOff(370, OffSpan.BOTH_DAYS),
