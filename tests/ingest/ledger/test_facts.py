@@ -286,11 +286,8 @@ def many_others(count=100):
         )
         for model in METRIC_MODELS.values()
     ]
-    source = """
-        INSERT INTO metric_sources (user_id, type, day, content)
-        SELECT u, 'activity', date '2026-01-01' + n, ''"""
     with connection.cursor() as cursor:
-        for insert in (*inserts, source, fetch, rejected):
+        for insert in (*inserts, fetch, rejected):
             cursor.execute(f"{insert} {some}", [users, OTHERS_DAYS - 1])
         cursor.execute("ANALYZE")
 
@@ -305,6 +302,9 @@ def nodes(plan):
 def test_every_table_is_read_by_person_index(eventful):
     many_others()
     with connection.cursor() as cursor:
+        # Of sources there are too few here to be worth an index, and rows that are rolled back
+        # would still spoil what PostgreSQL plans in other tests.
+        cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(
             f"EXPLAIN (FORMAT JSON) {facts_query()}", facts_parameters(eventful.pk, day(-5))
         )
