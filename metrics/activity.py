@@ -37,8 +37,9 @@ def _minutes(name: str, source: str, meaning: str, label: str = "") -> Column:
 
     def read(day: OuraDay) -> Any:
         seconds = day.summary.get(source)
-        is_time = is_number(seconds) and seconds >= 0
-        return int((seconds + 30) // 60) if is_time else seconds
+        if is_number(seconds) and seconds >= 0:
+            return int((seconds + 30) // 60)
+        return seconds
 
     return Column(name, Integer(highest=_MOST_MINUTES), read, meaning, "min", label)
 
