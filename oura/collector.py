@@ -402,7 +402,8 @@ class Collector:
                         type_,
                         f"{days}: {entry.reason}",
                         entry.failing.kind,
-                        is_repeat=entry.failing.is_lasting,
+                        is_repeat=entry.failing.is_lasting
+                        or entry.failing.kind == FailureKind.REJECTED,
                     )
 
     def _report_failure(self, type_: str, ranges: Sequence[Days], error: Exception) -> None:

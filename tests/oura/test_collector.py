@@ -587,12 +587,12 @@ def test_temporary_failure_to_identify_is_no_refusal(collection, processor):
 # Failures of earlier runs -------------------------------------------------------------------------
 
 
-def failing(lasting=False, **changes):
+def failing(**changes):
     values = {"kind": "unavailable", "status": 500, "collection": "daily_activity"}
-    return {**values, "lasting": lasting, **changes}
+    return {**values, "lasting": False, **changes}
 
 
-def with_failed_day(lasting=False):
+def with_failed_day(**changes):
     """A processor for which one older day has failed, and is not due."""
     at = "2026-10-27T00:00:00Z"
     day = ledger_range(
@@ -600,7 +600,7 @@ def with_failed_day(lasting=False):
         "2026-05-01",
         "failed",
         next_at="2026-10-28T00:00:00Z",
-        failing=failing(lasting),
+        failing=failing(**changes),
     )
     ranges = ledger(
         ledger_range("2010-01-01", "2026-04-30", "held", asked_at=at),
@@ -617,8 +617,9 @@ def test_day_that_stands_as_failed_fails_the_run(collection):
     assert report.status == "partial"
 
 
-def test_lasting_failure_is_listed_and_fails_no_run(collection):
-    run = collection(oura(daily_activity=[document()]), with_failed_day(lasting=True))
+@pytest.mark.parametrize("known", [{"lasting": True}, {"kind": "rejected"}])
+def test_known_failure_is_listed_and_fails_no_run(collection, known):
+    run = collection(oura(daily_activity=[document()]), with_failed_day(**known))
     report = run.run("activity")
     assert [problem.is_repeat for problem in report.problems] == [True]
     assert report.status == "ok"

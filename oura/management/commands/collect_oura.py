@@ -145,7 +145,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{type_}: {counts}")
         for problem in report.problems:
             if problem.is_repeat:
-                self.stdout.write(f"{problem.type}: known: {problem.error}")
+                self.stdout.write(f"{problem.type}: known problem: {problem.error}")
 
 
 def _plan_json(plan: Plan) -> list[dict[str, Any]]:
