@@ -35,7 +35,15 @@ from oura.errors import (
     ProcessorError,
     UnexpectedError,
 )
-from oura.plan import CollectOptions, LedgerRange, Plan, list_spans, make_plan, requests, windows
+from oura.plan import (
+    CollectOptions,
+    LedgerRange,
+    Plan,
+    list_spans,
+    make_plan,
+    request_ranges,
+    windows,
+)
 from oura.processor import MetricDocument, Processor, Receipt
 from oura.ranges import RangeFetcher
 from oura.report import Problem, Report, Tally
@@ -254,7 +262,7 @@ class Collector:
 
     def _collect_type(self, type_: str, plan: Plan) -> None:
         """Fetch what is planned of a type. Raises the errors that end the run."""
-        always = requests(plan.always, self._fetcher.today)
+        always = request_ranges(plan.always, self._fetcher.today)
         searched = subtract(plan.if_listed, always)
         spans = list_spans(searched)
         total = len(always) + len(spans)

@@ -130,7 +130,7 @@ def _clamped(ledger: Iterable[LedgerRange], last: date) -> list[LedgerRange]:
     return [part for entry in ledger if (part := entry.clamped(last=last))]
 
 
-def requests(days: Iterable[Days], today: date) -> list[Days]:
+def request_ranges(days: Iterable[Days], today: date) -> list[Days]:
     """Return the ranges to ask for at once, newest first.
 
     The last 14 days are a range of their own: if Oura refuses the others, last night comes anyway.
@@ -169,7 +169,7 @@ def _next_of(batches: Sequence[Plan], planned: Iterable[Days], today: date) -> P
 
     If older days are fetched anyway, return what fits into the same requests.
     """
-    older = [days for days in requests(planned, today) if days.start < today - RECENT_SPAN]
+    older = [days for days in request_ranges(planned, today) if days.start < today - RECENT_SPAN]
     if older:
         widest = [Days(shift(days.end, 1 - WINDOW_DAYS), days.end) for days in older]
         fitting = (

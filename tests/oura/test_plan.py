@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, merge
 from myhealth.states import State
-from oura.plan import WINDOW_DAYS, CollectOptions, LedgerRange, make_plan, requests, windows
+from oura.plan import WINDOW_DAYS, CollectOptions, LedgerRange, make_plan, request_ranges, windows
 from tests.scale import scaled
 
 NOW = datetime(2026, 10, 27, 12, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_last_fourteen_days_are_always_fetched():
 def test_pause_is_fetched_by_one_more_request():
     pause = LedgerRange(day(100), TODAY, State.NOT_ASKED)
     planned = fetched(stored(date(2020, 1, 1), day(101), at(101)), pause)
-    assert requests(planned, TODAY) == [RECENT, Days(day(13 + WINDOW_DAYS), day(14))]
+    assert request_ranges(planned, TODAY) == [RECENT, Days(day(13 + WINDOW_DAYS), day(14))]
 
 
 def test_stored_day_of_tomorrow_changes_nothing():
@@ -154,7 +154,7 @@ def one_batch_a_day(*ledger):
     for days_later in range(2):
         now = NOW + timedelta(days_later)
         always = make_plan(ledger, CollectOptions(), now).always
-        older = [days for days in requests(always, now.date()) if days.end < day(20)]
+        older = [days for days in request_ranges(always, now.date()) if days.end < day(20)]
         assert len(older) == 1
         found += older
     return sorted(found)
@@ -170,7 +170,7 @@ def test_due_days_are_fetched_with_what_never_was():
     unread = LedgerRange(day(150), day(140), State.HELD, asked_at=at(139))
     never = LedgerRange(day(135), day(130), State.NOT_ASKED)
     planned = fetched(unread, never)
-    assert requests(planned, TODAY) == [RECENT, Days(day(150), day(130))]
+    assert request_ranges(planned, TODAY) == [RECENT, Days(day(150), day(130))]
 
 
 def test_stored_days_wait_for_their_turn_after_a_failure():
@@ -184,12 +184,12 @@ def test_stored_days_wait_for_their_turn_after_a_failure():
 
 
 def test_last_fourteen_days_are_a_request_of_their_own():
-    assert requests([Days(day(60), TOMORROW)], TODAY) == [RECENT, Days(day(60), day(14))]
+    assert request_ranges([Days(day(60), TOMORROW)], TODAY) == [RECENT, Days(day(60), day(14))]
 
 
 def test_requests_are_newest_first():
     wanted = [Days(day(400), day(390)), Days(day(20), day(15))]
-    assert requests(wanted, TODAY) == wanted[::-1]
+    assert request_ranges(wanted, TODAY) == wanted[::-1]
 
 
 # Options ------------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ class Simulation:
 
     def run(self):
         plan = make_plan(self.ledger(), CollectOptions(), self.now)
-        fetched, listed = requests(plan.always, self.now.date()), merge(plan.if_listed)
+        fetched, listed = request_ranges(plan.always, self.now.date()), merge(plan.if_listed)
         assert len(fetched) + bool(listed) <= 2
         self.requests += len(fetched) + bool(listed)
         self.fetch([*fetched, *listed])
