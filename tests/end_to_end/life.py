@@ -209,6 +209,7 @@ class Life:
         """Nothing fails any more."""
         faults.clear()
         grants.state.lapsed.clear()
+        limits.clear_limits(NAME)
         for collection in COLLECTIONS:
             for day, kind in store.odd_days(self.person, collection).items():
                 if kind in UNREADABLE:
