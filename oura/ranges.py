@@ -55,7 +55,7 @@ class _Width:
         """The width to try next: between the two, unless it is as wide as it usually can be."""
         if self.answered >= PIECE_DAYS:
             return self.answered
-        return max(self.answered, (self.answered + self.refused) // 2)
+        return max(self.answered, min(PIECE_DAYS, (self.answered + self.refused) // 2))
 
 
 @dataclass
@@ -233,7 +233,8 @@ def _divide(piece: _Piece, error: OuraError) -> list[_Piece]:
         if piece.padding + 1 == len(_PADDINGS):
             return []
         return [_part(piece.days, piece.padding + 1, piece.error or error)]
-    part_width = min(PIECE_DAYS, (len(piece.days) + 1) // 2)
+    half = (len(piece.days) + 1) // 2
+    part_width = PIECE_DAYS if len(piece.days) > PIECE_DAYS else half
     parts = _cut(piece.days, part_width)
     division = _Division(len(piece.days), part_width, len(parts))
     return [_Piece(days, division) for days in parts]
