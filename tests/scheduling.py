@@ -15,6 +15,11 @@ SPREAD = (
     "tests/end_to_end/test_openapi.py",
     "tests/end_to_end/test_pipeline.py",
     "tests/end_to_end/test_services.py",
+    "tests/end_to_end/test_strange_nights.py",
+    "tests/end_to_end/test_strange_owners.py",
+    "tests/end_to_end/test_strange_ranges.py",
+    "tests/end_to_end/test_strange_values.py",
+    "tests/end_to_end/test_strange_wear.py",
     "tests/deploy/test_image.py",
     "tests/myhealth/local/test_embedded.py",
 )

@@ -13,6 +13,7 @@ from playwright.sync_api import sync_playwright
 from myhealth.local import embedded
 from tests.end_to_end.life import Life
 from tests.end_to_end.machines import Machine
+from tests.end_to_end.strange import Strange
 from tests.myhealth.local.database_users import copy_database
 from tests.processes import Pipeline, Service, database_environment, wait_until
 
@@ -77,6 +78,14 @@ def pipeline(transactional_db, ana, sandbox, processor_process):
     made.clear_faults()
     yield made
     made.clear_faults()
+
+
+@pytest.fixture
+def strange(pipeline, api_process):
+    """The pipeline with an Oura that can be made odd."""
+    made = Strange(pipeline.sandbox, pipeline.processor, api_process)
+    yield made
+    made.undo()
 
 
 @pytest.fixture(scope="session")
