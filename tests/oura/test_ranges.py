@@ -132,6 +132,16 @@ def test_width_is_learned_for_the_next_range(fetching):
     assert run.requests - before == 5
 
 
+@pytest.mark.parametrize("days", [28, 46, 51])
+def test_range_of_less_than_two_pieces_teaches_width(fetching, days):
+    run = fetching(longest=30, status=400)
+    run.fetch(last(days))
+    run.fetch(Days(ago(days + 129), ago(days)))
+    assert run.asked()[-5:] == [PIECE_DAYS + 3] * 5
+    # A refusal, a look whether Oura answers at all, and the pieces.
+    assert run.requests == 1 + 1 + 2 + 5
+
+
 def test_width_is_learned_for_its_collection_alone(fetching):
     run = fetching(longest=30, status=400)
     run.fetch(last(130))
