@@ -10,6 +10,8 @@ from metrics import TYPES
 from tests.processes import Pipeline
 from tests.worlds import PASSWORDS
 
+Document = dict[str, object]
+
 COLLECTIONS = tuple(name for each in TYPES.values() for name in each.collections)
 _NOT_COUNTING = ("rest", "deleted")
 # The length of the sandbox's history.
@@ -20,7 +22,7 @@ _SPAN = 200
 class Truth:
     """What Oura has of the person demo before anything is odd: documents by collection and day."""
 
-    documents: dict[str, dict[str, list[dict]]]
+    documents: dict[str, dict[str, list[Document]]]
 
     def of(self, collection, day):
         return self.documents[collection].get(str(day), [])
