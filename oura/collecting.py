@@ -11,6 +11,7 @@ from oura.accounts import Account
 from oura.client import origin_of
 from oura.collector import Collector
 from oura.errors import UnexpectedError
+from oura.memory import return_large_blocks
 from oura.plan import CollectOptions
 from oura.processor import Processor
 from oura.report import Problem, Report
@@ -29,6 +30,7 @@ def collect_accounts(
     progress: _Progress,
 ) -> Report:
     """Collect all accounts and return one report; a failure of one does not affect the others."""
+    return_large_blocks()
     total = Report(dry_run=options.dry_run)
 
     def collect_one(account: Account) -> Report:
