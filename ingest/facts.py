@@ -177,6 +177,7 @@ _WEAR = f"""LEFT JOIN LATERAL (
             ) AS minutes
             FROM "{MetricSource._meta.db_table}"
             WHERE user_id = %(user)s AND type = '{{{{type}}}}' AND day = {{day}}.day
+            LIMIT 1
         ) AS {{day}}_wear ON true"""
 # What a type with a column of minutes without the ring adds to the stretches.
 _ALL_OFF = {
@@ -226,22 +227,20 @@ _RENEWED = f"""
     GROUP BY number"""
 # Each night without a row that shows wear, with both its activity days, if the ring was off for
 # long enough. Minutes count when the day is over: the rest of a day under way is in no class.
+# Written such that PostgreSQL expects few nights, and looks up their days only.
 _OFF = f"""
     SELECT * FROM (
         SELECT 'off', NULL, same.day, same.day, json_build_array(
             {_ACTIVITY_DAY.format(day="before")}, {_ACTIVITY_DAY.format(day="same")})
-        FROM unnest(
-            datemultirange(daterange(%(since)s, NULL)) - (
-                SELECT coalesce(range_agg(daterange(first_day, last_day, '[]')), '{{{{}}}}')
-                FROM ({{worn}}) AS worn
-            )
-        ) AS nights
-        JOIN {{table}} AS same ON same.user_id = %(user)s
-            AND same.day >= lower(nights) AND same.day < coalesce(upper(nights), 'infinity')
+        FROM {{table}} AS same
         JOIN {{table}} AS before ON before.user_id = %(user)s AND before.day = same.day - 1
         {_WEAR.format(day="before")}
         {_WEAR.format(day="same")}
-        WHERE greatest(
+        WHERE same.user_id = %(user)s AND same.day <@ (
+            SELECT datemultirange(daterange(%(since)s, NULL))
+                - coalesce(range_agg(daterange(first_day, last_day, '[]')), '{{{{}}}}')
+            FROM ({{worn}}) AS worn
+        ) AND greatest(
             coalesce(before.{{off}}, 0) + coalesce(same.{{off}}, 0),
             coalesce(before_wear.minutes, 0) + coalesce(same_wear.minutes, 0)
         ) >= %(night_off)s
