@@ -1,8 +1,8 @@
 """Activity: Oura's `daily_activity`, for a day from 04:00 to 04:00."""
 
+import re
 from collections.abc import Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
-from itertools import groupby
 from typing import Any
 
 from metrics.base import (
@@ -28,7 +28,7 @@ _OVER_EVERYWHERE = time(16, tzinfo=UTC)
 # A day of travel may have a good deal more than 1,440.
 _MOST_MINUTES = 3000
 # Each character of `class_5_min` is a class of activity, or this one.
-_NOT_WORN = "0"
+_NOT_WORN = re.compile("0+")
 _MINUTES_PER_CLASS = 5
 
 
@@ -129,13 +129,9 @@ def _instant(value: Any) -> datetime | None:
 
 def _ranges_off(classes: str) -> list[list[int]]:
     """Return the ranges without the ring, in minutes from the first class on."""
-    ranges, reached = [], 0
-    for is_off, group in groupby(classes, lambda each: each == _NOT_WORN):
-        end = reached + sum(_MINUTES_PER_CLASS for _ in group)
-        if is_off:
-            ranges.append([reached, end])
-        reached = end
-    return ranges
+    return [
+        [_MINUTES_PER_CLASS * end for end in each.span()] for each in _NOT_WORN.finditer(classes)
+    ]
 
 
 ACTIVITY = Activity()
