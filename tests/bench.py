@@ -20,6 +20,7 @@ import tests.environment  # noqa: E402, F401  the settings read it
 ROUNDS = 3
 # What the collector sends at once, some 2 MiB.
 BATCH = 250
+COLLECT = (sys.executable, "manage.py", "collect_oura", "--output", "json")
 
 
 def documents(type_, days):
@@ -107,8 +108,12 @@ def write_bare(days):
     return seconds
 
 
-def peak_mebibytes(pid):
-    """Return the highest peak memory of the process and its children, on Linux."""
+def print_peak(name, bytes_):
+    sys.stdout.write(f"peak memory of {name}: {bytes_ / 1e6:.0f} MB\n")
+
+
+def peak_of_tree(pid):
+    """Return the highest peak memory of the process and its children, on Linux, in bytes."""
     from pathlib import Path
 
     tree = [pid, *(int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
@@ -116,7 +121,7 @@ def peak_mebibytes(pid):
     for each in tree:
         lines = Path(f"/proc/{each}/status").read_text().splitlines()
         peaks.append(
-            next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+            next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
         )
     return max(peaks)
 
@@ -147,6 +152,7 @@ def main():
         base = measure_ingest(services[0], days)
         measure_pipeline(*services, base)
         measure_ledger()
+        measure_eight(services[0], services[2], where)
     finally:
         for service in services:
             service.stop()
@@ -174,26 +180,31 @@ def measure_ingest(processor, days):
 
 def measure_pipeline(processor, api, sandbox, base):
     """Print the figures of a collection from the sandbox, and of reading the rows from the API."""
-    from tests.processes import Pipeline
+    import subprocess
+
+    from tests.processes import ROOT, Pipeline, measured, peak_bytes
     from tests.worlds import PASSWORDS
 
     pipeline = Pipeline(sandbox, processor)
     for name in ("collect the history, new", "collect it all again (--all)"):
         began = time.perf_counter()
-        process = pipeline.popen("--all")
-        process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        assert status == 0
+        done = subprocess.run(
+            measured([*COLLECT, "--all"]),
+            cwd=ROOT,
+            env=pipeline.environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
         print_ratio(name, time.perf_counter() - began, base)
     access = api.post("/auth/login", username="ana", password=PASSWORDS["ana"])["access"]
     for name in ("sleep?start=2010-01-01", "dashboard"):
         began = time.perf_counter()
         read(api, name, access)
         print_ratio(f"GET /api/v1/{name}", time.perf_counter() - began, base)
-    sys.stdout.write(f"peak memory of the collector: {usage.ru_maxrss / 1024:.0f} MiB\n")
+    print_peak("the collector", peak_bytes(done.stderr))
     for service in (processor, api, sandbox):
-        peak = peak_mebibytes(service.process.pid)
-        sys.stdout.write(f"peak memory of the {service.name}: {peak:.0f} MiB\n")
+        print_peak(f"the {service.name}", peak_of_tree(service.process.pid))
 
 
 def measure_ledger():
@@ -253,42 +264,74 @@ def read(api, path, access):
     assert answer.status_code == 200, answer.text
 
 
+def connect(at_oura, names):
+    """Make accounts that are connected to these people; return the collector's settings."""
+    from cryptography.fernet import Fernet
+    from django.test import override_settings
+
+    from oura import connections
+    from tests.processes import TOKEN
+    from tests.worlds import person
+
+    key = Fernet.generate_key().decode()
+    with override_settings(**at_oura.settings(), TOKEN_ENCRYPTION_KEYS=[key]):
+        for name in names:
+            user = person(name, password_of="ana")
+            connections.connect(user, at_oura.code(person=name), "v" * 50)
+    return {**at_oura.settings(), "TOKEN_ENCRYPTION_KEYS": key, "INGEST_TOKENS": TOKEN}
+
+
+def measure_eight(processor, sandbox, where):
+    """Print the collector's memory for eight people at once, whose lists are one page each."""
+    import subprocess
+
+    from tests.oura.provided import Provider
+    from tests.processes import ROOT, measured, peak_bytes
+
+    at_oura = Provider(sandbox)
+    names = [f"member{number}" for number in range(1, 9)]
+    own = connect(at_oura, names)
+    for name in names:
+        at_oura.control("limits", name=name, page_size=None, fields=False)
+    done = subprocess.run(
+        measured(COLLECT),
+        cwd=ROOT,
+        env={**os.environ, **where, **own, "PROCESSOR_URL": processor.url},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    print_peak("the collector, eight people at once", peak_bytes(done.stderr))
+
+
 def measure_everyone(days, count=50):
     """Collect for `count` connected people; one is revoked, one gets bad data, one is slow."""
     import json
     import subprocess
 
-    from cryptography.fernet import Fernet
-    from django.test import override_settings
     from django.test.utils import setup_databases, teardown_databases
 
     from ingest.models import ReadinessMetric, SleepMetric
-    from oura import connections
     from tests.oura.provided import Provider
-    from tests.processes import ROOT, TOKEN, Service, database_environment
-    from tests.worlds import person
+    from tests.processes import ROOT, Service, database_environment
 
     databases = setup_databases(verbosity=0, interactive=False)
     where = database_environment()
     processor = Service("processor", where).start()
     sandbox = Service("sandbox", {"SANDBOX_DAYS": str(days)}).start()
     at_oura = Provider(sandbox)
-    own = {**at_oura.settings(), "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
     names = [f"member{number}" for number in range(1, count + 1)]
     try:
-        with override_settings(**{**own, "TOKEN_ENCRYPTION_KEYS": [own["TOKEN_ENCRYPTION_KEYS"]]}):
-            for name in names:
-                user = person(name, password_of="ana")
-                connections.connect(user, at_oura.code(person=name), "v" * 50)
+        own = connect(at_oura, names)
         at_oura.control("grants/revoke", name="member1")
         at_oura.control(
             "faults", fault="malformed", name="member2", path="daily_readiness", times=100_000
         )
         at_oura.control("faults", fault="timeout", name="member3", times=100_000)
-        own |= {"PROCESSOR_URL": processor.url, "INGEST_TOKENS": TOKEN, "COLLECTOR_TIMEOUT": "10"}
+        own |= {"PROCESSOR_URL": processor.url, "COLLECTOR_TIMEOUT": "10"}
         began = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "manage.py", "collect_oura", "--output", "json"],
+            COLLECT,
             cwd=ROOT,
             env={**os.environ, **where, **own},
             capture_output=True,

@@ -1,7 +1,7 @@
 """One account's collection, with stub servers in place of Oura and the processor."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import parse_qs
 
 import pytest
@@ -20,6 +20,7 @@ from tests.oura.answering import Reply
 
 TODAY = date(2026, 10, 27)
 NAMES = list(TYPES)
+DATES = ("start_date", "end_date")
 
 
 def ledger_range(start, end, state, **changes):
@@ -249,6 +250,16 @@ def test_list_with_undated_entry_reports_no_day_as_empty(collection):
     assert {sent["read"] and sent["read"]["start"] for sent in run.sent} == {None, "2026-10-20"}
     failed = [each for report in reports(run) for each in report["ranges"]]
     assert min(each["start"] for each in failed) == "2010-01-01"
+
+
+def test_no_list_of_days_is_asked_for_over_two_years(collection):
+    """Where Oura ignores that one field is wanted, a list is as large as all of its documents."""
+    run = collection(oura())
+    run.run("activity")
+    queries = [parse_qs(each.query) for each in run.oura.requests if "fields=" in each.query]
+    asked = [[date.fromisoformat(each[name][0]) for name in DATES] for each in queries]
+    assert min(start for start, _ in asked) <= date(2010, 1, 1)
+    assert max(end - start for start, end in asked) <= timedelta(2 * 366)
 
 
 def test_only_searched_days_of_the_list_are_fetched(collection):
