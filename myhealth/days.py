@@ -29,7 +29,7 @@ class Days:
             )
 
     def __str__(self) -> str:
-        return f"{self.start} to {self.end}"
+        return f"{self.start} to {self.end}" if self.start < self.end else str(self.start)
 
     def __len__(self) -> int:
         return (self.end - self.start).days + 1

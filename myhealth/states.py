@@ -62,8 +62,8 @@ _REASONS_FOR_MISSING = {
 # The reason of a day with no more particular cause.
 _REASONS = {
     State.REJECTED: "Oura sent data that can't be stored; administrators can see why.",
-    State.NONE: "Oura has no data for this day, although the day was over and the ring had synced "
-    "when it was fetched.",
+    State.NONE: "Oura has no data for this day that count, although the day was over and the ring "
+    "had synced when it was fetched.",
     State.NOT_ASKED: "Oura was never asked for this day.",
 }
 

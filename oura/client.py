@@ -1,5 +1,7 @@
 """A read-only client of the Oura Cloud API v2. It raises the errors of `oura.errors` only."""
 
+import hashlib
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, Self
@@ -27,7 +29,7 @@ from oura.retries import RetryTime, retry_after
 
 _CONNECT_TIMEOUT = 5.0
 _MAX_PAGES = 10_000
-MAX_USER_ID = 128
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 
 
 class _Page(msgspec.Struct):
@@ -120,9 +122,7 @@ class OuraClient:
     def user_id(self) -> str:
         """Return Oura's own id of the account."""
         identity = self.retry_time.retrying(OuraUnavailable)(self._parsed_identity)
-        if not isinstance(identity.id, str) or not 1 <= len(identity.id) <= MAX_USER_ID:
-            raise OuraBadAnswer("Oura's answer for personal_info has no id of the account.")
-        return identity.id
+        return parse_user_id(identity.id)
 
     def _parsed_identity(self) -> _Identity:
         body = self._get_with_renewal("personal_info", {})
@@ -266,6 +266,18 @@ def _raise_for_status(response: Response, collection: str) -> None:
             f"Oura answered the request for {collection} with an error ({status})."
         )
     raise OuraBadAnswer(f"Oura did not accept the request for {collection} ({status}).")
+
+
+def parse_user_id(value: Any) -> str:
+    """Return an account's id at Oura, as it is stored; one that can't be in a header, as its hash.
+
+    Raises OuraBadAnswer if it is no id.
+    """
+    if not isinstance(value, str) or not value:
+        raise OuraBadAnswer("Oura's answer for personal_info has no id of the account.")
+    if _HEADER_VALUE.fullmatch(value):
+        return value
+    return f"sha256:{hashlib.sha256(value.encode(errors='replace')).hexdigest()}"
 
 
 def origin_of(url: str) -> str:

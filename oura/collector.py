@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -22,7 +23,9 @@ from oura.accounts import Account
 from oura.client import ListedDocument, OuraClient
 from oura.errors import (
     START_OVER,
+    CollectionDown,
     Disconnected,
+    KnownFailure,
     OtherOwner,
     OuraBadAnswer,
     OuraDown,
@@ -45,7 +48,7 @@ from oura.plan import (
     windows,
 )
 from oura.processor import MetricDocument, Processor, Receipt
-from oura.ranges import RangeFetcher
+from oura.ranges import BadDay, RangeFetcher
 from oura.report import Problem, Report, Tally
 from oura.retries import RetryTime
 
@@ -69,7 +72,7 @@ _OTHER_OWNER = (
     f"collected. {START_OVER}"
 )
 # After these, nothing more can be fetched of a type, or of the account.
-_ENDS_TYPE = (OuraUnauthorized, OuraForbidden, OuraNotFound, ProcessorError)
+_ENDS_TYPE = (OuraUnauthorized, OuraForbidden, OuraNotFound, CollectionDown, ProcessorError)
 _ENDS_RUN = (OuraRateLimited, OuraDown, OuraUnreachable)
 
 
@@ -78,24 +81,45 @@ class RangeResult:
     """What Oura has of a range of days, still as JSON: as Python objects it needs much memory.
 
     `documents` are those of the days that were answered, by day and collection; `undated` those
-    without a day, of which no row can be made; `malformed` counts each collection's entries that
-    are no JSON objects. With either, no day is sure to have nothing. `failures` are the days that a
-    collection did not answer for.
+    without a day, of which no row can be made, by collection; `malformed` counts each collection's
+    entries that are no JSON objects. Where there is either, the collection is sure of those days
+    only that have a document. `failures` are the days that a collection did not answer for,
+    `skipped` those that it was not asked for.
     """
 
     type: str
     documents: dict[date, dict[str, list[ListedDocument]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
-    undated: list[MetricDocument] = field(default_factory=list)
+    undated: dict[str, list[MetricDocument]] = field(default_factory=lambda: defaultdict(list))
     malformed: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[Days, OuraError]] = field(default_factory=list)
+    skipped: list[Days] = field(default_factory=list)
     page_count: int = 0
     document_count: int = 0
 
+    def certain_days(self, days: Sequence[Days]) -> list[Days]:
+        """Return those of the days that no entry without a day can belong to."""
+        certain = list(days)
+        for collection in {*self.undated, *self.malformed}:
+            listed = [
+                day for day, by_collection in self.documents.items() if by_collection[collection]
+            ]
+            certain = intersect(certain, from_days(listed))
+        return certain
+
     @property
-    def is_certain(self) -> bool:
-        return not self.undated and not self.malformed
+    def why_unsure(self) -> str:
+        """A sentence about the entries of which the day is not known."""
+        parts = [
+            f"Oura's {name} has {count} malformed entries."
+            for name, count in self.malformed.items()
+        ]
+        parts += [
+            f"Oura's {name} has {len(documents)} documents without a day."
+            for name, documents in self.undated.items()
+        ]
+        return " ".join(parts)
 
     def add(self, collection: str, documents: Iterable[ListedDocument]) -> None:
         for document in documents:
@@ -103,7 +127,7 @@ class RangeResult:
             if not document.is_object:
                 self.malformed[collection] += 1
             elif document.day is None:
-                self.undated.append(_undated_document(collection, document))
+                self.undated[collection].append(_undated_document(collection, document))
             else:
                 self.documents[document.day][collection].append(document)
 
@@ -141,6 +165,8 @@ class Collector:
     _ledger: Mapping[str, Sequence[LedgerRange]] = field(init=False)
     # The days of each type that were fetched, or that were tried and failed.
     _tried: dict[str, list[Days]] = field(default_factory=lambda: defaultdict(list))
+    # The days of the current type that make Oura fail.
+    _bad_days: list[BadDay] = field(default_factory=list)
 
     def collect(self, types: Sequence[str], retry_time: RetryTime) -> None:
         """Collect the types. Failures are added to the report, never raised."""
@@ -265,12 +291,15 @@ class Collector:
         always = request_ranges(plan.always, self._fetcher.today)
         searched = subtract(plan.if_listed, always)
         spans = list_spans(searched)
-        total = len(always) + len(spans)
+        total = len(always) + len(spans) + len(plan.apart)
+        self._bad_days = _bad_days(plan)
         try:
             for done, days in enumerate(always):
                 self.progress(type_, done, total)
                 self._collect_range(type_, days)
-            for done, span in enumerate(spans, len(always)):
+            for day in plan.apart:
+                self._collect_range(type_, Days(day.start, day.end), is_bad=True)
+            for done, span in enumerate(spans, len(always) + len(plan.apart)):
                 self.progress(type_, done, total)
                 self._collect_listed(type_, intersect(searched, [span]))
         except (*_ENDS_TYPE, *_ENDS_RUN) as error:
@@ -327,27 +356,25 @@ class Collector:
             is_certain &= all_dated
         return listed, is_certain
 
-    def _collect_range(self, type_: str, days: Days) -> None:
+    def _collect_range(self, type_: str, days: Days, *, is_bad: bool = False) -> None:
         """Fetch a range and send it; days that failed are reported, and left as they are stored."""
         fetched_at = self.clock()
-        result = self._fetch(type_, days)
+        result = self._fetch(type_, days, is_bad=is_bad)
         for failed, error in result.failures:
             self._record_failure(type_, error, failed)
             self._report_failure(type_, [failed], error)
-        answered = subtract([days], [failed for failed, _ in result.failures])
-        for collection, count in result.malformed.items():
-            malformed = OuraBadAnswer(f"Oura's {collection} has {count} malformed entries.")
-            self._record_failure(type_, malformed, days)
-        if not result.is_certain:
-            # The others may be the days of the entries that have none.
-            certain = intersect(answered, from_days(result.documents))
-            unsure = OuraBadAnswer("Oura sent entries without a day.")
-            self._report_failure(type_, subtract(answered, certain), unsure)
-            answered = certain
-        for part in answered:
+        tried = subtract([days], result.skipped)
+        answered = subtract(tried, [failed for failed, _ in result.failures])
+        certain = result.certain_days(answered)
+        unsure = subtract(answered, certain)
+        if unsure or result.malformed:
+            error = OuraBadAnswer(result.why_unsure)
+            self._record_failure(type_, error, days)
+            self._report_failure(type_, unsure, error)
+        for part in certain:
             self._send(type_, result, part, fetched_at)
         self._send_undated(type_, result, fetched_at)
-        self._tried[type_].append(days)
+        self._tried[type_] += tried
         log.info("range collected", type=type_, documents=result.document_count)
 
     def _send(self, type_: str, result: RangeResult, days: Days, fetched_at: datetime) -> None:
@@ -368,7 +395,7 @@ class Collector:
 
     def _send_undated(self, type_: str, result: RangeResult, fetched_at: datetime) -> None:
         """Send documents without a day: the processor rejects, keeps, and later recognizes them."""
-        undated = list(self._counted(type_, result.undated))
+        undated = list(self._counted(type_, chain.from_iterable(result.undated.values())))
         if undated and not self.options.dry_run:
             for receipt in self.processor.ingest(type_, undated, fetched_at=fetched_at):
                 self._count_receipt(type_, receipt)
@@ -386,14 +413,16 @@ class Collector:
                 pass
         self._tried[type_] += ranges
 
-    def _fetch(self, type_: str, days: Days) -> RangeResult:
+    def _fetch(self, type_: str, days: Days, *, is_bad: bool) -> RangeResult:
         """Fetch a range of each collection, as far as Oura answers."""
         result = RangeResult(type_)
         pages_before = self._client.pages_read
         for collection in TYPES[type_].collections:
-            answer = self._fetcher.fetch(collection, days)
+            bad = [each for each in self._bad_days if each.error.collection in ("", collection)]
+            answer = self._fetcher.fetch(collection, days, bad, is_bad=is_bad)
             result.add(collection, answer.documents)
             result.failures += answer.failures
+            result.skipped += answer.skipped
             if answer.failed_days == [days]:
                 break
         result.page_count = self._client.pages_read - pages_before
@@ -476,10 +505,17 @@ class Collector:
         return not subtract([days], lasting)
 
 
-def _collections(account: Account) -> list[str]:
-    """Return the collections of all types that the account has access to."""
-    granted = [each for each in TYPES.values() if account.has_scope(each.scope)]
-    return [collection for each in granted for collection in each.collections]
+def _collections(account: Account) -> list[tuple[str, ...]]:
+    """Return the collections of each type that the account has access to."""
+    return [each.collections for each in TYPES.values() if account.has_scope(each.scope)]
+
+
+def _bad_days(plan: Plan) -> list[BadDay]:
+    failing = ((day, day.failing) for day in plan.bad if day.failing)
+    return [
+        BadDay(day.start, day.end, KnownFailure(each.kind, each.status, each.collection))
+        for day, each in failing
+    ]
 
 
 def _undated_document(collection: str, document: ListedDocument) -> MetricDocument:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Origin
 from oura import provider, tokens, vault
-from oura.client import origin_of
+from oura.client import origin_of, parse_user_id
 from oura.errors import START_OVER, OuraError, OuraForbidden, OuraUnavailable
 from oura.models import Connection
 
@@ -119,7 +119,7 @@ def _fetch_oura_user_id(access_token: str) -> str:
                 "Oura denies access (403): renew your membership at Oura, then connect again."
             )
         response.raise_for_status()
-        return str(response.json()["id"])[:128]
+        return parse_user_id(response.json()["id"])
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
         raise OuraUnavailable(
             f"Oura did not return the account's identity ({type(error).__name__}). "

@@ -4,7 +4,9 @@ OuraError
 ├── OuraUnavailable      no answer, 5xx, or no valid JSON: a retry may succeed
 │   ├── OuraUnreachable  no connection at all
 │   └── OuraRateLimited  429: a retry may succeed after `retry_after` seconds
-├── OuraDown             neither recent nor older days of two collections are answered
+├── CollectionDown       neither recent nor older days of a collection are answered
+│   └── OuraDown         and another collection isn't, either
+├── KnownFailure         an earlier run's failure of a day
 ├── OuraUnauthorized     401: only a new token helps
 │   └── Disconnected     only a new consent of the person helps
 ├── OuraForbidden        403, 426: only the person can fix it, at Oura
@@ -58,16 +60,27 @@ class OuraRateLimited(OuraUnavailable):
         self.retry_after = retry_after
 
 
-class OuraDown(OuraError):
-    """Stands for the error with which all of Oura's collections answer."""
+class CollectionDown(OuraError):
+    """Stands for the error with which Oura answers for days far apart."""
 
     kind = FailureKind.UNAVAILABLE
+    sentence = "Oura does not answer for this at all. The last problem: {}"
 
     @classmethod
     def by(cls, error: OuraError) -> Self:
-        down = cls(f"Oura answers none of several requests. The last problem: {error}")
+        down = cls(cls.sentence.format(error))
         down.status, down.collection = error.status, error.collection
         return down
+
+
+class OuraDown(CollectionDown):
+    sentence = "Oura answers none of several requests. The last problem: {}"
+
+
+class KnownFailure(OuraError):
+    def __init__(self, kind: str, status: int | None, collection: str) -> None:
+        super().__init__(f"Oura fails for this day, or for one next to it, in {collection}.")
+        self.kind, self.status, self.collection = kind, status, collection
 
 
 class OuraUnauthorized(OuraError):

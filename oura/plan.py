@@ -6,11 +6,11 @@ or may have revised. Without failures that is at most one more request.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, intersect, merge, shift, subtract, utc_date
-from myhealth.states import Cause, State
+from myhealth.states import Cause, FailureKind, State
 
 # From the first to the last of the 14 days that Oura still revises.
 RECENT_SPAN = timedelta(days=13)
@@ -31,6 +31,10 @@ _SHORTEST_GAP_WAIT = timedelta(hours=20)
 # With more windows than this that may hold nothing, fetch Oura's list of days first.
 _MAX_UNLISTED_WINDOWS = 2
 _OURA_HAD_NOTHING = "Oura had nothing"
+_FAILED_LAST_TIME = f"{State.FAILED.label} last time"
+# A corrupt record makes Oura fail for its day, and the padding of its neighbours.
+_MOST_BAD_DAYS = 3
+_BAD_DAY_KINDS = (FailureKind.UNAVAILABLE, FailureKind.BAD_ANSWER)
 _GAP_STATES = (State.NONE, State.NOT_WORN, State.NOT_SYNCED, State.REJECTED)
 
 
@@ -80,15 +84,21 @@ class PlannedRange(Days):
 
 @dataclass(frozen=True)
 class Plan:
-    """Ranges to fetch: `always`, and `if_listed`, of which only the days in Oura's list of days."""
+    """Ranges to fetch: `always`, and `if_listed`, of which only the days in Oura's list of days.
+
+    `bad` are single days that Oura has failed for, and that make it fail for ranges that have them:
+    no range asks for these. Those of them that are due are `apart`, each a request of its own.
+    """
 
     always: tuple[PlannedRange, ...]
     if_listed: tuple[PlannedRange, ...] = ()
+    apart: tuple[PlannedRange, ...] = ()
+    bad: tuple[LedgerRange, ...] = ()
 
     @property
     def days(self) -> list[Days]:
         """All days of the plan, merged."""
-        return merge([*self.always, *self.if_listed])
+        return merge([*self.always, *self.if_listed, *self.apart])
 
 
 def make_plan(ledger: Sequence[LedgerRange], options: CollectOptions, now: datetime) -> Plan:
@@ -104,26 +114,68 @@ def make_plan(ledger: Sequence[LedgerRange], options: CollectOptions, now: datet
         history = PlannedRange(FIRST_DAY, today + ONE_DAY, "the whole history")
         stored = _with_reason((entry for entry in ledger if entry.state.has_row), "stored")
         return Plan((recent, *stored), (history,))
+    bad = _bad_days(ledger, today)
+    apart = _with_reason(
+        (day for day in bad if options.repair or (day.next_at and day.next_at <= now)),
+        _FAILED_LAST_TIME,
+    )
     # Those of the last 14 days are fetched anyway.
-    ledger = _clamped(ledger, recent.start - ONE_DAY)
-    missing, due = _never_fetched(ledger), _retries_due(ledger, now)
-    if options.repair:
-        gaps = _repairs(ledger)
-        due += [gap for gap in gaps if _is_near(gap, today)]
-        missing += [gap for gap in gaps if not _is_near(gap, today)]
-    else:
-        empty = _gaps_due(ledger, today, now)
-        if any(gap.times <= 1 for gap in empty):
-            # Late syncs usually arrive soon: one list answers for all, at the next run.
-            missing += _with_reason(empty, _OURA_HAD_NOTHING)
-            empty = []
-        also = _next_of(_batches(ledger, empty, today), [*missing, *due], today)
-        due += also.always
-        missing += also.if_listed
+    older = _clamped(_without(ledger, bad), recent.start - ONE_DAY)
+    due, missing = _due(older, options, today, now)
     had_nothing = any(planned.reason == _OURA_HAD_NOTHING for planned in missing)
     if had_nothing or len(windows(missing)) > _MAX_UNLISTED_WINDOWS:
-        return Plan((recent, *due), tuple(missing))
-    return Plan((recent, *due, *missing))
+        return Plan((recent, *due), tuple(missing), tuple(apart), tuple(bad))
+    return Plan((recent, *due, *missing), (), tuple(apart), tuple(bad))
+
+
+def _due(
+    ledger: Sequence[LedgerRange], options: CollectOptions, today: date, now: datetime
+) -> tuple[list[PlannedRange], list[PlannedRange]]:
+    """Return what to fetch, and what to fetch if Oura lists it, unless that is little."""
+    missing, retries = _never_fetched(ledger), _retries_due(ledger, now)
+    if options.repair:
+        retries += _repairs(ledger)
+        return (
+            [each for each in retries if _is_near(each, today)],
+            [*missing, *(each for each in retries if not _is_near(each, today))],
+        )
+    due = [each for each in retries if _is_near(each, today) or each.reason != _FAILED_LAST_TIME]
+    missing += [each for each in retries if each not in due]
+    empty = _gaps_due(ledger, today, now)
+    if any(gap.times <= 1 for gap in empty):
+        # Late syncs usually arrive soon: one list answers for all, at the next run.
+        missing += _with_reason(empty, _OURA_HAD_NOTHING)
+        empty = []
+    also = _next_of(_batches(ledger, empty, today), [*missing, *due], today)
+    return [*due, *also.always], [*missing, *also.if_listed]
+
+
+def _bad_days(ledger: Iterable[LedgerRange], today: date) -> list[LedgerRange]:
+    """Return single days that failed, up to three together, as ranges of one day.
+
+    More of them are no bad days, but a time in which Oura did not answer. Today and yesterday
+    change too much to be left out.
+    """
+    failed = [
+        entry
+        for entry in ledger
+        if entry.failing and entry.failing.kind in _BAD_DAY_KINDS and entry.end < today - ONE_DAY
+    ]
+    few = [days for days in merge(failed) if len(days) <= _MOST_BAD_DAYS]
+    return [
+        replace(entry, start=day, end=day)
+        for entry in failed
+        for day in entry
+        if any(day in days for days in few)
+    ]
+
+
+def _without(ledger: Iterable[LedgerRange], days: Sequence[Days]) -> list[LedgerRange]:
+    return [
+        replace(entry, start=part.start, end=part.end)
+        for entry in ledger
+        for part in subtract([entry], days)
+    ]
 
 
 def _clamped(ledger: Iterable[LedgerRange], last: date) -> list[LedgerRange]:
@@ -192,13 +244,10 @@ def _retries_due(ledger: Iterable[LedgerRange], now: datetime) -> list[PlannedRa
         elif entry.cause == Cause.LATE:
             due.append(PlannedRange(entry.start, entry.end, "a later day has arrived since"))
         elif entry.next_at and entry.next_at <= now:
-            due.append(PlannedRange(entry.start, entry.end, _last_time(entry)))
+            failed = entry.state in (State.FAILED, State.HELD, State.PARTIAL)
+            reason = _FAILED_LAST_TIME if failed else f"{entry.state.label} last time"
+            due.append(PlannedRange(entry.start, entry.end, reason))
     return due
-
-
-def _last_time(entry: LedgerRange) -> str:
-    state = State.FAILED if entry.state.has_row else entry.state
-    return f"{state.label} last time"
 
 
 def _never_fetched(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from myhealth.days import ONE_DAY, Days, merge, shift
+from myhealth.days import ONE_DAY, Days, from_days, merge, shift, subtract
 from oura.client import ListedDocument, OuraClient
-from oura.errors import OuraDown, OuraError
+from oura.errors import CollectionDown, KnownFailure, OuraDown, OuraError
 
 # With the padding on both sides 30 days: the limit that people have reported.
 PIECE_DAYS = 26
@@ -30,14 +30,23 @@ class CollectionAnswer:
 
     `documents` are those of the days, and those without a day, in Oura's order; of an id that comes
     twice, the last one. `failures` are the days that Oura did not answer for, with the error.
+    `skipped` are days that it was not asked for.
     """
 
     documents: list[ListedDocument]
     failures: list[tuple[Days, OuraError]]
+    skipped: list[Days]
 
     @property
     def failed_days(self) -> list[Days]:
         return merge(days for days, _ in self.failures)
+
+
+@dataclass(frozen=True)
+class BadDay(Days):
+    """A day that makes Oura fail for every range that has it, and the error."""
+
+    error: OuraError
 
 
 @dataclass
@@ -91,29 +100,34 @@ class _Piece:
 class RangeFetcher:
     """Fetches ranges of one account in one run; what it learns of Oura is forgotten with it.
 
-    `collections` are those that the account has access to. Methods raise the errors of
-    `oura.errors` that concern more than the range: OuraDown, OuraUnauthorized, OuraForbidden,
-    OuraRateLimited, OuraNotFound and OuraUnreachable.
+    `types` are the collections of each type that the account has access to. Methods raise the
+    errors of `oura.errors` that concern more than the range: CollectionDown, OuraDown,
+    OuraUnauthorized, OuraForbidden, OuraRateLimited, OuraNotFound and OuraUnreachable.
     """
 
     client: OuraClient
-    collections: Sequence[str]
+    types: Sequence[Sequence[str]]
     today: date
     _widths: dict[str, _Width] = field(default_factory=dict)
-    _unanswering: dict[str, OuraError] = field(default_factory=dict)
+    _down: set[str] = field(default_factory=set)
 
     def takes(self, collection: str, days: Days) -> bool:
         """Return whether Oura may answer for so many days of the collection at once."""
         width = self._widths.get(collection)
         return width is None or len(days) <= width.answered
 
-    def fetch(self, collection: str, days: Days) -> CollectionAnswer:
-        """Return the documents of the days, and the days that Oura did not answer for."""
-        if error := self._unanswering.get(collection):
-            return CollectionAnswer([], [(days, error)])
+    def fetch(
+        self, collection: str, days: Days, bad: Iterable[BadDay] = (), *, is_bad: bool = False
+    ) -> CollectionAnswer:
+        """Return the documents of the days, and the days that Oura did not answer for.
+
+        `bad` days are skipped; where the days are bad themselves, ask once only.
+        """
+        bad = [each for each in bad if not is_bad and each.overlaps(days)]
         documents: list[ListedDocument] = []
         failures: list[tuple[Days, OuraError]] = []
-        pieces = [_Piece(days)]
+        skipped: list[Days] = [*bad]
+        pieces = [_part(days)] if is_bad else _around(days, bad)
         failed_in_a_row = 0
         while pieces:
             piece = self._next_piece(collection, pieces)
@@ -124,24 +138,28 @@ class RangeFetcher:
                     raise
                 failed_in_a_row += 1
                 is_doubtful = piece.division is None or failed_in_a_row % _PROBE_AFTER == 0
-                if is_doubtful and not self._is_answering(collection, error):
-                    rest = [piece.days, *(each.days for each in pieces)]
-                    failures += [(days, error) for days in merge(rest)]
-                    break
+                if is_doubtful:
+                    self._check_answering(collection, error)
                 parts = _divide(piece, error)
                 pieces += parts
                 if not parts:
                     failures.append((piece.days, piece.error or error))
                 continue
             if found is None:
-                failures += [(piece.days, piece.error)] if piece.error else []
+                # Tomorrow need not have anything yet. A day next to a known bad one has not failed,
+                # it only can't be asked for with all of its padding.
+                if piece.days.start > self.today or isinstance(piece.error, KnownFailure):
+                    skipped.append(piece.days)
+                elif piece.error:
+                    failures.append((piece.days, piece.error))
                 continue
             failed_in_a_row = 0
             documents += found
             if self._learn(collection, piece):
                 # Cut what is left anew: these pieces are too wide, or narrower than need be.
                 pieces = [_part(each) for each in merge(each.days for each in pieces)]
-        return CollectionAnswer(_wanted(documents, days), failures)
+        skipped = merge(skipped)
+        return CollectionAnswer(_wanted(documents, days, skipped), failures, skipped)
 
     def days(self, collection: str, days: Days) -> tuple[set[date], bool]:
         """Return which of the days have a document, and whether all entries of the list had a day.
@@ -150,7 +168,12 @@ class RangeFetcher:
         Raises any OuraError.
         """
         asked = _Piece(days).asked
-        listed = self.client.documents(collection, asked, fields="day")
+        try:
+            listed = self.client.documents(collection, asked, fields="day")
+        except OuraError as error:
+            if error.is_divisible:
+                self._check_answering(collection, error)
+            raise
         found = {document.day for document in listed}
         return {day for day in found if day and day in days}, None not in found
 
@@ -194,30 +217,55 @@ class RangeFetcher:
             width.answered = min(width.answered, width.refused - 1)
         return True
 
-    def _is_answering(self, collection: str, error: OuraError) -> bool:
-        """Return whether Oura answers for this collection at all, after it failed for a range.
+    def _check_answering(self, collection: str, error: OuraError) -> None:
+        """Raise CollectionDown if Oura does not answer for the collection, after it failed once.
 
-        If not, nothing more of the collection is asked for in this run. Raises OuraDown if another
-        collection isn't answered either.
+        Raises OuraDown if another collection isn't answered, either.
         """
-        if self._answers(collection, self.today) or self._answers(
-            collection, self.today - _PROBE_AGE
-        ):
-            return True
-        self._unanswering[collection] = error
-        others = [each for each in self.collections if each not in self._unanswering]
-        if others and not self._answers(others[0], self.today):
+        month_ago = self.today - _PROBE_AGE
+        if self._answers(collection, self.today) or self._answers(collection, month_ago):
+            return
+        self._down.add(collection)
+        # One of another type says more: a type's collections are made of the same data.
+        others = [
+            each
+            for type_ in sorted(self.types, key=lambda collections: collection in collections)
+            for each in type_
+            if each not in self._down
+        ]
+        if others and not self._answers(others[0], month_ago):
             raise OuraDown.by(error)
-        return False
+        raise CollectionDown.by(error)
 
     def _answers(self, collection: str, day: date) -> bool:
+        # Some collections leave out the last day.
+        asked = Days(day, day + ONE_DAY)
         try:
-            self.client.documents(collection, Days(day, day), is_part=True)
+            self.client.documents(collection, asked, is_part=True)
         except OuraError as error:
             if not error.is_divisible:
                 raise
             return False
         return True
+
+
+def _around(days: Days, bad: Sequence[BadDay]) -> list[_Piece]:
+    """Return the pieces to ask for without the bad days, oldest first.
+
+    The days next to one are asked for singly, with less padding, since that would include it.
+    """
+    if not bad:
+        return [_Piece(days)]
+    reach = _PADDINGS[0][0]
+    near = {
+        day: each.error
+        for each in bad
+        for day in Days(shift(each.start, -reach), shift(each.end, reach))
+        if day in days and not any(day in other for other in bad)
+    }
+    far = subtract([days], [*bad, *from_days(near)])
+    pieces = [*map(_Piece, far), *(_part(Days(day, day), 1, near[day]) for day in near)]
+    return sorted(pieces, key=lambda piece: piece.days)
 
 
 def _part(days: Days, padding: int = 0, error: OuraError | None = None) -> _Piece:
@@ -251,7 +299,9 @@ def _cut(days: Days, width: int) -> list[Days]:
     return parts[::-1]
 
 
-def _wanted(documents: Iterable[ListedDocument], days: Days) -> list[ListedDocument]:
+def _wanted(
+    documents: Iterable[ListedDocument], days: Days, skipped: Sequence[Days]
+) -> list[ListedDocument]:
     """Return the documents of the days and those without a day; of each id, only the last copy.
 
     Pages and pieces overlap, and a document may be listed under two days.
@@ -259,4 +309,8 @@ def _wanted(documents: Iterable[ListedDocument], days: Days) -> list[ListedDocum
     last: dict[object, ListedDocument] = {}
     for document in documents:
         last[document.id if isinstance(document.id, str) else bytes(document.raw)] = document
-    return [each for each in last.values() if each.day is None or each.day in days]
+    return [
+        each
+        for each in last.values()
+        if each.day is None or (each.day in days and not any(each.day in part for part in skipped))
+    ]

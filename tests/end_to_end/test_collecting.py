@@ -83,4 +83,4 @@ def test_entries_that_are_no_documents_are_told_with_their_number(collecting):
     run = collecting(1, "x", None).collect()
     [error] = run.report["errors"]
     assert run.code == 1
-    assert error["error"] == f"{DAY} to {DAY}: Oura's daily_activity has 3 malformed entries."
+    assert error["error"] == f"{DAY}: Oura's daily_activity has 3 malformed entries."

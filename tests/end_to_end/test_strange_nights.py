@@ -195,7 +195,7 @@ def test_rest_without_summary_is_no_day_without_anything(strange, oddity):
     state, reason = strange.state(day)
     assert run.code == 0
     assert state != "not_worn"
-    assert "only rest or deleted" in reason
+    assert "no data for this day that count" in reason
 
 
 def test_unknown_fields_and_words_cost_nothing(strange):

@@ -234,10 +234,17 @@ def test_user_id_is_that_of_personal_info(serve, user_id):
     assert server.paths() == ["/v2/usercollection/personal_info"]
 
 
-@pytest.mark.parametrize("body", [{}, {"id": None}, {"id": ""}, {"id": 7}, {"id": "x" * 129}, []])
+@pytest.mark.parametrize("body", [{}, {"id": None}, {"id": ""}, {"id": 7}, []])
 def test_answer_without_user_id_is_an_error(serve, user_id, body):
     with pytest.raises(OuraBadAnswer, match="no id"):
         user_id(serve(Reply(body)))
+
+
+@pytest.mark.parametrize("id", ["é", " a", "a ", "a\nb", "x" * 129])
+def test_user_id_that_no_header_can_have_is_hashed(serve, user_id, id):
+    found = user_id(serve(Reply({"id": id})))
+    assert found.startswith("sha256:")
+    assert found != user_id(serve(Reply({"id": f"{id}."})))
 
 
 def test_user_id_is_asked_for_again_after_a_failure(serve, user_id):

@@ -547,6 +547,73 @@ def test_failed_day_is_reported_with_its_collection(collection):
     )
 
 
+def listing_without_day(collection, day):
+    """Reply as Oura with 14 nights, of which one document of a collection has no day."""
+    days = [document(f"2026-10-{number}") for number in range(14, 28)]
+    undated = [{**each, "day": None if each["day"] == day else each["day"]} for each in days]
+    return oura(**{"daily_sleep": days, "sleep": days, collection: undated})
+
+
+def test_night_whose_period_has_no_day_is_left_as_stored(collection):
+    run = collection(listing_without_day("sleep", "2026-10-20"), accept_with_all_stored)
+    run.run("sleep")
+    [completed] = [
+        (sent["read"]["start"], sent["read"]["end"])
+        for sent in run.sent
+        if sent["read"] and sent["read"]["start"] > "2026-10-14"
+    ]
+    assert completed == ("2026-10-21", "2026-10-27")
+
+
+def test_days_that_an_undated_document_leaves_open_fail_the_run(collection):
+    run = collection(listing_without_day("sleep", "2026-10-20"), accept_with_all_stored)
+    run.run("sleep")
+    assert [problem.is_repeat for problem in run.report.problems] == [False]
+    assert {"start": "2026-10-20", "end": "2026-10-20"} in reports(run)[0]["ranges"]
+
+
+# A day that is known to be bad --------------------------------------------------------------------
+
+
+def with_bad_day(request):
+    at = "2026-10-27T00:00:00Z"
+    day = ledger_range(
+        "2026-10-20",
+        "2026-10-20",
+        "failed",
+        next_at="2026-10-28T00:00:00Z",
+        failing=failing(collection="sleep"),
+    )
+    ranges = ledger(
+        ledger_range("2010-01-01", "2026-10-19", "held", asked_at=at),
+        {**day, "reason": "Fetching failed."},
+        ledger_range("2026-10-21", "2026-10-28", "held", asked_at=at),
+    )
+    return accept(request, ranges)
+
+
+def test_bad_day_is_not_sent_before_it_is_due(collection):
+    days = [document(f"2026-10-{number}") for number in range(14, 28)]
+    run = collection(oura(daily_sleep=days, sleep=days), with_bad_day)
+    run.run("sleep")
+    sent = [each["day"] for sent in run.sent for each in sent["data"]]
+    assert sent == [each["day"] for each in days if each["day"] != "2026-10-20"]
+
+
+def test_bad_day_is_listed_before_it_is_due(collection):
+    run = collection(oura(), with_bad_day)
+    run.run("sleep")
+    assert run.errors == {("sleep", "2026-10-20: Fetching failed.")}
+    assert reports(run) == []
+
+
+def test_bad_day_of_one_collection_divides_no_other(collection):
+    run = collection(oura(), with_bad_day)
+    run.run("sleep")
+    assert len(asked(run, "daily_sleep")) == 1
+    assert len(asked(run, "sleep")) > 1
+
+
 # Whose account ------------------------------------------------------------------------------------
 
 
@@ -624,7 +691,7 @@ def with_failed_day(**changes):
 def test_day_that_stands_as_failed_fails_the_run(collection):
     run = collection(oura(daily_activity=[document()]), with_failed_day())
     report = run.run("activity")
-    assert run.errors == {("activity", "2026-05-01 to 2026-05-01: Fetching failed.")}
+    assert run.errors == {("activity", "2026-05-01: Fetching failed.")}
     assert report.status == "partial"
 
 

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, merge
 from myhealth.states import State
-from oura.plan import WINDOW_DAYS, CollectOptions, LedgerRange, make_plan, request_ranges, windows
+from oura.plan import (
+    WINDOW_DAYS,
+    CollectOptions,
+    Failing,
+    LedgerRange,
+    make_plan,
+    request_ranges,
+    windows,
+)
 from tests.scale import scaled
 
 NOW = datetime(2026, 10, 27, 12, tzinfo=UTC)
@@ -102,6 +110,52 @@ def test_failed_days_are_fetched_again_when_due(state):
 def test_failed_days_are_not_fetched_before_they_are_due(state):
     failed = LedgerRange(day(200), day(190), State(state), next_at=NOW + timedelta(seconds=1))
     assert fetched(STORED, failed) == [RECENT]
+
+
+FAILING = Failing("unavailable", 500, "sleep", False)
+
+
+def bad(number, next_at=NOW, **changes):
+    """A day that Oura failed for."""
+    values = {"next_at": next_at, "failing": FAILING, **changes}
+    return LedgerRange(day(number), day(number), State.FAILED, **values)
+
+
+def test_single_failed_day_is_fetched_apart():
+    plan = make_plan([STORED, bad(200)], CollectOptions(), NOW)
+    assert [(each.start, each.end) for each in plan.apart] == [(day(200), day(200))]
+    assert merge(plan.always) == [RECENT]
+
+
+def test_recent_failed_day_is_left_out_until_it_is_due():
+    plan = make_plan([STORED, bad(5, at(-1))], CollectOptions(), NOW)
+    assert ([each.start for each in plan.bad], plan.apart) == ([day(5)], ())
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_failed_newest_days_are_fetched_at_every_run(number):
+    plan = make_plan([STORED, bad(number, at(-1))], CollectOptions(), NOW)
+    assert (plan.bad, merge(plan.always)) == ((), [RECENT])
+
+
+def test_more_failed_days_together_are_no_bad_days():
+    failed = [bad(number, at(-1)) for number in (5, 6, 7, 8)]
+    assert make_plan([STORED, *failed], CollectOptions(), NOW).bad == ()
+
+
+def test_failed_permission_is_no_bad_day():
+    refused = bad(5, failing=Failing("forbidden", 403, "sleep", False))
+    assert make_plan([STORED, refused], CollectOptions(), NOW).bad == ()
+
+
+def test_repair_fetches_failed_days_apart_at_once():
+    plan = make_plan([STORED, bad(200, at(-1))], CollectOptions(repair=True), NOW)
+    assert [each.start for each in plan.apart] == [day(200)]
+
+
+def test_long_failed_history_is_searched_in_the_list():
+    failed = LedgerRange(FIRST_DAY, day(14), State.FAILED, next_at=NOW, failing=FAILING)
+    assert searched(failed) == [Days(FIRST_DAY, day(14))]
 
 
 # Oura had nothing ---------------------------------------------------------------------------------

@@ -7,12 +7,21 @@ import pytest
 
 from myhealth.days import Days
 from oura.client import OuraClient
-from oura.errors import OuraDown, OuraForbidden, OuraNotFound, OuraRateLimited, OuraUnreachable
-from oura.ranges import PIECE_DAYS, RangeFetcher
+from oura.errors import (
+    CollectionDown,
+    KnownFailure,
+    OuraDown,
+    OuraForbidden,
+    OuraNotFound,
+    OuraRateLimited,
+    OuraUnreachable,
+)
+from oura.ranges import PIECE_DAYS, BadDay, RangeFetcher
 from oura.retries import MAX_ATTEMPTS, RetryTime
 from tests.oura.answering import Reply
 
 TODAY = date(2026, 10, 27)
+TYPES = [("daily_sleep", "sleep"), ("daily_activity",)]
 COLLECTIONS = ["sleep", "daily_sleep", "daily_activity"]
 # Measured: the others include the last day.
 EXCLUSIVE = ("sleep", "daily_activity")
@@ -54,13 +63,14 @@ class Oura:
 
 
 class Fetching:
-    def __init__(self, server, collections=COLLECTIONS):
+    def __init__(self, server, types=TYPES):
         self.server, self.pauses = server, []
         client = OuraClient(server.url, "token", retry_time=RetryTime(self.pauses.append))
-        self.fetcher = RangeFetcher(client, collections, TODAY)
+        self.fetcher = RangeFetcher(client, types, TODAY)
 
-    def fetch(self, days, collection="sleep"):
-        return self.fetcher.fetch(collection, days)
+    def fetch(self, days, collection="sleep", bad=(), **options):
+        known = [BadDay(day, day, KnownFailure("unavailable", 500, collection)) for day in bad]
+        return self.fetcher.fetch(collection, days, known, **options)
 
     @property
     def requests(self):
@@ -202,18 +212,34 @@ def test_server_that_answers_nothing_is_down(fetching):
     assert run.requests <= 12
 
 
-def test_collection_that_answers_nothing_is_given_up(fetching):
-    run = fetching(broken=["sleep"])
-    assert run.fetch(last(15)).failed_days == [last(15)]
+@pytest.mark.parametrize("broken", [["sleep"], ["sleep", "daily_sleep"]])
+def test_collection_that_answers_nothing_is_given_up(fetching, broken):
+    run = fetching(broken=broken)
+    with pytest.raises(CollectionDown) as caught:
+        run.fetch(last(15))
+    assert not isinstance(caught.value, OuraDown)
     assert run.requests <= 12
-    before = run.requests
-    assert run.fetch(Days(ago(300), ago(200))).failed_days == [Days(ago(300), ago(200))]
-    assert run.requests == before
 
 
-def test_bad_newest_day_is_no_server_that_is_down(fetching):
-    answer = fetching(bad=[TODAY]).fetch(last(15), "daily_sleep")
+def test_collection_that_fails_wherever_it_has_documents_is_given_up(fetching):
+    run = fetching(bad=list(last(400)))
+    with pytest.raises(CollectionDown):
+        run.fetch(last(40))
+    assert run.requests <= 12
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS)
+def test_bad_newest_day_is_one_failed_day(fetching, collection):
+    to_tomorrow = Days(ago(13), TODAY + timedelta(1))
+    answer = fetching(bad=[TODAY], missing=[TODAY + timedelta(1)]).fetch(to_tomorrow, collection)
     assert answer.failed_days == [Days(TODAY, TODAY)]
+
+
+def test_list_of_a_server_that_is_down_ends_the_run(fetching):
+    run = fetching(broken=COLLECTIONS)
+    with pytest.raises(OuraDown):
+        run.fetcher.days("sleep", last(700))
+    assert run.requests <= 12
 
 
 def test_server_that_goes_down_is_noticed(serve):
@@ -245,6 +271,33 @@ def test_unreachable_server_is_not_asked_in_pieces(fetching):
     with pytest.raises(OuraUnreachable):
         run.fetch(last(130))
     assert len(run.pauses) == MAX_ATTEMPTS - 1
+
+
+# A day that is known to be bad --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS)
+@pytest.mark.parametrize("bad", [[2], [5], [13], [5, 6], [5, 8]])
+def test_known_bad_day_costs_few_requests(fetching, collection, bad):
+    days = [ago(number) for number in bad]
+    run = fetching(bad=days)
+    answer = run.fetch(last(15), collection, bad=days)
+    assert days_of(answer) == [day for day in last(15) if day not in days]
+    assert (answer.failures, [day for part in answer.skipped for day in part]) == ([], sorted(days))
+    assert run.requests <= 2 + 10 * len(bad)
+    assert run.pauses == []
+
+
+def test_known_bad_day_is_asked_for_apart(fetching):
+    run = fetching(bad=[ago(5)])
+    answer = run.fetch(Days(ago(5), ago(5)), bad=[ago(5)], is_bad=True)
+    assert answer.failed_days == [Days(ago(5), ago(5))]
+    assert (run.requests, run.pauses) == (4, [])
+
+
+def test_bad_day_that_is_mended_is_fetched(fetching):
+    answer = fetching().fetch(Days(ago(5), ago(5)), bad=[ago(5)], is_bad=True)
+    assert (days_of(answer), answer.failures) == ([ago(5)], [])
 
 
 # Documents that come twice ------------------------------------------------------------------------

@@ -15,7 +15,9 @@ from tests.ingest.ledger.facts import (
 def test_day_fetched_when_over_with_later_rows_is_none():
     verdict = one_night_missing().verdict()
     assert (verdict.state, verdict.cause, verdict.asked_at) == ("none", None, SETTLED)
-    assert verdict.reason.startswith("Oura has no data for this day, although the day was over")
+    assert verdict.reason.startswith(
+        "Oura has no data for this day that count, although the day was over"
+    )
 
 
 def test_day_before_first_row_is_none():
