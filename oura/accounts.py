@@ -145,9 +145,8 @@ class ConnectedAccount:
         if problems := report.new_problems or refused:
             first = problems[0]
             # If the scope was not granted, Oura was not asked.
-            is_lapsed = first.kind == FailureKind.FORBIDDEN and self.has_scope(
-                TYPES[first.type].scope
-            )
+            is_refused = first.kind == FailureKind.FORBIDDEN and first.type in TYPES
+            is_lapsed = is_refused and self.has_scope(TYPES[first.type].scope)
             changes["problem"] = MEMBERSHIP_LAPSED if is_lapsed else first.error
         if not report.new_problems and not report.dry_run:
             changes["collected_at"] = timezone.now()

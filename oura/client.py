@@ -28,7 +28,11 @@ from oura.exchange import MAX_RESPONSE_BYTES, Response, ResponseTooLarge, send_r
 from oura.retries import RetryTime, retry_after
 
 _CONNECT_TIMEOUT = 5.0
-_MAX_PAGES = 10_000
+# Two years of documents, each on a page of its own.
+_MAX_PAGES = 5_000
+_MAX_EMPTY_PAGES = 20
+# These concern no range: a part of one is asked for again as well.
+_LASTING_ERRORS = (OuraUnreachable, OuraRateLimited)
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 
 
@@ -112,12 +116,16 @@ class OuraClient:
         others. Requests are retried; those for a part of a range (`is_part`) only if Oura can't be
         reached or its rate limit is.
         """
-        parameters = {"start_date": asked.start.isoformat(), "end_date": asked.end.isoformat()}
+        parameters = _date_parameters(asked)
         if fields:
             parameters["fields"] = fields
-        errors = (OuraUnreachable, OuraRateLimited) if is_part else (OuraUnavailable,)
+        errors = _LASTING_ERRORS if is_part else (OuraUnavailable,)
         pages = self._pages(collection, parameters, errors)
         return [ListedDocument(raw) for page in pages for raw in page]
+
+    def check(self, collection: str, asked: Days) -> None:
+        """Ask for the first page only. Raises OuraError if Oura does not answer."""
+        self._page(collection, _date_parameters(asked), _LASTING_ERRORS)
 
     def user_id(self) -> str:
         """Return Oura's own id of the account."""
@@ -141,6 +149,7 @@ class OuraClient:
         A page that fails raises, so that part of a range is never taken for all of it.
         """
         tokens: set[str] = set()
+        empty_in_a_row = 0
         while True:
             try:
                 page = self._page(collection, parameters, errors)
@@ -156,8 +165,9 @@ class OuraClient:
                 raise OuraBadAnswer(
                     f"Oura repeats a page of {collection}, so the range can't be fetched."
                 )
-            if len(tokens) >= _MAX_PAGES:
-                raise OuraBadAnswer(f"Oura has more than {_MAX_PAGES} pages of {collection}.")
+            empty_in_a_row = 0 if page.data else empty_in_a_row + 1
+            if empty_in_a_row >= _MAX_EMPTY_PAGES or len(tokens) >= _MAX_PAGES:
+                raise OuraBadAnswer(f"Oura's pages of {collection} come to no end.")
             tokens.add(token)
             parameters = {**parameters, "next_token": token}
 
@@ -206,6 +216,10 @@ class OuraClient:
             error.status = response.status
             raise
         return response.body
+
+
+def _date_parameters(days: Days) -> dict[str, str]:
+    return {"start_date": days.start.isoformat(), "end_date": days.end.isoformat()}
 
 
 def _connection_error(error: requests.RequestException, collection: str) -> OuraError:
@@ -273,6 +287,8 @@ def parse_user_id(value: Any) -> str:
 
     Raises OuraBadAnswer if it is no id.
     """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     if not isinstance(value, str) or not value:
         raise OuraBadAnswer("Oura's answer for personal_info has no id of the account.")
     if _HEADER_VALUE.fullmatch(value):

@@ -57,15 +57,17 @@ log = structlog.get_logger("oura.collector")
 _NOT_GRANTED = (
     "The scope '{scope}' was not granted at Oura. Connect again and leave its box ticked."
 )
+_GRANT_PERSONAL = (
+    "Create a valid token with the scope `personal`, or connect again and leave its box ticked."
+)
 _OWNER_UNKNOWN = (
-    "Oura does not say whose account this is, because the scope `personal` was not granted. The "
-    "days are collected, but myhealth can't notice if another person's token is used later. Grant "
-    "the scope to change that."
+    "Oura does not say whose account this is{status}, so myhealth can't notice if another person's "
+    f"token is used later. {_GRANT_PERSONAL}"
 )
 _OWNER_REFUSED = (
     "Oura does not say whose account this is{status}, so nothing was collected: this account "
-    "already has the days of one Oura account, and another's must not be mixed with them. Create a "
-    "token with the scope `personal`, or connect again and leave its box ticked."
+    "already has the days of one Oura account, and another's must not be mixed with them. "
+    f"{_GRANT_PERSONAL}"
 )
 _OTHER_OWNER = (
     "This token belongs to another Oura account than the days that are stored here, so nothing was "
@@ -234,17 +236,19 @@ class Collector:
         owner = self.processor.owner
         try:
             user_id = self.account.oura_user_id or self._client.user_id()
-        except (OuraUnauthorized, OuraForbidden, OuraNotFound) as error:
-            if not owner:
-                self._add_problem("all", _OWNER_UNKNOWN, FailureKind.FORBIDDEN, is_repeat=True)
-                return True
-            status = f" ({error.status})" if error.status else ""
-            refused = OuraForbidden(_OWNER_REFUSED.format(status=status))
-            refused.status, refused.collection = error.status, "personal_info"
-            self._fail_types(granted, plans, refused)
         except OuraError as error:
-            error.collection = "personal_info"
-            self._fail_types(granted, plans, error)
+            status = f" ({error.status})" if error.status else ""
+            is_lasting = isinstance(error, OuraUnauthorized | OuraForbidden | OuraBadAnswer)
+            if is_lasting and not owner:
+                unknown = _OWNER_UNKNOWN.format(status=status)
+                self._add_problem("all", unknown, FailureKind.FORBIDDEN, is_repeat=True)
+                return True
+            failure = error
+            if isinstance(error, OuraUnauthorized | OuraForbidden | OuraNotFound):
+                failure = OuraForbidden(_OWNER_REFUSED.format(status=status))
+                failure.status = error.status
+            failure.collection = "personal_info"
+            self._fail_types(granted, plans, failure)
         else:
             if not owner or owner == user_id:
                 self.processor.owner = user_id
@@ -421,7 +425,13 @@ class Collector:
             bad = [each for each in self._bad_days if each.error.collection in ("", collection)]
             answer = self._fetcher.fetch(collection, days, bad, is_bad=is_bad)
             result.add(collection, answer.documents)
-            result.failures += answer.failures
+            # A day fails once, for its first collection.
+            failed = [days for days, _ in result.failures]
+            result.failures += [
+                (part, error)
+                for each, error in answer.failures
+                for part in subtract([each], failed)
+            ]
             result.skipped += answer.skipped
             if answer.failed_days == [days]:
                 break

@@ -8,8 +8,9 @@ days: one bad day costs one day.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import chain
 
-from myhealth.days import ONE_DAY, Days, from_days, merge, shift, subtract
+from myhealth.days import ONE_DAY, Days, from_days, intersect, merge, shift, subtract
 from oura.client import ListedDocument, OuraClient
 from oura.errors import CollectionDown, KnownFailure, OuraDown, OuraError
 
@@ -123,10 +124,11 @@ class RangeFetcher:
 
         `bad` days are skipped; where the days are bad themselves, ask once only.
         """
-        bad = [each for each in bad if not is_bad and each.overlaps(days)]
-        documents: list[ListedDocument] = []
+        padded = _Piece(days).asked
+        bad = [each for each in bad if not is_bad and each.overlaps(padded)]
+        answers: list[list[ListedDocument]] = []
         failures: list[tuple[Days, OuraError]] = []
-        skipped: list[Days] = [*bad]
+        skipped = intersect(bad, [days])
         pieces = [_part(days)] if is_bad else _around(days, bad)
         failed_in_a_row = 0
         while pieces:
@@ -154,10 +156,12 @@ class RangeFetcher:
                     failures.append((piece.days, piece.error))
                 continue
             failed_in_a_row = 0
-            documents += found
+            answers.append(found)
             if self._learn(collection, piece):
                 # Cut what is left anew: these pieces are too wide, or narrower than need be.
                 pieces = [_part(each) for each in merge(each.days for each in pieces)]
+        # The newest pieces were answered first; in one answer, the oldest documents come first.
+        documents = chain.from_iterable(reversed(answers))
         skipped = merge(skipped)
         return CollectionAnswer(_wanted(documents, days, skipped), failures, skipped)
 
@@ -241,7 +245,7 @@ class RangeFetcher:
         # Some collections leave out the last day.
         asked = Days(day, day + ONE_DAY)
         try:
-            self.client.documents(collection, asked, is_part=True)
+            self.client.check(collection, asked)
         except OuraError as error:
             if not error.is_divisible:
                 raise

@@ -89,6 +89,21 @@ def test_repeated_page_is_an_error(serve, fetch):
     assert len(server.requests) == 2
 
 
+def test_pages_without_end_are_an_error(serve, fetch):
+    tokens = iter(range(1000))
+    server = serve(lambda request: Reply({"data": [], "next_token": str(next(tokens))}))
+    with pytest.raises(OuraBadAnswer, match="no end"):
+        fetch(server)
+    assert len(server.requests) == 20
+
+
+def test_check_asks_for_one_page(serve, pauses):
+    server = serve(Reply({"data": [], "next_token": "more"}))
+    with OuraClient(server.url, TOKEN, retry_time=pauses.retry_time) as client:
+        client.check("sleep", Days(DAY, DAY))
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("status", "error", "sentence"),
     [
@@ -234,7 +249,7 @@ def test_user_id_is_that_of_personal_info(serve, user_id):
     assert server.paths() == ["/v2/usercollection/personal_info"]
 
 
-@pytest.mark.parametrize("body", [{}, {"id": None}, {"id": ""}, {"id": 7}, []])
+@pytest.mark.parametrize("body", [{}, {"id": None}, {"id": ""}, {"id": True}, []])
 def test_answer_without_user_id_is_an_error(serve, user_id, body):
     with pytest.raises(OuraBadAnswer, match="no id"):
         user_id(serve(Reply(body)))

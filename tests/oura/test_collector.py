@@ -537,6 +537,20 @@ def test_day_whose_one_collection_failed_is_not_sent(collection):
     assert all(not start <= "2026-10-20" <= end for start, end in completed)
 
 
+def test_day_fails_once_though_both_collections_fail(collection):
+    periods = failing_for("2026-10-20", 400)
+
+    def reply(request):
+        return oura()(request) if request.path.endswith("personal_info") else periods(request)
+
+    run = collection(reply, accept_with_all_stored)
+    run.run("sleep")
+    failed = [(report["ranges"], report["collection"]) for report in reports(run)]
+    days = [each["start"] for ranges, _ in failed for each in ranges]
+    assert len(days) == len(set(days))
+    assert ([{"start": "2026-10-20", "end": "2026-10-20"}], "daily_sleep") in failed
+
+
 def test_failed_day_is_reported_with_its_collection(collection):
     run = collection(oura(sleep=Reply({}, 500)), accept_with_all_stored)
     run.run("sleep")
@@ -635,9 +649,19 @@ def test_account_of_another_owner_is_not_collected(collection):
     assert (asked(run), run.sent, reports(run)) == ([], [], [])
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_refused_identity_is_said_in_one_sentence(collection, status):
-    run = collection(oura(personal_info=Reply({}, status)), accept_with_all_stored)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply({}, 401),
+        Reply({}, 403),
+        Reply({}, 404),
+        Reply({}, 400),
+        Reply({}),
+        Reply({"id": None}),
+    ],
+)
+def test_refused_identity_is_said_in_one_sentence(collection, answer):
+    run = collection(oura(personal_info=answer), accept_with_all_stored)
     report = run.run("activity")
     [problem] = report.problems
     assert (problem.is_repeat, report.status) == (True, "ok")
@@ -660,6 +684,12 @@ def test_temporary_failure_to_identify_is_no_refusal(collection, processor):
     run.run("activity")
     assert (run.sent, asked(run)) == ([], [])
     assert reports(run)[0]["kind"] == "unavailable"
+
+
+def test_owned_account_without_an_answers_id_has_failed(collection):
+    run = collection(oura(personal_info=Reply({})), owned)
+    run.run("activity")
+    assert (reports(run)[0]["kind"], asked(run)) == ("bad_answer", [])
 
 
 # Failures of earlier runs -------------------------------------------------------------------------

@@ -288,6 +288,13 @@ def test_known_bad_day_costs_few_requests(fetching, collection, bad):
     assert run.pauses == []
 
 
+def test_known_bad_day_in_the_padding_costs_few_requests(fetching):
+    run = fetching(bad=[ago(16)])
+    answer = run.fetch(last(15), bad=[ago(16)])
+    assert (days_of(answer), answer.failures, answer.skipped) == (list(last(15)), [], [])
+    assert (run.requests <= 4, run.pauses) == (True, [])
+
+
 def test_known_bad_day_is_asked_for_apart(fetching):
     run = fetching(bad=[ago(5)])
     answer = run.fetch(Days(ago(5), ago(5)), bad=[ago(5)], is_bad=True)
@@ -319,6 +326,24 @@ def test_last_copy_of_an_id_counts(serve):
 def test_document_under_two_days_is_of_the_last(serve):
     answer = listing(serve, document(TODAY), document(ago(1)))
     assert days_of(answer) == [ago(1)]
+
+
+def test_last_copy_is_the_same_however_the_range_is_cut(serve):
+    documents = [{"id": "a", "day": str(ago(40))}, {"id": "a", "day": str(ago(2))}]
+
+    def reply(longest):
+        def answer(request):
+            query = parse_qs(request.query)
+            start, end = (date.fromisoformat(query[name][0]) for name in query)
+            if (end - start).days > longest:
+                return Reply({}, 400)
+            found = [each for each in documents if str(start) <= each["day"] <= str(end)]
+            return Reply({"data": found, "next_token": None})
+
+        return answer
+
+    answers = [Fetching(serve(reply(longest))).fetch(last(60)) for longest in (30, 100)]
+    assert [days_of(answer) for answer in answers] == [[ago(2)], [ago(2)]]
 
 
 def test_last_copy_counts_though_its_day_is_not_wanted(serve):
