@@ -270,7 +270,7 @@ class _Rederiver:
         """Add to the changes, and to the counts, how a row and its source differ from its item."""
         content = orjson.loads(item.content)
         names = ("oura_id", *self.metric_type.column_names)
-        columns = [name for name in names if row[name] != content[name]]
+        columns = [name for name in names if row[name] != content.get(name)]
         before = (row["pk"], bytes(row["content_hash"]), row["missing_collection"])
         metadata = (row["pk"], item.content_hash, item.missing_collection)
         same_findings = (item.provenance, item.wear) == (source.provenance, source.wear)

@@ -37,8 +37,9 @@ def save_revisions(
     """Save the current rows of days that are about to be replaced.
 
     A successor of None removes the day. A row that was fetched before its day was over was never
-    final, so it makes no revision unless the day is removed. Return how many days have other
-    documents than before, or none: a row that only another mapping has changed was not revised.
+    final, so it makes no revision unless the day is removed; a row that differs in nothing makes
+    none either. Return how many days have other documents than before, or none: a row that only
+    another mapping has changed was not revised.
     """
     rows = [
         row
@@ -78,6 +79,9 @@ def _save(
         revision = _revision(model, row, contents.get(row["day"]), successor)
         revision.user_id, revision.type, revision.replaced_at = user_id, type_, now
         revision.kind = why
+        if successor and not revision.changes and revision.documents == successor.source:
+            # Only the hash differs, because of what else once went into it.
+            continue
         if successor and _is_of_same_documents(model, revision, successor):
             # The successor was computed from them anew, and keeps them.
             revision.kind, revision.content = Revision.Kind.REMAPPED, None

@@ -192,8 +192,13 @@ def item_of(model: type[Metric], index: int, valid: Read) -> Item:
     row = {name: getattr(document, name) for name in metric_type.column_names}
     if "contributors" in row:
         row["contributors"] = row["contributors"] or {}
+    known = {
+        column.name: row[column.name]
+        for column in metric_type.columns
+        if row[column.name] is not None or not column.added
+    }
     content = orjson.dumps(
-        {"oura_id": document.id, "day": document.day, **row}, option=orjson.OPT_SORT_KEYS
+        {"oura_id": document.id, "day": document.day, **known}, option=orjson.OPT_SORT_KEYS
     )
     content_hash = hashlib.blake2b(content + bytes(document.source), digest_size=16).digest()
     # Without a source, the sender knows best what is complete.

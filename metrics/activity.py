@@ -32,7 +32,7 @@ _NOT_WORN = re.compile("0+")
 _MINUTES_PER_CLASS = 5
 
 
-def _minutes(name: str, source: str, meaning: str, label: str = "") -> Column:
+def _minutes(name: str, source: str, meaning: str, label: str = "", **more: Any) -> Column:
     """Return a column in minutes of a field in seconds, rounded to the nearest, halves up."""
 
     def read(day: OuraDay) -> Any:
@@ -41,7 +41,7 @@ def _minutes(name: str, source: str, meaning: str, label: str = "") -> Column:
             return int((seconds + 30) // 60)
         return seconds
 
-    return Column(name, Integer(highest=_MOST_MINUTES), read, meaning, "min", label)
+    return Column(name, Integer(highest=_MOST_MINUTES), read, meaning, "min", label, **more)
 
 
 class Activity(MetricType):
@@ -66,7 +66,9 @@ class Activity(MetricType):
         _minutes("low_activity_minutes", "low_activity_time", "Low activity"),
         _minutes("sedentary_minutes", "sedentary_time", "Sedentary time", "Sedentary"),
         _minutes("resting_minutes", "resting_time", "Rest"),
-        _minutes("non_wear_minutes", "non_wear_time", "Time without the ring", "Ring off"),
+        _minutes(
+            "non_wear_minutes", "non_wear_time", "Time without the ring", "Ring off", added=True
+        ),
         contributors_field(
             "meet_daily_targets",
             "move_every_hour",

@@ -91,6 +91,9 @@ class Column:
     with which Oura means that there is none. `unit` is as people write it (s, min, %, bpm, °C …),
     empty for a count. Pages show the `label`, the number of `decimals` (by default none for whole
     numbers, else one), and a plus sign if the column is `signed`.
+
+    An `added` column is younger than stored rows: without a value of it, a document has the same
+    content hash as before there was the column. It must not be unset again.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Column:
     sentinels: tuple[float, ...] = ()
     decimals: int | None = None
     signed: bool = False
+    added: bool = False
 
     @property
     def description(self) -> str:

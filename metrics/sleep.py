@@ -135,7 +135,9 @@ class Sleep(MetricType):
         ),
         _main("bedtime_start", Moment(), "Start of the main sleep period, with Oura's offset"),
         _main("bedtime_end", Moment(), "End of the main sleep period, with Oura's offset"),
-        _main("main_type", Text(), "Oura's type of the main sleep period", source="type"),
+        _main(
+            "main_type", Text(), "Oura's type of the main sleep period", source="type", added=True
+        ),
         contributors_field(
             "deep_sleep",
             "efficiency",

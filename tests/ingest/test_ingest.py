@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.models import MetricSource, SleepMetric, Stream
+from ingest.models import METRIC_MODELS, MetricSource, SleepMetric, Stream
 from myhealth.errors import Invalid
 from tests.ingest.conftest import TOKEN
 from tests.worlds import document, store_documents
@@ -33,6 +33,35 @@ def test_same_document_twice_is_unchanged(processor, ana):
     after = SleepMetric.objects.get()
     assert answer.json()["unchanged"] == 1
     assert (after.pk, after.updated_at) == (before.pk, before.updated_at)
+
+
+@pytest.mark.parametrize(
+    ("type", "columns", "content_hash"),
+    [
+        (
+            "sleep",
+            {"score": 80, "duration": 27000, "contributors": {"timing": 80}},
+            "6ab5403a891bcb94c4cbb93b38529484",
+        ),
+        ("activity", {"steps": 9000}, "8ba9ff7414afc5fd31052fc09cdcc4ba"),
+        ("readiness", {"score": 70}, "36fcb3afbcbf6c0a22d1cf5549f9b2cb"),
+    ],
+)
+def test_document_of_first_version_keeps_its_hash(processor, ana, type, columns, content_hash):
+    processor.send(document(**columns), type=type)
+    assert METRIC_MODELS[type].objects.get().content_hash.hex() == content_hash
+    assert processor.send(document(**columns), type=type).json()["unchanged"] == 1
+
+
+@pytest.mark.parametrize(
+    ("type", "column"), [("sleep", {"main_type": "rest"}), ("activity", {"non_wear_minutes": 0})]
+)
+def test_value_of_added_column_comes_and_goes(processor, ana, type, column):
+    processor.send(document(), type=type)
+    for columns in (column, {}):
+        assert processor.send(document(**columns), type=type).json()["updated"] == 1
+        row = processor.rows(type)["2026-03-01"]
+        assert {name: row[name] for name in column} == {**dict.fromkeys(column), **columns}
 
 
 def test_changed_document_updates_its_row(processor, ana):

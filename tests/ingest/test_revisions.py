@@ -140,6 +140,14 @@ def test_same_content_makes_no_revision(ana):
     assert not Revision.objects.exists()
 
 
+@pytest.mark.parametrize("columns", [{}, {"source": {"a": 1}}])
+def test_other_hash_alone_makes_no_revision(ana, columns):
+    store_day(ana, at(0), score=71, **columns)
+    SleepMetric.objects.update(content_hash=b"of another time.")
+    assert store_day(ana, at(1), score=71, **columns).revised == 0
+    assert not Revision.objects.exists()
+
+
 def test_older_fetch_makes_no_revision(ana):
     store_day(ana, at(1), score=78)
     store_day(ana, at(0), score=71)
