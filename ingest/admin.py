@@ -56,6 +56,10 @@ def _format_json(value: Any) -> str:
     return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def _format_documents(documents: Any) -> str:
+    return "damaged" if documents is None else _format_json(documents)
+
+
 def _source_of(row: Metric) -> MetricSource | None:
     type_ = row.metric_type.name
     return MetricSource.objects.filter(user_id=row.user_id, type=type_, day=row.day).first()
@@ -132,7 +136,7 @@ class MetricAdmin(_LinkedAdmin):
     @admin.display(description="Oura documents")
     def oura_documents(self, obj: Metric) -> str:
         source = _source_of(obj)
-        return _format_json(source.documents) if source else "none stored"
+        return _format_documents(source.documents) if source else "none stored"
 
     @admin.display(empty_value="none")
     def warnings(self, obj: Metric) -> str | None:
@@ -366,7 +370,7 @@ class RevisionAdmin(_LinkedAdmin):
 
     @admin.display(description="Oura documents")
     def oura_documents(self, obj: Revision) -> str:
-        return _format_json(obj.documents) if obj.content else "none stored"
+        return _format_documents(obj.documents) if obj.content else "none stored"
 
     def links(self, obj: Revision) -> list[Link]:
         model = METRIC_MODELS.get(obj.type)

@@ -146,6 +146,14 @@ class ReadinessMetric(Metric):
         verbose_name = verbose_name_plural = "readiness"
 
 
+def unpack(content: bytes) -> Any:
+    """Return stored documents; None if they are damaged, which must cost nothing but them."""
+    try:
+        return orjson.loads(zlib.decompress(content))
+    except (zlib.error, orjson.JSONDecodeError):
+        return None
+
+
 class MetricSource(models.Model):
     """The Oura documents that a row was made from: 5 to 15 kB a day, so in a table of their own."""
 
@@ -182,7 +190,8 @@ class MetricSource(models.Model):
 
     @property
     def documents(self) -> Any:
-        return orjson.loads(zlib.decompress(self.content))
+        """The documents, None if they are damaged."""
+        return unpack(self.content)
 
 
 class Stream(models.Model):
@@ -361,7 +370,8 @@ class Revision(models.Model):
 
     @property
     def documents(self) -> Any:
-        return orjson.loads(zlib.decompress(self.content)) if self.content else None
+        """The documents, None if there are none or they are damaged."""
+        return unpack(self.content) if self.content else None
 
 
 class Rederivation(models.Model):

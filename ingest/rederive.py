@@ -33,6 +33,7 @@ BATCH_DAYS = 500
 # Modules with code that every mapping uses, besides the type's own.
 _USED_BY_MAPPINGS = (metrics.columns, metrics.moments, metrics.numbers)
 _ID_TAKEN = "Its id belongs to another day or account."
+_DAMAGED = "The stored documents are damaged."
 _REMAPPED = Revision.Kind.REMAPPED
 
 _DocumentLists = dict[str, list[dict[str, Any]]]
@@ -126,9 +127,14 @@ def _user_ids(model: type[Metric], first: int) -> Iterator[int]:
 
 
 def _stored_documents(model: type[Metric], source: MetricSource | None) -> _DocumentLists | None:
-    """Return the stored documents by collection, or None if the mapping did not store them."""
+    """Return the stored documents by collection, or None if the mapping did not store them.
+
+    Raises Refused if they are damaged.
+    """
     collections = model.metric_type.collections
     stored = source.documents if source else None
+    if source and stored is None:
+        raise Refused({"source": [_DAMAGED]})
     if not isinstance(stored, dict) or collections[0] not in stored:
         return None
     documents = {name: _as_list(stored.get(name)) for name in collections}
@@ -222,11 +228,11 @@ class _Rederiver:
         """
         items = {}
         for day in (row["day"] for row in rows):
-            documents = _stored_documents(self.model, sources.get(day))
-            if documents is None:
-                self.counts.without_source += 1
-                continue
             try:
+                documents = _stored_documents(self.model, sources.get(day))
+                if documents is None:
+                    self.counts.without_source += 1
+                    continue
                 items[day] = self.item(day, documents, today=utc_date(writer.now))
             except Refused as error:
                 self.refuse(writer, day, error.errors)

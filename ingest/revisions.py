@@ -3,7 +3,6 @@
 Called while the writer's lock on the person and type is held.
 """
 
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,7 +11,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
-from ingest.models import Metric, MetricSource, Revision
+from ingest.models import Metric, MetricSource, Revision, unpack
 from myhealth.days import over_at
 
 _Row = dict[str, Any]
@@ -131,12 +130,14 @@ def _revision(
 ) -> Revision:
     metric_type = model.metric_type
     values = {name: row[name] for name in ("oura_id", *metric_type.column_names)}
-    before = orjson.loads(zlib.decompress(content)) if content else None
+    before = unpack(content) if content else None
     after = successor.source if successor else None
     return Revision(
         day=row["day"],
         changes=column_changes(values, successor.values) if successor else {},
-        notes=metric_type.change_notes(before, after) if before and after else [],
+        notes=metric_type.change_notes(before, after)
+        if isinstance(before, dict) and before and after
+        else [],
         content_hash=bytes(row["content_hash"]),
         values=values,
         content=content,

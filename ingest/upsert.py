@@ -635,7 +635,11 @@ class Writer:
                 user_id=self.user_id, type=self.type, day__in=(later | earlier) - written
             )
             for source in stored.iterator():
-                spans[source.day] = self.spans_of(source.documents)
+                documents = source.documents
+                if documents is None:
+                    # It is damaged, so its warnings stay.
+                    continue
+                spans[source.day] = self.spans_of(documents)
                 if source.day in later:
                     own = {name: texts for name, texts in source.warnings.items() if name != "day"}
                     warnings[source.day] = own

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from ingest.models import MetricSource
 from tests.worlds import days_ago, store_days, store_nights
 
 pytestmark = pytest.mark.django_db
@@ -255,3 +256,9 @@ def test_fragment_mapped_from_oura_is_no_night_in_mean(ana, api):
     store_nights(ana, [days_ago(2)], type="sleep", total_sleep_duration=600)
     figures = week(api)
     assert (figures["avg_sleep_duration"], figures["sleep_days"]) == (25_000, 2)
+
+
+def test_damaged_source_does_not_stop_dashboard(ana, api):
+    store_activity(ana, days_ago(0), steps=200)
+    MetricSource.objects.update(content=b"garbage")
+    assert week(api)["total_steps"] == 200

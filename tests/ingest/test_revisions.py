@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.models import Fetch, Revision, Run, SleepMetric
+from ingest.models import Fetch, MetricSource, Revision, Run, SleepMetric
 from ingest.revisions import column_changes
 from ingest.upsert import forget
 from metrics import SLEEP
@@ -83,6 +83,15 @@ def test_earlier_documents_are_kept(ana):
     store_day(ana, at(1), source={"a": 2})
     revision = Revision.objects.get()
     assert (revision.documents, revision.changes) == ({"a": 1}, {})
+
+
+def test_damaged_documents_are_no_obstacle_to_change(ana):
+    store_day(ana, at(0), score=71, source={"a": 1})
+    MetricSource.objects.update(content=b"garbage")
+    assert store_day(ana, at(1), score=78, source={"a": 1}).revised == 1
+    revision = Revision.objects.get()
+    assert (revision.documents, revision.changes) == (None, {"score": [71, 78]})
+    assert MetricSource.objects.get().documents == {"a": 1}
 
 
 def test_revision_of_day_without_documents_has_none(ana):

@@ -267,3 +267,13 @@ def test_warnings_of_others_are_untouched(processor, ana, ben):
     other = {**TWO, "id": "b"}
     processor.send(other, user="ben")
     assert warned() == {}
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_damaged_source_costs_its_neighbour_nothing(processor, ana, damaged):
+    processor.send(ONE, TWO)
+    day = FIRST + timedelta(damaged)
+    MetricSource.objects.filter(day=day).update(content=b"garbage")
+    neighbour = night(FIRST + timedelta(1 - damaged), latency=5)
+    assert processor.send(neighbour).json()["updated"] == 1
+    assert MetricSource.objects.get(day=day).warnings == (WARNING if damaged else {})

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ingest.models import SleepMetric
-from tests.ingest.admin.pages import found, offered, page_of, text_of
+from ingest.models import MetricSource, Revision, SleepMetric
+from tests.ingest.admin.pages import found, offered, page_of, revised, text_of
 from tests.worlds import store_days
 
 pytestmark = pytest.mark.django_db
@@ -29,3 +29,11 @@ def test_list_can_be_filtered_by_warnings(admin, bad_and_good):
 
 def test_unknown_value_of_warning_filter_shows_all(admin, bad_and_good):
     assert len(found(admin, "sleepmetric", warnings="nonsense")) == 2
+
+
+def test_pages_of_damaged_documents_say_so(admin, ana):
+    revised(ana, content=b"garbage")
+    store_days(ana, ["2026-03-01"], source={"daily_sleep": {}})
+    MetricSource.objects.update(content=b"garbage")
+    for row in (SleepMetric.objects.get(), Revision.objects.get()):
+        assert "damaged" in text_of(admin.get(page_of(row)))

@@ -1,5 +1,7 @@
 """Days that the new mapping gives no row, or none that can be stored."""
 
+import zlib
+
 import orjson
 import pytest
 from django.core.management import CommandError
@@ -95,3 +97,16 @@ def test_id_of_removed_day_can_be_reused(ana, rederive):
 
     rederive(mapping=merged)
     assert [(row.day, row.oura_id) for row in SleepMetric.objects.all()] == [(second, id_of_first)]
+
+
+DAMAGED = [b"garbage", zlib.compress(b"{bad"), zlib.compress(b"{}")[:-1], b""]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_day_with_damaged_source_is_refused_alone(ana, rederive_with_errors, content):
+    store_history(ana, days(3))
+    MetricSource.objects.filter(day=days(3)[1]).update(content=content)
+    error = rederive_with_errors(doubled)
+    text = "source: The stored documents are damaged."
+    assert str(error) == f"sleep 2026-03-02, person {ana.pk}: {text}"
+    assert latencies(ana) == [600, 300, 600]
