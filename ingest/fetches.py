@@ -74,7 +74,8 @@ def count_missed(user_id: int, type_: str, days: Iterable[date]) -> int:
 def merge_fetch(recorded: Sequence[Fetch], fetch: Fetch) -> list[Fetch]:
     """Return the recorded fetches after a further one; those it leaves alone are the same objects.
 
-    Sets `fetch.attempts` if it failed.
+    Attempts are counted for each day: one that failed once, in a request for many, waits no longer
+    because another of them always fails.
     """
     older = [each for each in recorded if each.asked_at <= fetch.asked_at]
     newer = [each for each in recorded if each.asked_at > fetch.asked_at]
@@ -84,10 +85,6 @@ def merge_fetch(recorded: Sequence[Fetch], fetch: Fetch) -> list[Fetch]:
         parts = _without_days(_split_by_attempts(fetch, complete), newer_complete)
         return [*_without_days(older, [fetch.days]), *newer, *parts]
     failed = [each for each in older if not each.complete]
-    fetch.attempts = max(
-        (_attempts_with(each, fetch) for each in failed if each.days.overlaps(fetch.days)),
-        default=1,
-    )
     parts = _without_days(_split_by_failures(fetch, failed), [each.days for each in newer])
     complete = [each for each in older if each.complete]
     return [*complete, *_without_days(failed, [fetch.days]), *newer, *parts]
@@ -124,16 +121,17 @@ def _split_by_attempts(fetch: Fetch, complete: Iterable[Fetch]) -> list[Fetch]:
 
 
 def _split_by_failures(fetch: Fetch, failed: Iterable[Fetch]) -> list[Fetch]:
-    """Return a failed fetch in parts, by how often in a row their days failed for its reason."""
-    alike = [
-        (days, each)
-        for each in failed
-        if _reason(each) == _reason(fetch) and (days := each.days.clamped(fetch.start, fetch.end))
+    """Return a failed fetch in parts, by how often in a row their days failed, and why."""
+    repeated = [
+        (days, each) for each in failed if (days := each.days.clamped(fetch.start, fetch.end))
     ]
-    first = subtract([fetch.days], [days for days, _ in alike])
+    first = subtract([fetch.days], [days for days, _ in repeated])
     return [
-        *(_part(fetch, days, **_failing_since(each, fetch)) for days, each in alike),
-        *(_part(fetch, days, alike=1, since=fetch.asked_at) for days in first),
+        *(
+            _part(fetch, days, attempts=_attempts_with(each, fetch), **_failing_since(each, fetch))
+            for days, each in repeated
+        ),
+        *(_part(fetch, days, attempts=1, alike=1, since=fetch.asked_at) for days in first),
     ]
 
 
@@ -147,6 +145,8 @@ def _failing_since(earlier: Fetch, fetch: Fetch) -> dict[str, Any]:
 
     Fetches from before this was recorded count as the first.
     """
+    if _reason(earlier) != _reason(fetch):
+        return {"alike": 1, "since": fetch.asked_at}
     repeated = earlier.asked_at != fetch.asked_at
     return {
         "alike": max(earlier.alike, 1) + repeated,

@@ -141,10 +141,26 @@ def test_complete_fetch_resets_count_of_failures():
     assert [each.attempts for each in kept if not each.complete] == [1]
 
 
-def test_wider_failure_continues_highest_count_within_it():
+def test_wider_failure_continues_count_of_each_day():
     failures = [failed(4, 5, LATER + n * HOUR) for n in (0, 1)]
     kept = combine(*failures, failed(7, 8), failed(0, 9, LATER + 2 * HOUR))
-    assert {each.attempts for each in kept} == {3}
+    assert [(*span, each.attempts) for each, span in zip(kept, spans(kept), strict=True)] == [
+        (0, 3, 1),
+        (4, 5, 3),
+        (6, 6, 1),
+        (7, 8, 2),
+        (9, 9, 1),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "bad_answer"])
+def test_day_beside_one_that_always_fails_failed_once(kind):
+    failures = [failed(0, 0, LATER + n * HOUR) for n in range(12)]
+    kept = combine(*failures, failed(0, 2, LATER + 12 * HOUR, kind=kind))
+    assert [(*span, each.attempts) for each, span in zip(kept, spans(kept), strict=True)] == [
+        (0, 0, 13),
+        (1, 2, 1),
+    ]
 
 
 def test_failures_of_other_days_are_not_counted():
