@@ -6,14 +6,16 @@ from functools import lru_cache
 from typing import Any
 
 # A date, a time and an offset, with or without the separators that RFC 3339 asks for. Week dates,
-# offsets with seconds, and moments without an offset don't match.
+# offsets with seconds, hour 24, and moments without an offset don't match.
 _MOMENT = re.compile(
     r"(?P<year>[0-9]{4})-?(?P<month>[0-9]{2})-?(?P<day>[0-9]{2})[Tt ]"
-    r"(?P<hour>[0-9]{2}):?(?P<minute>[0-9]{2})"
+    r"(?P<hour>[01][0-9]|2[0-3]):?(?P<minute>[0-9]{2})"
     r"(?::?(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?"
     r" ?(?:[Zz]|(?P<hours>[+-][0-9]{2})(?::?(?P<minutes>[0-5][0-9]))?)"
 )
 _MICROSECONDS = 6
+# Longer than any with a meaning: texts that are read are kept in memory.
+_LONGEST = 64
 
 
 def normalize_moment(text: str) -> str | None:
@@ -21,13 +23,13 @@ def normalize_moment(text: str) -> str | None:
 
     What is valid, with at most microseconds, stays as it is; more digits are cut off.
     """
-    read = _read(text)
+    read = _read(text) if len(text) <= _LONGEST else None
     return read[0] if read else None
 
 
 def parse_moment(value: Any) -> datetime | None:
     """Return the instant that any value of a document names; None if it names none."""
-    read = _read(value) if isinstance(value, str) else None
+    read = _read(value) if isinstance(value, str) and len(value) <= _LONGEST else None
     return read[1] if read else None
 
 

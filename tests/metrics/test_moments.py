@@ -54,6 +54,7 @@ def test_other_spelling_becomes_rfc_3339(text, stored):
         "2026-03-01T23:10:00+01:60",
         "2026-02-30T23:10:00Z",
         "2026-03-01T24:00:00Z",
+        "2026-03-01T24:00Z",
         "2026-03-01T23:10:00.Z",
         "2026-03-01T23:10:00Z\n",
         "\u0662026-03-01T23:10:00Z",
@@ -61,6 +62,14 @@ def test_other_spelling_becomes_rfc_3339(text, stored):
 )
 def test_other_text_is_no_moment(text):
     assert normalize_moment(text) is parse_moment(text) is None
+
+
+def test_longer_text_than_any_moment_is_none():
+    longest = f"2026-03-01T23:10:00.{'1' * 43}Z"
+    assert normalize_moment(longest) == "2026-03-01T23:10:00.111111Z"
+    assert parse_moment(longest) is not None
+    too_long = longest.replace("Z", "1Z")
+    assert normalize_moment(too_long) is parse_moment(too_long) is None
 
 
 @pytest.mark.parametrize("value", [None, 5, [], {}, True])
