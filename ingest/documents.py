@@ -75,6 +75,10 @@ def _schema(kind: Kind) -> Any:
             return Annotated[scores, described]
 
 
+class Unreadable(str):
+    """The JSON text of a value that Python can't hold: too deep, or too large a number."""
+
+
 class Refused(Exception):
     """A document that can't be stored; `errors` has each field's messages."""
 
@@ -164,7 +168,8 @@ def _read_by_field(
     for name, each in known.items():
         wanted = expected(schema, name)
         if name in columns:
-            value = value_of(sent[name]) if name in sent else None
+            each_value = parsed if isinstance(columns[name].kind, Contributors) else value_of
+            value = each_value(sent[name]) if name in sent else None
             values[name], wrong = _column_value(columns[name], value, wanted)
             errors |= wrong
         elif each.required and name not in sent:
@@ -185,7 +190,7 @@ def _required_value(
     if _has_nul(value):
         return None, {known.name: [HAS_NUL]}
     try:
-        return msgspec.convert(value, known.type), {}
+        return _convert(value, known.type), {}
     except msgspec.ValidationError:
         return None, {known.name: [message(value, wanted)]}
 
@@ -195,7 +200,7 @@ def _column_value(column: Column, value: Any, wanted: str) -> tuple[Any, dict[st
     if value is None:
         return None, {}
     if isinstance(column.kind, Contributors) and isinstance(value, dict):
-        return _contributors(column, column.kind, value, wanted)
+        return _contributors(column, column.kind, value)
     if _has_nul(value):
         return None, {column.name: [HAS_NUL]}
     try:
@@ -205,14 +210,19 @@ def _column_value(column: Column, value: Any, wanted: str) -> tuple[Any, dict[st
 
 
 def _contributors(
-    column: Column, kind: Contributors, sent: dict[str, Any], wanted: str
+    column: Column, kind: Contributors, sent: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """Return contributors without those that have no possible name, and the errors about each."""
-    if len(sent) > _MOST_CONTRIBUTORS:
-        return {}, {column.name: [message(sent, wanted)]}
+    """Return contributors without those that have no possible name, and the errors about each.
+
+    Of too many, those that Oura is known to send come first.
+    """
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
-    for name, value in sent.items():
+    for number, name in enumerate(sorted(sent, key=lambda name: (name not in kind.names, name))):
+        if _MOST_CONTRIBUTORS in (len(values), len(errors)):
+            text = f"It has {len(sent)} contributors; only {number} of them were read."
+            return values, {**errors, column.name: [text]}
+        value = sent[name]
         try:
             if "\x00" in name:
                 raise msgspec.ValidationError
@@ -234,7 +244,13 @@ def _converted(kind: Kind, value: Any) -> Any:
         value = normalize_moment(value)
         if value is None:
             raise msgspec.ValidationError
-    return msgspec.convert(value, _schema(kind))
+    return _convert(value, _schema(kind))
+
+
+def _convert(value: Any, type_: Any) -> Any:
+    if isinstance(value, Unreadable):
+        raise msgspec.ValidationError
+    return msgspec.convert(value, type_)
 
 
 def read_source(raw: Raw) -> tuple[dict[str, Any] | None, Raw, dict[str, list[str]]]:
@@ -290,13 +306,13 @@ def parsed(raw: bytes | Raw) -> Any:
 
 
 def value_of(raw: bytes | Raw) -> Any:
-    """The value, or its text if it is too deep, too large a number, or not JSON."""
+    """The value, or `Unreadable` if it is too deep, too large a number, or not JSON."""
     try:
         value = orjson.loads(bytes(raw))
         orjson.dumps(value)
         return value
     except (orjson.JSONDecodeError, TypeError):
-        return bytes(raw).decode(errors="replace")
+        return Unreadable(bytes(raw).decode(errors="replace"))
 
 
 def _has_nul(value: Any) -> bool:
@@ -313,7 +329,8 @@ def shown(value: Any) -> str:
 
 
 def message(value: Any, wanted: str) -> str:
-    quoted = f"'{shown(value)}'" if isinstance(value, str) else shown(value)
+    is_text = isinstance(value, str) and not isinstance(value, Unreadable)
+    quoted = f"'{shown(value)}'" if is_text else shown(value)
     return f"{quoted} is not valid; expected {wanted}."
 
 
@@ -332,5 +349,6 @@ def _descriptions(schema: type[Document]) -> dict[str, str]:
             for option in (field.type, *options)
             for meta in getattr(option, "__metadata__", ())
         ]
-        described[field.name] = f"{''.join(metas[:1])}{' or null' if nullable else ''}"
+        text = "".join(metas[:1])
+        described[field.name] = f"{text.removesuffix(' or null')} or null" if nullable else text
     return described

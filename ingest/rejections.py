@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from msgspec import Raw
 
-from ingest.documents import Document, parsed
+from ingest.documents import Document, Unreadable, parsed
 from ingest.models import RejectedDocument
 
 MAX_REJECTED_PER_PERSON = 1_000
@@ -19,7 +19,8 @@ _Errors = dict[str, list[str]]
 def document_id(document: Any) -> str | None:
     """Return the id of a parsed document, shortened; None if it is not a text."""
     value = document.get("id") if isinstance(document, dict) else None
-    return value[:255] if isinstance(value, str) and value else None
+    is_text = isinstance(value, str) and not isinstance(value, Unreadable)
+    return value[:255] if is_text and value else None
 
 
 class _SavedRejections(NamedTuple):

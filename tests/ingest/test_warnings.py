@@ -107,11 +107,65 @@ def test_nul_in_source_is_kept(processor, ana):
     assert (stored.documents, stored.provenance) == (source, {})
 
 
-@pytest.mark.parametrize("value", [[], "x", 5, {f"c{n}": 1 for n in range(65)}])
+@pytest.mark.parametrize("value", [[], "x", 5])
 def test_contributors_that_are_none_become_empty(processor, ana, value):
     errors = errors_of(processor.send(with_source(contributors=value)))
     assert [list(each) for each in errors] == [["contributors"]]
     assert processor.rows()["2026-03-01"]["contributors"] == {}
+
+
+def test_message_about_contributors_names_null_once(processor, ana):
+    [errors] = errors_of(processor.send(with_source(contributors=5)))
+    text = "5 is not valid; expected an object of whole numbers from 0 to 100 or null."
+    assert errors == {"contributors": [text]}
+
+
+def test_names_that_are_none_do_not_cost_other_contributors(processor, ana):
+    good = {f"c{n}": n for n in range(60)}
+    bad = {f"{n}" * 65: 1 for n in range(5)}
+    [errors] = errors_of(processor.send(with_source(contributors={**bad, **good})))
+    assert (len(errors), processor.rows()["2026-03-01"]["contributors"]) == (5, good)
+
+
+def test_known_contributors_come_first_of_too_many(processor, ana):
+    sent = {**{f"a{n:03}": 1 for n in range(99)}, "timing": 80}
+    [errors] = errors_of(processor.send(with_source(contributors=sent)))
+    assert errors == {"contributors": ["It has 100 contributors; only 64 of them were read."]}
+    stored = {"timing": 80, **{f"a{n:03}": 1 for n in range(63)}}
+    assert processor.rows()["2026-03-01"]["contributors"] == stored
+
+
+def test_messages_about_contributors_are_limited(processor, ana):
+    sent = {f"a{n:03}": "x" for n in range(999)} | {"timing": 80}
+    [errors] = errors_of(processor.send(with_source(contributors=sent)))
+    assert (len(errors), processor.rows()["2026-03-01"]["contributors"]["timing"]) == (64, 80)
+
+
+def post_text(processor, text, **columns):
+    """Send a document in which this text is the value that is written as "TEXT"."""
+    body = orjson.dumps({"type": "sleep", "user": "ana", "data": [with_source(**columns)]})
+    return processor.post(body.replace(b'"TEXT"', text))
+
+
+@pytest.mark.parametrize("text", [b"1e400", b"[" * 300 + b"]" * 300])
+def test_unreadable_contributor_costs_itself_alone(processor, ana, text):
+    answer = post_text(processor, text, contributors={"timing": "TEXT", "latency": 45})
+    assert [list(each) for each in errors_of(answer)] == [["contributors.timing"]]
+    stored = {"timing": None, "latency": 45}
+    assert processor.rows()["2026-03-01"]["contributors"] == stored
+
+
+@pytest.mark.parametrize("column", ["main_type", "bedtime_start"])
+def test_number_too_large_for_any_is_no_text(processor, ana, column):
+    [errors] = errors_of(post_text(processor, b"1e400", **{column: "TEXT"}))
+    assert errors[column][0].startswith("1e400 is not valid; expected a ")
+    assert processor.rows()["2026-03-01"][column] is None
+
+
+def test_number_too_large_for_any_is_no_id(processor, ana):
+    answer = post_text(processor, b"1e400", id="TEXT")
+    [rejected] = answer.json()["rejected"]
+    assert (answer.status_code, rejected["id"], list(rejected["errors"])) == (400, None, ["id"])
 
 
 def test_only_bad_contributor_becomes_null(processor, ana):
