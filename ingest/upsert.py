@@ -305,7 +305,8 @@ class Writer:
         outcome.warnings = [
             {"index": item.index, "id": item.document.id, "errors": errors}
             for item in valid
-            if (errors := told_of.get(item.index, item.warnings))
+            # Of what was not stored, since it is older or came twice, nothing is lost.
+            if (errors := told_of.get(item.index))
         ]
         return outcome
 

@@ -220,6 +220,14 @@ def test_changed_warning_alone_is_no_update(processor, ana):
     assert Stream.objects.get(type="sleep").version > before[1]
 
 
+def test_documents_that_are_not_stored_have_no_warnings(processor, ana):
+    good = with_source(efficiency=90)
+    assert errors_of(processor.send(with_source(efficiency=101), good)) == []
+    older = {"fetched_at": "2026-03-02T00:00:00Z"}
+    assert errors_of(processor.send(with_source(efficiency=101), **older)) == []
+    assert MetricSource.objects.get().warnings == {}
+
+
 def test_warning_goes_with_the_bad_value(processor, ana):
     processor.send(with_source(efficiency=101))
     processor.send(with_source(efficiency=100))
