@@ -146,7 +146,7 @@ class ReadinessMetric(Metric):
         verbose_name = verbose_name_plural = "readiness"
 
 
-def unpack(content: bytes) -> Any:
+def unpack(content: bytes | memoryview) -> Any:
     """Return stored documents; None if they are damaged, which must cost nothing but them."""
     try:
         return orjson.loads(zlib.decompress(content))
