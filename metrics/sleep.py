@@ -274,12 +274,12 @@ def _overlaps(span: Span, spans: Sequence[Span]) -> bool:
 def _main_period(taken: Sequence[OuraDocument]) -> OuraDocument:
     """Return the longest `long_sleep`, else the longest of others, else the longest `late_nap`.
 
-    Without any total it is the longest in bed. Return an empty document if there is none.
+    A total that is no number makes no other period the main one: that would cost all values of the
+    night. Without any total it is the longest in bed. Return an empty document if there is none.
     """
-    with_total = [period for period in taken if _has_total(period)]
-    if not with_total:
+    if all(period.get(_ASLEEP) is None for period in taken):
         return max(taken, key=_amount, default={})
-    return max(with_total, key=lambda period: (_rank(period), _amount(period)))
+    return max(taken, key=lambda period: (_rank(period), _amount(period)))
 
 
 def _has_total(period: _Period) -> bool:

@@ -169,11 +169,35 @@ def test_equal_periods_are_ordered_by_time_in_bed_and_id(one, other):
     assert map_sleep(winner, loser)["latency"] == map_sleep(loser, winner)["latency"] == 1
 
 
-@pytest.mark.parametrize("total", [None, "x", -1, True, 2**63])
-def test_period_without_valid_total_is_main_only_without_others(total):
-    without = period(asleep=total, time_in_bed=900, latency=1)
+BAD_TOTALS = ["x", "28800", -1, True, 2**63, [], {}]
+
+
+def test_period_with_null_total_is_main_only_without_others():
+    without = period(asleep=None, time_in_bed=900, latency=1)
     assert map_sleep(without, period("late_nap", 5, latency=2))["latency"] == 2
-    assert map_sleep(without, period(asleep=total, time_in_bed=80, latency=2))["latency"] == 1
+    other = period("sleep", None, time_in_bed=80, latency=2)
+    assert map_sleep(without, other)["latency"] == 1
+
+
+@pytest.mark.parametrize("total", BAD_TOTALS)
+@pytest.mark.parametrize("type", ["sleep", "late_nap", "siesta"])
+def test_night_with_bad_total_stays_main_period(type, total):
+    night, nap = period(asleep=total, efficiency=91), period(type, 1_800, efficiency=60)
+    for row in (map_sleep(night, nap), map_sleep(nap, night)):
+        assert (row["efficiency"], row["main_type"], row["duration"]) == (91, "long_sleep", total)
+
+
+@pytest.mark.parametrize("total", BAD_TOTALS)
+def test_bad_total_of_nap_costs_only_the_duration(total):
+    night, nap = period(efficiency=91, time_in_bed=150), period("sleep", total, time_in_bed=20)
+    row = map_sleep(nap, night)
+    assert (row["efficiency"], row["main_type"], row["time_in_bed"]) == (91, "long_sleep", 170)
+    assert row["duration"] == total
+
+
+def test_night_with_good_total_is_longer_than_bad():
+    bad, good = period(asleep="x", time_in_bed=900, latency=1), period(asleep=5, latency=2)
+    assert map_sleep(bad, good)["latency"] == map_sleep(good, bad)["latency"] == 2
 
 
 def test_period_without_total_is_set_aside_with_all_values():
