@@ -171,10 +171,14 @@ class MetricType:
 def newest_document(documents: Sequence[Any]) -> OuraDocument | None:
     """Return the document of a day that replaces the others, in whatever order they come.
 
-    It is the one with the newest `timestamp`, or else with the highest id.
+    It is the one with the newest `timestamp`, or else with the highest id. If there are copies of
+    one document, it is the last.
     """
     objects = [each for each in documents if isinstance(each, dict)]
-    return max(objects, key=_age_and_id, default=None)
+    if len(objects) < 2:
+        return objects[0] if objects else None
+    # Of equal ones, `max` returns the first.
+    return max(reversed(objects), key=_age_and_id)
 
 
 def _age_and_id(document: OuraDocument) -> tuple[bool, datetime, str]:

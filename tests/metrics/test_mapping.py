@@ -308,6 +308,15 @@ def test_without_timestamps_highest_id_is_used():
     assert READINESS.map("2026-03-01", {"daily_readiness": documents})["id"] == "b"
 
 
+@pytest.mark.parametrize("metric_type", [SLEEP, ACTIVITY, READINESS])
+@pytest.mark.parametrize(
+    "same", [{"id": "a", "timestamp": "2026-03-01T08:00:00Z"}, {"id": "a"}, {"id": None}, {}]
+)
+def test_last_copy_of_daily_document_is_used(metric_type, same):
+    copies = [{**same, "score": score} for score in (70, 80, 90)]
+    assert metric_type.map("2026-03-01", {metric_type.collections[0]: copies})["score"] == 90
+
+
 # What is missing ----------------------------------------------------------------------------------
 
 
