@@ -120,7 +120,9 @@ class Column:
     def value(self, day: Any) -> Any:
         """Return the column's value as Oura has it; None for a sentinel."""
         value = self.read(day)
-        return None if is_number(value) and value in self.sentinels else value
+        if self.sentinels and is_number(value) and value in self.sentinels:
+            return None
+        return value
 
 
 def mean(values: list[float]) -> float | None:

@@ -202,7 +202,7 @@ class Sleep(MetricType):
     def is_full(self, row: StoredDay) -> bool | None:
         """Return whether the main period is a night, and neither a nap nor a fragment."""
         kind = row.values["main_type"]
-        night = _is_night(kind, _seconds_long(row.values, row.values["duration"]))
+        night = _is_night(row.values, kind, row.values["duration"])
         return None if kind is None and not night else night
 
     def is_full_by_source(self, row: StoredDay, source: Source | None) -> bool:
@@ -212,7 +212,7 @@ class Sleep(MetricType):
     def provenance_of(self, source: Source) -> dict[str, str]:
         """Return the provenance of the night: what measured a nap begins nothing new."""
         main = _main_period(_taken_periods(_stored_periods(source)))
-        if not _is_night(main.get("type"), _seconds_long(main, main.get(_ASLEEP))):
+        if not _is_night(main, main.get("type"), main.get(_ASLEEP)):
             return {}
         return {
             name: value
@@ -247,10 +247,11 @@ def _taken_periods(periods: Sequence[OuraDocument]) -> list[OuraDocument]:
     taken. Periods without a total are taken only if none has one.
     """
     candidates = _counting_periods(periods)
-    if any(map(_has_total, candidates)):
-        candidates = [period for period in candidates if period.get(_ASLEEP) is not None]
+    # Most nights are one period, and this is asked several times for each.
     if len(candidates) < 2:
         return candidates
+    if any(map(_has_total, candidates)):
+        candidates = [period for period in candidates if period.get(_ASLEEP) is not None]
     taken: list[OuraDocument] = []
     spans: list[Span] = []
     for period in sorted(candidates, key=_amount, reverse=True):
@@ -277,6 +278,8 @@ def _main_period(taken: Sequence[OuraDocument]) -> OuraDocument:
     A total that is no number makes no other period the main one: that would cost all values of the
     night. Without any total it is the longest in bed. Return an empty document if there is none.
     """
+    if len(taken) == 1:
+        return taken[0]
     if all(period.get(_ASLEEP) is None for period in taken):
         return max(taken, key=_amount, default={})
     return max(taken, key=lambda period: (_rank(period), _amount(period)))
@@ -305,9 +308,11 @@ def _span(period: _Period) -> Span | None:
     return (start, end) if start and end and start < end else None
 
 
-def _is_night(kind: Any, seconds: float) -> bool:
-    """Return whether a period of this type and length is a night."""
-    return kind == _NIGHT or (kind not in _NO_NIGHT and seconds >= _NIGHT_SECONDS)
+def _is_night(period: _Period, kind: Any, asleep: Any) -> bool:
+    """Return whether a period of this type is a night; `asleep` is its total, or that of its day."""
+    if kind == _NIGHT:
+        return True
+    return kind not in _NO_NIGHT and _seconds_long(period, asleep) >= _NIGHT_SECONDS
 
 
 def _seconds_long(period: _Period, asleep: Any) -> float:
