@@ -65,12 +65,18 @@ def _sum(name: str, meaning: str, label: str = "", source: str = "") -> Column:
     def read(night: _Night) -> Any:
         fields = (period.get(source or name) for period in night.taken)
         values = [value for value in fields if value is not None]
-        invalid = [value for value in values if not is_number(value) or value < 0]
+        # One by one: two halves of a second must not pass as a whole one.
+        invalid = [value for value in values if not _is_summand(value)]
         if invalid:
             return invalid[0]
         return sum(values) if values else None
 
     return Column(name, Integer(), read, summed, "s", label)
+
+
+def _is_summand(value: Any) -> bool:
+    """Return whether a value is a whole number of seconds, which may be written 45.0."""
+    return is_number(value) and value >= 0 and value == int(value)
 
 
 def _main(
@@ -309,7 +315,7 @@ def _span(period: _Period) -> Span | None:
 
 
 def _is_night(period: _Period, kind: Any, asleep: Any) -> bool:
-    """Return whether a period of this type is a night; `asleep` is its total, or that of its day."""
+    """Return whether a period of this type is a night; `asleep` is its total, or its day's."""
     if kind == _NIGHT:
         return True
     return kind not in _NO_NIGHT and _seconds_long(period, asleep) >= _NIGHT_SECONDS

@@ -352,6 +352,15 @@ def test_negative_value_makes_one_sum_bad():
     assert (row["duration"], row["awake_time"]) == (120, -1)
 
 
+def test_fractions_that_add_up_make_a_sum_bad():
+    row = map_sleep(period(asleep=28_800.5), period("sleep", 3_600.5, awake_time=5))
+    assert (row["duration"], row["awake_time"]) == (28_800.5, 5)
+
+
+def test_whole_numbers_of_any_spelling_are_summed():
+    assert map_sleep(period(asleep=45.0), period("sleep", 5))["duration"] == 50
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
