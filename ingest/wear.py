@@ -54,12 +54,14 @@ def _minutes_of_night(day: date, before: ActivityDay, same: ActivityDay) -> int 
         datetime.combine(day - ONE_DAY, _EVENING, zone),
         datetime.combine(day, _MORNING, zone),
     )
-    known = (_known(before.wear, before.fetched_at), _known(same.wear, same.fetched_at))
+    first = before.wear, before.fetched_at
+    second = same.wear, same.fetched_at
+    known = _known(*first), _known(*second)
     length = night[1] - night[0]
     if _length(known, night) < length:
         return None
     # Where the two overlap and differ, the ring was on.
-    return (length - _length((*_worn(before.wear), *_worn(same.wear)), night)) // _ONE_MINUTE
+    return (length - _length((*_worn(*first), *_worn(*second)), night)) // _ONE_MINUTE
 
 
 def _by_minutes(before: int | None, same: int | None) -> RingOff | None:
@@ -81,11 +83,12 @@ def _known(wear: dict[str, Any], fetched_at: datetime) -> _Span:
     return start, min(start + wear["minutes"] * _ONE_MINUTE, fetched_at)
 
 
-def _worn(wear: dict[str, Any]) -> Iterable[_Span]:
-    """Return the spans of time with the ring on."""
-    start, reached = datetime.fromisoformat(wear["start"]), 0
+def _worn(wear: dict[str, Any], fetched_at: datetime) -> Iterable[_Span]:
+    """Return the spans of time with the ring on, as far as is known."""
+    start, end = _known(wear, fetched_at)
+    reached = 0
     for off, on in (*wear["off"], (wear["minutes"], 0)):
-        yield start + reached * _ONE_MINUTE, start + off * _ONE_MINUTE
+        yield start + reached * _ONE_MINUTE, min(start + off * _ONE_MINUTE, end)
         reached = on
 
 

@@ -126,6 +126,15 @@ def test_classes_after_the_fetch_are_not_known():
     assert off_in(worn_until(192), off_until(72), fetched_at=at + timedelta(hours=2))
 
 
+def test_classes_after_the_fetch_are_not_worn():
+    # Fetched at 22:00 local; from 20:00 on, the other day has the ring off.
+    before = activity(
+        DAY - ONE_DAY, worn_until(ALL_DAY), fetched_at=datetime(2026, 3, 10, 21, tzinfo=UTC)
+    )
+    same = activity(DAY - ONE_DAY, off_until(ALL_DAY), hour=20)
+    assert night_off(DAY, before, same).minutes == 720
+
+
 @pytest.mark.parametrize("moment", ["0002-01-01", "9998-12-31"])
 def test_documents_of_another_time_decide_nothing(moment):
     days = [activity(moment, "0" * ALL_DAY) for _ in range(2)]
