@@ -18,7 +18,7 @@ from metrics.columns import Column, Figure, Integer, mean, total
 from metrics.moments import parse_moment
 from metrics.numbers import is_number
 
-# With the ring off for that long, a day says little about its wearer.
+# With the ring off for that long, in whole minutes, a day says little about its wearer.
 DAY_OFF_MINUTES = 20 * 60
 _ONE_DAY = timedelta(days=1)
 # Oura's days begin and end at this local time.

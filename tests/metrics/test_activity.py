@@ -3,6 +3,7 @@
 import pytest
 
 from metrics import ACTIVITY
+from metrics.activity import DAY_OFF_MINUTES
 
 MORNING = "2026-03-01T04:00:00+01:00"
 
@@ -14,6 +15,14 @@ def wear(classes, timestamp=MORNING):
 def test_minutes_without_ring_come_from_seconds():
     document = {"id": "a", "non_wear_time": 5430}
     assert ACTIVITY.map("2026-03-01", {"daily_activity": [document]})["non_wear_minutes"] == 91
+
+
+@pytest.mark.parametrize(("seconds", "minutes"), [(71_969, 1199), (71_970, 1200)])
+def test_half_a_minute_short_of_twenty_hours_is_twenty(seconds, minutes):
+    document = {"id": "a", "non_wear_time": seconds}
+    row = ACTIVITY.map("2026-03-01", {"daily_activity": [document]})
+    assert row["non_wear_minutes"] == minutes
+    assert DAY_OFF_MINUTES == 1200
 
 
 def test_minutes_without_ring_follow_those_of_rest():
