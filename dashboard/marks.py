@@ -1,12 +1,12 @@
 """Marks: nights from which on sleep can't be compared with before.
 
-A night is a mark if its provenance (the sleep algorithm, the ring) is new: the night before had
-another one, and it was on none of the nights of the 30 days up to that one. So two rings worn in
-turn are one mark, on the first night of the second, and so is a ring that is given up while the
-other goes on; a third ring is a mark, and so is a ring that comes back after more than a month.
+A night is a mark if its provenance (the sleep algorithm, the ring) is new: neither the night before
+nor any of the 30 nights before that one had it. So two rings worn in turn are one mark, on the
+first night of the second, and so is a ring that is given up while the other goes on; a third ring
+is a mark, and so is a ring that comes back after more than 30 nights.
 
-Only nights with provenance count: the others, and naps, are skipped (`MetricType.provenance_of`).
-The first night of all is no mark.
+Only nights with provenance count: the others, naps, and nights without the ring are skipped
+(`MetricType.provenance_of`). The first night of all is no mark.
 """
 
 from datetime import date
@@ -19,11 +19,12 @@ from ingest.models import MetricSource
 from metrics import TYPES
 
 _Mark = dict[str, Any]
-# Whoever wears two rings in turn changes by the day, the week or the fortnight. What was away for
-# longer than a month had been given up.
-_DAYS_IN_TURN = 30
-# Reads the days of the range and, for each kind of provenance in it, the last earlier day that has
-# it and the days in turn before that: a week's marks don't need ten years of days.
+# The last night and 30 before it: whoever wears two rings in turn changes by the day, the week or
+# the fortnight, and what was away for longer had been given up. These are nights, not days: both
+# rings may have been away for months, and go on in turn.
+_NIGHTS_IN_TURN = 1 + 30
+# Reads the days of the range and, for each kind of provenance in it, as many earlier nights that
+# have it as matter: a week's marks don't need ten years of days.
 _CHANGES = """
     WITH inside AS (
         SELECT day, key AS mark, value
@@ -31,27 +32,26 @@ _CHANGES = """
         WHERE user_id = %(user)s AND type = %(type)s AND day BETWEEN %(start)s AND %(end)s
             AND key = ANY(%(marks)s) AND value <> ''
     ), earlier AS (
-        SELECT night.day, mark, night.provenance ->> mark AS value
+        SELECT day, mark, value
         FROM (SELECT DISTINCT mark FROM inside) AS kinds
         CROSS JOIN LATERAL (
-            SELECT day FROM {table}
+            SELECT day, provenance ->> mark AS value FROM {table}
             WHERE user_id = %(user)s AND type = %(type)s AND day < %(start)s
                 AND provenance ->> mark <> ''
-            ORDER BY day DESC LIMIT 1
+            ORDER BY day DESC LIMIT %(nights)s
         ) AS last
-        JOIN {table} AS night ON user_id = %(user)s AND type = %(type)s
-            AND night.day BETWEEN last.day - %(turn)s AND last.day
-            AND night.provenance ->> mark <> ''
-    ), nights AS (
-        SELECT day, mark, value,
-            lag(value) OVER by_kind AS before, lag(day) OVER by_kind AS day_before,
-            lag(day) OVER (PARTITION BY mark, value ORDER BY day) AS last_seen
+    ), numbered AS (
+        SELECT day, mark, value, lag(value) OVER by_kind AS before,
+            row_number() OVER by_kind AS number
         FROM (SELECT * FROM inside UNION ALL SELECT * FROM earlier) AS every
         WINDOW by_kind AS (PARTITION BY mark ORDER BY day)
+    ), nights AS (
+        SELECT *, number - lag(number) OVER (PARTITION BY mark, value ORDER BY day) AS nights_since
+        FROM numbered
     )
     SELECT day, mark, before, value FROM nights
     WHERE day BETWEEN %(start)s AND %(end)s AND before <> value
-        AND (last_seen IS NULL OR last_seen < day_before - %(turn)s)
+        AND (nights_since IS NULL OR nights_since > %(nights)s)
     ORDER BY day DESC, mark"""
 
 
@@ -71,7 +71,7 @@ def find_marks(user_id: int, start: date, end: date) -> list[_Mark]:
                     "start": start,
                     "end": end,
                     "marks": list(metric_type.provenance),
-                    "turn": _DAYS_IN_TURN,
+                    "nights": _NIGHTS_IN_TURN,
                 }
                 cursor.execute(statement, params)
                 names = ("day", "mark", "from", "to")

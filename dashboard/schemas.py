@@ -111,9 +111,9 @@ _MARK: Schema = {
             "to": {"type": "string"},
         }
     ),
-    "description": "A night with another algorithm or ring than the night before, which was not "
-    "used in the 30 days up to that one either: two rings worn in turn are one mark. Naps and "
-    "nights for which it is not known are skipped. Values before and after are not comparable.",
+    "description": "A night with another algorithm or ring than the night before, used on none of "
+    "the 30 nights before that one either: two rings worn in turn are one mark. Naps are skipped, "
+    "and nights for which it is not known. Values before and after are not comparable.",
 }
 _MARK_LIST: Schema = {"type": "array", "items": _MARK}
 _COVERAGE_SUMMARY: Schema = {

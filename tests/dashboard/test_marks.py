@@ -134,9 +134,17 @@ def test_ring_back_after_more_than_month_is_mark(ana, api, nights, marks):
     assert len(ring_marks(api)) == marks
 
 
-def test_month_ends_at_night_before_gap(ana, api):
-    store_rings(ana, "AB" + 60 * "." + "A")
-    assert ring_marks(api) == [("03-02", "A", "B")]
+@pytest.mark.parametrize("rings", ["AB" + 60 * "." + "A", "AAB" + 45 * "." + "ABA"])
+def test_rings_go_on_in_turn_after_a_gap(ana, api, rings):
+    store_rings(ana, rings)
+    assert ring_marks(api) == [(f"03-{rings.index('B') + 1:02}", "A", "B")]
+    assert ring_marks(api, start="2026-04-15") == []
+
+
+@pytest.mark.parametrize(("nights", "marks"), [(30, 0), (31, 1)])
+def test_nights_before_range_count_without_those_between(ana, api, nights, marks):
+    store_rings(ana, "A" + nights * "B." + "A")
+    assert len(ring_marks(api, start=date(2026, 3, 2) + timedelta(days=2 * nights))) == marks
 
 
 def test_ring_in_turn_before_range_is_no_mark(ana, api):
