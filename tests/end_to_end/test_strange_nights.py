@@ -4,6 +4,7 @@ import pytest
 
 from metrics import TYPES
 from tests.end_to_end.strange import COLLECTIONS
+from tests.scale import full_only
 
 TWICE = [
     "twin",
@@ -47,6 +48,7 @@ def test_night_that_comes_twice_counts_once(strange):
     }
 
 
+@full_only
 def test_night_that_comes_twice_is_unchanged_when_read_again(strange):
     days = make_nights_odd(strange, [*TWICE, *UNTOLD])
     first = strange.collect_days(days.values(), "sleep")
@@ -71,6 +73,7 @@ def test_last_copy_of_document_counts(strange, oddity):
     assert (run.code, after) == (0, before)
 
 
+@full_only
 def test_deleted_copy_counts_if_it_is_last(strange):
     [day] = strange.plain_days(1)
     strange.make_odd("sleep", day, "as_deleted_copy")
@@ -81,6 +84,7 @@ def test_deleted_copy_counts_if_it_is_last(strange):
     assert strange.state(day) == ("partial", ONLY_REST)
 
 
+@full_only
 def test_newest_of_two_documents_of_day_counts(strange):
     [day] = strange.plain_days(1)
     strange.collect("--start", day, "--end", day)
@@ -105,6 +109,7 @@ def test_pages_that_overlap_count_each_document_once(strange, size, overlap):
     assert after == before
 
 
+@full_only
 def test_pages_that_overlap_bring_true_nights(strange):
     days = strange.plain_days(6)
     strange.limit(page_size=3, page_overlap=1)
@@ -124,6 +129,7 @@ def test_night_under_two_days_stays_with_warning(strange):
     assert (strange.warnings(day), bool(strange.warnings(later))) == ({}, True)
 
 
+@full_only
 def test_night_under_two_days_is_unchanged_when_read_again(strange):
     [later] = strange.plain_days(1, in_a_row=2)
     day = strange.day_after(later, -1)
@@ -136,6 +142,7 @@ def test_night_under_two_days_is_unchanged_when_read_again(strange):
     assert strange.warnings(later) == warned
 
 
+@full_only
 def test_warning_ends_when_night_is_under_one_day(strange):
     [later] = strange.plain_days(1, in_a_row=2)
     day = strange.day_after(later, -1)
@@ -167,6 +174,7 @@ def test_night_of_unknown_type_counts(strange):
     }
 
 
+@full_only
 def test_night_of_unknown_type_counts_in_means(strange):
     [day] = strange.plain_days(1)
     strange.make_odd("sleep", day, "null_type")
@@ -186,6 +194,7 @@ def test_day_of_rest_alone_says_so(strange, oddity):
     assert strange.state(day) == ("partial", ONLY_REST)
 
 
+@full_only
 @pytest.mark.parametrize("oddity", ["all_rest", "all_deleted"])
 def test_rest_without_summary_is_no_day_without_anything(strange, oddity):
     [day] = strange.plain_days(1, from_ago=4)
@@ -198,6 +207,7 @@ def test_rest_without_summary_is_no_day_without_anything(strange, oddity):
     assert "no data for this day that count" in reason
 
 
+@full_only
 def test_unknown_fields_and_words_cost_nothing(strange):
     days = strange.plain_days(2)
     strange.collect_days(days)

@@ -8,6 +8,7 @@ from accounts.models import Origin
 from ingest.models import Fetch, MetricSource, Revision
 from metrics import TYPES
 from tests.processes import TOKEN
+from tests.scale import full_only
 
 ALL = ("--days", "5")
 
@@ -40,6 +41,7 @@ def test_key_of_another_person_changes_nothing(strange):
     assert stored(strange) == before
 
 
+@full_only
 def test_refusal_of_another_person_says_how_to_start_over(strange):
     strange.collect(*ALL)
     run = strange.collect(*ALL, **other_persons(strange))
@@ -50,6 +52,7 @@ def test_refusal_of_another_person_says_how_to_start_over(strange):
     assert {error["type"] for error in run.report["errors"]} == set(TYPES)
 
 
+@full_only
 def test_changed_owner_is_refused_before_anything_is_read(strange):
     strange.collect(*ALL)
     strange.be_owned_by("somebody else")
@@ -57,6 +60,7 @@ def test_changed_owner_is_refused_before_anything_is_read(strange):
     assert (run.code, asked) == (1, 0)
 
 
+@full_only
 def test_own_key_works_after_refusal(strange):
     strange.collect(*ALL)
     strange.collect(*ALL, **other_persons(strange))
@@ -75,6 +79,7 @@ def test_unknown_owner_is_one_sentence_and_costs_nothing(strange, fault):
     assert list(Origin.objects.values_list("owner", flat=True)) == [""]
 
 
+@full_only
 def test_owner_is_learnt_when_scope_is_granted_later(strange):
     strange.fault("forbidden", times=10**6, path="personal_info")
     strange.collect(*ALL)
@@ -85,6 +90,7 @@ def test_owner_is_learnt_when_scope_is_granted_later(strange):
     assert (run.code, stored(strange)) == (1, before)
 
 
+@full_only
 @pytest.mark.parametrize("fault", ["unauthorized", "forbidden", "server_error"])
 def test_known_owner_that_can_not_be_checked_stores_nothing(strange, fault):
     strange.collect(*ALL)
@@ -95,6 +101,7 @@ def test_known_owner_that_can_not_be_checked_stores_nothing(strange, fault):
     assert {type_: strange.rows(type_) for type_ in TYPES} == rows
 
 
+@full_only
 def test_temporary_failure_is_no_refusal(strange):
     strange.fault("server_error", times=10**6, path="personal_info")
     run = strange.collect(*ALL)
@@ -104,6 +111,7 @@ def test_temporary_failure_is_no_refusal(strange):
     assert Origin.objects.exclude(owner="").count() == 1
 
 
+@full_only
 def test_deleted_data_make_way_for_another_person(strange, settings):
     strange.collect(*ALL)
     settings.PROCESSOR_URL = strange.processor.url
@@ -113,6 +121,7 @@ def test_deleted_data_make_way_for_another_person(strange, settings):
     assert strange.rows("activity")
 
 
+@full_only
 def test_accepted_owner_keeps_days(strange):
     strange.collect(*ALL)
     strange.be_owned_by("the same person's new id")
@@ -122,6 +131,7 @@ def test_accepted_owner_keeps_days(strange):
     assert Origin.objects.get().owner == "the same person's new id"
 
 
+@full_only
 def test_program_with_another_owner_is_refused(strange):
     strange.collect(*ALL)
     before = stored(strange)

@@ -22,6 +22,7 @@ def test_limit_of_days_costs_no_day(strange, limit, factor, more):
     assert asked <= factor * len(COLLECTIONS) * -(-DAYS // limit) + more
 
 
+@full_only
 @pytest.mark.parametrize("limit", [30, 14])
 @pytest.mark.parametrize(("status", "retries"), [(413, 0), (422, 0), (500, 4), (504, 4)])
 def test_limit_of_days_is_recognized_by_any_status(strange, limit, status, retries):
@@ -33,6 +34,7 @@ def test_limit_of_days_is_recognized_by_any_status(strange, limit, status, retri
     assert asked <= 2 * -(-DAYS // limit) + retries
 
 
+@full_only
 def test_limit_of_days_costs_first_run_nothing(strange):
     expected = strange.truth.days("activity")
     strange.limit(max_days=30)
@@ -41,6 +43,7 @@ def test_limit_of_days_costs_first_run_nothing(strange):
     assert strange.failed_days("activity") == set()
 
 
+@full_only
 def test_ignored_fields_cost_first_run_nothing(strange):
     expected = strange.truth.days("readiness")
     strange.limit(fields=False)
@@ -66,6 +69,7 @@ def test_one_bad_day_costs_one_day(strange, oddity, of_sleep):
         assert (state, f"Fetching {collections[type_]} failed" in reason) == ("failed", True)
 
 
+@full_only
 def test_standing_bad_day_is_named_when_not_its_turn(strange):
     [day] = strange.plain_days(1, from_ago=18)
     strange.make_odd("sleep", day, "poison")
@@ -75,6 +79,7 @@ def test_standing_bad_day_is_named_when_not_its_turn(strange):
     assert any(day in each["error"] and each["type"] == "sleep" for each in run.report["errors"])
 
 
+@full_only
 def test_bad_day_of_history_costs_first_run_one_day(strange):
     [day] = strange.plain_days(1, from_ago=100)
     expected = strange.truth.days("readiness") - {day}
@@ -84,6 +89,7 @@ def test_bad_day_of_history_costs_first_run_one_day(strange):
     assert strange.failed_days("readiness") == {day}
 
 
+@full_only
 def test_bad_day_that_recovers_is_fetched_by_next_run(strange):
     [day] = strange.plain_days(1, from_ago=30)
     strange.make_odd("sleep", day, "poison")
@@ -93,6 +99,7 @@ def test_bad_day_that_recovers_is_fetched_by_next_run(strange):
     assert (run.code, strange.state(day)[0]) == (0, "held")
 
 
+@full_only
 def test_two_bad_days_apart_cost_two_days(strange):
     days = strange.plain_days(2, from_ago=16, in_a_row=3)
     for day in days:
@@ -103,6 +110,7 @@ def test_two_bad_days_apart_cost_two_days(strange):
     assert strange.failed_days("readiness") == set(days)
 
 
+@full_only
 def test_two_bad_days_in_a_row_cost_two_days(strange):
     [day] = strange.plain_days(1, from_ago=20)
     after = strange.day_after(day)
@@ -112,6 +120,7 @@ def test_two_bad_days_in_a_row_cost_two_days(strange):
     assert strange.failed_days("readiness") == {after, day}
 
 
+@full_only
 def test_bad_newest_day_is_one_failed_day(strange):
     newest = strange.ago(0)
     expected = strange.truth.days("readiness", strange.ago(19)) - {newest}
@@ -122,6 +131,7 @@ def test_bad_newest_day_is_one_failed_day(strange):
     assert strange.state(newest, "readiness")[0] == "failed"
 
 
+@full_only
 def test_bad_day_under_limit_of_days_costs_one_day(strange):
     [day] = strange.plain_days(1, from_ago=30)
     strange.limit(max_days=30)
@@ -130,6 +140,7 @@ def test_bad_day_under_limit_of_days_costs_one_day(strange):
     assert strange.failed_days() == {day}
 
 
+@full_only
 def test_stored_row_stays_when_one_collection_fails(strange):
     [day] = strange.plain_days(1)
     strange.collect("--days", "20", "--type", "sleep")
@@ -156,6 +167,7 @@ def test_server_down_ends_run_after_twelve_requests(strange, fault):
     assert run.counts("failed") == dict.fromkeys(TYPES, 1)
 
 
+@full_only
 def test_server_down_altogether_ends_run_after_twelve_requests(strange):
     strange.fault("server_error", times=10**6)
     before = strange.requests()
@@ -163,6 +175,7 @@ def test_server_down_altogether_ends_run_after_twelve_requests(strange):
     assert (run.code, strange.requests() - before <= 12) == (1, True)
 
 
+@full_only
 def test_run_after_server_was_down_is_complete(strange):
     for collection in COLLECTIONS:
         strange.fault("server_error", times=10**6, path=collection)
@@ -174,6 +187,7 @@ def test_run_after_server_was_down_is_complete(strange):
     assert [strange.failed_days(type_) for type_ in TYPES] == [set()] * 3
 
 
+@full_only
 def test_one_collection_down_costs_its_type_alone(strange):
     strange.fault("server_error", times=10**6, path="sleep")
     run = strange.collect("--days", "40")

@@ -6,6 +6,7 @@ from django.core.management import call_command
 
 from ingest.models import MetricSource, SleepMetric
 from metrics import TYPES
+from tests.scale import full_only
 
 NIGHTS = ["twin", "nested", "overlapping", "null_type", "out_of_range", "offsetless", "zeros"]
 
@@ -32,6 +33,7 @@ def rederive(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
+@full_only
 def test_odd_days_are_rederived_as_they_are(strange, capsys):
     days = collect_odd_nights(strange)
     before = shown(strange, days)
@@ -40,6 +42,7 @@ def test_odd_days_are_rederived_as_they_are(strange, capsys):
     assert [each["changed"] for each in counts["types"].values()] == [0, 0, 0]
 
 
+@full_only
 def test_odd_days_heal_by_rederive(strange, capsys):
     days = collect_odd_nights(strange)
     before = shown(strange, days)
@@ -49,6 +52,7 @@ def test_odd_days_heal_by_rederive(strange, capsys):
     assert shown(strange, days) == before
 
 
+@full_only
 def test_odd_days_heal_when_fetched_again(strange):
     days = collect_odd_nights(strange)
     before = shown(strange, days)
@@ -58,6 +62,7 @@ def test_odd_days_heal_when_fetched_again(strange):
     assert shown(strange, days) == before
 
 
+@full_only
 def test_lost_warnings_come_back_when_fetched_again(strange):
     days = collect_odd_nights(strange)
     before = shown(strange, days)

@@ -8,6 +8,7 @@ import pytest
 
 from metrics import TYPES
 from tests.end_to_end.strange import COLLECTIONS
+from tests.scale import full_only
 
 RFC_3339 = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)"
@@ -91,6 +92,7 @@ def test_bad_value_costs_itself_and_is_named(strange, oddity, figures):
         assert (column.partition(".")[0], bool(messages)) == (path.partition(".")[0], True)
 
 
+@full_only
 def test_bad_value_is_unchanged_when_read_again(strange):
     days = dict(zip(COLLECTIONS, strange.plain_days(len(COLLECTIONS)), strict=True))
     for collection, day in days.items():
@@ -101,6 +103,7 @@ def test_bad_value_is_unchanged_when_read_again(strange):
     assert again.counts("warnings") == first.counts("warnings")
 
 
+@full_only
 def test_warning_ends_when_value_is_right_again(strange):
     [day] = strange.plain_days(1)
     strange.make_odd("sleep", day, "out_of_range")
@@ -111,6 +114,7 @@ def test_warning_ends_when_value_is_right_again(strange):
     assert (strange.warnings(day), strange.shown("sleep")[day]["efficiency"]) == ({}, efficiency)
 
 
+@full_only
 def test_zeros_are_no_values_and_no_warnings(strange):
     days, before, after, run = collect_odd_days(strange, "zeros", COLLECTIONS)
     assert (run.code, run.counts("warnings")) == (0, dict.fromkeys(TYPES, 0))
@@ -161,6 +165,7 @@ def test_moment_in_any_form_is_shown_as_rfc_3339(strange, oddity):
     assert after["sleep"][day]["duration"] == before["sleep"][day]["duration"]
 
 
+@full_only
 def test_moments_in_csv_are_rfc_3339(strange):
     days = dict(
         zip(

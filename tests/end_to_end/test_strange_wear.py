@@ -4,6 +4,7 @@ import pytest
 
 from metrics import TYPES
 from tests.end_to_end.strange import COLLECTIONS
+from tests.scale import full_only
 
 OF_NIGHT = ("sleep", "daily_sleep", "daily_readiness")
 
@@ -34,6 +35,7 @@ def test_day_without_ring_is_in_no_mean(strange):
     assert (week["avg_steps"], week["activity_days"]) == (expected, 1 + same_week)
 
 
+@full_only
 def test_day_without_ring_is_held_with_reason(strange):
     [day] = strange.plain_days(1)
     strange.make_odd("daily_activity", day, "off_all_day")
@@ -42,6 +44,7 @@ def test_day_without_ring_is_held_with_reason(strange):
     assert (state, reason) == ("held", "The ring was off for 24 h 0 min on this day.")
 
 
+@full_only
 def test_day_without_ring_has_no_score_and_zero_steps(strange):
     [day] = strange.plain_days(1)
     strange.make_odd("daily_activity", day, "off_all_day")
@@ -50,6 +53,7 @@ def test_day_without_ring_has_no_score_and_zero_steps(strange):
     assert (row["score"], row["steps"], row["active_calories"]) == (None, 0, 0)
 
 
+@full_only
 def test_unfinished_day_is_in_no_mean(strange):
     day = strange.day_after(strange.ago(0), -1)
     strange.collect("--days", "2", "--type", "activity")
@@ -88,6 +92,7 @@ def test_day_of_travel_alone_is_not_the_wearers(strange):
     assert (run.code, states_of_night(strange, day)) == (0, ["none"] * 2)
 
 
+@full_only
 def test_night_without_classes_is_not_the_wearers(strange):
     [day] = strange.plain_days(1, from_ago=4, in_a_row=2)
     for each in (strange.day_after(day, -1), day):
@@ -98,6 +103,7 @@ def test_night_without_classes_is_not_the_wearers(strange):
     assert strange.state(day, "activity") == ("held", None)
 
 
+@full_only
 @pytest.mark.parametrize("oddity", ["off_in_night", "off_in_morning"])
 def test_night_with_sleep_stays_held(strange, oddity):
     [day] = strange.plain_days(1, from_ago=4, in_a_row=2)
@@ -107,6 +113,7 @@ def test_night_with_sleep_stays_held(strange, oddity):
     assert states_of_night(strange, day) == ["held"] * 2
 
 
+@full_only
 def test_ring_off_until_day_changed_is_the_wearers(strange):
     [day] = strange.plain_days(1, from_ago=4, in_a_row=2)
     strange.make_odd("daily_activity", strange.day_after(day, -1), "off_in_night")
@@ -115,6 +122,7 @@ def test_ring_off_until_day_changed_is_the_wearers(strange):
     assert states_of_night(strange, day) == ["not_worn"] * 2
 
 
+@full_only
 def test_ring_off_in_morning_alone_is_not_the_wearers(strange):
     [day] = strange.plain_days(1, from_ago=4, in_a_row=2)
     strange.make_odd("daily_activity", day, "off_in_morning")
@@ -123,6 +131,7 @@ def test_ring_off_in_morning_alone_is_not_the_wearers(strange):
     assert states_of_night(strange, day) == ["none"] * 2
 
 
+@full_only
 def test_day_without_ring_and_nothing_else_is_not_worn(strange):
     [day] = strange.plain_days(1, from_ago=4)
     strange.make_odd("daily_activity", day, "off_all_day")
@@ -131,6 +140,7 @@ def test_day_without_ring_and_nothing_else_is_not_worn(strange):
     assert states_of_night(strange, day) == ["not_worn"] * 2
 
 
+@full_only
 def test_day_without_any_document_is_not_worn(strange):
     [day] = strange.plain_days(1, from_ago=4)
     for collection in COLLECTIONS:
@@ -147,6 +157,7 @@ def ring_marks(strange):
     return [mark["day"] for mark in marks if mark["mark"] == "ring"]
 
 
+@full_only
 def test_two_rings_in_turn_are_one_mark(strange):
     nights = [strange.ago(each) for each in range(3, 33)]
     for day in nights[::2]:
@@ -156,6 +167,7 @@ def test_two_rings_in_turn_are_one_mark(strange):
     assert len(ring_marks(strange)) <= 1
 
 
+@full_only
 def test_single_night_with_other_ring_is_one_mark(strange):
     [day] = strange.plain_days(1, from_ago=10)
     strange.make_odd("sleep", day, "other_ring")
@@ -163,6 +175,7 @@ def test_single_night_with_other_ring_is_one_mark(strange):
     assert ring_marks(strange) == [day]
 
 
+@full_only
 def test_fragment_is_no_night_in_mean(strange):
     days = strange.plain_days(3)
     [fragment, *nights] = days
