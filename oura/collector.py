@@ -17,7 +17,7 @@ import orjson
 import structlog
 
 from metrics import TYPES
-from myhealth.days import Days, from_days, intersect, subtract, utc_date
+from myhealth.days import Days, from_days, intersect, merge, subtract, utc_date
 from myhealth.states import FailureKind
 from oura.accounts import Account
 from oura.client import ListedDocument, OuraClient
@@ -297,6 +297,9 @@ class Collector:
         spans = list_spans(searched)
         total = len(always) + len(spans) + len(plan.apart)
         self._bad_days = _bad_days(plan)
+        began_at = self.clock()
+        empty: list[Days] = []
+        end: Exception | None = None
         try:
             for done, days in enumerate(always):
                 self.progress(type_, done, total)
@@ -305,39 +308,42 @@ class Collector:
                 self._collect_range(type_, Days(day.start, day.end), is_bad=True)
             for done, span in enumerate(spans, len(always) + len(plan.apart)):
                 self.progress(type_, done, total)
-                self._collect_listed(type_, intersect(searched, [span]))
+                empty += self._collect_listed(type_, intersect(searched, [span]))
         except (*_ENDS_TYPE, *_ENDS_RUN) as error:
-            self._record_failure(type_, error)
-            self._report_failure(type_, subtract(plan.days, self._tried[type_]), error)
-            if isinstance(error, _ENDS_RUN):
-                raise
+            end = error
+        # All at once: years without a ring are one request.
+        self._report_empty(type_, merge(empty), began_at)
+        if end:
+            self._record_failure(type_, end)
+            self._report_failure(type_, subtract(plan.days, self._tried[type_]), end)
+            if isinstance(end, _ENDS_RUN):
+                raise end
         self.progress(type_, total, total)
 
-    def _collect_listed(self, type_: str, searched: Sequence[Days]) -> None:
-        """Fetch those of the days that Oura lists; report to the processor that it has no others.
+    def _collect_listed(self, type_: str, searched: Sequence[Days]) -> list[Days]:
+        """Fetch those of the days that Oura lists, and return those that it is sure not to have.
 
         Where Oura does not answer with a list, fetch all of the days.
         """
         span = Days(searched[0].start, searched[-1].end)
-        asked_at = self.clock()
         listed = self._listed_days(type_, span)
         if listed is None:
             for days in windows(searched)[::-1]:
                 self._collect_range(type_, days)
-            return
+            return []
         days_listed, is_certain = listed
         wanted = windows(intersect(from_days(days_listed), searched))
         for days in wanted[::-1]:
             self._collect_range(type_, days)
         empty = subtract(searched, wanted)
         if is_certain:
-            self._report_empty(type_, empty, asked_at)
-        else:
-            uncertain = OuraBadAnswer(
-                "Oura's list has entries without a day, so none of the days can be marked as empty."
-            )
-            self._record_failure(type_, uncertain, span)
-            self._report_failure(type_, empty, uncertain)
+            return empty
+        uncertain = OuraBadAnswer(
+            "Oura's list has entries without a day, so none of the days can be marked as empty."
+        )
+        self._record_failure(type_, uncertain, span)
+        self._report_failure(type_, empty, uncertain)
+        return []
 
     def _listed_days(self, type_: str, span: Days) -> tuple[set[date], bool] | None:
         """Return the days that any collection has, and whether all entries had a day.
@@ -411,11 +417,14 @@ class Collector:
             yield document
 
     def _report_empty(self, type_: str, ranges: Sequence[Days], listed_at: datetime) -> None:
-        """Report to the processor that Oura's complete list of days has none of these."""
-        for days in () if self.options.dry_run else ranges:
-            for _ in self.processor.ingest(type_, [], fetched_at=listed_at, complete=days):
-                pass
+        """Report to the processor that Oura's complete lists of days have none of these."""
         self._tried[type_] += ranges
+        try:
+            for days in () if self.options.dry_run else ranges:
+                for _ in self.processor.ingest(type_, [], fetched_at=listed_at, complete=days):
+                    pass
+        except ProcessorError as error:
+            self._record_failure(type_, error)
 
     def _fetch(self, type_: str, days: Days, *, is_bad: bool) -> RangeResult:
         """Fetch a range of each collection, as far as Oura answers."""

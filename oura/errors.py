@@ -69,7 +69,7 @@ class CollectionDown(OuraError):
     @classmethod
     def by(cls, error: OuraError) -> Self:
         down = cls(cls.sentence.format(error))
-        down.status, down.collection = error.status, error.collection
+        down.status, down.collection, down.page = error.status, error.collection, error.page
         return down
 
 

@@ -144,7 +144,7 @@ def _due(
     empty = _gaps_due(ledger, today, now)
     if any(gap.times <= 1 for gap in empty):
         # Late syncs usually arrive soon: one list answers for all, at the next run.
-        missing += _with_reason(empty, _OURA_HAD_NOTHING)
+        missing += _with_days_before(empty)
         empty = []
     also = _next_of(_batches(ledger, empty, today), [*missing, *due], today)
     return [*due, *also.always], [*missing, *also.if_listed]
@@ -206,7 +206,7 @@ def _is_near(days: Days, today: date) -> bool:
 
 def _batches(ledger: Sequence[LedgerRange], gaps: Iterable[LedgerRange], today: date) -> list[Plan]:
     """Return what need not be fetched in this run: each batch is one request."""
-    planned = _with_reason(gaps, _OURA_HAD_NOTHING)
+    planned = _with_days_before(gaps)
     near = [*(gap for gap in planned if _is_near(gap, today)), *_rereads_due(ledger, today)]
     far = [gap for gap in planned if not _is_near(gap, today)]
     batches = [
@@ -279,6 +279,20 @@ def _gaps_due(ledger: Sequence[LedgerRange], today: date, now: datetime) -> list
     due = [gap for gap in gaps if _is_gap_due(gap, today, now)]
     is_far_due = not all(_is_near(gap, today) for gap in due)
     return [gap for gap in gaps if gap in due or (is_far_due and not _is_near(gap, today))]
+
+
+def _with_days_before(gaps: Iterable[LedgerRange]) -> list[PlannedRange]:
+    """Return the gaps to fetch, each with the days before it that a late sync may complete."""
+    return [
+        PlannedRange(
+            max(gap.start - RECENT_SPAN - ONE_DAY, FIRST_DAY)
+            if gap.cause == Cause.WAITING
+            else gap.start,
+            gap.end,
+            _OURA_HAD_NOTHING,
+        )
+        for gap in gaps
+    ]
 
 
 def _is_gap_due(gap: LedgerRange, today: date, now: datetime) -> bool:

@@ -53,8 +53,9 @@ def test_document_without_day_is_kept_and_recognized_again(collecting):
 
 
 def test_a_document_that_turns_bad_otherwise_is_told_anew(collecting):
-    assert collecting({"id": "a", "score": 81}).collect().code == 1
-    again = collecting({"id": "a", "day": "soon", "score": 81})
+    good = {"id": "b", "day": DAY, "score": 70}
+    assert collecting({"id": "a", "score": 81}, good).collect().code == 1
+    again = collecting({"id": "a", "day": "soon", "score": 81}, good)
     assert [again.collect().code, again.collect().code] == [1, 0]
 
 

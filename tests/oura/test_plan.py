@@ -167,6 +167,13 @@ def test_gap_is_fetched_again_at_the_next_run(state):
     assert searched(STORED, gap) == [Days(day(40), day(38))]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_days_before_a_gap_that_waits_are_fetched_with_it(times):
+    gap = LedgerRange(day(40), TODAY, State.NOT_SYNCED, "waiting", at(5), times=times)
+    plan = make_plan([stored(day(300), day(41)), gap], CollectOptions(), NOW)
+    assert Days(day(54), day(14)) in merge([*plan.always, *plan.if_listed])
+
+
 def test_gap_fetched_twice_waits_a_tenth_of_its_age():
     due = LedgerRange(day(40), day(40), State.NONE, asked_at=at(4), times=2)
     waiting = LedgerRange(day(50), day(50), State.NONE, asked_at=at(4), times=2)
