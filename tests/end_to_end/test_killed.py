@@ -14,13 +14,13 @@ PATHS = [f"/v2/usercollection/{name}" for name in COLLECTIONS]
 
 
 def test_ledger_is_true_though_collector_is_often_killed(life):
-    live(life, Random(8), scaled(30, 150), dying=0.5)
+    live(life, Random(8), scaled(18, 150), dying=0.5)
     mend(life)
 
 
 def test_two_runs_heal_what_failed_without_being_told_to(life):
     chance = Random(11)
-    for _ in range(scaled(14, 40)):
+    for _ in range(scaled(8, 40)):
         life.wake()
         if chance.random() < 0.6:
             life.fault(chance.choice(FAULTS), 30, chance.choice(COLLECTIONS))
@@ -34,7 +34,7 @@ def test_two_runs_heal_what_failed_without_being_told_to(life):
 
 def test_daily_runs_take_one_request_per_collection_or_two(life):
     asked = []
-    for _ in range(scaled(25, 90)):
+    for _ in range(scaled(16, 90)):
         life.wake()
         request_counts.clear()
         life.collect()

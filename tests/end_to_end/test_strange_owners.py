@@ -8,7 +8,7 @@ from accounts.models import Origin
 from ingest.models import Fetch, MetricSource, Revision
 from metrics import TYPES
 from tests.processes import TOKEN
-from tests.scale import full_only
+from tests.scale import full_only, scaled
 
 ALL = ("--days", "5")
 
@@ -68,7 +68,7 @@ def test_own_key_works_after_refusal(strange):
     assert (run.code, run.report["errors"]) == (0, [])
 
 
-@pytest.mark.parametrize("fault", ["unauthorized", "forbidden"])
+@pytest.mark.parametrize("fault", scaled(["forbidden"], ["unauthorized", "forbidden"]))
 def test_unknown_owner_is_one_sentence_and_costs_nothing(strange, fault):
     strange.fault(fault, times=10**6, path="personal_info")
     run = strange.collect(*ALL)

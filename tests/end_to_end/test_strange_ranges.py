@@ -4,9 +4,10 @@ import pytest
 
 from metrics import TYPES
 from tests.end_to_end.strange import COLLECTIONS
-from tests.scale import full_only
+from tests.scale import full_only, scaled
 
 DAYS = 190
+BAD_DAYS = scaled([("poison", "sleep")], [("poison", "sleep"), ("nan", "daily_sleep")])
 
 
 # A limit on the length of a range -----------------------------------------------------------------
@@ -54,7 +55,7 @@ def test_ignored_fields_cost_first_run_nothing(strange):
 # One bad day --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("oddity", "of_sleep"), [("poison", "sleep"), ("nan", "daily_sleep")])
+@pytest.mark.parametrize(("oddity", "of_sleep"), BAD_DAYS)
 def test_one_bad_day_costs_one_day(strange, oddity, of_sleep):
     days = dict(zip(TYPES, strange.plain_days(3, from_ago=18), strict=True))
     collections = {"sleep": of_sleep, "activity": "daily_activity", "readiness": "daily_readiness"}
@@ -157,7 +158,9 @@ def test_stored_row_stays_when_one_collection_fails(strange):
 # A server that is down ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["server_error", "not_json", "bad_request"])
+@pytest.mark.parametrize(
+    "fault", scaled(["bad_request"], ["server_error", "not_json", "bad_request"])
+)
 def test_server_down_ends_run_after_twelve_requests(strange, fault):
     for collection in COLLECTIONS:
         strange.fault(fault, times=10**6, path=collection)

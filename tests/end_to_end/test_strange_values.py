@@ -8,8 +8,11 @@ import pytest
 
 from metrics import TYPES
 from tests.end_to_end.strange import COLLECTIONS
-from tests.scale import full_only
+from tests.scale import full_only, scaled
 
+MOMENTS = scaled(
+    ["offsetless", "short_offset"], ["offsetless", "short_offset", "blank", "nine_digits"]
+)
 RFC_3339 = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)"
     r"(\.\d{1,6})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
@@ -144,7 +147,7 @@ def shown_moments(value, path=""):
         yield path, value
 
 
-@pytest.mark.parametrize("oddity", ["offsetless", "short_offset", "blank", "nine_digits"])
+@pytest.mark.parametrize("oddity", MOMENTS)
 def test_moment_in_any_form_is_shown_as_rfc_3339(strange, oddity):
     days, before, after, run = collect_odd_days(strange, oddity, COLLECTIONS)
     day = days["sleep"]
