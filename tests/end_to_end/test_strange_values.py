@@ -10,7 +10,7 @@ from metrics import TYPES
 from tests.end_to_end.strange import COLLECTIONS
 from tests.scale import full_only, scaled
 
-MOMENTS = scaled(
+FORMS = scaled(
     ["offsetless", "short_offset"], ["offsetless", "short_offset", "blank", "nine_digits"]
 )
 RFC_3339 = re.compile(
@@ -147,7 +147,7 @@ def shown_moments(value, path=""):
         yield path, value
 
 
-@pytest.mark.parametrize("oddity", MOMENTS)
+@pytest.mark.parametrize("oddity", FORMS)
 def test_moment_in_any_form_is_shown_as_rfc_3339(strange, oddity):
     days, before, after, run = collect_odd_days(strange, oddity, COLLECTIONS)
     day = days["sleep"]

@@ -13,6 +13,7 @@ from ingest.models import Fetch
 from myhealth.days import over_at
 from myhealth.states import State
 from oura.plan import CollectOptions, LedgerRange, make_plan, windows
+from tests.scale import scaled
 
 FIRST = date(2026, 3, 1)
 YEARS = scaled(3, 10)
