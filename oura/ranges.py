@@ -159,7 +159,9 @@ class RangeFetcher:
             answers.append(found)
             if self._learn(collection, piece):
                 # Cut what is left anew: these pieces are too wide, or narrower than need be.
-                pieces = [_part(each) for each in merge(each.days for each in pieces)]
+                whole = merge(each.days for each in pieces if not each.padding)
+                narrow = [each for each in pieces if each.padding]
+                pieces = sorted([*map(_part, whole), *narrow], key=lambda each: each.days)
         # The newest pieces were answered first; in one answer, the oldest documents come first.
         documents = chain.from_iterable(reversed(answers))
         skipped = merge(skipped)

@@ -295,6 +295,13 @@ def test_known_bad_day_in_the_padding_costs_few_requests(fetching):
     assert (run.requests <= 4, run.pauses) == (True, [])
 
 
+def test_known_bad_day_under_a_limit_costs_itself(fetching):
+    run = fetching(bad=[ago(60)], longest=30, status=400)
+    answer = run.fetch(last(130), bad=[ago(60)])
+    assert days_of(answer) == [day for day in last(130) if day != ago(60)]
+    assert (answer.failures, answer.skipped) == ([], [Days(ago(60), ago(60))])
+
+
 def test_known_bad_day_is_asked_for_apart(fetching):
     run = fetching(bad=[ago(5)])
     answer = run.fetch(Days(ago(5), ago(5)), bad=[ago(5)], is_bad=True)
