@@ -149,6 +149,7 @@ class OuraClient:
         A page that fails raises, so that part of a range is never taken for all of it.
         """
         tokens: set[str] = set()
+        seen: set[bytes] = set()
         empty_in_a_row = 0
         while True:
             try:
@@ -165,7 +166,9 @@ class OuraClient:
                 raise OuraBadAnswer(
                     f"Oura repeats a page of {collection}, so the range can't be fetched."
                 )
-            empty_in_a_row = 0 if page.data else empty_in_a_row + 1
+            documents = set(map(bytes, page.data))
+            empty_in_a_row = 0 if documents - seen else empty_in_a_row + 1
+            seen |= documents
             if empty_in_a_row >= _MAX_EMPTY_PAGES or len(tokens) >= _MAX_PAGES:
                 raise OuraBadAnswer(f"Oura's pages of {collection} come to no end.")
             tokens.add(token)

@@ -86,7 +86,7 @@ class RangeResult:
     without a day, of which no row can be made, by collection; `malformed` counts each collection's
     entries that are no JSON objects. Where there is either, the collection is sure of those days
     only that have a document. `failures` are the days that a collection did not answer for,
-    `skipped` those that it was not asked for.
+    `skipped` those that it was not asked for, `narrow` those of which documents may be missing.
     """
 
     type: str
@@ -97,6 +97,7 @@ class RangeResult:
     malformed: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[Days, OuraError]] = field(default_factory=list)
     skipped: list[Days] = field(default_factory=list)
+    narrow: list[Days] = field(default_factory=list)
     page_count: int = 0
     document_count: int = 0
 
@@ -373,13 +374,19 @@ class Collector:
         for failed, error in result.failures:
             self._record_failure(type_, error, failed)
             self._report_failure(type_, [failed], error)
-        tried = subtract([days], result.skipped)
+        # What is stored may have more than such an answer.
+        kept = intersect(
+            result.narrow, [each for each in self._ledger[type_] if each.state.has_row]
+        )
+        tried = subtract([days], [*result.skipped, *kept])
         answered = subtract(tried, [failed for failed, _ in result.failures])
         certain = result.certain_days(answered)
-        unsure = subtract(answered, certain)
+        # Later days need not have anything yet.
+        unsure = intersect(subtract(answered, certain), [Days(date.min, self._fetcher.today)])
         if unsure or result.malformed:
             error = OuraBadAnswer(result.why_unsure)
-            self._record_failure(type_, error, days)
+            is_known = bool(unsure) and all(self._is_lasting(type_, error, each) for each in unsure)
+            self._record_failure(type_, error, days, is_repeat=is_known)
             self._report_failure(type_, unsure, error)
         for part in certain:
             self._send(type_, result, part, fetched_at)
@@ -431,8 +438,7 @@ class Collector:
         result = RangeResult(type_)
         pages_before = self._client.pages_read
         for collection in TYPES[type_].collections:
-            bad = [each for each in self._bad_days if each.error.collection in ("", collection)]
-            answer = self._fetcher.fetch(collection, days, bad, is_bad=is_bad)
+            answer = self._fetcher.fetch(collection, days, self._bad_days, is_bad=is_bad)
             result.add(collection, answer.documents)
             # A day fails once, for its first collection.
             failed = [days for days, _ in result.failures]
@@ -442,6 +448,7 @@ class Collector:
                 for part in subtract([each], failed)
             ]
             result.skipped += answer.skipped
+            result.narrow += answer.narrow
             if answer.failed_days == [days]:
                 break
         result.page_count = self._client.pages_read - pages_before
@@ -532,8 +539,7 @@ def _collections(account: Account) -> list[tuple[str, ...]]:
 def _bad_days(plan: Plan) -> list[BadDay]:
     failing = ((day, day.failing) for day in plan.bad if day.failing)
     return [
-        BadDay(day.start, day.end, KnownFailure(each.kind, each.status, each.collection))
-        for day, each in failing
+        BadDay(day.start, day.end, KnownFailure(each.kind, each.status)) for day, each in failing
     ]
 
 

@@ -6,7 +6,7 @@ OuraError
 │   └── OuraRateLimited  429: a retry may succeed after `retry_after` seconds
 ├── CollectionDown       neither recent nor older days of a collection are answered
 │   └── OuraDown         and another collection isn't, either
-├── KnownFailure         an earlier run's failure of a day
+├── KnownFailure         an earlier run's failure of a day next to this one
 ├── OuraUnauthorized     401: only a new token helps
 │   └── Disconnected     only a new consent of the person helps
 ├── OuraForbidden        403, 426: only the person can fix it, at Oura
@@ -78,9 +78,11 @@ class OuraDown(CollectionDown):
 
 
 class KnownFailure(OuraError):
-    def __init__(self, kind: str, status: int | None, collection: str) -> None:
-        super().__init__(f"Oura fails for this day, or for one next to it, in {collection}.")
-        self.kind, self.status, self.collection = kind, status, collection
+    """It names no collection, since no collection has failed for the day itself."""
+
+    def __init__(self, kind: str, status: int | None) -> None:
+        super().__init__("Oura fails for a day next to this one, and lists nothing for this one.")
+        self.kind, self.status = kind, status
 
 
 class OuraUnauthorized(OuraError):

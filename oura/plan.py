@@ -33,7 +33,7 @@ _MAX_UNLISTED_WINDOWS = 2
 _OURA_HAD_NOTHING = "Oura had nothing"
 _FAILED_LAST_TIME = f"{State.FAILED.label} last time"
 # A corrupt record makes Oura fail for its day, and the padding of its neighbours.
-_MOST_BAD_DAYS = 3
+_MOST_BAD_DAYS = 7
 _BAD_DAY_KINDS = (FailureKind.UNAVAILABLE, FailureKind.BAD_ANSWER)
 _GAP_STATES = (State.NONE, State.NOT_WORN, State.NOT_SYNCED, State.REJECTED)
 
@@ -151,7 +151,7 @@ def _due(
 
 
 def _bad_days(ledger: Iterable[LedgerRange], today: date) -> list[LedgerRange]:
-    """Return single days that failed, up to three together, as ranges of one day.
+    """Return single days that failed, up to a week together, as ranges of one day.
 
     More of them are no bad days, but a time in which Oura did not answer. Today and yesterday
     change too much to be left out.
@@ -159,7 +159,10 @@ def _bad_days(ledger: Iterable[LedgerRange], today: date) -> list[LedgerRange]:
     failed = [
         entry
         for entry in ledger
-        if entry.failing and entry.failing.kind in _BAD_DAY_KINDS and entry.end < today - ONE_DAY
+        if entry.failing
+        and entry.failing.kind in _BAD_DAY_KINDS
+        and entry.failing.collection
+        and entry.end < today - ONE_DAY
     ]
     few = [days for days in merge(failed) if len(days) <= _MOST_BAD_DAYS]
     return [
@@ -266,7 +269,7 @@ def _repairs(ledger: Iterable[LedgerRange]) -> list[PlannedRange]:
             else f"repair: {entry.state.label}",
         )
         for entry in ledger
-        if entry.state not in (State.HELD, State.NOT_ASKED)
+        if entry.failing or entry.state not in (State.HELD, State.NOT_ASKED)
     ]
 
 

@@ -31,12 +31,14 @@ class CollectionAnswer:
 
     `documents` are those of the days, and those without a day, in Oura's order; of an id that comes
     twice, the last one. `failures` are the days that Oura did not answer for, with the error.
-    `skipped` are days that it was not asked for.
+    `skipped` are days that it was not asked for. Of `narrow` days, Oura may have left out documents
+    that belong to them but began the day before.
     """
 
     documents: list[ListedDocument]
     failures: list[tuple[Days, OuraError]]
     skipped: list[Days]
+    narrow: list[Days]
 
     @property
     def failed_days(self) -> list[Days]:
@@ -45,7 +47,10 @@ class CollectionAnswer:
 
 @dataclass(frozen=True)
 class BadDay(Days):
-    """A day that makes Oura fail for every range that has it, and the error."""
+    """A day that makes Oura fail for every range that has it; `error` is for the days next to it.
+
+    Those that have nothing can't be told from days that less padding has left out.
+    """
 
     error: OuraError
 
@@ -111,6 +116,7 @@ class RangeFetcher:
     today: date
     _widths: dict[str, _Width] = field(default_factory=dict)
     _down: set[str] = field(default_factory=set)
+    _failed_in_a_row: int = 0
 
     def takes(self, collection: str, days: Days) -> bool:
         """Return whether Oura may answer for so many days of the collection at once."""
@@ -130,7 +136,7 @@ class RangeFetcher:
         failures: list[tuple[Days, OuraError]] = []
         skipped = intersect(bad, [days])
         pieces = [_part(days)] if is_bad else _around(days, bad)
-        failed_in_a_row = 0
+        narrow: list[Days] = []
         while pieces:
             piece = self._next_piece(collection, pieces)
             try:
@@ -138,34 +144,34 @@ class RangeFetcher:
             except OuraError as error:
                 if not error.is_divisible:
                     raise
-                failed_in_a_row += 1
-                is_doubtful = piece.division is None or failed_in_a_row % _PROBE_AFTER == 0
+                self._failed_in_a_row += 1
+                is_doubtful = piece.division is None or self._failed_in_a_row % _PROBE_AFTER == 0
                 if is_doubtful:
                     self._check_answering(collection, error)
                 parts = _divide(piece, error)
                 pieces += parts
                 if not parts:
-                    failures.append((piece.days, piece.error or error))
+                    first = error if isinstance(piece.error, KnownFailure) else piece.error
+                    failures.append((piece.days, first or error))
                 continue
             if found is None:
-                # Tomorrow need not have anything yet. A day next to a known bad one has not failed,
-                # it only can't be asked for with all of its padding.
-                if piece.days.start > self.today or isinstance(piece.error, KnownFailure):
+                if self._need_not_be_there(piece):
                     skipped.append(piece.days)
                 elif piece.error:
                     failures.append((piece.days, piece.error))
                 continue
-            failed_in_a_row = 0
             answers.append(found)
+            if not _PADDINGS[piece.padding][0]:
+                narrow.append(piece.days)
             if self._learn(collection, piece):
                 # Cut what is left anew: these pieces are too wide, or narrower than need be.
                 whole = merge(each.days for each in pieces if not each.padding)
-                narrow = [each for each in pieces if each.padding]
-                pieces = sorted([*map(_part, whole), *narrow], key=lambda each: each.days)
+                single = [each for each in pieces if each.padding]
+                pieces = sorted([*map(_part, whole), *single], key=lambda each: each.days)
         # The newest pieces were answered first; in one answer, the oldest documents come first.
         documents = chain.from_iterable(reversed(answers))
         skipped = merge(skipped)
-        return CollectionAnswer(_wanted(documents, days, skipped), failures, skipped)
+        return CollectionAnswer(_wanted(documents, days, skipped), failures, skipped, narrow)
 
     def days(self, collection: str, days: Days) -> tuple[set[date], bool]:
         """Return which of the days have a document, and whether all entries of the list had a day.
@@ -197,10 +203,16 @@ class RangeFetcher:
         """Return what Oura lists for a piece; None if that is no evidence of what it has."""
         is_part = piece.division is not None
         found = self.client.documents(collection, piece.asked, is_part=is_part)
+        self._failed_in_a_row = 0
         # With less than the full padding, the day may have been left out.
         if piece.padding and not any(document.day == piece.days.start for document in found):
             return None
         return found
+
+    def _need_not_be_there(self, piece: _Piece) -> bool:
+        """Return whether an empty answer to the piece is what is to be expected of its day."""
+        _, after = _PADDINGS[piece.padding]
+        return piece.days.start > self.today or (piece.days.start == self.today and after > 0)
 
     def _learn(self, collection: str, piece: _Piece) -> bool:
         """Learn the width from a piece that was answered; return whether a range was too wide.
@@ -244,8 +256,8 @@ class RangeFetcher:
         raise CollectionDown.by(error)
 
     def _answers(self, collection: str, day: date) -> bool:
-        # Some collections leave out the last day.
-        asked = Days(day, day + ONE_DAY)
+        # Some collections leave out the last day, and the newest may have nothing yet.
+        asked = Days(day - ONE_DAY, day + ONE_DAY)
         try:
             self.client.check(collection, asked)
         except OuraError as error:

@@ -14,7 +14,7 @@ PATHS = [f"/v2/usercollection/{name}" for name in COLLECTIONS]
 
 
 def test_ledger_is_true_though_collector_is_often_killed(life):
-    live(life, Random(8), scaled(18, 150), dying=0.5)
+    live(life, Random(8), scaled(18, 90), dying=0.5)
     mend(life)
 
 

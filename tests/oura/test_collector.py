@@ -341,10 +341,7 @@ def test_range_with_undated_document_is_not_complete(collection):
     [report] = reports(run)
     assert (report["kind"], report["ranges"]) == (
         "bad_answer",
-        [
-            {"start": "2026-10-14", "end": "2026-10-26"},
-            {"start": "2026-10-28", "end": "2026-10-28"},
-        ],
+        [{"start": "2026-10-14", "end": "2026-10-26"}],
     )
 
 
@@ -611,21 +608,60 @@ def test_bad_day_is_not_sent_before_it_is_due(collection):
     run = collection(oura(daily_sleep=days, sleep=days), with_bad_day)
     run.run("sleep")
     sent = [each["day"] for sent in run.sent for each in sent["data"]]
-    assert sent == [each["day"] for each in days if each["day"] != "2026-10-20"]
+    assert "2026-10-20" not in sent
+    assert {"2026-10-18", "2026-10-19", "2026-10-22", "2026-10-23"} <= set(sent)
 
 
 def test_bad_day_is_listed_before_it_is_due(collection):
-    run = collection(oura(), with_bad_day)
+    days = [document(f"2026-10-{number}") for number in range(14, 28)]
+    run = collection(oura(daily_sleep=days, sleep=days), with_bad_day)
     run.run("sleep")
     assert run.errors == {("sleep", "2026-10-20: Fetching failed.")}
     assert reports(run) == []
 
 
-def test_bad_day_of_one_collection_divides_no_other(collection):
-    run = collection(oura(), with_bad_day)
+def failing_beside(day):
+    """Reply as Oura with 14 nights, failing for each range that has this day."""
+    days = [document(f"2026-10-{number}") for number in range(14, 28)]
+
+    def reply(request):
+        query = parse_qs(request.query)
+        if not query:
+            return oura()(request)
+        start, end = query["start_date"][0], query["end_date"][0]
+        if start <= day < end:
+            return Reply({}, 500)
+        found = [each for each in days if start <= each["day"] <= end]
+        return Reply({"data": found, "next_token": None})
+
+    return reply
+
+
+def test_bad_day_is_left_out_of_all_collections(collection):
+    run = collection(failing_beside("2026-10-20"), with_bad_day)
     run.run("sleep")
-    assert len(asked(run, "daily_sleep")) == 1
-    assert len(asked(run, "sleep")) > 1
+    assert run.pauses == []
+    assert reports(run) == []
+
+
+def test_stored_day_is_not_replaced_by_an_answer_that_may_lack_its_night(collection):
+    run = collection(failing_beside("2026-10-20"), with_bad_day)
+    run.run("sleep")
+    sent = {each["day"] for sent in run.sent for each in sent["data"]}
+    assert sent == {
+        f"2026-10-{number}" for number in (14, 15, 16, 17, 18, 19, 22, 23, 24, 25, 26, 27)
+    }
+
+
+def test_empty_day_next_to_a_bad_one_has_failed(collection):
+    days = [document(f"2026-10-{number}") for number in range(14, 28) if number != 19]
+    run = collection(oura(daily_sleep=days, sleep=days), with_bad_day)
+    run.run("sleep")
+    [report] = reports(run)
+    assert (report["collection"], report["ranges"]) == (
+        "",
+        [{"start": "2026-10-19", "end": "2026-10-19"}],
+    )
 
 
 # Whose account ------------------------------------------------------------------------------------

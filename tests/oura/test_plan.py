@@ -139,7 +139,7 @@ def test_failed_newest_days_are_fetched_at_every_run(number):
 
 
 def test_more_failed_days_together_are_no_bad_days():
-    failed = [bad(number, at(-1)) for number in (5, 6, 7, 8)]
+    failed = [bad(number, at(-1)) for number in range(3, 11)]
     assert make_plan([STORED, *failed], CollectOptions(), NOW).bad == ()
 
 

@@ -69,7 +69,7 @@ class Fetching:
         self.fetcher = RangeFetcher(client, types, TODAY)
 
     def fetch(self, days, collection="sleep", bad=(), **options):
-        known = [BadDay(day, day, KnownFailure("unavailable", 500, collection)) for day in bad]
+        known = [BadDay(day, day, KnownFailure("unavailable", 500)) for day in bad]
         return self.fetcher.fetch(collection, days, known, **options)
 
     @property
