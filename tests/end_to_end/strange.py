@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cache
 
 import requests
 
@@ -58,9 +57,8 @@ class Truth:
         )
 
 
-@cache
-def _truth(url, key, today):
-    """Read the truth once for all tests: they undo what they change."""
+def read_truth(url, key, today):
+    """Read what Oura has before the test makes it odd: earlier tests may have changed days."""
     start = today - timedelta(_SPAN)
     headers = {"Authorization": f"Bearer {key}"}
     query = {"start_date": start.isoformat(), "end_date": str(today + timedelta(1))}
@@ -93,10 +91,7 @@ class Strange(Pipeline):
         self.today = date.fromisoformat(sandbox.environment["SANDBOX_TODAY"])
         self.changed = Oddities()
         self._token = ""
-
-    @property
-    def truth(self):
-        return _truth(self.sandbox.url, self.environment()["OURA_API_KEY"], self.today)
+        self.truth = read_truth(sandbox.url, self.environment()["OURA_API_KEY"], self.today)
 
     def ago(self, days):
         return (self.today - timedelta(days)).isoformat()

@@ -644,7 +644,7 @@ def test_bad_day_is_left_out_of_all_collections(collection):
     assert reports(run) == []
 
 
-def test_stored_day_is_not_replaced_by_an_answer_that_may_lack_its_night(collection):
+def test_stored_day_is_kept_if_answer_may_lack_its_night(collection):
     run = collection(failing_beside("2026-10-20"), with_bad_day)
     run.run("sleep")
     sent = {each["day"] for sent in run.sent for each in sent["data"]}
