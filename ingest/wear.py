@@ -78,7 +78,7 @@ def _by_minutes(before: int | None, same: int | None) -> RingOff | None:
 
 
 def _known(wear: dict[str, Any], fetched_at: datetime) -> _Span:
-    """Return the time that is told of, which ends with the fetch at the latest."""
+    """Return the time that the classes cover, up to the fetch at the latest."""
     start = datetime.fromisoformat(wear["start"])
     return start, min(start + wear["minutes"] * _ONE_MINUTE, fetched_at)
 

@@ -49,7 +49,7 @@ class CollectionAnswer:
 class BadDay(Days):
     """A day that makes Oura fail for every range that has it; `error` is for the days next to it.
 
-    Those that have nothing can't be told from days that less padding has left out.
+    A day that has nothing looks like one that less padding has left out.
     """
 
     error: OuraError
