@@ -19,7 +19,7 @@ from ingest.models import MetricSource
 from metrics import TYPES
 
 _Mark = dict[str, Any]
-# The last night and 30 before it: whoever wears two rings in turn changes by the day, the week or
+# The last night and 30 before it: people who wear two rings in turn change by the day, the week or
 # the fortnight, and what was away for longer had been given up. These are nights, not days: both
 # rings may have been away for months, and go on in turn.
 _NIGHTS_IN_TURN = 1 + 30

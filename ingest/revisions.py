@@ -82,7 +82,7 @@ def _save(
             # Only the hash differs, because of what else once went into it.
             continue
         if successor and _is_of_same_documents(model, revision, successor):
-            # The successor was computed from them anew, and keeps them.
+            # The successor was computed from them again, and keeps them.
             revision.kind, revision.content = Revision.Kind.REMAPPED, None
         revision.pk = saved.get((row["day"], bytes(row["content_hash"])))
         (repeated if revision.pk else new).append(revision)

@@ -42,7 +42,7 @@ from myhealth.days import (
     subtract,
     utc_date,
 )
-from myhealth.errors import Invalid
+from myhealth.errors import START_OVER, Invalid
 from myhealth.states import FailureKind
 
 ATTEMPTS = 5
@@ -65,10 +65,8 @@ SET_WARNINGS = """
         AND held.warnings <> u.warnings"""
 ANOTHERS = "It belongs to another account."
 _OTHER_OWNER = (
-    "This account has the data of another Oura account, so these can't be added to it. Collect "
-    "into another account of myhealth, or delete the stored days to start over: manage.py "
-    "delete_person USER --data-only --yes. If it is the same person with a new id at Oura: "
-    "manage.py accept_owner USER --yes"
+    "This account has the data of another Oura account, so these can't be added to it. "
+    f"{START_OVER}"
 )
 # Oura may file the same night under another day, which is at most so many days off.
 _DAYS_OFF = (1, 2)

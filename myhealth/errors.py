@@ -3,6 +3,12 @@
 from typing import Any
 
 _RETRY_AFTER_SECONDS = "5"
+# What to do where an account has the days of another Oura account.
+START_OVER = (
+    "Use an account of your own for it. To start over with this one, an administrator deletes its "
+    "stored days first (manage.py delete_person USER --data-only --yes). If it is the same person "
+    "with a new id at Oura: manage.py accept_owner USER --yes."
+)
 
 
 class Invalid(Exception):

@@ -149,7 +149,7 @@ class OuraClient:
         A page that fails raises, so that part of a range is never taken for all of it.
         """
         tokens: set[str] = set()
-        seen: set[bytes] = set()
+        seen: set[int] = set()
         empty_in_a_row = 0
         while True:
             try:
@@ -166,7 +166,8 @@ class OuraClient:
                 raise OuraBadAnswer(
                     f"Oura repeats a page of {collection}, so the range can't be fetched."
                 )
-            documents = set(map(bytes, page.data))
+            # Hashes: the documents themselves would be in memory twice.
+            documents = {hash(bytes(raw)) for raw in page.data}
             empty_in_a_row = 0 if documents - seen else empty_in_a_row + 1
             seen |= documents
             if empty_in_a_row >= _MAX_EMPTY_PAGES or len(tokens) >= _MAX_PAGES:

@@ -18,11 +18,11 @@ import structlog
 
 from metrics import TYPES
 from myhealth.days import Days, from_days, intersect, merge, subtract, utc_date
+from myhealth.errors import START_OVER
 from myhealth.states import FailureKind
 from oura.accounts import Account
 from oura.client import ListedDocument, OuraClient
 from oura.errors import (
-    START_OVER,
     CollectionDown,
     Disconnected,
     KnownFailure,

@@ -10,9 +10,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Origin
+from myhealth.errors import START_OVER
 from oura import provider, tokens, vault
 from oura.client import origin_of, parse_user_id
-from oura.errors import START_OVER, OuraError, OuraForbidden, OuraUnavailable
+from oura.errors import OuraError, OuraForbidden, OuraUnavailable
 from oura.models import Connection
 
 log = structlog.get_logger("oura.connections")

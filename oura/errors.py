@@ -20,13 +20,6 @@ from typing import Self
 
 from myhealth.states import FailureKind
 
-# What to do where an account has the days of another Oura account.
-START_OVER = (
-    "Use an account of your own for it. To start over with this one, an administrator deletes its "
-    "stored days first (manage.py delete_person USER --data-only --yes). If it is the same person "
-    "with a new id at Oura: manage.py accept_owner USER --yes."
-)
-
 
 class OuraError(Exception):
     """The base class. The text is a sentence for people: what happened, and what to do.

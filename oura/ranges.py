@@ -164,7 +164,7 @@ class RangeFetcher:
             if not _PADDINGS[piece.padding][0]:
                 narrow.append(piece.days)
             if self._learn(collection, piece):
-                # Cut what is left anew: these pieces are too wide, or narrower than need be.
+                # Cut the rest again: these pieces are too wide, or narrower than they need to be.
                 whole = merge(each.days for each in pieces if not each.padding)
                 single = [each for each in pieces if each.padding]
                 pieces = sorted([*map(_part, whole), *single], key=lambda each: each.days)

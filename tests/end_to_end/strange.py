@@ -161,7 +161,7 @@ class Strange(Pipeline):
     def failed_days(self, type_="sleep"):
         """Return which of the days that Oura has something for the coverage calls failed.
 
-        A day without documents beside one that fails can't be told from it: that one may fail too.
+        A day without documents beside one that fails looks the same, and may fail too.
         """
         ranges = self.get("coverage", start=self.ago(_SPAN), end=self.ago(0))[type_]["ranges"]
         failed = [each for each in ranges if each["state"] == "failed"]
