@@ -27,12 +27,12 @@ IN_PROGRESS = Gauge(
     ["service"],
     multiprocess_mode="livesum",
 )
-_QUERY_SECONDS = Histogram(
+QUERY_SECONDS = Histogram(
     "db_query_duration_seconds",
     "Duration of SQL statements.",
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30),
 )
-_DB_ERRORS = Counter("db_errors_total", "SQL statements and connections that failed.")
+DB_ERRORS = Counter("db_errors_total", "SQL statements and connections that failed.")
 
 # Collectors that compute their metrics at each scrape; apps add theirs when they are ready.
 at_scrape: list[Collector] = []
@@ -46,10 +46,10 @@ def observe_query(
     try:
         return execute(sql, params, many, context)
     except Exception:
-        _DB_ERRORS.inc()
+        DB_ERRORS.inc()
         raise
     finally:
-        _QUERY_SECONDS.observe(time.perf_counter() - start)
+        QUERY_SECONDS.observe(time.perf_counter() - start)
 
 
 def _may_read(request: HttpRequest) -> bool:

@@ -168,6 +168,8 @@ DB_SSLMODE = _choice(
     ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
 )
 DB_POOL_SIZE = _number("DB_POOL_SIZE", 16, 1, 1000)
+# Off behind a connection pooler that can't keep them, such as PgBouncer before 1.21.
+DB_PREPARED_STATEMENTS = _flag("DB_PREPARED_STATEMENTS", True)
 
 
 def _database(host: str) -> dict[str, Any]:
@@ -178,7 +180,6 @@ def _database(host: str) -> dict[str, Any]:
         "USER": _text("DB_USER", "postgres"),
         "PASSWORD": _text("DB_PASSWORD"),
         "NAME": _text("DB_NAME", "myhealth"),
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "sslmode": "disable" if EMBEDDED_DATABASE else DB_SSLMODE,
             "connect_timeout": 5,
