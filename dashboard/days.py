@@ -23,7 +23,7 @@ def day_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
     }
 
 
-def _row(model: type[Metric], user_id: int, day: date) -> queries.MetricRow | None:
+def _row(model: type[Metric], user_id: int, day: date) -> dict[str, Any] | None:
     rows = queries.rows_of_user(model, user_id).filter(day=day)
     columns = queries.row_columns(model.metric_type)
     return next(iter(queries.newest_first(rows, columns)), None)

@@ -4,6 +4,8 @@ import csv
 import io
 from typing import Any
 
+import msgspec
+import orjson
 from django.http import Http404
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
@@ -25,7 +27,7 @@ class CsvRenderer(BaseRenderer):
 
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
-    ) -> str:
+    ) -> bytes:
         view = (renderer_context or {})["view"]
         contributors = sorted(view.model.metric_type.contributors)
         header: list[str] = []
@@ -35,16 +37,16 @@ class CsvRenderer(BaseRenderer):
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(header)
-        for row in data or []:
-            scores = row.get("contributors", {})
-            values = {f"contributors.{each}": scores.get(each) for each in contributors} | row
-            writer.writerow(_csv_value(values[name]) for name in header)
-        return text.getvalue()
-
-
-def _csv_value(value: Any) -> Any:
-    """Return times in ISO 8601, as in JSON."""
-    return value.isoformat() if hasattr(value, "isoformat") else value
+        for row in map(msgspec.structs.astuple, data):
+            cells: list[Any] = []
+            for value in row:
+                if isinstance(value, msgspec.Raw):
+                    scores = orjson.loads(bytes(value))
+                    cells += [scores.get(each) for each in contributors]
+                else:
+                    cells.append(value)
+            writer.writerow(cells)
+        return text.getvalue().encode()
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):
@@ -61,6 +63,10 @@ class FormatNegotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> Any:
         """Return the renderer. Raise Invalid for an unknown `format`."""
+        accept = request.META.get("HTTP_ACCEPT", "*/*")
+        if accept in ("*/*", renderers[0].media_type) and "format" not in request.query_params:
+            # Most programs ask for nothing else.
+            return renderers[0], renderers[0].media_type
         formats = ", ".join(renderer.format for renderer in renderers)
         unknown = Invalid({"format": [f"Unknown format; expected one of {formats}."]})
         if request.query_params.get("format") == "":

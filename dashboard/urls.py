@@ -8,16 +8,17 @@ from dashboard import pages, views
 from ingest.models import METRIC_MODELS
 
 urlpatterns = [
-    path("", pages.TodayPage.as_view(), name="today"),
-    path("account/", pages.AccountPage.as_view(), name="account"),
-    path("api/v1/dashboard", views.DashboardView.as_view(), name="dashboard"),
-    path("api/v1/coverage", views.CoverageView.as_view(), name="coverage"),
-    path("api/v1/days/<str:day>", views.DayView.as_view(), name="day"),
-    path("api/v1/marks", views.MarksView.as_view(), name="marks"),
+    # Django tries them in this order, and most requests are for these.
     *(
         path(f"api/v1/{name}", views.rows_view(model).as_view(), name=name)
         for name, model in METRIC_MODELS.items()
     ),
+    path("api/v1/dashboard", views.DashboardView.as_view(), name="dashboard"),
+    path("api/v1/coverage", views.CoverageView.as_view(), name="coverage"),
+    path("api/v1/days/<str:day>", views.DayView.as_view(), name="day"),
+    path("api/v1/marks", views.MarksView.as_view(), name="marks"),
+    path("", pages.TodayPage.as_view(), name="today"),
+    path("account/", pages.AccountPage.as_view(), name="account"),
     path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(authentication_classes=[]), name="docs"),
     path("admin/coverage/", include("ingest.admin_coverage")),

@@ -1,17 +1,21 @@
 """The API's routes. Each parses the parameters, calls one function and answers."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-import orjson
+import msgspec
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
 from dashboard import parameters, queries, schemas, summaries
+from dashboard.bodies import BodyCache
 from dashboard.days import day_detail
 from dashboard.marks import find_marks
 from dashboard.renderers import BrowsableRenderer, CsvRenderer, FormatNegotiation
@@ -22,6 +26,11 @@ from myhealth.days import utc_today
 from myhealth.renderers import OrjsonRenderer
 
 _MAX_WEEKS = 53
+_CACHE_CONTROL = "private, no-cache"
+_VARY = "Accept, Authorization, Cookie, origin"
+_bodies = BodyCache()
+# They have no state, so each request can use the same.
+_AUTHENTICATORS = [each() for each in APIView.authentication_classes]
 
 
 class ReadView(APIView):
@@ -32,33 +41,51 @@ class ReadView(APIView):
     # The columns of the answer, for CSV.
     columns: tuple[str, ...] = ()
 
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return _AUTHENTICATORS
+
     @property
     def user(self) -> User:
         assert isinstance(self.request.user, User)
         return self.request.user
 
-    def respond(self, request: Request, etag: str, load: Callable[[], Any]) -> Response:
+    def respond(self, request: Request, etag: str, load: Callable[[], Any]) -> HttpResponseBase:
         """Answer 304 if the caller has this version, else what `load` returns."""
-        if request.accepted_renderer.format == "api":
+        renderer = request.accepted_renderer
+        if renderer.format == "api":
             # The page also shows who is signed in, which the ETag does not cover.
             return Response(load())
         headers = {"ETag": etag}
         response = get_conditional_response(request._request, etag=etag)
         # If-Match is for writes, so a read ignores that it fails.
         if response is not None and response.status_code == 304:
-            return Response(status=304, headers=headers)
-        return Response(load(), headers=headers)
+            return HttpResponse(status=304, headers=headers)
+        body = _bodies.get(etag)
+        if body is None:
+            context = {"view": self}
+            body = cast(bytes, renderer.render(load(), renderer.media_type, context))
+            _bodies.add(etag, body)
+        content_type = renderer.media_type
+        if renderer.charset:
+            content_type += f"; charset={renderer.charset}"
+        return HttpResponse(body, content_type=content_type, headers=headers)
 
-    def finalize_response(
-        self, request: Request, response: Any, *args: Any, **kwargs: Any
-    ) -> Response:
+    def finalize_response(  # type: ignore[override]
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        if not isinstance(response, Response):
+            # It is complete, so nothing of what Django REST framework does here is needed.
+            response.headers["Allow"] = self.headers["Allow"]
+            response.headers["Cache-Control"] = _CACHE_CONTROL
+            response.headers["Vary"] = _VARY
+            return response
         final = super().finalize_response(request, response, *args, **kwargs)
         is_table = request.method in ("GET", "HEAD") and not final.exception
         if isinstance(final.accepted_renderer, CsvRenderer) and not is_table:
             final.accepted_renderer = OrjsonRenderer()
             final.accepted_media_type = OrjsonRenderer.media_type
-        final["Cache-Control"] = "private, no-cache"
-        patch_vary_headers(final, ["Accept", "Authorization", "Cookie"])
+        final["Cache-Control"] = _CACHE_CONTROL
+        patch_vary_headers(final, _VARY.split(", ")[:-1])
         return final
 
 
@@ -66,7 +93,7 @@ class RowsView(ReadView):
     renderer_classes = [OrjsonRenderer, CsvRenderer, BrowsableRenderer]
     model: type[Metric]
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         user = self.user
         type_ = self.model.metric_type.name
         params = parameters.parse_params(request, "start", "end", "fields")
@@ -78,11 +105,9 @@ class RowsView(ReadView):
         version = queries.versions_by_type(user.pk)[type_].rows
         etag = queries.etag(type_, user.pk, version, days, self.columns, format_)
 
-        def load() -> list[queries.MetricRow]:
-            rows = queries.rows_of_user(self.model, user.pk).between(days.start, days.end)
-            if format_ == "csv":
-                return queries.newest_first(rows, self.columns, load_contributors=orjson.loads)
-            return queries.newest_first(rows, self.columns)
+        def load() -> Any:
+            rows = queries.fetch_rows(self.model, user.pk, days, self.columns)
+            return msgspec.json.encode(rows) if format_ == "json" else rows
 
         response = self.respond(request, etag, load)
         if format_ == "csv" and response.status_code == 200:
@@ -125,7 +150,7 @@ class DashboardView(ReadView):
         ],
         responses=schemas.DASHBOARD_RESPONSES,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """The newest day of each type, and the figures of the last weeks."""
         user = self.user
         params = parameters.parse_params(request, "weeks")
@@ -149,7 +174,7 @@ class CoverageView(ReadView):
         ],
         responses=schemas.COVERAGE_RESPONSES,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """The state of every day of the range, with the reason if it is missing. Oldest first."""
         user = self.user
         today, utc = user.today(), utc_today()
@@ -176,7 +201,7 @@ class DayView(ReadView):
         ],
         responses=schemas.DAY_RESPONSES,
     )
-    def get(self, request: Request, day: str) -> Response:
+    def get(self, request: Request, day: str) -> HttpResponseBase:
         """One day of every type, with states and reasons, warnings, and earlier versions."""
         user = self.user
         parameters.parse_params(request)
@@ -197,7 +222,7 @@ class MarksView(ReadView):
         ],
         responses=schemas.MARKS_RESPONSES,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """Nights from which on sleep can't be compared with before, newest first.
 
         They are those with a new algorithm or ring; two rings worn in turn are one mark.

@@ -4,8 +4,10 @@ import logging.config
 import os
 import re
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import structlog
 
 _Event = MutableMapping[str, Any]
@@ -52,9 +54,47 @@ def _order_fields(_logger: Any, _name: str, event: _Event) -> _Event:
     return {**first, **{key: value for key, value in event.items() if key not in first}}
 
 
+def _render_json(_logger: Any, _name: str, event: _Event) -> str:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
 def _render_text(_logger: Any, _name: str, event: _Event) -> str:
     rest = " ".join(f"{key}={value}" for key, value in event.items() if key not in _FIRST_FIELDS)
     return f"{event.get('time')} {event.get('level')} {event.get('message')} {rest}".rstrip()
+
+
+class Formatter(structlog.stdlib.ProcessorFormatter):
+    """structlog's formatter, without its processors for events that are complete already."""
+
+    def __init__(self, *, style: str, **options: Any) -> None:
+        self._render = _render_json if style == "json" else _render_text
+        super().__init__(processors=[*_FINAL_PROCESSORS, self._render], **options)
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record, _CompleteRecord):
+            return self._render(None, "", record.event)
+        return super().format(record)
+
+
+class _CompleteRecord(logging.LogRecord):
+    def __init__(self, logger: str, level: int, message: str, **fields: Any) -> None:
+        super().__init__(logger, level, "", 0, message, (), None)
+        self.event: _Event = {
+            "time": datetime.fromtimestamp(self.created, UTC).isoformat(timespec="microseconds"),
+            "level": self.levelname.lower(),
+            "service": Role.name,
+            "logger": logger,
+            "message": message,
+            **fields,
+        }
+
+
+def log_request(logger: logging.Logger, level: int, request_id: str, **fields: Any) -> None:
+    """Log an answered request. structlog would take longer than some of the answers."""
+    if logger.isEnabledFor(level):
+        request_id = _SECRETS.sub("[hidden]", request_id)
+        record = _CompleteRecord(logger.name, level, "request", request_id=request_id, **fields)
+        logger.handle(record)
 
 
 _SHARED_PROCESSORS: list[Any] = [
@@ -67,23 +107,24 @@ _SHARED_PROCESSORS: list[Any] = [
 ]
 
 
+_FINAL_PROCESSORS: list[Any] = [
+    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+    structlog.processors.format_exc_info,
+    _hide_secrets,
+    _order_fields,
+]
+
+
 def logging_config(*, level: str, style: str) -> dict[str, Any]:
     """Return the `LOGGING` dictionary for a level (debug, info, warn, error) and json or text."""
-    final: list[Any] = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.format_exc_info,
-        _hide_secrets,
-        _order_fields,
-        structlog.processors.JSONRenderer() if style == "json" else _render_text,
-    ]
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
             "structured": {
-                "()": structlog.stdlib.ProcessorFormatter,
+                "()": Formatter,
+                "style": style,
                 "foreign_pre_chain": _SHARED_PROCESSORS,
-                "processors": final,
             }
         },
         "filters": {"unhandled": {"()": UnhandledErrorFilter}},

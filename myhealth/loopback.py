@@ -19,6 +19,8 @@ class LoopbackMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path.startswith(_API_PATHS):
+            return self.get_response(request)
         public = urlsplit(settings.PUBLIC_URL)
         host, _, port = request.get_host().rpartition(":")
         if not host or host.count(":") > 1 and not host.endswith("]"):
@@ -29,7 +31,6 @@ class LoopbackMiddleware:
             and public.hostname in ("localhost", "127.0.0.1", "::1")
             and host.strip("[]") != public.hostname
             and port == str(public.port or "")
-            and not request.path.startswith(_API_PATHS)
         )
         if elsewhere:
             return HttpResponseRedirect(f"{settings.PUBLIC_URL}{request.get_full_path()}")

@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 import orjson
 from django.utils.functional import Promise
 from rest_framework.renderers import BaseRenderer
@@ -14,6 +15,10 @@ def _to_plain_type(value: Any) -> Any:
         return list(value)
     if isinstance(value, str):
         return str.__str__(value)
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
+    if isinstance(value, msgspec.Raw):
+        return orjson.Fragment(bytes(value))
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 

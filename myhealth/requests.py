@@ -1,6 +1,8 @@
 """Middleware for all requests (ids, log lines, metrics, probes, proxies) and error handlers."""
 
+import functools
 import ipaddress
+import logging
 import re
 import time
 import uuid
@@ -11,12 +13,15 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from prometheus_client import Counter, Histogram
 
 from myhealth.errors import database_unavailable, error_body
 from myhealth.health import health, ready
+from myhealth.logs import log_request
 from myhealth.prometheus import IN_PROGRESS, REQUEST_SECONDS, REQUESTS, metrics
 
 log = structlog.get_logger("myhealth.requests")
+_request_log = logging.getLogger("myhealth.requests")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PROBES = {"/health": health, "/health/ready": ready, "/metrics": metrics}
@@ -55,6 +60,10 @@ def _is_trusted(address: _Address | None) -> bool:
     return address is not None and any(address in network for network in settings.TRUSTED_PROXIES)
 
 
+def _is_from_trusted_proxy(request: HttpRequest) -> bool:
+    return _is_trusted(_parse_address(request.META.get("REMOTE_ADDR", "")))
+
+
 def _endpoint(request: HttpRequest) -> str:
     """Return the route's pattern. The path would make a label for each person or document."""
     if request.path in _PROBES:
@@ -63,21 +72,28 @@ def _endpoint(request: HttpRequest) -> str:
     return f"/{match.route}" if match else "unknown"
 
 
+@functools.cache
+def _instruments(*labels: str) -> tuple[Counter, Histogram]:
+    """Return the counter and the histogram of a service, method, endpoint and status."""
+    return REQUESTS.labels(*labels), REQUEST_SECONDS.labels(*labels[:-1])
+
+
 class RequestMiddleware:
     """Give each request an id, and record it in the log and the metrics."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         self.service = settings.SERVICE or "api"
+        self.in_progress = IN_PROGRESS.labels(self.service)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        header = request.headers.get("X-Request-ID", "")
+        header = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = header if _REQUEST_ID.match(header) else uuid.uuid4().hex
         request.META[REQUEST_ID_KEY] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         start = time.perf_counter()
-        with IN_PROGRESS.labels(self.service).track_inprogress():
+        with self.in_progress.track_inprogress():
             response = self.get_response(request)
         seconds = time.perf_counter() - start
         response["X-Request-ID"] = request_id
@@ -85,16 +101,18 @@ class RequestMiddleware:
         return response
 
     def _record(self, request: HttpRequest, status: int, seconds: float) -> None:
-        method = request.method if request.method in _METHODS else "other"
-        labels = (self.service, str(method), _endpoint(request))
-        REQUESTS.labels(*labels, str(status)).inc()
-        REQUEST_SECONDS.labels(*labels).observe(seconds)
+        method = str(request.method) if request.method in _METHODS else "other"
+        endpoint = _endpoint(request)
+        counter, histogram = _instruments(self.service, method, endpoint, str(status))
+        counter.inc()
+        histogram.observe(seconds)
         # Not the query string: it contains names and days.
-        log.log(
-            10 if request.path in _PROBES else 20,
-            "request",
+        log_request(
+            _request_log,
+            logging.DEBUG if request.path in _PROBES else logging.INFO,
+            request.META[REQUEST_ID_KEY],
             method=method,
-            endpoint=labels[2],
+            endpoint=endpoint,
             status=status,
             duration_ms=round(seconds * 1000, 2),
         )
@@ -134,8 +152,7 @@ class ProxyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        sender = _parse_address(request.META.get("REMOTE_ADDR", ""))
-        if _FORWARDED_PROTO in request.META and not _is_trusted(sender):
+        if _FORWARDED_PROTO in request.META and not _is_from_trusted_proxy(request):
             scheme = request.META.pop(_FORWARDED_PROTO)
             if scheme == "https" and settings.SECURE_SSL_REDIRECT and not request.is_secure():
                 # A redirect to https would come back here, and never end.

@@ -167,7 +167,6 @@ DB_SSLMODE = _choice(
     "prefer",
     ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
 )
-DB_POOL_SIZE = _number("DB_POOL_SIZE", 16, 1, 1000)
 # Off behind a connection pooler that can't keep them, such as PgBouncer before 1.21.
 DB_PREPARED_STATEMENTS = _flag("DB_PREPARED_STATEMENTS", True)
 
@@ -180,18 +179,13 @@ def _database(host: str) -> dict[str, Any]:
         "USER": _text("DB_USER", "postgres"),
         "PASSWORD": _text("DB_PASSWORD"),
         "NAME": _text("DB_NAME", "myhealth"),
+        # Each thread keeps its connection, so threads limit the number of connections.
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "sslmode": "disable" if EMBEDDED_DATABASE else DB_SSLMODE,
             "connect_timeout": 5,
             "application_name": f"myhealth-{SERVICE or 'command'}",
-            # A short timeout keeps the pauses between attempts short, however long the database
-            # has been away: each new request starts over.
-            "pool": {
-                "min_size": 1,
-                "max_size": DB_POOL_SIZE,
-                "timeout": 5,
-                "reconnect_timeout": 5,
-            },
             "options": f"-c statement_timeout={30_000 if SERVING else 0}",
         },
     }
@@ -296,14 +290,14 @@ _COMMON_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
 ]
 _BROWSER_MIDDLEWARE = [
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "myhealth.browsers.WhiteNoiseMiddleware",
+    "myhealth.browsers.CorsMiddleware",
     "myhealth.loopback.LoopbackMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "myhealth.browsers.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "myhealth.browsers.CsrfViewMiddleware",
+    "myhealth.browsers.AuthenticationMiddleware",
+    "myhealth.browsers.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

@@ -63,7 +63,7 @@ def restore(var: Path, file: Path | None = None) -> Path:
 
 def _swap_databases(server: Server, connection: ConnectionInfo, new: str, old: str) -> None:
     run_sql(server, connection, f"DROP DATABASE IF EXISTS {old} WITH (FORCE)")
-    # A database in use can't be renamed, and connection pools reconnect at once.
+    # A database in use can't be renamed, and services reconnect at once.
     run_sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS false")
     try:
         run_sql(

@@ -314,7 +314,7 @@ def _wait_for_next(seconds: float) -> None:
     set_death_signal = functools.partial(die_with_parent, signal.SIGTERM)
     waiting = subprocess.Popen(command, cwd=_BASE_DIR, env=environment, preexec_fn=set_death_signal)
     try:
-        # Meanwhile restart the database if need be: the services' pools only reconnect.
+        # Meanwhile restart the database if need be, also if nobody asks a service for anything.
         while waiting.poll() is None:
             if not os.environ.get("DB_HOST"):
                 try:

@@ -6,39 +6,54 @@ django-prometheus' cursors stand between.
 
 import time
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.db import connections
+from msgspec import Raw
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 
 from myhealth.prometheus import DB_ERRORS, QUERY_SECONDS
 
 
+class RawJsonLoader(Loader):
+    """Return jsonb values as JSON text, to be copied into an answer without being parsed."""
+
+    format = Format.BINARY
+
+    def load(self, data: Any) -> Raw:
+        # The first byte is the version of the format.
+        return Raw(bytes(data)[1:])
+
+
 def fetch_all(
-    sql: LiteralString, parameters: Sequence[Any] = (), *, using: str = "default"
+    sql: str, parameters: Sequence[Any] = (), *, using: str = "default", raw_json: bool = False
 ) -> list[tuple[Any, ...]]:
     """Return the rows of a statement; none for a statement that returns no rows.
 
-    It belongs to the transaction of Django's connection, if there is one. Raises Django's database
-    errors. JSON is returned as text.
+    It belongs to the transaction of Django's connection, if there is one. JSON is returned as text,
+    or as `msgspec.Raw`. Raises Django's database errors.
     """
     connection = connections[using]
-    if connection.queries_logged:
-        # Tests count statements by Django's cursors.
-        with connection.cursor() as django_cursor:
-            django_cursor.execute(sql, parameters)
-            return django_cursor.fetchall() if django_cursor.description else []
     connection.validate_no_broken_transaction()
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     started = time.perf_counter()
     try:
         with connection.wrap_database_errors:
             cursor = psycopg.Cursor(connection.connection)
-            cursor.execute(sql, parameters, prepare=settings.DB_PREPARED_STATEMENTS)
+            cursor.execute(
+                sql, parameters, prepare=settings.DB_PREPARED_STATEMENTS, binary=raw_json
+            )
             return cursor.fetchall() if cursor.description else []
     except Exception:
         DB_ERRORS.inc()
         raise
     finally:
-        QUERY_SECONDS.observe(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        QUERY_SECONDS.observe(seconds)
+        if connection.queries_logged:
+            # Tests count the statements of a request.
+            connection.queries_log.append({"sql": sql, "time": f"{seconds:.3f}"})

@@ -120,7 +120,7 @@ def test_only_days_fetched_early_need_their_sources(
     with django_assert_num_queries(11):
         week_before(api)
     store_activity(ana, days_ago(10), at=end_of(days_ago(10)), steps=9_000)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(11):
         week_before(api)
 
 

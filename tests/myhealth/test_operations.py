@@ -61,10 +61,8 @@ def test_unknown_route_has_common_error_format(client):
 def format_record(**extra):
     """Return the fields of a log line, as the real configuration formats it."""
     config = logs.logging_config(level="info", style="json")
-    formatter = config["formatters"]["structured"]
-    formatter = formatter["()"](
-        foreign_pre_chain=formatter["foreign_pre_chain"], processors=formatter["processors"]
-    )
+    options = config["formatters"]["structured"]
+    formatter = options.pop("()")(**options)
     record = logging.makeLogRecord(
         {"name": "some.logger", "levelno": 20, "levelname": "INFO", "msg": "hello", **extra}
     )

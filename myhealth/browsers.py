@@ -1,0 +1,57 @@
+"""Middleware that only browsers need: static files, sessions, CSRF tokens, messages, CORS.
+
+Most requests come from programs that send a token to the API. Those have no use for it, and it
+would take longer than answering them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import corsheaders.middleware
+import whitenoise.middleware  # type: ignore[import-untyped]
+from django.contrib.auth import middleware as auth
+from django.contrib.messages import middleware as messages
+from django.contrib.sessions import middleware as sessions
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware import csrf
+from django.utils.cache import patch_vary_headers
+
+
+def is_from_program(request: HttpRequest) -> bool:
+    """Return whether the request has a token for the API, which is all that identifies it."""
+    authorization = request.META.get("HTTP_AUTHORIZATION", "")
+    return authorization.startswith("Bearer ") and request.path_info.startswith("/api/v1/")
+
+
+def _for_browsers(middleware: type[Any]) -> type[Any]:
+    """Return the middleware changed to leave out requests of programs."""
+
+    class ForBrowsers(middleware):  # type: ignore[misc]
+        def __call__(self, request: HttpRequest) -> HttpResponseBase:
+            handle = self.get_response if is_from_program(request) else super().__call__
+            response: HttpResponseBase = handle(request)
+            return response
+
+    ForBrowsers.__name__ = ForBrowsers.__qualname__ = middleware.__name__
+    return ForBrowsers
+
+
+WhiteNoiseMiddleware = _for_browsers(whitenoise.middleware.WhiteNoiseMiddleware)
+SessionMiddleware = _for_browsers(sessions.SessionMiddleware)
+CsrfViewMiddleware = _for_browsers(csrf.CsrfViewMiddleware)
+AuthenticationMiddleware = _for_browsers(auth.AuthenticationMiddleware)
+MessageMiddleware = _for_browsers(messages.MessageMiddleware)
+
+
+class CorsMiddleware(corsheaders.middleware.CorsMiddleware):
+    """django-cors-headers, without work for requests that don't come from a web page."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "HTTP_ORIGIN" in request.META:
+            handle: Callable[[HttpRequest], Any] = super().__call__
+            return handle(request)  # type: ignore[no-any-return]
+        response: HttpResponseBase = self.get_response(request)  # type: ignore[assignment]
+        if not response.headers.get("Vary", "").endswith("origin"):
+            patch_vary_headers(response, ["origin"])
+        return response
