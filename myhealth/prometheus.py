@@ -5,14 +5,17 @@ With several workers, `PROMETHEUS_MULTIPROC_DIR` must name a folder that is empt
 
 import hmac
 import ipaddress
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.registry import Collector
 
 REQUESTS = Counter(
@@ -63,6 +66,19 @@ def _may_read(request: HttpRequest) -> bool:
     return is_private and "X-Forwarded-For" not in request.headers
 
 
+def _forget_dead_workers() -> None:
+    """Remove the gauges of workers that were killed, whose requests are no longer in progress."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    for file in Path(folder).glob("gauge_live*_*.db") if folder else ():
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid)
+        except PermissionError:
+            pass
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
     """`GET /metrics`: the metrics in Prometheus' text format, with `METRICS_TOKEN` as a token.
 
@@ -75,6 +91,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
             "errors": {},
         }
         return JsonResponse(body, status=401, headers={"WWW-Authenticate": "Bearer"})
+    _forget_dead_workers()
     response: HttpResponse = ExportToDjangoView(request)
     registry = CollectorRegistry()
     for collector in at_scrape:

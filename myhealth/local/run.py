@@ -11,6 +11,7 @@ import functools
 import multiprocessing
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -36,10 +37,11 @@ _DEMO = "demo"
 _HOUR = 3600.0
 _COLLECTOR = "collector"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_WORKERS = 2
 _FIRST_COLLECTION_ENDED = "the first collection has ended"
 _SERVER_COMMAND = (
     "granian --interface wsgi myhealth.wsgi:application --host 127.0.0.1 --port {port} "
-    "--workers 1 --blocking-threads 8 --no-ws --respawn-failed-workers --workers-kill-timeout 10 "
+    "--workers {workers} --blocking-threads 8 --no-ws --respawn-failed-workers --workers-kill-timeout 10 "
     "--log-level error"
 )
 # Granian gives hung requests 10 s to finish; honcho would kill it after 5 s.
@@ -224,9 +226,21 @@ class _Services(honcho.manager.Manager):  # type: ignore[misc]
 
     def serve(self, service: str, port: int) -> None:
         connecting = _sandbox_settings() if _connects_to_sandbox() else {}
-        # Requests to the sandbox would bury the lines of myhealth.
-        level = {"LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn"} if service == "sandbox" else {}
-        self.add(service, _SERVER_COMMAND.format(port=port), SERVICE=service, **level, **connecting)
+        if service == "sandbox":
+            # It keeps its state in memory, and its requests would bury the lines of myhealth.
+            workers, own = 1, {"LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn"}
+        else:
+            workers, own = _WORKERS, {"PROMETHEUS_MULTIPROC_DIR": _metrics_folder(service)}
+        command = _SERVER_COMMAND.format(port=port, workers=workers)
+        self.add(service, command, SERVICE=service, **own, **connecting)
+
+
+def _metrics_folder(service: str) -> str:
+    """Return an empty folder for the figures that the workers of a service share."""
+    folder = _var_dir() / "metrics" / service
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return str(folder)
 
 
 def _run_services() -> int:
