@@ -3,7 +3,7 @@ import threading
 import time
 from typing import Any
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
@@ -25,18 +25,23 @@ class _KnownTokens:
     """Accounts by access token, for tokens that this process has verified a moment ago."""
 
     def __init__(self) -> None:
-        self._tokens: TTLCache[bytes, tuple[User, AccessToken]]
-        self._tokens = TTLCache(_MOST_KNOWN, KNOWN_SECONDS)
+        self._tokens: LRUCache[bytes, tuple[float, User, AccessToken]] = LRUCache(_MOST_KNOWN)
         self._lock = threading.Lock()
 
     def get(self, raw_token: bytes) -> tuple[User, AccessToken] | None:
         with self._lock:
             known = self._tokens.get(_digest(raw_token))
-        return known if known and known[1]["exp"] > time.time() else None
+        if known is None:
+            return None
+        verified_at, user, token = known
+        now = time.time()
+        # A clock that was set back must not make it last longer.
+        is_recent = 0 <= now - verified_at < KNOWN_SECONDS
+        return (user, token) if is_recent and now < token["exp"] else None
 
     def add(self, raw_token: bytes, user: User, token: AccessToken) -> None:
         with self._lock:
-            self._tokens[_digest(raw_token)] = user, token
+            self._tokens[_digest(raw_token)] = time.time(), user, token
 
     def clear(self) -> None:
         with self._lock:
@@ -52,9 +57,10 @@ _known_tokens = _KnownTokens()
 
 
 @receiver([post_save, post_delete], sender=User)
-def _forget_tokens(**_: Any) -> None:
+def _forget_tokens(update_fields: Any = None, **_: Any) -> None:
     """Look accounts up again after one of them was changed in this process."""
-    _known_tokens.clear()
+    if update_fields is None or set(update_fields) != {"last_login"}:
+        _known_tokens.clear()
 
 
 class TokenAuthentication(JWTAuthentication):
