@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,6 +29,7 @@ _ROWS = f"{_SELECT} AND row.day BETWEEN %s AND %s ORDER BY row.day DESC"
 _VERSIONS = "SELECT type, version, ledger_version FROM metric_streams WHERE user_id = %s"
 
 
+@cache
 def database_alias() -> str:
     """Return the alias of the database to read from."""
     return "replica" if "replica" in settings.DATABASES else "default"

@@ -7,6 +7,7 @@ import msgspec
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -44,6 +45,10 @@ class ReadView(APIView):
     def get_authenticators(self) -> list[BaseAuthentication]:
         return _AUTHENTICATORS
 
+    @cached_property
+    def default_response_headers(self) -> dict[str, str]:
+        return {"Allow": "GET, HEAD, OPTIONS", "Vary": "Accept"}
+
     @property
     def user(self) -> User:
         assert isinstance(self.request.user, User)
@@ -56,10 +61,11 @@ class ReadView(APIView):
             # The page also shows who is signed in, which the ETag does not cover.
             return Response(load())
         headers = {"ETag": etag}
-        response = get_conditional_response(request._request, etag=etag)
-        # If-Match is for writes, so a read ignores that it fails.
-        if response is not None and response.status_code == 304:
-            return HttpResponse(status=304, headers=headers)
+        if "HTTP_IF_NONE_MATCH" in request.META:
+            response = get_conditional_response(request._request, etag=etag)
+            # If-Match is for writes, so a read ignores that it fails.
+            if response is not None and response.status_code == 304:
+                return HttpResponse(status=304, headers=headers)
         body = _bodies.get(etag)
         if body is None:
             context = {"view": self}

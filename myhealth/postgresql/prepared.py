@@ -47,7 +47,9 @@ def fetch_all(
             cursor.execute(
                 sql, parameters, prepare=settings.DB_PREPARED_STATEMENTS, binary=raw_json
             )
-            return cursor.fetchall() if cursor.description else []
+            # Not `description`, which makes an object for each column.
+            returns_rows = cursor.pgresult is not None and cursor.pgresult.nfields > 0
+            return cursor.fetchall() if returns_rows else []
     except Exception:
         DB_ERRORS.inc()
         raise
