@@ -13,10 +13,11 @@ from django.db import connection
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
+from accounts.models import User
 from ingest.models import Metric, MetricQuerySet, MetricSource
 from metrics import TYPES, MetricType
 from myhealth import __version__
-from myhealth.days import Days
+from myhealth.days import Days, utc_today
 from myhealth.postgresql.prepared import fetch_all
 
 # A row: an object with an attribute for each of its columns, which msgspec writes as JSON.
@@ -133,10 +134,22 @@ class _Versions(NamedTuple):
 _NO_VERSIONS = _Versions()
 
 
-def versions_by_type(user_id: int) -> dict[str, _Versions]:
-    rows = fetch_all(_VERSIONS, [user_id], using=database_alias())
+class State(NamedTuple):
+    """All that the answer to a read depends on, besides the request and the account's id."""
+
+    versions: dict[str, _Versions]
+    # The person's date, and the date in UTC.
+    today: date
+    utc: date
+    time_zone: str
+    is_staff: bool
+
+
+def read_state(user: User) -> State:
+    rows = fetch_all(_VERSIONS, [user.pk], using=database_alias())
     versions = {name: _Versions(*counters) for name, *counters in rows}
-    return {name: versions.get(name, _NO_VERSIONS) for name in TYPES}
+    by_type = {name: versions.get(name, _NO_VERSIONS) for name in TYPES}
+    return State(by_type, user.today(), utc_today(), user.time_zone, user.is_staff)
 
 
 def etag(*parts: Any) -> str:

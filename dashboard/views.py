@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.authentication import BaseAuthentication
@@ -16,20 +15,19 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from dashboard import parameters, queries, schemas, summaries
-from dashboard.bodies import BodyCache
 from dashboard.days import day_detail
 from dashboard.marks import find_marks
 from dashboard.renderers import BrowsableRenderer, CsvRenderer, FormatNegotiation
+from dashboard.repeats import ReadResponse
 from ingest.coverage import api_coverage
 from ingest.ledger import ledger
 from ingest.models import Metric
-from myhealth.days import utc_today
 from myhealth.renderers import OrjsonRenderer
 
 _MAX_WEEKS = 53
+_ALLOW = "GET, HEAD, OPTIONS"
 _CACHE_CONTROL = "private, no-cache"
 _VARY = "Accept, Authorization, Cookie, origin"
-_bodies = BodyCache()
 # They have no state, so each request can use the same.
 _AUTHENTICATORS = [each() for each in APIView.authentication_classes]
 
@@ -47,43 +45,46 @@ class ReadView(APIView):
 
     @cached_property
     def default_response_headers(self) -> dict[str, str]:
-        return {"Allow": "GET, HEAD, OPTIONS", "Vary": "Accept"}
+        return {"Allow": _ALLOW, "Vary": "Accept"}
 
     @property
     def user(self) -> User:
         assert isinstance(self.request.user, User)
         return self.request.user
 
-    def respond(self, request: Request, etag: str, load: Callable[[], Any]) -> HttpResponseBase:
-        """Answer 304 if the caller has this version, else what `load` returns."""
+    def respond(
+        self, request: Request, state: queries.State, etag: str, load: Callable[[], Any]
+    ) -> HttpResponseBase:
+        """Answer 304 if the caller has this version, else what `load` returns.
+
+        The state was read before the rows: an ETag may be too old for them, never too new.
+        """
         renderer = request.accepted_renderer
         if renderer.format == "api":
             # The page also shows who is signed in, which the ETag does not cover.
             return Response(load())
-        headers = {"ETag": etag}
-        if "HTTP_IF_NONE_MATCH" in request.META:
-            response = get_conditional_response(request._request, etag=etag)
-            # If-Match is for writes, so a read ignores that it fails.
-            if response is not None and response.status_code == 304:
-                return HttpResponse(status=304, headers=headers)
-        body = _bodies.get(etag)
-        if body is None:
-            context = {"view": self}
-            body = cast(bytes, renderer.render(load(), renderer.media_type, context))
-            _bodies.add(etag, body)
         content_type = renderer.media_type
         if renderer.charset:
             content_type += f"; charset={renderer.charset}"
-        return HttpResponse(body, content_type=content_type, headers=headers)
+        headers = {
+            "Content-Type": content_type,
+            "ETag": etag,
+            "Allow": _ALLOW,
+            "Cache-Control": _CACHE_CONTROL,
+            "Vary": _VARY,
+        }
+        response = ReadResponse(headers=headers)
+        if (not_modified := response.or_not_modified(request._request)) is not response:
+            return not_modified
+        response.state = state
+        response.content = cast(bytes, renderer.render(load(), renderer.media_type, {"view": self}))
+        return response
 
     def finalize_response(  # type: ignore[override]
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         if not isinstance(response, Response):
-            # It is complete, so nothing of what Django REST framework does here is needed.
-            response.headers["Allow"] = self.headers["Allow"]
-            response.headers["Cache-Control"] = _CACHE_CONTROL
-            response.headers["Vary"] = _VARY
+            # It is complete.
             return response
         final = super().finalize_response(request, response, *args, **kwargs)
         is_table = request.method in ("GET", "HEAD") and not final.exception
@@ -103,19 +104,19 @@ class RowsView(ReadView):
         user = self.user
         type_ = self.model.metric_type.name
         params = parameters.parse_params(request, "start", "end", "fields")
-        days = parameters.date_range_params(params, user.today())
+        state = queries.read_state(user)
+        days = parameters.date_range_params(params, state.today)
         allowed = queries.row_columns(self.model.metric_type)
         self.columns = parameters.fields_param(params, allowed)
         format_ = request.accepted_renderer.format
-        # The version is read before the rows: an ETag may be too old for them, never too new.
-        version = queries.versions_by_type(user.pk)[type_].rows
+        version = state.versions[type_].rows
         etag = queries.etag(type_, user.pk, version, days, self.columns, format_)
 
         def load() -> Any:
             rows = queries.fetch_rows(self.model, user.pk, days, self.columns)
             return msgspec.json.encode(rows) if format_ == "json" else rows
 
-        response = self.respond(request, etag, load)
+        response = self.respond(request, state, etag, load)
         if format_ == "csv" and response.status_code == 200:
             name = f"{type_}_{days.start}_{days.end}.csv"
             response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -161,12 +162,13 @@ class DashboardView(ReadView):
         user = self.user
         params = parameters.parse_params(request, "weeks")
         weeks = parameters.int_param(params, "weeks", 4, _MAX_WEEKS)
-        today, utc = user.today(), utc_today()
-        versions = queries.versions_by_type(user.pk)
-        etag = queries.etag("dashboard", user.pk, versions, today, utc, weeks, user.time_zone)
-        return self.respond(
-            request, etag, lambda: summaries.dashboard_data(user, today, weeks, utc=utc)
-        )
+        state = queries.read_state(user)
+        etag = queries.etag("dashboard", user.pk, state, weeks)
+
+        def load() -> dict[str, Any]:
+            return summaries.dashboard_data(user, state.today, weeks, utc=state.utc)
+
+        return self.respond(request, state, etag, load)
 
 
 class CoverageView(ReadView):
@@ -183,18 +185,17 @@ class CoverageView(ReadView):
     def get(self, request: Request) -> HttpResponseBase:
         """The state of every day of the range, with the reason if it is missing. Oldest first."""
         user = self.user
-        today, utc = user.today(), utc_today()
         params = parameters.parse_params(request, "start", "end")
-        days = parameters.date_range_params(params, today)
-        versions = queries.versions_by_type(user.pk)
-        etag = queries.etag("coverage", user.pk, user.is_staff, versions, days, today, utc)
+        state = queries.read_state(user)
+        days = parameters.date_range_params(params, state.today)
+        etag = queries.etag("coverage", user.pk, state, days)
 
         def load() -> dict[str, Any]:
             database = queries.database_alias()
-            by_type = ledger(user.pk, days.start, days.end, today=utc, using=database)
+            by_type = ledger(user.pk, days.start, days.end, today=state.utc, using=database)
             return api_coverage(by_type, links=user.is_staff)
 
-        return self.respond(request, etag, load)
+        return self.respond(request, state, etag, load)
 
 
 class DayView(ReadView):
@@ -211,10 +212,10 @@ class DayView(ReadView):
         """One day of every type, with states and reasons, warnings, and earlier versions."""
         user = self.user
         parameters.parse_params(request)
-        date, utc = parameters.day_param("day", day), utc_today()
-        versions = queries.versions_by_type(user.pk)
-        etag = queries.etag("day", user.pk, versions, date, utc)
-        return self.respond(request, etag, lambda: day_detail(user.pk, date, utc=utc))
+        date = parameters.day_param("day", day)
+        state = queries.read_state(user)
+        etag = queries.etag("day", user.pk, state, date)
+        return self.respond(request, state, etag, lambda: day_detail(user.pk, date, utc=state.utc))
 
 
 class MarksView(ReadView):
@@ -236,6 +237,6 @@ class MarksView(ReadView):
         user = self.user
         params = parameters.parse_params(request, "start", "end")
         days = parameters.open_date_range_params(params)
-        versions = queries.versions_by_type(user.pk)
-        etag = queries.etag("marks", user.pk, versions, days)
-        return self.respond(request, etag, lambda: find_marks(user.pk, days.start, days.end))
+        state = queries.read_state(user)
+        etag = queries.etag("marks", user.pk, state, days)
+        return self.respond(request, state, etag, lambda: find_marks(user.pk, days.start, days.end))

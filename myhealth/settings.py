@@ -300,6 +300,7 @@ _BROWSER_MIDDLEWARE = [
     "myhealth.browsers.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "dashboard.repeats.RepeatedReads",
 ]
 MIDDLEWARE = [
     *_COMMON_MIDDLEWARE,

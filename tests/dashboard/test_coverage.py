@@ -178,7 +178,7 @@ def test_etag_changes_with_the_day_in_utc(api, monkeypatch, path):
     query = MARCH if path == "coverage" else {}
     etag = api.get(path, **query).headers["ETag"]
     tomorrow = timezone.now().date() + datetime.timedelta(days=1)
-    monkeypatch.setattr("dashboard.views.utc_today", lambda: tomorrow)
+    monkeypatch.setattr("dashboard.queries.utc_today", lambda: tomorrow)
     assert api.get(path, headers={"If-None-Match": etag}, **query).status_code == 200
 
 
