@@ -3,13 +3,11 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
-import msgspec
 import orjson
 from django.conf import settings
-from django.db import connection
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
@@ -17,16 +15,12 @@ from accounts.models import User
 from ingest.models import Metric, MetricQuerySet, MetricSource
 from metrics import TYPES, MetricType
 from myhealth import __version__
-from myhealth.days import Days, utc_today
+from myhealth.days import utc_today
 from myhealth.postgresql.prepared import fetch_all
 
-# A row: an object with an attribute for each of its columns, which msgspec writes as JSON.
-MetricRow = msgspec.Struct
 # Messages by column, contributor (`contributors.timing`), or `day` if about the whole day.
 Warnings = dict[str, list[str]]
 
-_SELECT = "SELECT {columns} FROM {table} AS row WHERE row.user_id = %s"
-_ROWS = f"{_SELECT} AND row.day BETWEEN %s AND %s ORDER BY row.day DESC"
 _VERSIONS = "SELECT type, version, ledger_version FROM metric_streams WHERE user_id = %s"
 
 
@@ -43,45 +37,6 @@ def row_columns(metric_type: MetricType) -> tuple[str, ...]:
 
 def rows_of_user(model: type[Metric], user_id: int) -> MetricQuerySet:
     return model.objects.using(database_alias()).of(user_id)
-
-
-class _Statement(NamedTuple):
-    """A query template for one table and some of its columns, and the class of its rows."""
-
-    columns: str
-    table: str
-    row: type[MetricRow]
-
-    def fetch(self, template: str, *parameters: Any) -> list[MetricRow]:
-        sql = template.format(columns=self.columns, table=self.table)
-        make = self.row
-        rows = fetch_all(sql, parameters, using=database_alias(), raw_json=True)
-        return [make(*row) for row in rows]
-
-
-# Of the many selections of columns that there are, people use few.
-@lru_cache(maxsize=256)
-def _statement(model: type[Metric], columns: tuple[str, ...]) -> _Statement:
-    quote = connection.ops.quote_name
-    table, selected = quote(model._meta.db_table), ", ".join(map(_selected, columns))
-    # Rows refer to nothing, so the garbage collector need not look at them.
-    row = msgspec.defstruct(f"{model.metric_type.class_name}Row", columns, gc=False)
-    return _Statement(selected, table, row)
-
-
-def _selected(name: str) -> str:
-    column = f"row.{connection.ops.quote_name(name)}"
-    if name == "updated_at":
-        return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US+00:00')"
-    # PostgreSQL writes dates faster than Python.
-    return f"{column}::text" if name == "day" else column
-
-
-def fetch_rows(
-    model: type[Metric], user_id: int, days: Days, columns: tuple[str, ...]
-) -> list[MetricRow]:
-    """Return the rows of the days, newest first. Dates are text, contributors are JSON text."""
-    return _statement(model, columns).fetch(_ROWS, user_id, days.start, days.end)
 
 
 def newest_first(

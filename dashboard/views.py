@@ -22,6 +22,7 @@ from dashboard.repeats import ReadResponse
 from ingest.coverage import api_coverage
 from ingest.ledger import ledger
 from ingest.models import Metric
+from ingest.rows import fetch_rows
 from myhealth.renderers import OrjsonRenderer
 
 _MAX_WEEKS = 53
@@ -113,7 +114,8 @@ class RowsView(ReadView):
         etag = queries.etag(type_, user.pk, version, days, self.columns, format_)
 
         def load() -> Any:
-            rows = queries.fetch_rows(self.model, user.pk, days, self.columns)
+            database = queries.database_alias()
+            rows = fetch_rows(self.model, user.pk, days, self.columns, using=database)
             return msgspec.json.encode(rows) if format_ == "json" else rows
 
         response = self.respond(request, state, etag, load)

@@ -4,6 +4,7 @@ import gc
 from datetime import date
 from typing import Any
 
+import msgspec
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from msgspec import Raw
@@ -19,6 +20,7 @@ from ingest.models import METRIC_MODELS, RejectedDocument
 from ingest.parsers import EnvelopeParser
 from ingest.people import find_user_id
 from ingest.prometheus import observe
+from ingest.rows import fetch_rows
 from ingest.upsert import Outcome, forget, store
 from metrics import TYPES
 from myhealth.days import shift, utc_today
@@ -103,9 +105,8 @@ class MetricsView(_ProgramView):
         start = _day_parameter(request, "start") or shift(end, -6)
         days = date_range(start, end)
         user_id = find_user_id(request.query_params.get("user"))
-        rows = model.objects.of(user_id).between(days.start, days.end).order_by("-day")
-        columns = model.metric_type.column_names
-        return Response(list(rows.values("oura_id", "day", *columns, "updated_at", "fetched_at")))
+        columns = ("oura_id", "day", *model.metric_type.column_names, "updated_at", "fetched_at")
+        return Response(msgspec.json.encode(fetch_rows(model, user_id, days, columns)))
 
 
 class MetricsCoverageView(_ProgramView):
