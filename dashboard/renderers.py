@@ -64,7 +64,8 @@ class FormatNegotiation(DefaultContentNegotiation):
     ) -> Any:
         """Return the renderer. Raise Invalid for an unknown `format`."""
         accept = request.META.get("HTTP_ACCEPT", "*/*")
-        if accept in ("*/*", renderers[0].media_type) and "format" not in request.query_params:
+        is_plain = accept in ("*/*", renderers[0].media_type)
+        if is_plain and "format" not in request.META.get("QUERY_STRING", ""):
             # Most programs ask for nothing else.
             return renderers[0], renderers[0].media_type
         formats = ", ".join(renderer.format for renderer in renderers)

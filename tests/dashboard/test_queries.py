@@ -119,6 +119,13 @@ def test_invalid_parameter_is_named(api, query, field, expected):
     assert expected in answer.json()["errors"][field][0]
 
 
+def test_too_many_parameters_are_an_error(api):
+    answer = api.client.get(
+        f"/api/v1/sleep?{'a=1&' * 101}", headers={"Authorization": f"Bearer {api.access}"}
+    )
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["query"])
+
+
 def test_fields_selects_columns(ana, api):
     store_days(ana, [days_ago(1)], id="a", score=70)
     assert api.get("sleep", fields="oura_id,day,score").json() == [
