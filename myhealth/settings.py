@@ -185,6 +185,9 @@ def _database(host: str) -> dict[str, Any]:
         "OPTIONS": {
             "sslmode": "disable" if EMBEDDED_DATABASE else DB_SSLMODE,
             "connect_timeout": 5,
+            # Without a number, psycopg prepares no statement even where it is told to. This one
+            # keeps it from preparing others, which are made for one request.
+            "prepare_threshold": 1_000_000_000,
             "application_name": f"myhealth-{SERVICE or 'command'}",
             "options": f"-c statement_timeout={30_000 if SERVING else 0}",
         },
