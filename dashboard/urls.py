@@ -7,6 +7,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from dashboard import pages, views
 from ingest.models import METRIC_MODELS
 
+# Before the site is asked for its addresses.
+admin.autodiscover()
+
 urlpatterns = [
     # Django tries them in this order, and most requests are for these.
     *(

@@ -1,6 +1,5 @@
 """Activity: Oura's `daily_activity`, for a day from 04:00 to 04:00."""
 
-import re
 from collections.abc import Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from typing import Any
@@ -28,7 +27,7 @@ _OVER_EVERYWHERE = time(16, tzinfo=UTC)
 # A day of travel may have a good deal more than 1,440.
 _MOST_MINUTES = 3000
 # Each character of `class_5_min` is a class of activity, or this one.
-_NOT_WORN = re.compile("0+")
+_NOT_WORN = "0"
 _MINUTES_PER_CLASS = 5
 
 
@@ -131,9 +130,13 @@ def _instant(value: Any) -> datetime | None:
 
 def _ranges_off(classes: str) -> list[list[int]]:
     """Return the ranges without the ring, in minutes from the first class on."""
-    return [
-        [_MINUTES_PER_CLASS * end for end in each.span()] for each in _NOT_WORN.finditer(classes)
-    ]
+    ranges: list[list[int]] = []
+    start = classes.find(_NOT_WORN)
+    while start >= 0:
+        end = len(classes) - len(classes[start:].lstrip(_NOT_WORN))
+        ranges.append([_MINUTES_PER_CLASS * start, _MINUTES_PER_CLASS * end])
+        start = classes.find(_NOT_WORN, end)
+    return ranges
 
 
 ACTIVITY = Activity()

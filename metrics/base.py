@@ -1,6 +1,6 @@
 """The base class of metric types, without any dependency on a database or HTTP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
@@ -105,6 +105,13 @@ class MetricType:
         kinds = (column.kind for column in self.columns)
         return next((kind.names for kind in kinds if isinstance(kind, Contributors)), ())
 
+    @cached_property
+    def _readers(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+        """Return the columns' names, each with what returns its value."""
+        return tuple(
+            (each.name, each.value if each.sentinels else each.read) for each in self.columns
+        )
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
@@ -116,7 +123,7 @@ class MetricType:
         oura_day = self.read_day(documents)
         if oura_day is None:
             return None
-        values = {column.name: column.value(oura_day) for column in self.columns}
+        values = {name: read(oura_day) for name, read in self._readers}
         return {"id": oura_day.id, "day": day, **values, "source": oura_day.source}
 
     def read_day(self, documents: Documents) -> OuraDay | None:
@@ -199,11 +206,11 @@ def field(
 
     `source` is the path of the field (`a.b`) if it differs from the column's name.
     """
-    path = (source or name).split(".")
+    first, *rest = (source or name).split(".")
 
     def read(day: OuraDay) -> Any:
-        value: Any = day.summary
-        for key in path:
+        value = day.summary.get(first)
+        for key in rest:
             if value is None:
                 return None
             if not isinstance(value, dict):
@@ -221,7 +228,7 @@ def _contributors(day: OuraDay) -> Any:
     if not isinstance(values, dict):
         return values
     return {
-        name: None if is_number(value) and value == 0 else value for name, value in values.items()
+        name: None if value == 0 and is_number(value) else value for name, value in values.items()
     }
 
 

@@ -8,5 +8,5 @@ _TOO_LARGE = 2**31
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Return whether the value is a number that is safe to compute with."""
-    is_numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_numeric and abs(value) < _TOO_LARGE
+    # JSON has no other types of numbers; a bool is an int as well.
+    return type(value) in (int, float) and -_TOO_LARGE < value < _TOO_LARGE

@@ -62,21 +62,26 @@ def _sum(name: str, meaning: str, label: str = "", source: str = "") -> Column:
     """Return a column with the sum of a field, in seconds, over the periods that count."""
     summed = f"{meaning}, summed over all sleep periods but rest; those that overlap count once"
 
+    key = source or name
+
     def read(night: _Night) -> Any:
-        fields = (period.get(source or name) for period in night.taken)
-        values = [value for value in fields if value is not None]
-        # One by one: two halves of a second must not pass as a whole one.
-        invalid = [value for value in values if not _is_summand(value)]
-        if invalid:
-            return invalid[0]
-        return sum(values) if values else None
+        total = None
+        for period in night.taken:
+            value = period.get(key)
+            if value is None:
+                continue
+            # One by one: two halves of a second must not pass as a whole one.
+            if not _is_summand(value):
+                return value
+            total = value + (0 if total is None else total)
+        return total
 
     return Column(name, Integer(), read, summed, "s", label)
 
 
 def _is_summand(value: Any) -> bool:
     """Return whether a value is a whole number of seconds, which may be written 45.0."""
-    return is_number(value) and value >= 0 and value == int(value)
+    return is_number(value) and value >= 0 and value % 1 == 0
 
 
 def _main(
@@ -84,8 +89,10 @@ def _main(
 ) -> Column:
     """Return a column with a field of the main period, which `meaning` should mention."""
 
+    key = source or name
+
     def read(night: _Night) -> Any:
-        return night.main.get(source or name)
+        return night.main.get(key)
 
     return Column(name, kind, read, meaning, unit, **more)
 

@@ -271,7 +271,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
-    "django.contrib.admin",
+    "myhealth.admin_config.LazyAdminConfig",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
@@ -340,7 +340,8 @@ WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = _text("TIME_ZONE", "UTC")
-if TIME_ZONE not in zoneinfo.available_timezones():
+# The list of all zones takes a while.
+if TIME_ZONE != "UTC" and TIME_ZONE not in zoneinfo.available_timezones():
     _problems.append("TIME_ZONE must be an IANA name, such as Europe/Berlin.")
     TIME_ZONE = "UTC"
 

@@ -9,18 +9,20 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 import structlog
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.requests_client import OAuth2Session
 from django.conf import settings
 
 from metrics import TYPES
 from myhealth.states import FailureKind
 from oura.errors import OuraError, OuraUnavailable
+
+# Imported where it is used: it takes as long as all of Django's database layer, and is rarely needed.
+if TYPE_CHECKING:
+    from authlib.integrations.requests_client import OAuth2Session
 
 log = structlog.get_logger("oura.provider")
 
@@ -119,7 +121,9 @@ def plain_session() -> requests.Session:
     return session
 
 
-def _oauth_session(redirect_uri: str = "") -> OAuth2Session:
+def _oauth_session(redirect_uri: str = "") -> "OAuth2Session":
+    from authlib.integrations.requests_client import OAuth2Session
+
     session = OAuth2Session(
         settings.OURA_CLIENT_ID,
         settings.OURA_CLIENT_SECRET,
@@ -170,9 +174,11 @@ def refresh(refresh_token: str, token_url: str) -> Grant:
 
 
 def _request_grant(
-    urls: Iterable[str], request: Callable[[OAuth2Session, str], Any], redirect_uri: str = ""
+    urls: Iterable[str], request: Callable[["OAuth2Session", str], Any], redirect_uri: str = ""
 ) -> Grant:
     """Return the grant of the first address that accepts the application."""
+    from authlib.integrations.base_client import OAuthError
+
     reason = "no answer"
     for number, url in enumerate(urls):
         try:
@@ -224,6 +230,8 @@ def token_lifetime(expires_in: Any) -> timedelta:
 
 def revoke(token: str, token_url: str) -> bool:
     """Ask the provider that issued a token to revoke it, and return whether it did."""
+    from authlib.integrations.base_client import OAuthError
+
     old = f"{settings.OURA_API_URL}/oauth"
     try:
         with _oauth_session() as session:
