@@ -254,7 +254,7 @@ def _counting_periods(periods: Sequence[OuraDocument]) -> list[OuraDocument]:
 
 
 def _taken_periods(periods: Sequence[OuraDocument]) -> list[OuraDocument]:
-    """Return the counting periods, of which none overlaps another.
+    """Return the counting periods, of which none overlaps another, the longest first.
 
     The period with the most sleep is taken first, then each next one that overlaps none that is
     taken. Periods without a total are taken only if none has one.
@@ -281,8 +281,9 @@ def _overlaps(span: Span, spans: Sequence[Span]) -> bool:
     """Return whether a span overlaps one of the sorted spans, none of which overlap."""
     start, end = span
     place = bisect(spans, span)
-    before, after = spans[max(place - 1, 0) : place], spans[place : place + 1]
-    return any(last > start for _, last in before) or any(first < end for first, _ in after)
+    if place and spans[place - 1][1] > start:
+        return True
+    return place < len(spans) and spans[place][0] < end
 
 
 def _main_period(taken: Sequence[OuraDocument]) -> OuraDocument:
@@ -291,11 +292,12 @@ def _main_period(taken: Sequence[OuraDocument]) -> OuraDocument:
     A total that is no number makes no other period the main one: that would cost all values of the
     night. Without any total it is the longest in bed. Return an empty document if there is none.
     """
-    if len(taken) == 1:
-        return taken[0]
+    if len(taken) < 2:
+        return taken[0] if taken else {}
+    # The longest comes first.
     if all(period.get(_ASLEEP) is None for period in taken):
-        return max(taken, key=_amount, default={})
-    return max(taken, key=lambda period: (_rank(period), _amount(period)))
+        return taken[0]
+    return max(taken, key=_rank)
 
 
 def _has_total(period: _Period) -> bool:
@@ -317,7 +319,7 @@ def _number(value: Any) -> float:
 
 
 def _span(period: _Period) -> Span | None:
-    start, end = (parse_moment(period.get(name)) for name in _BEDTIMES)
+    start, end = parse_moment(period.get("bedtime_start")), parse_moment(period.get("bedtime_end"))
     return (start, end) if start and end and start < end else None
 
 

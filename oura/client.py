@@ -48,6 +48,9 @@ class _Identity(msgspec.Struct):
     day: Any = None
 
 
+_read_identity = msgspec.json.Decoder(_Identity).decode
+
+
 class ListedDocument:
     """An entry of a list: its JSON, its id and its `day`, each None if it has none.
 
@@ -61,7 +64,7 @@ class ListedDocument:
         self.id: Any = None
         self.day: date | None = None
         try:
-            identity = msgspec.json.decode(raw, type=_Identity)
+            identity = _read_identity(raw)
         except msgspec.DecodeError:
             self.is_object = False
         else:
@@ -135,7 +138,7 @@ class OuraClient:
     def _parsed_identity(self) -> _Identity:
         body = self._get_with_renewal("personal_info", {})
         try:
-            return msgspec.json.decode(body, type=_Identity)
+            return _read_identity(body)
         except msgspec.ValidationError:
             return _Identity()
         except (msgspec.DecodeError, RecursionError):

@@ -17,6 +17,7 @@ import orjson
 import structlog
 
 from metrics import TYPES
+from metrics.base import Source
 from myhealth.days import Days, from_days, intersect, merge, subtract, utc_date
 from myhealth.errors import START_OVER
 from myhealth.states import FailureKind
@@ -73,6 +74,8 @@ _OTHER_OWNER = (
     "This token belongs to another Oura account than the days that are stored here, so nothing was "
     f"collected. {START_OVER}"
 )
+# Nested as deeply as this, a document can be written with all that it is sent in.
+_SAFE_DEPTH = 200
 # After these, nothing more can be fetched of a type, or of the account.
 _ENDS_TYPE = (OuraUnauthorized, OuraForbidden, OuraNotFound, CollectionDown, ProcessorError)
 _ENDS_RUN = (OuraRateLimited, OuraDown, OuraUnreachable)
@@ -141,16 +144,23 @@ class RangeResult:
                 yield document
 
     def _metric_document(self, day: date) -> MetricDocument | None:
+        texts: dict[int, bytes] = {}
+        documents: dict[str, list[Any]] = {}
         try:
-            documents = {
-                collection: [orjson.loads(bytes(each.raw)) for each in listed]
-                for collection, listed in self.documents[day].items()
-            }
+            for collection, listed in self.documents[day].items():
+                documents[collection] = []
+                for each in listed:
+                    document = orjson.loads(text := bytes(each.raw))
+                    documents[collection].append(document)
+                    texts[id(document)] = text
         except orjson.JSONDecodeError:
             # The processor rejects this one by name, and the other days are stored.
             name = next(each.id for listed in self.documents[day].values() for each in listed)
             return {"id": name, "day": day.isoformat(), "source": "not valid JSON"}
-        return TYPES[self.type].map(day.isoformat(), documents)
+        mapped = TYPES[self.type].map(day.isoformat(), documents)
+        if mapped:
+            mapped["source"] = _as_received(mapped["source"], texts)
+        return mapped
 
 
 @dataclass
@@ -541,6 +551,25 @@ def _bad_days(plan: Plan) -> list[BadDay]:
     return [
         BadDay(day.start, day.end, KnownFailure(each.kind, each.status)) for day, each in failing
     ]
+
+
+def _as_received(source: Source, texts: Mapping[int, bytes]) -> dict[str, Any]:
+    """Return a source with Oura's own text for each document, which need not be written again.
+
+    `texts` are by the documents' identity. Documents that may be nested too deeply to be sent stay
+    as they are: `Processor.ingest` sends only their names.
+    """
+
+    def received(document: Any) -> Any:
+        text = texts.get(id(document))
+        if text is None or text.count(b"[") + text.count(b"{") > _SAFE_DEPTH:
+            return document
+        return orjson.Fragment(text)
+
+    return {
+        name: [received(each) for each in value] if isinstance(value, list) else received(value)
+        for name, value in source.items()
+    }
 
 
 def _undated_document(collection: str, document: ListedDocument) -> MetricDocument:
