@@ -18,8 +18,8 @@ from ingest.ledger import ledger
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
 from myhealth.days import utc_today
-from oura.client import origin_of
 from oura.models import Connection
+from oura.origin import origin_of
 from oura.provider import SCOPES
 
 # For how many days the page shows what is missing, and marks.

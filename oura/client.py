@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -301,9 +300,3 @@ def parse_user_id(value: Any) -> str:
     if _HEADER_VALUE.fullmatch(value):
         return value
     return f"sha256:{hashlib.sha256(value.encode(errors='replace')).hexdigest()}"
-
-
-def origin_of(url: str) -> str:
-    """Return the origin of data from this URL: only Oura's own host has real data."""
-    host = urlsplit(url).hostname or ""
-    return "oura" if host == "ouraring.com" or host.endswith(".ouraring.com") else "sandbox"

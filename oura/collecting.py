@@ -8,10 +8,10 @@ from django.conf import settings
 from django.db import connection as database
 
 from oura.accounts import Account
-from oura.client import origin_of
 from oura.collector import Collector
 from oura.errors import UnexpectedError
 from oura.memory import return_large_blocks
+from oura.origin import origin_of
 from oura.plan import CollectOptions
 from oura.processor import Processor
 from oura.report import Problem, Report

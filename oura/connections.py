@@ -12,9 +12,10 @@ from django.utils import timezone
 from accounts.models import Origin
 from myhealth.errors import START_OVER
 from oura import provider, tokens, vault
-from oura.client import origin_of, parse_user_id
+from oura.client import parse_user_id
 from oura.errors import OuraError, OuraForbidden, OuraUnavailable
 from oura.models import Connection
+from oura.origin import origin_of
 
 log = structlog.get_logger("oura.connections")
 

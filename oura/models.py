@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from oura.client import origin_of
+from oura.origin import origin_of
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):

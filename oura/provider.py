@@ -20,7 +20,7 @@ from metrics import TYPES
 from myhealth.states import FailureKind
 from oura.errors import OuraError, OuraUnavailable
 
-# Imported where it is used: it takes as long as all of Django's database layer, and is rarely needed.
+# Imported where it is used: it takes a tenth of a process's start, and is rarely needed.
 if TYPE_CHECKING:
     from authlib.integrations.requests_client import OAuth2Session
 
