@@ -1,16 +1,36 @@
 #!/usr/bin/env python
+import gc
 import os
 import sys
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import ManagementUtility
+
+
+class _Utility(ManagementUtility):
+    """Django's, which collects no garbage until everything is imported.
+
+    Imports make many objects and no garbage: looking for it would take a tenth of the start.
+    """
+
+    def execute(self) -> None:
+        gc.disable()
+        super().execute()
+
+    def fetch_command(self, subcommand: str) -> Any:
+        command = super().fetch_command(subcommand)
+        gc.freeze()
+        gc.enable()
+        return command
+
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
-    from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
-
     from myhealth.postgresql.errors import ServerMissing
 
     try:
-        execute_from_command_line(sys.argv)
+        _Utility(sys.argv).execute()
     except ImproperlyConfigured as problem:
         sys.stderr.write(f"{problem}\n")
         sys.exit(2)
