@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 from typing import Self
 
 from django.utils import timezone
@@ -64,7 +65,10 @@ def merge(ranges: Iterable[Days]) -> list[Days]:
 
 def from_days(days: Iterable[date]) -> list[Days]:
     """Return single days as merged ranges."""
-    return merge(Days(day, day) for day in days)
+    # Of consecutive days, each one's number is as far from its place.
+    places = groupby(enumerate(sorted(set(days))), lambda each: each[1].toordinal() - each[0])
+    runs = ([day for _, day in run] for _, run in places)
+    return [Days(run[0], run[-1]) for run in runs]
 
 
 def intersect(ranges: Iterable[Days], others: Iterable[Days]) -> list[Days]:

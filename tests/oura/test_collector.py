@@ -421,6 +421,29 @@ def test_huge_number_is_left_to_the_processor(collection):
     assert sent["data"][0]["high_activity_minutes"] == 1e300
 
 
+def test_documents_are_sent_as_oura_wrote_them(collection):
+    texts = [b'{"id": "a", "day":"2026-10-27", "score": 8e1, "met": [1.0, 1.50]}', b'{"day":"x"}']
+    answer = b'{"data": [' + b",".join(texts) + b'], "next_token": null}'
+    run = collection(oura(daily_activity=Reply(answer)), accept_with_all_stored)
+    run.run("activity")
+    [body] = [each.body for each in run.processor.requests if b"1.50" in each.body]
+    assert b'"score":80.0' in body
+    assert b'"source":{"daily_activity":' + texts[0] + b"}" in body
+
+
+@pytest.mark.parametrize(("depth", "is_sent"), [(150, True), (240, True), (260, False)])
+def test_document_nested_too_deeply_is_named_only(collection, depth, is_sent):
+    deep = []
+    for _ in range(depth - 2):
+        deep = [deep]
+    run = collection(oura(daily_activity=[document(deep=deep)]), accept_with_all_stored)
+    run.run("activity")
+    [sent] = [sent for sent in run.sent if sent["data"]]
+    [row] = sent["data"]
+    assert (row["id"], row["day"]) == ("id-2026-10-27", "2026-10-27")
+    assert (row["source"] != "nested too deeply") == is_sent
+
+
 # Documents that no row can be made from -----------------------------------------------------------
 
 
