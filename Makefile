@@ -11,7 +11,7 @@ INSTALL := $(VENV) -m pip install -qq --disable-pip-version-check --require-hash
 LOCK := pip compile --quiet --generate-hashes --universal --no-strip-extras --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench backup restore collect lock browser image image-check
+.PHONY: help run test check bench backup restore collect lock browser wrk image image-check
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -33,8 +33,8 @@ check: .venv/dev.stamp ## check format, lint, types, migrations and deployment s
 		JWT_SECRET=$$($(VENV) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		$(VENV) manage.py check --deploy --fail-level WARNING
 
-bench: .venv/dev.stamp ## measure performance
-	@$(VENV) -m tests.bench $(ARGS)
+bench: .venv/dev.stamp wrk ## measure performance, or some of it: make bench ARGS="--only sleep"
+	@$(VENV) -m bench $(ARGS)
 
 backup: .venv/run.stamp ## back up the embedded database to var/backups/ or FILE=
 	@$(VENV) -m myhealth.local.run backup "$(FILE)"
@@ -66,6 +66,15 @@ browser:
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
 	else \
 		echo "Install Chromium or Chrome, which the browser tests need." >&2; exit 1; \
+	fi
+
+wrk:
+	@command -v wrk >/dev/null 2>&1 \
+	|| if test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing wrk, which sends the requests …"; \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends wrk >/dev/null; \
+	else \
+		echo "Install wrk, which sends the requests of the benchmark." >&2; exit 1; \
 	fi
 
 # A stamp is newer than its requirements, so nothing is installed twice.
