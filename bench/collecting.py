@@ -17,7 +17,6 @@ from bench.session import Session
 from bench.systems import PASSWORD, Django, await_answer, environment
 
 _DISCOVERY = "oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration"
-_SCOPES = ("daily", "personal", "heartrate", "workout", "tag", "session", "spo2")
 # A process starts with the peak of the one that it was forked from, which must be a small one.
 _MEASURE = """
 import json, resource, subprocess, sys
@@ -88,11 +87,7 @@ def measure_history(session: Session, system: Django) -> None:
                 found.append(collect(session, system, "--all", **settings))
                 if found[-1].code:
                     raise RuntimeError(f"The collection failed: {found[-1].report} ({name})")
-            requests.delete(
-                f"{system.urls['processor']}/api/v1/people/collected",
-                headers={"Authorization": f"Bearer {system.control_token}"},
-                timeout=120,
-            ).raise_for_status()
+            _forget(system, "collected")
     finally:
         system.stop("sandbox")
     for name, found in runs.items():
@@ -102,6 +97,15 @@ def measure_history(session: Session, system: Django) -> None:
         session.keep(f"{text}: PostgreSQL CPU", system, [each.database_cpu for each in found], "s")
         session.keep(f"{text}: in all", system, [each.seconds for each in found], "s")
         session.keep(f"{text}: collector, peak", system, [each.peak / 1e6 for each in found], "MB")
+
+
+def _forget(system: Django, name: str) -> None:
+    """Delete a person's days."""
+    requests.delete(
+        f"{system.urls['processor']}/api/v1/people/{name}",
+        headers={"Authorization": f"Bearer {system.control_token}"},
+        timeout=120,
+    ).raise_for_status()
 
 
 def _start_sandbox(system: Django, days: int) -> str:
@@ -145,13 +149,14 @@ def measure_people(
                 _control(sandbox, "limits", name=name, page_size=None, fields=False)
         done = collect(session, system, **own)
     finally:
-        # Requests that get no answer would hold it up.
-        system.processes["sandbox"].kill()
-        system.stop("sandbox")
+        # Without patience for the requests that get no answer.
+        system.stop("sandbox", patience=0)
         system.database.run(
             "DELETE FROM oura_connections"
             " WHERE user_id IN (SELECT id FROM accounts_user WHERE username LIKE 'member%')"
         )
+    for name in names:
+        _forget(system, name)
     text = f"{count} people, {days} days"
     stored = sum(tally["created"] for tally in done.report["types"].values())
     session.keep(f"{text}: in all", system, [done.seconds], "s")
@@ -163,13 +168,14 @@ def measure_people(
     session.keep(f"{text}: people with errors", system, [len(failed)], "")
 
 
-def _control(sandbox: str, path: str, **body: object) -> None:
+def _control(sandbox: str, path: str, /, **body: object) -> None:
     requests.post(f"{sandbox}/_sandbox/{path}", json=body, timeout=30).raise_for_status()
 
 
 def _connect(system: Django, names: Sequence[str]) -> None:
     """Create accounts, and connect each to the person of that name, as a browser does."""
-    system.create_accounts(list(names))
+    present = {name for (name,) in system.database.rows("SELECT username FROM accounts_user")}
+    system.create_accounts([name for name in names if name not in present])
     site = system.urls["api"].replace("127.0.0.1", "localhost")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: _connect_one(site, name), names))
@@ -199,7 +205,8 @@ def _connect_one(site: str, name: str) -> None:
             data={
                 **asked,
                 "person": name,
-                "granted": asked.get("scope", " ".join(_SCOPES)).split(),
+                # Without the prefix that Oura's own names have.
+                "granted": [each.rpartition(":")[2] for each in asked["scope"].split()],
                 "decision": "allow",
             },
             allow_redirects=False,

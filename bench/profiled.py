@@ -1,4 +1,5 @@
-"""A service of myhealth that profiles itself: `GET /_bench/profile` answers where its time goes.
+"""A service of myhealth that profiles itself: `GET /_bench/profile` answers where its time went
+since the last such request.
 
 Requests are served one after the other, since Python has one profiler for all threads.
 """
@@ -41,4 +42,5 @@ def _report() -> bytes:
     stats = pstats.Stats(_profile, stream=text)
     for order in ("tottime", "cumulative"):
         stats.sort_stats(order).print_stats(_LINES)
+    _profile.clear()
     return text.getvalue().encode()

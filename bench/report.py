@@ -39,7 +39,7 @@ def table(session: Session, items: Sequence[Item]) -> str:
                 f"{item.name:<{_NAME}}{name:<{_SYSTEM}}{''.join(cells)}{figures.bad:>6}"
                 + "".join(f"{ratio:>8}" for ratio in ratios)
             )
-    return "\n".join(lines)
+    return "\n".join(lines) if session.measured else ""
 
 
 def _of_item(session: Session, item: str) -> list[tuple[str, Figures]]:
@@ -64,7 +64,9 @@ def _ratio(figures: Figures, mark: Figures | None) -> str:
 
 
 def _number(value: float) -> str:
-    """Return three digits that count."""
+    """Return three digits that count, and whole numbers as they are."""
+    if value == int(value):
+        return f"{value:,.0f}"
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.{1 if value >= 10 else 2 if value >= 1 else 3}f}"

@@ -161,6 +161,8 @@ class Session:
         if (work := found[0].work(system, self.options.seconds)) is None:
             raise ValueError(f"{system.name} has nothing like '{name}'.")
         url = system.urls[work.service]
+        # What came before does not count.
+        requests.get(url + _PROFILE_PATH, timeout=60).raise_for_status()
         clock = Clock(system.pids(), self.server.pid)
         load.run(url, work.requests, clock, seconds=self.options.seconds, once=work.once)
         return requests.get(url + _PROFILE_PATH, timeout=60).text

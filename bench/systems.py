@@ -1,5 +1,6 @@
 """The systems that are measured: myhealth, the yardstick in Go, and servers that do nothing."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import requests
 
 from bench import people
@@ -108,20 +110,20 @@ class System:
     def pids(self) -> list[int]:
         return [process.pid for process in self.processes.values()]
 
-    def stop(self, *services: str) -> None:
+    def stop(self, *services: str, patience: float = 15) -> None:
+        """Stop these services, by default all; requests under way have some seconds to end."""
         stopped = [self.processes.pop(each) for each in services or tuple(self.processes)]
         members = [each for process in stopped for each in tree([process.pid])]
         for process in stopped:
             process.terminate()
         for process in stopped:
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
         for each in members:
-            if each.is_running():
+            with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
+        for process in stopped:
+            process.wait()
 
 
 def _end_with_us() -> None:
@@ -217,7 +219,7 @@ class Django(System):
         port = free_port()
         workers = workers or self.workers
         self.urls[service] = f"http://127.0.0.1:{port}"
-        env = environment(**self.settings, SERVICE=service, **(settings or {}))
+        env = environment(**{**self.settings, "SERVICE": service, **(settings or {})})
         if service == "api":
             env["PUBLIC_URL"] = f"http://localhost:{port}"
         if workers > 1:
