@@ -129,6 +129,7 @@ def _start(
     marked = any(options.wants(item.name) for item in items.all_items(options.days))
     if marked and not given.no_go:
         try:
+            _say("building the yardstick in Go unless it is there, and starting it …")
             built = build_yardstick(_var() / "bench" / "yardstick")
             keep(Yardstick(built, server, options.days))
         except CannotRun as error:
