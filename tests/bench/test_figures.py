@@ -16,7 +16,7 @@ TOLD = {"requests": 100, "seconds": 2.0, "p50_ms": 1.5, "p99_ms": 9.0, "bad": 0}
 FIGURES = load.figures(TOLD, services=0.5, database=0.25)
 
 
-def test_report_of_the_script_is_found_among_the_lines_of_wrk():
+def test_report_of_the_script_is_found_among_wrks_lines():
     line = 'bench {"requests": 100, "seconds": 2.0, "p50_ms": 1.5, "p99_ms": 9.0, "bad": 0}'
     assert load.parse(f"Running 2s test @ http://127.0.0.1\n{line}\n") == TOLD
 
@@ -71,7 +71,7 @@ def test_statements_are_those_before_the_last():
     assert statements_in(log) == ["BEGIN", "SELECT day", "INSERT INTO fetches"]
 
 
-def test_random_ranges_are_within_the_days_and_hardly_repeat():
+def test_random_ranges_are_held_days_and_hardly_repeat():
     first, last = people.today() - timedelta(days=3652), people.today()
     for days in (30, 365, 3650):
         ranges = items.random_ranges(days, 3653, 2000)
