@@ -87,23 +87,39 @@ class Server:
     @contextlib.contextmanager
     def logged(self) -> Iterator[list[str]]:
         """Give a list that has, after the block, the statements that were run meanwhile."""
-        maintenance, log = self.database("postgres"), self.folder / "postgres.log"
+        maintenance = self.database("postgres")
         statements: list[str] = []
-        maintenance.run("ALTER SYSTEM SET log_statement = 'all'", "SELECT pg_reload_conf()")
+        maintenance.run(
+            "ALTER SYSTEM SET log_statement = 'all'",
+            # The log is kept short, and values can be long.
+            "ALTER SYSTEM SET log_parameter_max_length = 0",
+            "SELECT pg_reload_conf()",
+        )
         try:
             time.sleep(0.2)
             begin, end = (f"SELECT 'bench {name} {time.time_ns()}'" for name in ("began", "ended"))
             maintenance.run(begin)
             yield statements
             maintenance.run(end)
-            deadline = time.monotonic() + 10
-            while end not in (text := log.read_text(errors="replace")):
-                if time.monotonic() > deadline:
-                    raise RuntimeError(f"{log} has no line about a statement that was run.")
-                time.sleep(0.05)
-            statements += statements_in(text.partition(begin)[2].partition(end)[0])
+            statements += statements_in(self._log_between(begin, end))
         finally:
-            maintenance.run("ALTER SYSTEM RESET log_statement", "SELECT pg_reload_conf()")
+            maintenance.run(
+                "ALTER SYSTEM RESET log_statement",
+                "ALTER SYSTEM RESET log_parameter_max_length",
+                "SELECT pg_reload_conf()",
+            )
+
+    def _log_between(self, begin: str, end: str) -> str:
+        """Return the log from one text to another, which is waited for."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            files = (self.folder / "postgres.log.1", self.folder / "postgres.log")
+            text = "".join(file.read_text(errors="replace") for file in files if file.exists())
+            _, began, rest = text.partition(begin)
+            if began and end in rest:
+                return rest.partition(end)[0]
+            time.sleep(0.05)
+        raise RuntimeError("PostgreSQL's log lacks statements that were run.")
 
 
 def statements_in(log: str) -> list[str]:

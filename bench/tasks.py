@@ -103,7 +103,7 @@ def _statements(session: Session) -> None:
                 requests.get(url, headers=headers, timeout=60).raise_for_status()
 
             _count(session, system, name, read)
-        for size in (1, 1000):
+        for size in (1, 100):
             (body,) = system.new_documents(size).bodies(1)
 
             def write(system: Django = system, body: bytes = body) -> None:
