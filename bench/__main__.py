@@ -27,8 +27,8 @@ from bench.database import Server, running_server
 from bench.session import Options, Session
 from bench.systems import ROOT, CannotRun, Django, Empty, System, Yardstick, build_yardstick
 
-# Load comes over eight connections, so more workers would have nothing to do.
-_MOST_WORKERS = 8
+# The embedded PostgreSQL allows 150 connections, and a worker of each service may keep 8.
+_CONNECTIONS, _OF_WORKERS = 110, 2 * 8
 
 
 _BEGAN = time.monotonic()
@@ -64,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _options(given: argparse.Namespace) -> Options:
     quick = {"rounds": 1, "seconds": 1, "crowd": (30, 365), "multitude": (300, 30)}
-    chosen = Options(workers=min(os.cpu_count() or 1, _MOST_WORKERS), only=given.only)
+    most_workers = _CONNECTIONS // (_OF_WORKERS * (2 if given.beside else 1))
+    chosen = Options(workers=min(os.cpu_count() or 1, most_workers), only=given.only)
     names = ("rounds", "seconds", "days", "workers")
     wanted = {name: value for name in names if (value := getattr(given, name)) is not None}
     for name, value in {**(quick if given.quick else {}), **wanted}.items():

@@ -130,5 +130,5 @@ def test_services_start_as_make_run_starts_them():
     source = (ROOT / "myhealth" / "local" / "run.py").read_text()
     command = source.partition("_SERVER_COMMAND = (")[2].partition("\n)")[0]
     words = command.replace('"', " ").split()
-    own = {"granian", "myhealth.wsgi:application", "--port", "{port}", "--workers", "1"}
+    own = {"granian", "myhealth.wsgi:application", "--port", "{port}", "--workers", "{workers}"}
     assert [word for word in words if word not in own] == systems.SERVER
