@@ -17,23 +17,26 @@ _COLUMNS = (
     ("CPU ms", "cpu_ms", 9),
     ("DB ms", "db_ms", 9),
 )
+_MARKS = "    x go  by CPU  x bare  by CPU"
 _NAME, _SYSTEM = 28, 14
 EXPLANATION = (
     "per s: requests, for ingest documents. CPU and DB: CPU time of the services and of\n"
-    "PostgreSQL, per request or document. x go, x bare: the rate, as a multiple of theirs."
+    "PostgreSQL, per request or document. x go, x bare: the rate as a multiple of theirs;\n"
+    "by CPU: the same of what a second of CPU time, PostgreSQL's included, is enough for."
 )
 
 
 def table(session: Session, items: Sequence[Item]) -> str:
     """Return the table of all items, with the rates as multiples of the marks'."""
     heads = [f"{name:>{width}}" for name, _, width in _COLUMNS]
-    lines = [f"{'item':<{_NAME}}{'system':<{_SYSTEM}}{''.join(heads)}   bad    x go  x bare"]
+    lines = [f"{'item':<{_NAME}}{'system':<{_SYSTEM}}{''.join(heads)}   bad{_MARKS}"]
     for item in items:
         for name, figures in _of_item(session, item.name):
             cells = [f"{_number(getattr(figures, field)):>{width}}" for _, field, width in _COLUMNS]
             ratios = [
-                _ratio(figures, _mark(session, item, "go")),
-                _ratio(figures, _mark(session, item, BARE)),
+                ratio(figures, _mark(session, item, mark))
+                for mark in ("go", BARE)
+                for ratio in (_rate_ratio, _cost_ratio)
             ]
             lines.append(
                 f"{item.name:<{_NAME}}{name:<{_SYSTEM}}{''.join(cells)}{figures.bad:>6}"
@@ -59,8 +62,13 @@ def _mark(session: Session, item: Item, system: str) -> Figures | None:
     return None
 
 
-def _ratio(figures: Figures, mark: Figures | None) -> str:
+def _rate_ratio(figures: Figures, mark: Figures | None) -> str:
     return f"{figures.per_second / mark.per_second:.2f}" if mark and mark.per_second else "-"
+
+
+def _cost_ratio(figures: Figures, mark: Figures | None) -> str:
+    """Return how much more CPU time the mark takes: more is better, as with rates."""
+    return f"{_cost(mark) / _cost(figures):.2f}" if mark and _cost(figures) else "-"
 
 
 def _number(value: float) -> str:
@@ -78,7 +86,7 @@ def growth_table(session: Session) -> str:
     lines = []
     for (item, system, world), rounds in sorted(session.grown.items(), key=_by_item(session)):
         figures = middle(rounds)
-        cost = figures.cpu_ms + figures.db_ms
+        cost = _cost(figures)
         ratio = cost / max(first.setdefault((item, system), cost), 1e-9)
         lines.append(
             f"{item:<{_NAME}}{system:<{_SYSTEM}}{world:<26}{_number(figures.cpu_ms):>9}"
@@ -86,6 +94,10 @@ def growth_table(session: Session) -> str:
         )
     head = f"{'growth':<{_NAME}}{'system':<{_SYSTEM}}{'in the database':<26}"
     return "\n".join([f"{head}{'CPU ms':>9}{'DB ms':>9}{'x first':>9}", *lines]) if lines else ""
+
+
+def _cost(figures: Figures) -> float:
+    return figures.cpu_ms + figures.db_ms
 
 
 def _by_item(session: Session) -> Callable[[tuple[tuple[str, str, str], object]], tuple[int, int]]:
