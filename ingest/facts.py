@@ -1,22 +1,27 @@
 """What the ledger is derived from: rows, fetches, rejected documents, time without the ring.
 
-One statement reads it all, so that no ingest between two reads can make a day look missing.
+One statement reads all that decides whether a day is missing, so that no ingest between two reads
+can make one look so. When the ring was off is read only of nights that are missing.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
-from django.db import connections
+import orjson
 from django.db.models import Model
 
 from ingest.models import METRIC_MODELS, Fetch, MetricSource, RejectedDocument
-from ingest.wear import NIGHT_OFF_MINUTES, ActivityDay, night_off
+from ingest.wear import ActivityDay, night_off
 from metrics import TYPES
 from metrics.activity import DAY_OFF_MINUTES
-from myhealth.days import FIRST_DAY, ONE_DAY, Days, parse_day
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, merge, over_at, parse_day, subtract
+from myhealth.postgresql.prepared import fetch_all
 from myhealth.states import Failure, FailureKind, RingOff
 
 # No rejected document is of a later day: the ledger looks two weeks ahead of each.
@@ -66,191 +71,270 @@ class Facts:
     nights_off: dict[date, RingOff] = field(default_factory=dict)
 
 
-def read_facts(user_id: int, since: date, using: str) -> Facts:
+def read_facts(user_id: int, since: date, using: str, *, all_fetches: bool = True) -> Facts:
     """Return what the states of the days from `since` on depend on."""
+    [[text]] = fetch_all(
+        facts_query(), facts_parameters(user_id, since), using=using, numbered=True
+    )
+    return load_facts(orjson.loads(text), user_id, using, all_fetches=all_fetches)
+
+
+def load_facts(
+    document: Mapping[str, Any], user_id: int, using: str, *, all_fetches: bool = True
+) -> Facts:
+    """Return the facts of a document with the `type_facts` of each type, and the `general_facts`.
+
+    Unless all fetches are asked for, those that decide no state are left out: complete ones of days
+    that are all stored, of a type of which none failed.
+    """
     facts = Facts()
-    with connections[using].cursor() as cursor:
-        cursor.execute(facts_query(), facts_parameters(user_id, since))
-        for part, type_, first, last, details in cursor:
-            match part:
-                case "stored":
-                    facts.stored[type_].append(_stretch(first, last, details))
-                case "complete":
-                    at = datetime.fromisoformat(details["asked_at"])
-                    facts.complete[type_].append(Attempt(first, last, at, None, details["times"]))
-                case "failed":
-                    failure = _failure(details)
-                    facts.failed[type_].append(
-                        Attempt(first, last, failure.at, failure, failure.attempts)
-                    )
-                case "renewed":
-                    facts.renewed[type_].append(Days(first, last))
-                case "first":
-                    facts.first[type_] = first
-                case "off":
-                    if off := night_off(first, *map(_activity_day, details)):
-                        facts.nights_off[first] = off
-                case "rejected":
-                    day = parse_day(details["day"])
-                    if day and FIRST_DAY <= day < _LAST_DAY:
-                        facts.rejected[type_][day] = details["pk"]
+    for type_ in METRIC_MODELS:
+        found = document[type_]
+        if found["first"]:
+            facts.first[type_] = date.fromisoformat(found["first"])
+        if found["stored"]:
+            facts.stored[type_] = list(_stretches(found["stored"], found["last"]))
+        for failed in found["failed"] or ():
+            _add_failed(facts, type_, *failed)
+        if found["complete"]:
+            attempts = _complete(found["complete"])
+            if not all_fetches and not found["failed"]:
+                attempts = _of_missing_days(attempts, facts.stored[type_])
+            facts.complete[type_] = [
+                Attempt(start, end, datetime.fromisoformat(at), None, times)
+                for start, end, at, times in attempts
+            ]
+    for type_, text, pk in document["rejected"] or ():
+        day = parse_day(text)
+        if day and FIRST_DAY <= day < _LAST_DAY:
+            facts.rejected[type_][day] = pk
+    if nights := _nights_in_doubt(facts):
+        facts.nights_off = _read_nights_off(user_id, nights, using)
     return facts
 
 
-def _stretch(first: date, last: date, details: dict[str, Any]) -> Stretch:
-    created_at = datetime.fromisoformat(details["created_at"])
-    return Stretch(
-        first, last, details["missing_collection"], created_at, details.get("minutes_off")
+def _stretches(starts: list[list[Any]], last: str) -> Iterator[Stretch]:
+    """Return the stretches that start like this, each with the day before as well."""
+    ends = [*(each[1] for each in starts[1:]), last]
+    for (start, _, missing, created_at, *off), end in zip(starts, ends, strict=True):
+        days = date.fromisoformat(start), date.fromisoformat(end)
+        yield Stretch(*days, missing, datetime.fromisoformat(created_at), *off)
+
+
+_Complete = tuple[date, date, str, int]
+
+
+def _complete(fetches: list[list[Any]]) -> Iterable[_Complete]:
+    return (
+        (date.fromisoformat(start), date.fromisoformat(end), at, times)
+        for start, end, at, times in fetches
     )
 
 
-def _activity_day(details: dict[str, Any]) -> ActivityDay:
-    fetched_at = datetime.fromisoformat(details["fetched_at"])
-    return ActivityDay(details["minutes_off"], details["wear"], fetched_at)
+def _of_missing_days(
+    fetches: Iterable[_Complete], stored: Iterable[Stretch]
+) -> Iterator[_Complete]:
+    """Return the fetches with a day that is not stored; all are oldest first."""
+    stretches = iter(stored)
+    stretch = next(stretches, None)
+    for fetch in fetches:
+        while stretch is not None and stretch.end < fetch[0]:
+            stretch = next(stretches, None)
+        if stretch is None or fetch[0] < stretch.start or stretch.end < fetch[1]:
+            yield fetch
 
 
-def _failure(details: dict[str, Any]) -> Failure:
-    return Failure(
-        FailureKind(details["kind"]),
-        details["status"],
-        details["collection"],
-        details["page"],
-        details["times"],
-        datetime.fromisoformat(details["asked_at"]),
-        details["alike"],
-        datetime.fromisoformat(details["since"]),
-    )
+def _add_failed(
+    facts: Facts,
+    type_: str,
+    start: str,
+    end: str,
+    at: str,
+    attempts: int,
+    kind: str,
+    status: int | None,
+    collection: str,
+    page: int | None,
+    alike: int,
+    since: str,
+    renewed: list[list[str]] | None,
+) -> None:
+    asked_at = datetime.fromisoformat(at)
+    reason = FailureKind(kind), status, collection, page
+    failure = Failure(*reason, attempts, asked_at, alike, datetime.fromisoformat(since))
+    days = date.fromisoformat(start), date.fromisoformat(end)
+    facts.failed[type_].append(Attempt(*days, asked_at, failure, attempts))
+    facts.renewed[type_] += [Days(*map(date.fromisoformat, each)) for each in renewed or ()]
 
 
-def facts_parameters(user_id: int, since: date) -> dict[str, Any]:
+def _nights_in_doubt(facts: Facts) -> list[date]:
+    """Return the nights that may be without a row because the ring was off.
+
+    A fetch brought nothing when they were over, and both their activity days are stored.
+    """
+    active = [facts.stored[name] for name, each in TYPES.items() if each.off_minutes]
+    nights = [
+        Days(days.start + ONE_DAY, days.end)
+        for days in merge(chain.from_iterable(active))
+        if days.start < days.end
+    ]
+    worn = [facts.stored[name] for name, each in TYPES.items() if each.shows_wear]
+    fetches = [facts.complete[name] for name, each in TYPES.items() if each.of_night]
+    return [
+        night
+        for days in subtract(nights, chain.from_iterable(worn))
+        for night in days
+        if any((fetch := range_at(each, night)) and fetch.at >= over_at(night) for each in fetches)
+    ]
+
+
+def _read_nights_off(user_id: int, nights: list[date], using: str) -> dict[date, RingOff]:
+    [[text]] = fetch_all(_nights_query(), [user_id, nights], using=using, numbered=True)
+    found = {}
+    for day, *days in orjson.loads(text or b"[]"):
+        night = date.fromisoformat(day)
+        if off := night_off(night, *(_activity_day(*each) for each in days)):
+            found[night] = off
+    return found
+
+
+def _activity_day(
+    minutes_off: int | None, wear: dict[str, Any] | None, fetched_at: str
+) -> ActivityDay:
+    return ActivityDay(minutes_off, wear, datetime.fromisoformat(fetched_at))
+
+
+_R = TypeVar("_R", bound=Days)
+
+
+def range_at(ranges: list[_R], day: date) -> _R | None:
+    """Return the one of the ranges (oldest first, no two overlap) that has the day."""
+    index = bisect_right(ranges, day, key=_start) - 1
+    return ranges[index] if index >= 0 and day <= ranges[index].end else None
+
+
+def _start(days: Days) -> date:
+    return days.start
+
+
+# The statements -----------------------------------------------------------------------------------
+
+
+def facts_parameters(user_id: int, since: date) -> list[Any]:
+    """Return the parameters $1 to $3 of a statement that reads facts."""
     # Two days earlier begins the day before a night, and ends the stretch before it.
-    return {
-        "user": user_id,
-        "since": since - 2 * ONE_DAY,
-        "day_off": DAY_OFF_MINUTES,
-        "night_off": NIGHT_OFF_MINUTES,
-    }
+    return [user_id, since - 2 * ONE_DAY, date.max]
 
 
 @cache
 def facts_query() -> str:
-    """Return the statement that reads all facts: part, type, first day, last day, details."""
-    stretches, parts = [], [_FETCHES, _REJECTED]
-    for type_, model in METRIC_MODELS.items():
-        off = f'"{name}"' if (name := TYPES[type_].off_minutes) else ""
-        names = {"type": type_, "table": _table(model), "off": off}
-        all_off = {key: value.format(**names) if off else "" for key, value in _ALL_OFF.items()}
-        stretches.append(_STORED.format(**all_off, **names))
-        parts += [
-            f"SELECT * FROM {type_}_stored",
-            _FIRST.format(**names),
-            _RENEWED.format(**names),
-        ]
-        if off:
-            parts.append(_OFF.format(worn=_worn_nights(), **names))
-    return f"WITH {', '.join(stretches)} {' UNION ALL '.join(parts)} ORDER BY 1, 2, 3"
+    """Return the statement that reads all facts, as one JSON document."""
+    types = {type_: json_object(type_facts(type_)) for type_ in METRIC_MODELS}
+    return f"SELECT {json_object(types | general_facts())}::text"
+
+
+def json_object(values: Mapping[str, str]) -> str:
+    """Return the SQL expression of a JSON object with these expressions as values."""
+    pairs = (f"'{name}', ({value})" for name, value in values.items())
+    return f"json_build_object({', '.join(pairs)})"
+
+
+def type_facts(type_: str) -> dict[str, str]:
+    """Return the SQL expressions of one type's facts, by name. Their parameters are $1 to $3."""
+    off = f'"{name}"' if (name := TYPES[type_].off_minutes) else ""
+    names = {"type": type_, "table": _table(METRIC_MODELS[type_]), "off": off}
+    all_off = {key: value.format(**names) if off else "" for key, value in _ALL_OFF.items()}
+    return {name: sql.format(**all_off, **names) for name, sql in _TYPE_FACTS.items()}
+
+
+def general_facts() -> dict[str, str]:
+    return {"rejected": _REJECTED}
+
+
+@cache
+def _nights_query() -> str:
+    [(type_, off)] = [(name, off) for name, each in TYPES.items() if (off := each.off_minutes)]
+    return _NIGHTS.format(type=type_, table=_table(METRIC_MODELS[type_]), off=f'"{off}"')
 
 
 def _table(model: type[Model]) -> str:
     return f'"{model._meta.db_table}"'
 
 
-def _worn_nights() -> str:
-    return " UNION ALL ".join(
-        f"SELECT first_day, last_day FROM {type_}_stored"
-        for type_ in METRIC_MODELS
-        if TYPES[type_].shows_wear
-    )
-
-
-_ACTIVITY_DAY = """json_build_object(
-                'minutes_off', CASE
-                    WHEN {day}.fetched_at >= ({day}.day + 1 + time '16:00') AT TIME ZONE 'UTC'
-                    THEN {day}.{{off}}
-                END,
-                'wear', {day}_wear.wear, 'fetched_at', {day}.fetched_at
-            )"""
-_WEAR = f"""LEFT JOIN LATERAL (
-            SELECT wear, (
-                SELECT sum((span->>1)::int - (span->>0)::int)
-                FROM jsonb_array_elements(wear->'off') AS span
-            ) AS minutes
-            FROM "{MetricSource._meta.db_table}"
-            WHERE user_id = %(user)s AND type = '{{{{type}}}}' AND day = {{day}}.day
-            LIMIT 1
-        ) AS {{day}}_wear ON true"""
 # What a type with a column of minutes without the ring adds to the stretches.
 _ALL_OFF = {
-    "and_details": ", 'minutes_off', minutes_off",
-    "and_columns": ", minutes_off, lag(minutes_off) OVER by_day AS off_before",
-    "and_off": ", CASE WHEN {off} >= %(day_off)s THEN {off} END AS minutes_off",
+    "and_details": ", minutes_off",
+    "and_columns": ", lag(minutes_off) OVER by_day AS off_before",
+    "and_off": f", CASE WHEN {{off}} >= {DAY_OFF_MINUTES} THEN {{off}} END AS minutes_off",
     "or_off": " OR off_before IS DISTINCT FROM minutes_off",
 }
-# A stretch starts at each row that does not continue the row before it, and ends with the row
-# before the next start.
+# A stretch starts at each row that does not continue the row before it. Both ends of the days are
+# given, because PostgreSQL expects few rows then, and keeps a plan for few.
 _STORED = """
-    {type}_stored (part, type, first_day, last_day, details) AS (
-        SELECT 'stored', '{type}', day, coalesce(
-                lead(day_before) OVER (ORDER BY day),
-                (SELECT max(day) FROM {table} WHERE user_id = %(user)s)
-            ),
-            json_build_object('missing_collection', missing_collection, 'created_at', created_at
-                {and_details})
-        FROM (
-            SELECT day, missing_collection, created_at, lag(day) OVER by_day AS day_before,
-                lag(missing_collection) OVER by_day AS missing_before{and_columns}
-            FROM (
-                SELECT day, missing_collection, created_at{and_off}
-                FROM {table} WHERE user_id = %(user)s AND day >= %(since)s
-            ) AS days
-            WINDOW by_day AS (ORDER BY day)
-        ) AS stored
-        WHERE day_before IS NULL OR day_before <> day - 1
-            OR missing_before <> missing_collection{or_off}
-    )"""
-_FIRST = """
-    SELECT * FROM (
-        SELECT 'first', '{type}', day, day, NULL::json
-        FROM {table} WHERE user_id = %(user)s ORDER BY day LIMIT 1
-    ) AS first"""
-# Days that were stored after their last failed fetch was made; neighbours have the same number.
-_RENEWED = f"""
-    SELECT 'renewed', '{{type}}', min(day), max(day), NULL::json
+    SELECT json_agg(json_build_array(
+        day, day_before, missing_collection, created_at{and_details}) ORDER BY day)
     FROM (
-        SELECT day, day - (row_number() OVER (ORDER BY day))::int AS number
-        FROM "{Fetch._meta.db_table}" AS failed
-        JOIN {{table}} AS stored ON stored.user_id = %(user)s
-            AND stored.day BETWEEN failed.start AND failed."end"
-            AND stored.day >= %(since)s AND stored.fetched_at >= failed.asked_at
-        WHERE failed.user_id = %(user)s AND failed.type = '{{type}}' AND NOT failed.complete
-    ) AS renewed
-    GROUP BY number"""
-# Each night without a row that shows wear, with both its activity days, if the ring was off for
-# long enough. Minutes count when the day is over: the rest of a day under way is in no class.
-# Written such that PostgreSQL expects few nights, and looks up their days only.
-_OFF = f"""
-    SELECT * FROM (
-        SELECT 'off', NULL, same.day, same.day, json_build_array(
-            {_ACTIVITY_DAY.format(day="before")}, {_ACTIVITY_DAY.format(day="same")})
-        FROM {{table}} AS same
-        JOIN {{table}} AS before ON before.user_id = %(user)s AND before.day = same.day - 1
-        {_WEAR.format(day="before")}
-        {_WEAR.format(day="same")}
-        WHERE same.user_id = %(user)s AND same.day <@ (
-            SELECT datemultirange(daterange(%(since)s, NULL))
-                - coalesce(range_agg(daterange(first_day, last_day, '[]')), '{{{{}}}}')
-            FROM ({{worn}}) AS worn
-        ) AND greatest(
-            coalesce(before.{{off}}, 0) + coalesce(same.{{off}}, 0),
-            coalesce(before_wear.minutes, 0) + coalesce(same_wear.minutes, 0)
-        ) >= %(night_off)s
-    ) AS off"""
-_FETCHES = f"""
-    SELECT CASE WHEN complete THEN 'complete' ELSE 'failed' END, type, start, "end",
-        json_build_object('asked_at', asked_at, 'times', attempts, 'kind', kind,
-            'status', status, 'collection', collection, 'page', page,
-            'alike', greatest(alike, 1), 'since', coalesce(since, asked_at))
-    FROM "{Fetch._meta.db_table}" WHERE user_id = %(user)s AND "end" >= %(since)s"""
+        SELECT *, lag(day) OVER by_day AS day_before,
+            lag(missing_collection) OVER by_day AS missing_before{and_columns}
+        FROM (
+            SELECT day, missing_collection, created_at{and_off}
+            FROM {table} WHERE user_id = $1 AND day BETWEEN $2 AND $3
+        ) AS days
+        WINDOW by_day AS (ORDER BY day)
+    ) AS stored
+    WHERE day_before IS NULL OR day_before <> day - 1
+        OR missing_before <> missing_collection{or_off}"""
+# Days that were stored after a failed fetch of them was made; neighbours have the same number.
+_RENEWED = """
+    SELECT json_agg(json_build_array(first_day, last_day) ORDER BY first_day)
+    FROM (
+        SELECT min(day) AS first_day, max(day) AS last_day
+        FROM (
+            SELECT day, day - (row_number() OVER (ORDER BY day))::int AS number
+            FROM {table}
+            WHERE user_id = $1 AND day BETWEEN failed.start AND failed."end" AND day >= $2
+                AND fetched_at >= failed.asked_at
+        ) AS days
+        GROUP BY number
+    ) AS renewed"""
+_FETCHES = f""""{Fetch._meta.db_table}"
+    WHERE user_id = $1 AND type = '{{type}}' AND "end" BETWEEN $2 AND $3"""
+_TYPE_FACTS = {
+    "first": "SELECT min(day) FROM {table} WHERE user_id = $1",
+    "last": "SELECT max(day) FROM {table} WHERE user_id = $1",
+    "stored": _STORED,
+    "complete": f"""
+        SELECT json_agg(json_build_array(start, "end", asked_at, attempts) ORDER BY start)
+        FROM {_FETCHES} AND complete""",
+    "failed": f"""
+        SELECT json_agg(json_build_array(start, "end", asked_at, attempts, kind, status, collection,
+            page, greatest(alike, 1), coalesce(since, asked_at), ({_RENEWED})) ORDER BY start)
+        FROM (SELECT * FROM {_FETCHES} AND NOT complete) AS failed""",
+}
 _REJECTED = f"""
-    SELECT 'rejected', type, NULL, NULL, json_build_object('day', day, 'pk', max(id))
-    FROM "{RejectedDocument._meta.db_table}" WHERE user_id = %(user)s GROUP BY type, day"""
+    SELECT json_agg(json_build_array(type, day, pk))
+    FROM (
+        SELECT type, day, max(id) AS pk
+        FROM "{RejectedDocument._meta.db_table}" WHERE user_id = $1 GROUP BY type, day
+    ) AS rejected"""
+# Both activity days of each night. Minutes count when the day is over: the rest of a day under way
+# is in no class.
+_ACTIVITY_DAY = """
+    json_build_array(
+        CASE
+            WHEN {day}.fetched_at >= ({day}.day + 1 + time '16:00') AT TIME ZONE 'UTC'
+            THEN {day}.{{off}}
+        END,
+        (
+            SELECT wear FROM "{sources}"
+            WHERE user_id = $1 AND type = '{{type}}' AND day = {day}.day
+        ),
+        {day}.fetched_at)"""
+_ACTIVITY_DAYS = ", ".join(
+    _ACTIVITY_DAY.format(day=day, sources=MetricSource._meta.db_table) for day in ("before", "same")
+)
+_NIGHTS = f"""
+    SELECT json_agg(json_build_array(same.day, {_ACTIVITY_DAYS}))::text
+    FROM unnest($2::date[]) AS night
+    JOIN {{table}} AS same ON same.user_id = $1 AND same.day = night
+    JOIN {{table}} AS before ON before.user_id = $1 AND before.day = night - 1"""

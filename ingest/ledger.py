@@ -5,14 +5,14 @@ what they are called and how their reasons read is in `myhealth.states`.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from ingest.facts import Facts, Stretch, read_facts
+from ingest.facts import Facts, Stretch, range_at, read_facts
 from metrics import TYPES, MetricType
-from myhealth.days import FIRST_DAY, ONE_DAY, Days, last_day_over, over_at, subtract, utc_date
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, last_day_over, over_at, utc_date
 from myhealth.states import Cause, Failure, FailureKind, OffSpan, RingOff, State, Verdict
 
 # What one run fetches and stores may be some minutes apart.
@@ -42,16 +42,37 @@ Ledger = Mapping[str, list[Range]]
 
 
 def ledger(
-    user_id: int, start: date, end: date, *, today: date, using: str = "default"
+    user_id: int,
+    start: date,
+    end: date,
+    *,
+    today: date,
+    using: str = "default",
+    all_fetches: bool = True,
 ) -> dict[str, list[Range]]:
-    """Return by type the ranges from start to end, oldest first: each of the days exactly once."""
+    """Return by type the ranges from start to end, oldest first: each of the days exactly once.
+
+    Unless all fetches are asked for, verdicts of stored days may lack when they were fetched.
+    """
+    since = first_derived_day(start, end, today)
+    facts = read_facts(user_id, since, using, all_fetches=all_fetches) if since else Facts()
+    return ledger_from(facts, start, end, today=today)
+
+
+def first_derived_day(start: date, end: date, today: date) -> date | None:
+    """Return the first of the days whose state depends on facts; None if there is none."""
+    first = max(start, FIRST_DAY)
+    return first if first <= min(end, today + ONE_DAY) else None
+
+
+def ledger_from(facts: Facts, start: date, end: date, *, today: date) -> dict[str, list[Range]]:
+    """Return the ledger that `ledger` returns, from facts since its `first_derived_day`."""
     if start > end:
         return {type_: [] for type_ in TYPES}
     days = Days(start, end)
     ancient = days.clamped(last=FIRST_DAY - ONE_DAY)
     derived = days.clamped(FIRST_DAY, today + ONE_DAY)
     future = days.clamped(first=today + 2 * ONE_DAY)
-    facts = read_facts(user_id, derived.start, using) if derived else Facts()
     return {
         type_: [
             *_not_asked(type_, ancient, Cause.ANCIENT),
@@ -93,20 +114,35 @@ def clamp(ranges: Iterable[Range], first: date, last: date) -> list[Range]:
 def derive(facts: Facts, type_: str, days: Days) -> list[Range]:
     """Return the ranges of one type. A pure function: each of the days is in one of them."""
     judge = _Judge(facts, type_)
-    starts: list[tuple[date, Verdict]] = []
+    ranges: list[Range] = []
+    start, current = days.start, judge.verdict(days.start)
     for day in sorted(judge.days_of_change(days)):
         verdict = judge.verdict(day)
-        if not starts or verdict != starts[-1][1]:
-            starts.append((day, verdict))
-    ends = [*(day - ONE_DAY for day, _ in starts[1:]), days.end]
-    return [
-        Range(start, end, type_, verdict)
-        for (start, verdict), end in zip(starts, ends, strict=True)
-    ]
+        if verdict != current:
+            ranges.append(Range(start, day - ONE_DAY, type_, current))
+            start, current = day, verdict
+    ranges.append(Range(start, days.end, type_, current))
+    return ranges
+
+
+_R = TypeVar("_R", bound=Days)
+
+
+class _Finder(Generic[_R]):
+    """Finds the range that has a day, of days that are asked for in order, oldest first."""
+
+    def __init__(self, ranges: list[_R]) -> None:
+        self._following = iter(ranges)
+        self._range = next(self._following, None)
+
+    def at(self, day: date) -> _R | None:
+        while (found := self._range) is not None and found.end < day:
+            self._range = next(self._following, None)
+        return found if found is not None and found.start <= day else None
 
 
 class _Judge:
-    """Judges the days of one type by the facts."""
+    """Judges the days of one type by the facts, oldest first."""
 
     def __init__(self, facts: Facts, type_: str) -> None:
         self.facts, self.type, self.metric_type = facts, type_, TYPES[type_]
@@ -114,35 +150,35 @@ class _Judge:
         self.rejected = facts.rejected[type_]
         self.first = facts.first.get(type_)
         self.expected_from = expected_from(self.metric_type, facts.first)
+        self.stored_at = _Finder(self.stored).at
+        self.complete_at = _Finder(facts.complete[type_]).at
+        self.failed_at = _Finder(facts.failed[type_]).at
+        self.renewed_at = _Finder(facts.renewed[type_]).at
 
     def days_of_change(self, days: Days) -> set[date]:
-        """Return the days whose verdict may differ from the day before."""
-        changes = {days.start, *self.rejected, *(day + ONE_DAY for day in self.rejected)}
-        for stretch in self.stored:
-            changes |= {stretch.start, stretch.end + ONE_DAY}
-        for renewed in self.facts.renewed[self.type]:
-            changes |= {renewed.start, renewed.end + ONE_DAY}
+        """Return the days after the first whose verdict may differ from the day before."""
+        changes = {*self.rejected, *(day + ONE_DAY for day in self.rejected)}
+        for ranges in (self.stored, self.facts.renewed[self.type]):
+            for each in ranges:
+                changes |= {each.start, each.end + ONE_DAY}
         for attempt in (*self.facts.complete[self.type], *self.facts.failed[self.type]):
-            not_over = last_day_over(attempt.at) + ONE_DAY
-            changes |= {
-                attempt.start,
-                attempt.end + ONE_DAY,
-                not_over,
-                not_over - _WAIT_FOR_SYNC,
-            }
+            changes |= {attempt.start, attempt.end + ONE_DAY}
+            if attempt.start < attempt.end:
+                not_over = last_day_over(attempt.at) + ONE_DAY
+                changes |= {not_over, not_over - _WAIT_FOR_SYNC}
         # Each expected day without a row depends on facts of its own.
         if self.expected_from and (expected := days.clamped(first=self.expected_from)):
-            changes.update(*subtract([expected], self.stored))
-        return {day for day in changes if day in days}
+            changes.update(_days_between(self.stored, expected))
+        return {day for day in changes if days.start < day <= days.end}
 
     def verdict(self, day: date) -> Verdict:
-        complete = _range_at(self.facts.complete[self.type], day)
+        complete = self.complete_at(day)
         asked_at, times = (complete.at, complete.times) if complete is not None else (None, 0)
-        rejected = self.rejected.get(day)
-        stretch = _range_at(self.stored, day)
+        stretch = self.stored_at(day)
         failure = self._failure_since(day, asked_at)
+        rejected = self.rejected.get(day)
         if stretch is not None:
-            return self._verdict_of_stored(day, stretch, asked_at, failure)
+            return self._verdict_of_stored(day, stretch, asked_at, failure, rejected)
         if rejected:
             return Verdict(
                 State.REJECTED, asked_at=asked_at, failure=failure, rejected=rejected, times=times
@@ -154,12 +190,16 @@ class _Judge:
         return absence._replace(asked_at=asked_at, times=times)
 
     def _verdict_of_stored(
-        self, day: date, stretch: Stretch, asked_at: datetime | None, failure: Failure | None
+        self,
+        day: date,
+        stretch: Stretch,
+        asked_at: datetime | None,
+        failure: Failure | None,
+        rejected: int | None,
     ) -> Verdict:
         """Return the state of a day with a row, which a newer failure leaves as it is."""
-        if failure and _range_at(self.facts.renewed[self.type], day) is not None:
+        if failure and self.renewed_at(day) is not None:
             failure = None
-        rejected = self.rejected.get(day)
         is_rejected = rejected or (failure and failure.kind == FailureKind.REJECTED)
         off = stretch.minutes_off
         return Verdict(
@@ -174,7 +214,7 @@ class _Judge:
 
     def _failure_since(self, day: date, asked_at: datetime | None) -> Failure | None:
         """Return the failure of the day's last fetch, if that failed."""
-        failed = _range_at(self.facts.failed[self.type], day)
+        failed = self.failed_at(day)
         if failed is None or (asked_at is not None and asked_at >= failed.at):
             return None
         return failed.failure
@@ -206,7 +246,7 @@ class _Judge:
         A row that shows that the ring was worn outweighs it.
         """
         for type_, metric_type in TYPES.items():
-            if metric_type.shows_wear and _range_at(self.facts.stored[type_], day) is not None:
+            if metric_type.shows_wear and range_at(self.facts.stored[type_], day) is not None:
                 return None
         return self.facts.nights_off.get(day)
 
@@ -220,11 +260,11 @@ class _Judge:
         for type_, metric_type in TYPES.items():
             if not metric_type.on_every_worn_day:
                 continue
-            stretch = _range_at(self.facts.stored[type_], day)
+            stretch = range_at(self.facts.stored[type_], day)
             if stretch is not None and stretch.minutes_off:
                 minutes_off = stretch.minutes_off
                 continue
-            complete = _range_at(self.facts.complete[type_], day)
+            complete = range_at(self.facts.complete[type_], day)
             is_asked = complete is not None and complete.at >= over
             if stretch is not None or not is_asked or day in self.facts.rejected[type_]:
                 return Verdict(State.NONE)
@@ -233,13 +273,16 @@ class _Judge:
         return Verdict(State.NOT_WORN, Cause.NOTHING_AT_ALL)
 
 
-_R = TypeVar("_R", bound=Days)
-
-
-def _range_at(ranges: list[_R], day: date) -> _R | None:
-    """Return the one of the ranges (oldest first, no two overlap) that has the day."""
-    index = bisect_right(ranges, day, key=lambda each: each.start) - 1
-    return ranges[index] if index >= 0 and day <= ranges[index].end else None
+def _days_between(stretches: list[Stretch], days: Days) -> Iterator[date]:
+    """Return those of the days that are in none of the stretches."""
+    start = days.start
+    for stretch in stretches:
+        if start < stretch.start:
+            yield from Days(start, min(stretch.start - ONE_DAY, days.end))
+        start = max(start, stretch.end + ONE_DAY)
+        if days.end < start:
+            return
+    yield from Days(start, days.end)
 
 
 def _first_after(stretches: list[Stretch], day: date) -> Stretch | None:

@@ -11,6 +11,8 @@ from django.utils import timezone
 # No ring is older: no earlier day is fetched or stored.
 FIRST_DAY = date(2010, 1, 1)
 ONE_DAY = timedelta(days=1)
+# The time of the next day (UTC) at which a day is over everywhere.
+_OVER_AT = timedelta(hours=16)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -103,13 +105,12 @@ def over_at(day: date) -> datetime:
 
     Oura's days end at 04:00 local time, the last of them (UTC-12) at 16:00 UTC.
     """
-    return datetime.combine(day + ONE_DAY, time(16), UTC)
+    return datetime.combine(day + ONE_DAY, time(), UTC) + _OVER_AT
 
 
 def last_day_over(moment: datetime) -> date:
     """Return the last day that was over everywhere at that moment."""
-    yesterday = utc_date(moment) - ONE_DAY
-    return yesterday if over_at(yesterday) <= moment else yesterday - ONE_DAY
+    return utc_date(moment - _OVER_AT) - ONE_DAY
 
 
 def utc_date(moment: datetime) -> date:

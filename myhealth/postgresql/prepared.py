@@ -29,12 +29,19 @@ class RawJsonLoader(Loader):
 
 
 def fetch_all(
-    sql: str, parameters: Sequence[Any] = (), *, using: str = "default", raw_json: bool = False
+    sql: str,
+    parameters: Sequence[Any] = (),
+    *,
+    using: str = "default",
+    raw_json: bool = False,
+    numbered: bool = False,
 ) -> list[tuple[Any, ...]]:
     """Return the rows of a statement; none for a statement that returns no rows.
 
     It belongs to the transaction of Django's connection, if there is one. JSON is returned as text,
-    or as `msgspec.Raw`. Raises Django's database errors.
+    or as `msgspec.Raw`. If the parameters are `numbered`, they stand in the statement as $1, $2 …
+    instead of %s: psycopg would look for those in a long statement each time. Raises Django's
+    database errors.
     """
     connection = connections[using]
     connection.validate_no_broken_transaction()
@@ -43,7 +50,8 @@ def fetch_all(
     started = time.perf_counter()
     try:
         with connection.wrap_database_errors:
-            cursor = psycopg.Cursor(connection.connection)
+            cursor_class = psycopg.RawCursor if numbered else psycopg.Cursor
+            cursor = cursor_class(connection.connection)
             cursor.execute(
                 sql, parameters, prepare=settings.DB_PREPARED_STATEMENTS, binary=raw_json
             )
