@@ -1,32 +1,65 @@
 """One day of a person: its rows, the state of each type with the reason, warnings, revisions."""
 
 from datetime import date
+from functools import cache
 from typing import Any
 
+import orjson
+
 from dashboard import queries
-from ingest.ledger import ledger
-from ingest.models import METRIC_MODELS, Metric, Revision
+from ingest.facts import facts_parameters, general_facts, json_object, load_facts, type_facts
+from ingest.ledger import first_derived_day, ledger_from
+from ingest.models import METRIC_MODELS, MetricSource, Revision
 from metrics import TYPES
+from myhealth.postgresql.prepared import fetch_all
+
+_WARNINGS = f"""
+    SELECT warnings FROM "{MetricSource._meta.db_table}"
+    WHERE user_id = $1 AND type = '{{type}}' AND day = $4"""
+_REVISIONS = f"""
+    SELECT count(*) FROM "{Revision._meta.db_table}"
+    WHERE user_id = $1 AND type IN ({{types}}) AND day = $4"""
 
 
 def day_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
     """Return the answer of `GET /api/v1/days/{day}`."""
-    by_type = ledger(user_id, day, day, today=utc, using=queries.database_alias())
+    database = queries.database_alias()
+    since = first_derived_day(day, day, utc) or utc
+    parameters = [*facts_parameters(user_id, since), day]
+    [[text]] = fetch_all(_day_query(), parameters, using=database, numbered=True)
+    document = orjson.loads(text)
+    facts = load_facts(document, user_id, database, all_fetches=False)
+    by_type = ledger_from(facts, day, day, today=utc)
     return {
         "day": day,
-        **{name: _row(model, user_id, day) for name, model in METRIC_MODELS.items()},
+        **{name: queries.load_row(each, document[name]["row"]) for name, each in TYPES.items()},
         "coverage": {
             name: {"state": only.state, "reason": only.reason} for name, [only] in by_type.items()
         },
-        "warnings": queries.warnings_by_type(user_id, dict.fromkeys(TYPES, day)),
-        "revisions": [_revision_to_dict(revision) for revision in _revisions(user_id, day)],
+        "warnings": {name: document[name]["warnings"] or {} for name in TYPES},
+        "revisions": [
+            _revision_to_dict(revision)
+            for revision in (_revisions(user_id, day) if document["revisions"] else ())
+        ],
     }
 
 
-def _row(model: type[Metric], user_id: int, day: date) -> dict[str, Any] | None:
-    rows = queries.rows_of_user(model, user_id).filter(day=day)
-    columns = queries.row_columns(model.metric_type)
-    return next(iter(queries.newest_first(rows, columns)), None)
+@cache
+def _day_query() -> str:
+    """Return the statement that reads all but revisions of the day $4, as one JSON document."""
+    types = {
+        name: json_object(
+            {
+                **type_facts(name),
+                "row": queries.row_fact(model, "AND day = $4"),
+                "warnings": _WARNINGS.format(type=name),
+            }
+        )
+        for name, model in METRIC_MODELS.items()
+    }
+    quoted = ", ".join(f"'{name}'" for name in METRIC_MODELS)
+    facts = {**general_facts(), "revisions": _REVISIONS.format(types=quoted)}
+    return f"SELECT {json_object(types | facts)}::text"
 
 
 def _revisions(user_id: int, day: date) -> list[Revision]:

@@ -9,14 +9,14 @@ Only nights with provenance count: the others, naps, and nights without the ring
 (`MetricType.provenance_of`). The first night of all is no mark.
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
-
-from django.db import connections
 
 from dashboard.queries import database_alias
 from ingest.models import MetricSource
 from metrics import TYPES
+from myhealth.postgresql.prepared import fetch_all
 
 _Mark = dict[str, Any]
 # The last night and 30 before it: people who wear two rings in turn change by the day, the week or
@@ -27,32 +27,58 @@ _NIGHTS_IN_TURN = 1 + 30
 # have it as matter: a week's marks don't need ten years of days.
 _CHANGES = """
     WITH inside AS (
-        SELECT day, key AS mark, value
-        FROM {table}, jsonb_each_text(provenance)
-        WHERE user_id = %(user)s AND type = %(type)s AND day BETWEEN %(start)s AND %(end)s
-            AND key = ANY(%(marks)s) AND value <> ''
+        SELECT day, mark, provenance ->> mark AS value
+        FROM {table}, unnest(%s::text[]) AS mark
+        WHERE user_id = %s AND type = %s AND day BETWEEN %s AND %s AND provenance ->> mark <> ''
     ), earlier AS (
         SELECT day, mark, value
         FROM (SELECT DISTINCT mark FROM inside) AS kinds
         CROSS JOIN LATERAL (
             SELECT day, provenance ->> mark AS value FROM {table}
-            WHERE user_id = %(user)s AND type = %(type)s AND day < %(start)s
-                AND provenance ->> mark <> ''
-            ORDER BY day DESC LIMIT %(nights)s
+            WHERE user_id = %s AND type = %s AND day < %s AND provenance ->> mark <> ''
+            ORDER BY day DESC LIMIT %s
         ) AS last
     ), numbered AS (
         SELECT day, mark, value, lag(value) OVER by_kind AS before,
             row_number() OVER by_kind AS number
         FROM (SELECT * FROM inside UNION ALL SELECT * FROM earlier) AS every
         WINDOW by_kind AS (PARTITION BY mark ORDER BY day)
-    ), nights AS (
-        SELECT *, number - lag(number) OVER (PARTITION BY mark, value ORDER BY day) AS nights_since
-        FROM numbered
     )
-    SELECT day, mark, before, value FROM nights
-    WHERE day BETWEEN %(start)s AND %(end)s AND before <> value
-        AND (nights_since IS NULL OR nights_since > %(nights)s)
-    ORDER BY day DESC, mark"""
+    SELECT day, mark, before, value, number FROM numbered
+    WHERE before IS DISTINCT FROM value
+    ORDER BY mark, day"""
+# Whether there is a change at all: it takes two provenances among the nights of the range and the
+# last one before.
+_MAY_CHANGE = """
+    SELECT count(DISTINCT provenance) > 1
+    FROM (
+        (SELECT provenance {inside})
+        UNION ALL
+        (
+            SELECT provenance FROM {table}
+            WHERE user_id = $1 AND type = '{type}' AND day < {start} AND provenance <> '{{}}'
+                AND EXISTS (SELECT {inside})
+            ORDER BY day DESC LIMIT 1
+        )
+    ) AS nights"""
+_INSIDE = """FROM {table}
+    WHERE user_id = $1 AND type = '{type}' AND day BETWEEN {start} AND {end}
+        AND provenance <> '{{}}'"""
+_TABLE = f'"{MetricSource._meta.db_table}"'
+_CHANGES = _CHANGES.format(table=_TABLE)
+
+
+def may_have_marks(start: str, end: str) -> str:
+    """Return the SQL expression that is true where the person $1 may have marks.
+
+    `start` and `end` are parameters.
+    """
+    of_types = []
+    for name, metric_type in TYPES.items():
+        if metric_type.provenance:
+            names = {"table": _TABLE, "type": name, "start": start, "end": end}
+            of_types.append(_MAY_CHANGE.format(inside=_INSIDE.format(**names), **names))
+    return f"SELECT {' OR '.join(f'({each})' for each in of_types) or 'false'}"
 
 
 def find_marks(user_id: int, start: date, end: date) -> list[_Mark]:
@@ -60,23 +86,29 @@ def find_marks(user_id: int, start: date, end: date) -> list[_Mark]:
 
     Each has the `day`, the `mark` (the kind of provenance) and its values, `from` and `to`.
     """
-    statement = _CHANGES.format(table=f'"{MetricSource._meta.db_table}"')
     marks: list[_Mark] = []
-    with connections[database_alias()].cursor() as cursor:
-        for name, metric_type in TYPES.items():
-            if metric_type.provenance:
-                params: dict[str, Any] = {
-                    "user": user_id,
-                    "type": name,
-                    "start": start,
-                    "end": end,
-                    "marks": list(metric_type.provenance),
-                    "nights": _NIGHTS_IN_TURN,
-                }
-                cursor.execute(statement, params)
-                names = ("day", "mark", "from", "to")
-                marks += [dict(zip(names, values, strict=True)) for values in cursor]
+    for name, metric_type in TYPES.items():
+        if metric_type.provenance:
+            inside = [list(metric_type.provenance), user_id, name, start, end]
+            earlier = [user_id, name, start, _NIGHTS_IN_TURN]
+            changes = fetch_all(_CHANGES, [*inside, *earlier], using=database_alias())
+            marks += [each for each in _marks_of(changes) if each["day"] >= start]
     return sorted(marks, key=lambda mark: (-mark["day"].toordinal(), mark["mark"]))
+
+
+def _marks_of(changes: Iterable[tuple[Any, ...]]) -> Iterator[_Mark]:
+    """Return the marks among changes: day, kind, value before, value, number of the night.
+
+    The changes of a kind are in order, and begin with its first night, before which is no value.
+    """
+    last: dict[str, int] = {}
+    for day, kind, before, value, number in changes:
+        if before is None:
+            last = {}
+        else:
+            last[before] = number - 1
+            if value not in last or number - last[value] > _NIGHTS_IN_TURN:
+                yield {"day": day, "mark": kind, "from": before, "to": value}
 
 
 def change_texts() -> dict[str, str]:

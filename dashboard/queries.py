@@ -1,15 +1,15 @@
 """Queries on the metric tables: rows, and the versions that ETags are made from."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db import connection
+from django.db.models import Q
 
 from accounts.models import User
 from ingest.models import Metric, MetricQuerySet, MetricSource
@@ -39,32 +39,34 @@ def rows_of_user(model: type[Metric], user_id: int) -> MetricQuerySet:
     return model.objects.using(database_alias()).of(user_id)
 
 
-def newest_first(
-    queryset: "QuerySet[Any]",
-    columns: tuple[str, ...],
-    *,
-    limit: int | None = None,
-    load_contributors: Callable[[str], Any] = orjson.Fragment,
-) -> list[dict[str, Any]]:
-    """Return the rows as dictionaries of these columns, newest first.
-
-    `load_contributors` takes the JSON text that is stored; by default it is copied into a JSON
-    answer without being parsed.
-    """
-    selected = ["as_text" if name == "contributors" else name for name in columns]
-    if "contributors" in columns:
-        queryset = queryset.annotate(as_text=Cast("contributors", TextField()))
-    values = queryset.order_by("-day").values_list(*selected)[:limit]
-    rows = [dict(zip(columns, row, strict=True)) for row in values]
-    if "contributors" in columns:
-        for row in rows:
-            row["contributors"] = load_contributors(row["contributors"])
-    return rows
+def row_fact(model: type[Metric], which: str) -> str:
+    """Return the SQL expression of a row of the person $1 as a JSON array, for `load_row`."""
+    as_text = {"contributors", *_float_columns(model.metric_type)}
+    columns = ", ".join(
+        f'"{name}"::text' if name in as_text else f'"{name}"'
+        for name in row_columns(model.metric_type)
+    )
+    table = connection.ops.quote_name(model._meta.db_table)
+    return f"SELECT json_build_array({columns}) FROM {table} WHERE user_id = $1 {which}"
 
 
-def latest_row(model: type[Metric], user_id: int) -> dict[str, Any] | None:
-    columns = row_columns(model.metric_type)
-    return next(iter(newest_first(rows_of_user(model, user_id), columns, limit=1)), None)
+def load_row(metric_type: MetricType, values: list[Any] | None) -> dict[str, Any] | None:
+    """Return a row as a dictionary. Dates are text, contributors are JSON text."""
+    if values is None:
+        return None
+    row = dict(zip(row_columns(metric_type), values, strict=True))
+    for name in _float_columns(metric_type):
+        row[name] = None if row[name] is None else float(row[name])
+    row["updated_at"] = datetime.fromisoformat(row["updated_at"])
+    if "contributors" in row:
+        row["contributors"] = orjson.Fragment(row["contributors"])
+    return row
+
+
+@cache
+def _float_columns(metric_type: MetricType) -> tuple[str, ...]:
+    """Return the columns whose values JSON would have as whole numbers, and -0.0 as 0."""
+    return tuple(column.name for column in metric_type.columns if column.is_float)
 
 
 def warnings_by_type(user_id: int, days: Mapping[str, date]) -> dict[str, Warnings]:

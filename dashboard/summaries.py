@@ -4,94 +4,210 @@ Averages leave out days that are not full, as far as their figures declare it: a
 without the ring, a nap instead of a night.
 """
 
-from collections.abc import Iterable
-from datetime import date, timedelta
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import orjson
+
 from accounts.models import User
-from dashboard.marks import find_marks, marks_within
-from dashboard.queries import database_alias, latest_row, rows_of_user
-from ingest.coverage import api_summary, edges
-from ingest.ledger import ledger
-from ingest.models import METRIC_MODELS, MetricSource
-from metrics import TYPES
+from dashboard.marks import find_marks, marks_within, may_have_marks
+from dashboard.queries import database_alias, load_row, row_fact
+from ingest.coverage import api_summary, edge_facts, load_edges
+from ingest.facts import facts_parameters, general_facts, json_object, load_facts, type_facts
+from ingest.ledger import first_derived_day, ledger_from
+from ingest.models import METRIC_MODELS, MetricSource, unpack
+from metrics import TYPES, MetricType
 from metrics.base import StoredDay
+from metrics.columns import Figure
+from myhealth.postgresql.prepared import fetch_all
 
 _WEEK = 7
-_Row = dict[str, Any]
-_FULL = "full"
+# The rows of some days with the columns that figures need, newest first.
+_ROWS = """
+    SELECT json_agg(json_build_array(day, fetched_at, {columns}))
+    FROM (
+        SELECT * FROM "{table}" WHERE user_id = $1 AND day BETWEEN {first} AND {last}
+        ORDER BY day DESC
+    ) AS days"""
+_SOURCES = f"""
+    SELECT day, content FROM "{MetricSource._meta.db_table}"
+    WHERE user_id = %s AND type = %s AND day = ANY(%s)"""
+# One row: the values of `_columns`.
+_Row = list[Any]
+
+
+class _Week(NamedTuple):
+    """One type's rows of a week, and those of them that are of full days."""
+
+    rows: list[_Row]
+    full: list[_Row]
 
 
 def weekly_summaries(user: User, today: date, weeks: int) -> list[dict[str, Any]]:
     """Return the figures of the last weeks, newest first; the newest week ends today."""
-    first = today - timedelta(days=_WEEK * weeks - 1)
-    rows: list[dict[str, list[_Row]]] = [{name: [] for name in TYPES} for _ in range(weeks)]
-    for name in TYPES:
-        for row in _rows_with_figures(name, user, first, today):
-            rows[(today - row["day"]).days // _WEEK][name].append(row)
-    return [_summary(today - timedelta(days=_WEEK * week), rows[week]) for week in range(weeks)]
+    parameters = [user.pk, _first_day(today, weeks), today]
+    [[text]] = fetch_all(_rows_query(), parameters, using=database_alias(), numbered=True)
+    return _weekly_summaries(orjson.loads(text), user, today, weeks)
 
 
-def _rows_with_figures(name: str, user: User, first: date, today: date) -> list[_Row]:
-    """Return the rows of one type with the columns that its figures need, and if they are full."""
-    metric_type = TYPES[name]
-    columns = {figure.column for figure in metric_type.figures} | {*metric_type.full_columns}
-    rows = rows_of_user(METRIC_MODELS[name], user.pk).between(first, today)
-    found = list(rows.values("day", "fetched_at", *sorted(columns)))
-    zone = ZoneInfo(user.time_zone)
-    stored = [StoredDay(row["day"], row, row["fetched_at"], today, zone) for row in found]
-    for row, day in zip(found, stored, strict=True):
-        row[_FULL] = metric_type.is_full(day)
+def _first_day(today: date, weeks: int) -> date:
+    return today - timedelta(days=_WEEK * weeks - 1)
+
+
+@cache
+def _rows_query() -> str:
+    types = {name: json_object({"rows": _rows_fact(name, "$2", "$3")}) for name in METRIC_MODELS}
+    return f"SELECT {json_object(types)}::text"
+
+
+def _rows_fact(name: str, first: str, last: str) -> str:
+    """Return the SQL expression of a type's rows between two parameters."""
+    columns = ", ".join(
+        f'"{column}"::text' if TYPES[name].column(column).is_float else f'"{column}"'
+        for column in _columns(TYPES[name])
+    )
+    table = METRIC_MODELS[name]._meta.db_table
+    return _ROWS.format(columns=columns, table=table, first=first, last=last)
+
+
+@cache
+def _columns(metric_type: MetricType) -> tuple[str, ...]:
+    """Return the columns that decide whether a day is full, then the others that figures need."""
+    full = metric_type.full_columns
+    figures = dict.fromkeys(figure.column for figure in metric_type.figures)
+    return (*full, *(column for column in figures if column not in full))
+
+
+def _weekly_summaries(
+    document: Mapping[str, Any], user: User, today: date, weeks: int
+) -> list[dict[str, Any]]:
+    by_type = {
+        name: _in_weeks(metric_type, document[name]["rows"] or (), user, today, weeks)
+        for name, metric_type in TYPES.items()
+    }
+    return [
+        _summary(
+            today - timedelta(days=_WEEK * week),
+            {name: of_type[week] for name, of_type in by_type.items()},
+        )
+        for week in range(weeks)
+    ]
+
+
+def _in_weeks(
+    metric_type: MetricType, rows: Iterable[_Row], user: User, today: date, weeks: int
+) -> list[_Week]:
+    """Return the rows by week, the newest first."""
+    names, zone = metric_type.full_columns, ZoneInfo(user.time_zone)
+    matters = any(figure.of_full_days for figure in metric_type.figures)
+    floats = _float_places(metric_type)
+    found: list[tuple[StoredDay, _Row, bool | None]] = []
+    for day, fetched_at, *row in rows:
+        for place in floats:
+            row[place] = None if row[place] is None else float(row[place])
+        stored = StoredDay(
+            date.fromisoformat(day),
+            dict(zip(names, row, strict=False)),
+            datetime.fromisoformat(fetched_at),
+            today,
+            zone,
+        )
+        found.append((stored, row, metric_type.is_full(stored) if matters else False))
     # Sources take long to read, and only few days depend on theirs.
-    doubtful = {day.day: day for row, day in zip(found, stored, strict=True) if row[_FULL] is None}
-    if doubtful:
-        sources = _sources(name, user.pk, doubtful)
-        for row in found:
-            if row["day"] in doubtful:
-                source = sources.get(row["day"])
-                row[_FULL] = metric_type.is_full_by_source(doubtful[row["day"]], source)
-    return found
+    doubtful = [stored.day for stored, _, is_full in found if is_full is None]
+    sources = _sources(metric_type.name, user.pk, doubtful) if doubtful else {}
+    by_week = [_Week([], []) for _ in range(weeks)]
+    for stored, row, is_full in found:
+        week = by_week[(today - stored.day).days // _WEEK]
+        week.rows.append(row)
+        if is_full is None:
+            is_full = metric_type.is_full_by_source(stored, sources.get(stored.day))
+        if is_full:
+            week.full.append(row)
+    return by_week
 
 
-def _sources(name: str, user_id: int, days: Iterable[date]) -> dict[date, dict[str, Any]]:
-    stored = MetricSource.objects.using(database_alias()).filter(user_id=user_id, type=name)
-    documents = {each.day: each.documents for each in stored.filter(day__in=list(days))}
+@cache
+def _float_places(metric_type: MetricType) -> tuple[int, ...]:
+    """Return the places of the columns that are read as text: JSON would have -0.0 as 0."""
+    columns = _columns(metric_type)
+    return tuple(columns.index(name) for name in columns if metric_type.column(name).is_float)
+
+
+@cache
+def _places(metric_type: MetricType) -> tuple[tuple[Figure, int], ...]:
+    """Return the figures, each with the place of its column."""
+    columns = _columns(metric_type)
+    return tuple((figure, columns.index(figure.column)) for figure in metric_type.figures)
+
+
+def _sources(name: str, user_id: int, days: list[date]) -> dict[date, dict[str, Any]]:
+    stored = fetch_all(_SOURCES, [user_id, name, days], using=database_alias())
+    documents = {day: unpack(content) for day, content in stored}
     return {day: source for day, source in documents.items() if isinstance(source, dict)}
 
 
-def _summary(end: date, rows: dict[str, list[_Row]]) -> dict[str, Any]:
+def _summary(end: date, weeks: dict[str, _Week]) -> dict[str, Any]:
     """Return one week's figures, and for each type on how many of its days there is a row."""
     figures = {
         figure.name: figure.compute(
             [
-                row[figure.column]
-                for row in rows[name]
-                if row[figure.column] is not None and (row[_FULL] or not figure.of_full_days)
+                value
+                for row in (week.full if figure.of_full_days else week.rows)
+                if (value := row[place]) is not None
             ]
         )
-        for name, metric_type in TYPES.items()
-        for figure in metric_type.figures
+        for name, week in weeks.items()
+        for figure, place in _places(TYPES[name])
     }
-    days = {f"{name}_days": len(of_type) for name, of_type in rows.items()}
+    days = {f"{name}_days": len(week.rows) for name, week in weeks.items()}
     return {"start": end - timedelta(days=_WEEK - 1), "end": end, **figures, **days}
+
+
+@cache
+def _dashboard_query() -> str:
+    """Return the statement that reads all of a dashboard, from $4 to $5, as one JSON document."""
+    types = {
+        name: json_object(
+            {
+                **type_facts(name),
+                **edge_facts(name),
+                "rows": _rows_fact(name, "$4", "$5"),
+                "latest": row_fact(METRIC_MODELS[name], "ORDER BY day DESC LIMIT 1"),
+            }
+        )
+        for name in METRIC_MODELS
+    }
+    facts = {**general_facts(), "has_marks": may_have_marks("$4", "$5")}
+    return f"SELECT {json_object(types | facts)}::text"
 
 
 def dashboard_data(user: User, today: date, weeks: int, *, utc: date) -> dict[str, Any]:
     """Return the answer of `GET /api/v1/dashboard`."""
-    summaries, user_id = weekly_summaries(user, today, weeks), user.pk
-    first = summaries[-1]["start"]
-    marks = find_marks(user_id, first, today)
+    user_id, database, first = user.pk, database_alias(), _first_day(today, weeks)
+    since = first_derived_day(first, today, utc) or first
+    parameters = [*facts_parameters(user_id, since), first, today]
+    [[text]] = fetch_all(_dashboard_query(), parameters, using=database, numbered=True)
+    document = orjson.loads(text)
+    summaries = _weekly_summaries(document, user, today, weeks)
+    marks = find_marks(user_id, first, today) if document["has_marks"] else []
     # One ledger serves all weeks.
-    by_type = ledger(user_id, first, today, today=utc, using=database_alias())
-    edges_by_type = edges(user_id, first, database_alias())
+    facts = load_facts(document, user_id, database, all_fetches=False)
+    by_type = ledger_from(facts, first, today, today=utc)
+    edges_by_type = load_edges(document)
     for week in summaries:
         period = (week["start"], week["end"])
         week["coverage"] = api_summary(by_type, edges_by_type, *period)
         week["marks"] = marks_within(marks, *period)
     return {
         "today": today,
-        **{f"latest_{name}": latest_row(model, user_id) for name, model in METRIC_MODELS.items()},
+        **{
+            f"latest_{name}": load_row(metric_type, document[name]["latest"])
+            for name, metric_type in TYPES.items()
+        },
         "weekly_summary": summaries[0],
         "weekly_summaries": summaries,
         "coverage": api_summary(by_type, edges_by_type, first, today),

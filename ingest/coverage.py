@@ -5,12 +5,11 @@ All of them take the same ranges, merged and counted by the functions of this mo
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from django.db import connections
 from django.db.models import Min
 from django.urls import reverse
 
@@ -106,6 +105,8 @@ def missing_today(user_id: int, now: datetime) -> dict[str, dict[str, int]]:
 
 # The API ------------------------------------------------------------------------------------------
 
+_FAULTS = tuple(fault.value for fault in Fault)
+
 
 def api_coverage(by_type: Ledger, *, links: bool) -> dict[str, Any]:
     """Return what `GET /api/v1/coverage` answers, with `links` to rejected documents or without."""
@@ -124,8 +125,7 @@ def _api_range(each: Range, links: bool) -> dict[str, Any]:
     return shown
 
 
-@dataclass(frozen=True)
-class Edges:
+class Edges(NamedTuple):
     """The first day stored of one type, the newest before some day, and its last complete fetch."""
 
     first: date | None
@@ -133,24 +133,37 @@ class Edges:
     fetched_at: datetime | None
 
 
-# Each sub-select reads one entry of an index, however long the history is.
-_EDGES = """
-    SELECT '{type}',
-        (SELECT min(day) FROM "{table}" WHERE user_id = %(user)s),
-        (SELECT max(day) FROM "{table}" WHERE user_id = %(user)s AND day < %(before)s),
-        (SELECT max(asked_at) FROM "{fetches}"
-            WHERE user_id = %(user)s AND type = '{type}' AND complete)"""
+def edge_facts(type_: str) -> dict[str, str]:
+    """Return the SQL expressions of a type's edges before the day $4, but for its first day.
+
+    Each reads one entry of an index, however long the history is.
+    """
+    table, fetches = METRIC_MODELS[type_]._meta.db_table, Fetch._meta.db_table
+    return {
+        "newest": f'SELECT max(day) FROM "{table}" WHERE user_id = $1 AND day < $4',
+        "fetched_at": f"""
+            SELECT max(asked_at) FROM "{fetches}"
+            WHERE user_id = $1 AND type = '{type_}' AND complete""",
+    }
 
 
-def edges(user_id: int, before: date, using: str) -> dict[str, Edges]:
-    """Return the edges of each type, with the newest day before `before`."""
-    statement = " UNION ALL ".join(
-        _EDGES.format(type=type_, table=model._meta.db_table, fetches=Fetch._meta.db_table)
-        for type_, model in METRIC_MODELS.items()
-    )
-    with connections[using].cursor() as cursor:
-        cursor.execute(statement, {"user": user_id, "before": before})
-        return {type_: Edges(*values) for type_, *values in cursor}
+def load_edges(document: Mapping[str, Any]) -> dict[str, Edges]:
+    """Return the edges of each type of a document with its `type_facts` and `edge_facts`."""
+    return {
+        type_: Edges(
+            _loaded(date, document[type_]["first"]),
+            _loaded(date, document[type_]["newest"]),
+            _loaded(datetime, document[type_]["fetched_at"]),
+        )
+        for type_ in METRIC_MODELS
+    }
+
+
+_D = TypeVar("_D", bound=date)
+
+
+def _loaded(kind: type[_D], text: str | None) -> _D | None:
+    return None if text is None else kind.fromisoformat(text)
 
 
 def last_complete_fetch(user_id: int, using: str) -> datetime | None:
@@ -168,30 +181,47 @@ def api_summary(
     before the first that is expected are not counted.
     """
     firsts = {type_: each.first for type_, each in edges_by_type.items() if each.first}
-    summary = {}
-    for type_, metric_type in TYPES.items():
-        first = expected_from(metric_type, firsts)
-        expected = clamp(by_type[type_], max(start, first), end) if first else []
-        _, newest, _ = stored_days(clamp(by_type[type_], date.min, end))
-        summary[type_] = {
-            **_counts(expected),
-            "newest_day": newest or edges_by_type[type_].newest,
-            "newest_sync": edges_by_type[type_].fetched_at,
-        }
-    return summary
+    return {
+        type_: _summary(
+            by_type[type_], edges_by_type[type_], expected_from(metric_type, firsts), start, end
+        )
+        for type_, metric_type in TYPES.items()
+    }
 
 
-def _counts(expected: Sequence[Range]) -> dict[str, Any]:
-    missing = count_missing(expected)
-    faults: Counter[str] = Counter()
+def _summary(
+    ranges: Iterable[Range], edges: Edges, expected: date | None, start: date, end: date
+) -> dict[str, Any]:
+    """Return the summary of one type, whose days are expected from a day on, if any are."""
+    start = date.max if expected is None else max(start, expected)
+    days_expected, days_present, newest = 0, 0, edges.newest
+    missing: dict[str, int] = {}
+    for each in ranges:
+        if each.start > end:
+            break
+        has_row = each.state.has_row
+        last = min(each.end, end)
+        if has_row:
+            newest = last
+        days = (last - max(each.start, start)).days + 1
+        if days <= 0:
+            continue
+        days_expected += days
+        if has_row:
+            days_present += days
+        if is_missing(each):
+            missing[each.state.value] = missing.get(each.state.value, 0) + days
+    faults = dict.fromkeys(_FAULTS, 0)
     for state, days in missing.items():
         if fault := State(state).fault:
-            faults[fault] += days
+            faults[fault.value] += days
     return {
-        "days_expected": sum(map(len, expected)),
-        "days_present": stored_days(expected)[2],
-        "missing": dict(missing),
-        "fault": {fault.value: faults[fault] for fault in Fault},
+        "days_expected": days_expected,
+        "days_present": days_present,
+        "missing": missing,
+        "fault": faults,
+        "newest_day": newest,
+        "newest_sync": edges.fetched_at,
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from metrics.columns import PERCENT, Column, Contributors, Figure, Kind, Number
 from metrics.moments import parse_moment
@@ -31,8 +31,7 @@ class OuraDay:
     source: Source
 
 
-@dataclass(frozen=True)
-class StoredDay:
+class StoredDay(NamedTuple):
     """A row, as far as `MetricType.is_full` needs it.
 
     `values` has the columns that `full_columns` names; `today` and `zone` are the person's.

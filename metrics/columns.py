@@ -6,7 +6,7 @@ from these declarations.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import fmean
+from math import fsum
 from typing import Any
 
 from metrics.numbers import is_number
@@ -117,6 +117,11 @@ class Column:
             return self.decimals
         return 0 if isinstance(self.kind, Integer) else 1
 
+    @property
+    def is_float(self) -> bool:
+        """Whether the values are numbers, not necessarily whole."""
+        return isinstance(self.kind, Number) and not isinstance(self.kind, Integer)
+
     def value(self, day: Any) -> Any:
         """Return the column's value as Oura has it; None for a sentinel."""
         value = self.read(day)
@@ -126,7 +131,7 @@ class Column:
 
 
 def mean(values: list[float]) -> float | None:
-    return round(fmean(values), 2) if values else None
+    return round(fsum(values) / len(values), 2) if values else None
 
 
 def total(values: list[float]) -> float | None:
