@@ -34,7 +34,7 @@ _ROWS = """
     ) AS days"""
 _SOURCES = f"""
     SELECT day, content FROM "{MetricSource._meta.db_table}"
-    WHERE user_id = %s AND type = %s AND day = ANY(%s)"""
+    WHERE user_id = %s AND type = %s AND day BETWEEN %s AND %s AND day = ANY(%s)"""
 # One row: the values of `_columns`.
 _Row = list[Any]
 
@@ -84,8 +84,9 @@ def _columns(metric_type: MetricType) -> tuple[str, ...]:
 def _weekly_summaries(
     document: Mapping[str, Any], user: User, today: date, weeks: int
 ) -> list[dict[str, Any]]:
+    zone = ZoneInfo(user.time_zone)
     by_type = {
-        name: _in_weeks(metric_type, document[name]["rows"] or (), user, today, weeks)
+        name: _in_weeks(metric_type, document[name]["rows"] or (), user.pk, today, weeks, zone)
         for name, metric_type in TYPES.items()
     }
     return [
@@ -98,31 +99,33 @@ def _weekly_summaries(
 
 
 def _in_weeks(
-    metric_type: MetricType, rows: Iterable[_Row], user: User, today: date, weeks: int
+    metric_type: MetricType,
+    rows: Iterable[_Row],
+    user_id: int,
+    today: date,
+    weeks: int,
+    zone: ZoneInfo,
 ) -> list[_Week]:
     """Return the rows by week, the newest first."""
-    names, zone = metric_type.full_columns, ZoneInfo(user.time_zone)
-    matters = any(figure.of_full_days for figure in metric_type.figures)
-    floats = _float_places(metric_type)
-    found: list[tuple[StoredDay, _Row, bool | None]] = []
-    for day, fetched_at, *row in rows:
-        for place in floats:
-            row[place] = None if row[place] is None else float(row[place])
-        stored = StoredDay(
-            date.fromisoformat(day),
-            dict(zip(names, row, strict=False)),
-            datetime.fromisoformat(fetched_at),
-            today,
-            zone,
-        )
-        found.append((stored, row, metric_type.is_full(stored) if matters else False))
-    # Sources take long to read, and only few days depend on theirs.
-    doubtful = [stored.day for stored, _, is_full in found if is_full is None]
-    sources = _sources(metric_type.name, user.pk, doubtful) if doubtful else {}
     by_week = [_Week([], []) for _ in range(weeks)]
-    for stored, row, is_full in found:
-        week = by_week[(today - stored.day).days // _WEEK]
+    names, floats = metric_type.full_columns, _float_places(metric_type)
+    matters = any(figure.of_full_days for figure in metric_type.figures)
+    found: list[tuple[_Week, _Row, StoredDay, bool | None]] = []
+    for text, fetched_at, *row in rows:
+        day = date.fromisoformat(text)
+        for place in floats:
+            if row[place] is not None:
+                row[place] = float(row[place])
+        week = by_week[(today - day).days // _WEEK]
         week.rows.append(row)
+        if matters:
+            values = dict(zip(names, row, strict=False))
+            stored = StoredDay(day, values, datetime.fromisoformat(fetched_at), today, zone)
+            found.append((week, row, stored, metric_type.is_full(stored)))
+    # Sources take long to read, and only few days depend on theirs.
+    doubtful = [stored.day for _, _, stored, is_full in found if is_full is None]
+    sources = _sources(metric_type.name, user_id, doubtful) if doubtful else {}
+    for week, row, stored, is_full in found:
         if is_full is None:
             is_full = metric_type.is_full_by_source(stored, sources.get(stored.day))
         if is_full:
@@ -145,7 +148,9 @@ def _places(metric_type: MetricType) -> tuple[tuple[Figure, int], ...]:
 
 
 def _sources(name: str, user_id: int, days: list[date]) -> dict[date, dict[str, Any]]:
-    stored = fetch_all(_SOURCES, [user_id, name, days], using=database_alias())
+    # With both ends of the days, PostgreSQL keeps its plan for the statement.
+    parameters = [user_id, name, min(days), max(days), days]
+    stored = fetch_all(_SOURCES, parameters, using=database_alias())
     documents = {day: unpack(content) for day, content in stored}
     return {day: source for day, source in documents.items() if isinstance(source, dict)}
 
