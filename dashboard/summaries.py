@@ -5,7 +5,7 @@ without the ring, a nap instead of a night.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -25,13 +25,24 @@ from metrics.columns import Figure
 from myhealth.postgresql.prepared import fetch_all
 
 _WEEK = 7
-# The rows of some days with the columns that figures need, newest first.
+# The rows of some days, newest first: the day, when it was fetched if that was before it was over
+# everywhere (with the time without the ring, if the type's days grow), the columns for figures.
 _ROWS = """
-    SELECT json_agg(json_build_array(day, fetched_at, {columns}))
+    SELECT json_agg(json_build_array(
+        day,
+        CASE WHEN fetched_at < (day + 1 + time '16:00') AT TIME ZONE 'UTC'
+            THEN json_build_array({fetched})
+        END,
+        {columns}))
     FROM (
         SELECT * FROM "{table}" WHERE user_id = $1 AND day BETWEEN {first} AND {last}
         ORDER BY day DESC
     ) AS days"""
+_WEAR = f"""(
+    SELECT json_build_array(wear) FROM "{MetricSource._meta.db_table}"
+    WHERE user_id = $1 AND type = '{{type}}' AND day = days.day)"""
+# Stands for all moments after a day was over everywhere.
+_SETTLED = datetime.max.replace(tzinfo=UTC)
 _SOURCES = f"""
     SELECT day, content FROM "{MetricSource._meta.db_table}"
     WHERE user_id = %s AND type = %s AND day BETWEEN %s AND %s AND day = ANY(%s)"""
@@ -69,8 +80,9 @@ def _rows_fact(name: str, first: str, last: str) -> str:
         f'"{column}"::text' if TYPES[name].column(column).is_float else f'"{column}"'
         for column in _columns(TYPES[name])
     )
+    fetched = f"fetched_at, {_WEAR.format(type=name)}" if TYPES[name].grows else "fetched_at"
     table = METRIC_MODELS[name]._meta.db_table
-    return _ROWS.format(columns=columns, table=table, first=first, last=last)
+    return _ROWS.format(fetched=fetched, columns=columns, table=table, first=first, last=last)
 
 
 @cache
@@ -111,7 +123,7 @@ def _in_weeks(
     names, floats = metric_type.full_columns, _float_places(metric_type)
     matters = any(figure.of_full_days for figure in metric_type.figures)
     found: list[tuple[_Week, _Row, StoredDay, bool | None]] = []
-    for text, fetched_at, *row in rows:
+    for text, before_over, *row in rows:
         day = date.fromisoformat(text)
         for place in floats:
             if row[place] is not None:
@@ -119,9 +131,12 @@ def _in_weeks(
         week = by_week[(today - day).days // _WEEK]
         week.rows.append(row)
         if matters:
-            values = dict(zip(names, row, strict=False))
-            stored = StoredDay(day, values, datetime.fromisoformat(fetched_at), today, zone)
-            found.append((week, row, stored, metric_type.is_full(stored)))
+            at = datetime.fromisoformat(before_over[0]) if before_over else _SETTLED
+            stored = StoredDay(day, dict(zip(names, row, strict=False)), at, today, zone)
+            is_full = metric_type.is_full(stored)
+            if is_full is None and before_over:
+                is_full = _is_full_by_wear(metric_type, stored, *before_over[1:])
+            found.append((week, row, stored, is_full))
     # Sources take long to read, and only few days depend on theirs.
     doubtful = [stored.day for _, _, stored, is_full in found if is_full is None]
     sources = _sources(metric_type.name, user_id, doubtful) if doubtful else {}
@@ -131,6 +146,21 @@ def _in_weeks(
         if is_full:
             week.full.append(row)
     return by_week
+
+
+def _is_full_by_wear(
+    metric_type: MetricType, stored: StoredDay, of_source: list[Any] | None = None
+) -> bool | None:
+    """Return whether a day of a type that grows is full, if that needs no more of its source.
+
+    `of_source` has the source's `wear`; it is None if there is no source.
+    """
+    if not metric_type.grows:
+        return None
+    if of_source is None:
+        return metric_type.is_full_by_source(stored, None)
+    [wear] = of_source
+    return None if wear is None else metric_type.is_full_by_wear(stored, wear)
 
 
 @cache

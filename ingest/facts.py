@@ -20,7 +20,7 @@ from ingest.models import METRIC_MODELS, Fetch, MetricSource, RejectedDocument
 from ingest.wear import ActivityDay, night_off
 from metrics import TYPES
 from metrics.activity import DAY_OFF_MINUTES
-from myhealth.days import FIRST_DAY, ONE_DAY, Days, merge, over_at, parse_day, subtract
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, from_days, merge, over_at, parse_day, subtract
 from myhealth.postgresql.prepared import fetch_all
 from myhealth.states import Failure, FailureKind, RingOff
 
@@ -92,18 +92,18 @@ def load_facts(
         found = document[type_]
         if found["first"]:
             facts.first[type_] = date.fromisoformat(found["first"])
-        if found["stored"]:
-            facts.stored[type_] = list(_stretches(found["stored"], found["last"]))
-        for failed in found["failed"] or ():
-            _add_failed(facts, type_, *failed)
-        if found["complete"]:
-            attempts = _complete(found["complete"])
-            if not all_fetches and not found["failed"]:
-                attempts = _of_missing_days(attempts, facts.stored[type_])
-            facts.complete[type_] = [
-                Attempt(start, end, datetime.fromisoformat(at), None, times)
-                for start, end, at, times in attempts
-            ]
+        last, starts = found["stored"]
+        if starts:
+            facts.stored[type_] = list(_stretches(starts, last))
+        complete = []
+        for *fetch, failure in found["fetches"] or ():
+            if failure:
+                _add_failed(facts, type_, fetch, failure)
+            else:
+                complete.append(fetch)
+        if not all_fetches and type_ not in facts.failed:
+            complete = _of_missing_days(complete, starts, last)
+        facts.complete[type_] = [_attempt(fetch) for fetch in complete]
     for type_, text, pk in document["rejected"] or ():
         day = parse_day(text)
         if day and FIRST_DAY <= day < _LAST_DAY:
@@ -121,50 +121,51 @@ def _stretches(starts: list[list[Any]], last: str) -> Iterator[Stretch]:
         yield Stretch(*days, missing, datetime.fromisoformat(created_at), *off)
 
 
-_Complete = tuple[date, date, str, int]
-
-
-def _complete(fetches: list[list[Any]]) -> Iterable[_Complete]:
-    return (
-        (date.fromisoformat(start), date.fromisoformat(end), at, times)
-        for start, end, at, times in fetches
-    )
+# The first day, the last day, when Oura was asked, and how often, as in JSON.
+_Fetch = list[Any]
 
 
 def _of_missing_days(
-    fetches: Iterable[_Complete], stored: Iterable[Stretch]
-) -> Iterator[_Complete]:
-    """Return the fetches with a day that is not stored; all are oldest first."""
-    stretches = iter(stored)
-    stretch = next(stretches, None)
+    fetches: Iterable[_Fetch], starts: list[list[Any]] | None, last: str
+) -> list[_Fetch]:
+    """Return the fetches with a day that is not stored; all are oldest first.
+
+    Days are compared as texts, which have the same order.
+    """
+    starts = starts or []
+    ends = [*(each[1] for each in starts[1:]), last]
+    stretches = zip((each[0] for each in starts), ends, strict=False)
+    start, end = next(stretches, ("", ""))
+    found = []
     for fetch in fetches:
-        while stretch is not None and stretch.end < fetch[0]:
-            stretch = next(stretches, None)
-        if stretch is None or fetch[0] < stretch.start or stretch.end < fetch[1]:
-            yield fetch
+        while end < fetch[0] and end:
+            start, end = next(stretches, ("", ""))
+        if fetch[0] < start or end < fetch[1]:
+            found.append(fetch)
+    return found
 
 
-def _add_failed(
-    facts: Facts,
-    type_: str,
-    start: str,
-    end: str,
-    at: str,
-    attempts: int,
-    kind: str,
-    status: int | None,
-    collection: str,
-    page: int | None,
-    alike: int,
-    since: str,
-    renewed: list[list[str]] | None,
-) -> None:
-    asked_at = datetime.fromisoformat(at)
-    reason = FailureKind(kind), status, collection, page
-    failure = Failure(*reason, attempts, asked_at, alike, datetime.fromisoformat(since))
+def _attempt(fetch: _Fetch, failure: Failure | None = None) -> Attempt:
+    start, end, at, times = fetch
     days = date.fromisoformat(start), date.fromisoformat(end)
-    facts.failed[type_].append(Attempt(*days, asked_at, failure, attempts))
-    facts.renewed[type_] += [Days(*map(date.fromisoformat, each)) for each in renewed or ()]
+    return Attempt(*days, datetime.fromisoformat(at), failure, times)
+
+
+def _add_failed(facts: Facts, type_: str, fetch: _Fetch, details: list[Any]) -> None:
+    _, _, at, attempts = fetch
+    kind, status, collection, page, alike, since, renewed = details
+    failure = Failure(
+        FailureKind(kind),
+        status,
+        collection,
+        page,
+        attempts,
+        datetime.fromisoformat(at),
+        alike,
+        datetime.fromisoformat(since),
+    )
+    facts.failed[type_].append(_attempt(fetch, failure))
+    facts.renewed[type_] += from_days(map(date.fromisoformat, renewed or ()))
 
 
 def _nights_in_doubt(facts: Facts) -> list[date]:
@@ -271,8 +272,12 @@ _ALL_OFF = {
 # A stretch starts at each row that does not continue the row before it. Both ends of the days are
 # given, because PostgreSQL expects few rows then, and keeps a plan for few.
 _STORED = """
-    SELECT json_agg(json_build_array(
-        day, day_before, missing_collection, created_at{and_details}) ORDER BY day)
+    SELECT json_build_array(max(day), json_agg(
+        json_build_array(day, day_before, missing_collection, created_at{and_details}) ORDER BY day
+    ) FILTER (
+        WHERE day_before IS NULL OR day_before <> day - 1
+            OR missing_before <> missing_collection{or_off}
+    ))
     FROM (
         SELECT *, lag(day) OVER by_day AS day_before,
             lag(missing_collection) OVER by_day AS missing_before{and_columns}
@@ -281,35 +286,26 @@ _STORED = """
             FROM {table} WHERE user_id = $1 AND day BETWEEN $2 AND $3
         ) AS days
         WINDOW by_day AS (ORDER BY day)
-    ) AS stored
-    WHERE day_before IS NULL OR day_before <> day - 1
-        OR missing_before <> missing_collection{or_off}"""
-# Days that were stored after a failed fetch of them was made; neighbours have the same number.
-_RENEWED = """
-    SELECT json_agg(json_build_array(first_day, last_day) ORDER BY first_day)
-    FROM (
-        SELECT min(day) AS first_day, max(day) AS last_day
-        FROM (
-            SELECT day, day - (row_number() OVER (ORDER BY day))::int AS number
-            FROM {table}
-            WHERE user_id = $1 AND day BETWEEN failed.start AND failed."end" AND day >= $2
-                AND fetched_at >= failed.asked_at
-        ) AS days
-        GROUP BY number
-    ) AS renewed"""
-_FETCHES = f""""{Fetch._meta.db_table}"
-    WHERE user_id = $1 AND type = '{{type}}' AND "end" BETWEEN $2 AND $3"""
+    ) AS stored"""
+# What failed, and the days that were stored after that.
+_FAILURE = """
+    json_build_array(kind, status, collection, page, greatest(alike, 1), coalesce(since, asked_at),
+        (
+            SELECT json_agg(day ORDER BY day) FROM {table}
+            WHERE user_id = $1 AND day BETWEEN start AND "end" AND day BETWEEN $2 AND $3
+                AND fetched_at >= asked_at
+        ))"""
 _TYPE_FACTS = {
     "first": "SELECT min(day) FROM {table} WHERE user_id = $1",
-    "last": "SELECT max(day) FROM {table} WHERE user_id = $1",
     "stored": _STORED,
-    "complete": f"""
-        SELECT json_agg(json_build_array(start, "end", asked_at, attempts) ORDER BY start)
-        FROM {_FETCHES} AND complete""",
-    "failed": f"""
-        SELECT json_agg(json_build_array(start, "end", asked_at, attempts, kind, status, collection,
-            page, greatest(alike, 1), coalesce(since, asked_at), ({_RENEWED})) ORDER BY start)
-        FROM (SELECT * FROM {_FETCHES} AND NOT complete) AS failed""",
+    "fetches": f"""
+        SELECT json_agg(json_build_array(start, "end", asked_at, attempts,
+            CASE WHEN NOT complete THEN {_FAILURE} END))
+        FROM (
+            SELECT * FROM "{Fetch._meta.db_table}"
+            WHERE user_id = $1 AND type = '{{type}}' AND "end" BETWEEN $2 AND $3
+            ORDER BY "end"
+        ) AS fetches""",
 }
 _REJECTED = f"""
     SELECT json_agg(json_build_array(type, day, pk))

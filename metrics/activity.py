@@ -102,8 +102,11 @@ class Activity(MetricType):
         if not isinstance(summary, Mapping):
             # A program knows best what it sends of a day that has passed.
             return row.day < row.today
-        end = _end_of_day(row.day, summary.get("timestamp"))
-        return row.fetched_at >= (end or datetime.combine(row.day + _ONE_DAY, _BEGIN, row.zone))
+        return _is_over(row, summary.get("timestamp"))
+
+    def is_full_by_wear(self, row: StoredDay, wear: Mapping[str, Any]) -> bool:
+        # The classes begin at the document's timestamp.
+        return _is_over(row, wear["start"])
 
     def wear_of(self, source: Source) -> dict[str, Any] | None:
         """Return the time without the ring by the classes of five minutes.
@@ -140,6 +143,12 @@ def _ranges_off(classes: str) -> list[list[int]]:
 
 
 ACTIVITY = Activity()
+
+
+def _is_over(row: StoredDay, timestamp: Any) -> bool:
+    """Return whether the day was over when it was fetched, by its document's timestamp."""
+    end = _end_of_day(row.day, timestamp)
+    return row.fetched_at >= (end or datetime.combine(row.day + _ONE_DAY, _BEGIN, row.zone))
 
 
 def _end_of_day(day: date, timestamp: Any) -> datetime | None:

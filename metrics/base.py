@@ -34,7 +34,8 @@ class OuraDay:
 class StoredDay(NamedTuple):
     """A row, as far as `MetricType.is_full` needs it.
 
-    `values` has the columns that `full_columns` names; `today` and `zone` are the person's.
+    `values` has the columns that `full_columns` names; `today` and `zone` are the person's. If the
+    day was over everywhere when it was fetched, `fetched_at` may be any later moment.
     """
 
     day: date
@@ -152,6 +153,10 @@ class MetricType:
     def is_full_by_source(self, row: StoredDay, source: Source | None) -> bool:
         """Return whether a day is full for which `is_full` returned None."""
         return True
+
+    def is_full_by_wear(self, row: StoredDay, wear: Mapping[str, Any]) -> bool | None:
+        """Return the same by what `wear_of` returned of the source; None if it doesn't tell."""
+        return None
 
     def spans_of(self, source: Source) -> list[Span]:
         """Return the spans of time that a row is about, if the type has any."""
