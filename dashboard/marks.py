@@ -19,24 +19,25 @@ from metrics import TYPES
 from myhealth.postgresql.prepared import fetch_all
 
 _Mark = dict[str, Any]
+_TABLE = f'"{MetricSource._meta.db_table}"'
 # The last night and 30 before it: people who wear two rings in turn change by the day, the week or
 # the fortnight, and what was away for longer had been given up. These are nights, not days: both
 # rings may have been away for months, and go on in turn.
 _NIGHTS_IN_TURN = 1 + 30
 # Reads the days of the range and, for each kind of provenance in it, as many earlier nights that
 # have it as matter: a week's marks don't need ten years of days.
-_CHANGES = """
+CHANGES = f"""
     WITH inside AS (
         SELECT day, mark, provenance ->> mark AS value
-        FROM {table}, unnest(%s::text[]) AS mark
-        WHERE user_id = %s AND type = %s AND day BETWEEN %s AND %s AND provenance ->> mark <> ''
+        FROM {_TABLE}, unnest($5::text[]) AS mark
+        WHERE user_id = $1 AND type = $2 AND day BETWEEN $3 AND $4 AND provenance ->> mark <> ''
     ), earlier AS (
         SELECT day, mark, value
         FROM (SELECT DISTINCT mark FROM inside) AS kinds
         CROSS JOIN LATERAL (
-            SELECT day, provenance ->> mark AS value FROM {table}
-            WHERE user_id = %s AND type = %s AND day < %s AND provenance ->> mark <> ''
-            ORDER BY day DESC LIMIT %s
+            SELECT day, provenance ->> mark AS value FROM {_TABLE}
+            WHERE user_id = $1 AND type = $2 AND day < $3 AND provenance ->> mark <> ''
+            ORDER BY day DESC LIMIT $6
         ) AS last
     ), numbered AS (
         SELECT day, mark, value, lag(value) OVER by_kind AS before,
@@ -64,8 +65,6 @@ _MAY_CHANGE = """
 _INSIDE = """FROM {table}
     WHERE user_id = $1 AND type = '{type}' AND day BETWEEN {start} AND {end}
         AND provenance <> '{{}}'"""
-_TABLE = f'"{MetricSource._meta.db_table}"'
-_CHANGES = _CHANGES.format(table=_TABLE)
 
 
 def may_have_marks(start: str, end: str) -> str:
@@ -89,11 +88,15 @@ def find_marks(user_id: int, start: date, end: date) -> list[_Mark]:
     marks: list[_Mark] = []
     for name, metric_type in TYPES.items():
         if metric_type.provenance:
-            inside = [list(metric_type.provenance), user_id, name, start, end]
-            earlier = [user_id, name, start, _NIGHTS_IN_TURN]
-            changes = fetch_all(_CHANGES, [*inside, *earlier], using=database_alias())
+            parameters = changes_parameters(user_id, name, start, end)
+            changes = fetch_all(CHANGES, parameters, using=database_alias(), numbered=True)
             marks += [each for each in _marks_of(changes) if each["day"] >= start]
     return sorted(marks, key=lambda mark: (-mark["day"].toordinal(), mark["mark"]))
+
+
+def changes_parameters(user_id: int, name: str, start: date, end: date) -> list[Any]:
+    """Return the parameters of `CHANGES` for a type with provenance."""
+    return [user_id, name, start, end, list(TYPES[name].provenance), _NIGHTS_IN_TURN]
 
 
 def _marks_of(changes: Iterable[tuple[Any, ...]]) -> Iterator[_Mark]:

@@ -279,7 +279,13 @@ class Fetch(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["user", "type", "start"], name="fetch_by_person"),
+            # Those of the last days are read most, and when the last complete one was.
+            models.Index(fields=["user", "type", "end"], name="fetch_by_person_and_end"),
+            models.Index(
+                fields=["user", "type", "asked_at"],
+                condition=Q(complete=True),
+                name="fetch_last_complete",
+            ),
             models.Index(fields=["run"], name="fetch_by_run"),
         ]
 

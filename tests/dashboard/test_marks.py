@@ -4,11 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
-from dashboard.marks import find_marks
+from dashboard.marks import CHANGES, changes_parameters
 from ingest.models import MetricSource, SleepMetric
 from ingest.rederive import rederive
+from myhealth.postgresql.prepared import fetch_all
 from tests.worlds import days_ago, store_days, store_nights
 
 pytestmark = pytest.mark.django_db
@@ -176,13 +176,12 @@ def test_weeks_marks_read_few_nights_of_history(ana, api):
     store_rings(ana, "ABC", "2026-03-01")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE metric_sources")
-    find_marks(ana.pk, date(2026, 3, 1), date(2026, 3, 3))
-    with CaptureQueriesContext(connection) as queries:
-        find_marks(ana.pk, date(2026, 3, 1), date(2026, 3, 3))
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {queries[0]['sql']}")
-        [[[explained]]] = cursor.fetchall()
-    assert 0 < rows_read(explained["Plan"]) < 120
+    [[explained]] = fetch_all(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) {CHANGES}",
+        changes_parameters(ana.pk, "sleep", date(2026, 3, 1), date(2026, 3, 3)),
+        numbered=True,
+    )
+    assert 0 < rows_read(explained[0]["Plan"]) < 120
 
 
 def rows_read(plan):

@@ -112,17 +112,32 @@ def test_ring_off_for_twenty_hours_is_no_day_in_mean(ana, api, minutes, expected
     assert week(api)["avg_steps"] == expected
 
 
-def test_only_days_fetched_early_need_their_sources(
-    ana, api, django_assert_num_queries, django_assert_max_num_queries
-):
+def test_only_days_fetched_early_need_their_sources(ana, api, django_assert_num_queries):
     for count in (8, 9):
         store_activity(ana, days_ago(count), steps=9_000)
-    with django_assert_num_queries(11):
+    # The account, the versions, the dashboard.
+    with django_assert_num_queries(3):
         week_before(api)
     store_activity(ana, days_ago(10), at=end_of(days_ago(10)), steps=9_000)
-    # The versions twice: whether the answer of before is still right, and for the new one.
-    with django_assert_num_queries(12):
+    # The versions twice: whether the answer of before is still right, and for the new one. Then the
+    # dashboard, and the source.
+    with django_assert_num_queries(4):
         week_before(api)
+
+
+@pytest.mark.parametrize("offset", ["+00:00", "-08:00"])
+def test_classes_tell_without_source_whether_day_was_over(
+    ana, api, offset, django_assert_num_queries
+):
+    day = days_ago(8)
+    end = end_of(day, int(offset[:3]))
+    source = activity_source(day, offset)
+    source["daily_activity"]["class_5_min"] = "2" * 288
+    # The account or, the second time, the versions once more; the versions, the dashboard.
+    for queries, at, mean in ((3, end - timedelta(seconds=1), None), (3, end, 9_000)):
+        store_days(ana, [day], "activity", at=at, source=source, steps=9_000, score=mean and 80)
+        with django_assert_num_queries(queries):
+            assert week_before(api)["avg_steps"] == mean
 
 
 # Nights -------------------------------------------------------------------------------------------

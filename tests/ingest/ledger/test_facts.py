@@ -9,6 +9,7 @@ from ingest.facts import facts_parameters, facts_query, read_facts
 from ingest.ledger import Range, ledger
 from ingest.models import METRIC_MODELS, RejectedDocument, Stream
 from myhealth.days import ONE_DAY, over_at
+from myhealth.postgresql.prepared import fetch_all
 from myhealth.states import Failure, FailureKind, State, Verdict
 from tests.ingest.ledger.facts import DAY, FIRST, HOUR, day
 from tests.ingest.ledger.stored import (
@@ -255,8 +256,17 @@ def test_another_persons_facts_change_nothing(ana, ben):
 
 
 @pytest.mark.django_db
-def test_ledger_takes_one_query(eventful, django_assert_num_queries):
+def test_ledger_takes_one_query(ana, django_assert_num_queries):
+    store_numbers(ana, GAP[3:])
+    fail_numbers(ana, 20, 30)
+    reject_number(ana, 2)
     with django_assert_num_queries(1):
+        ledger(ana.pk, day(0), TODAY, today=TODAY)
+
+
+@pytest.mark.django_db
+def test_nights_with_ring_off_take_another_query(eventful, django_assert_num_queries):
+    with django_assert_num_queries(2):
         ledger(eventful.pk, day(0), TODAY, today=TODAY)
 
 
@@ -305,11 +315,12 @@ def test_every_table_is_read_by_person_index(eventful):
         # Of sources there are too few here to be worth an index, and rows that are rolled back
         # would still spoil what PostgreSQL plans in other tests.
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(
-            f"EXPLAIN (FORMAT JSON) {facts_query()}", facts_parameters(eventful.pk, day(-5))
-        )
-        [[[explained]]] = cursor.fetchall()
-    found = list(nodes(explained["Plan"]))
+    [[explained]] = fetch_all(
+        f"EXPLAIN (FORMAT JSON) {facts_query()}",
+        facts_parameters(eventful.pk, day(-5)),
+        numbered=True,
+    )
+    found = list(nodes(explained[0]["Plan"]))
     assert [each["Relation Name"] for each in found if each["Node Type"] == "Seq Scan"] == []
     by_index = [each for each in found if "Index Name" in each]
     assert len(by_index) >= 2 * len(METRIC_MODELS) + 3

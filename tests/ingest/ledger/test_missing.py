@@ -6,7 +6,8 @@ import pytest
 
 from ingest.coverage import first_stored_days, missing_today, program_coverage, program_ledger
 from ingest.models import METRIC_MODELS
-from myhealth.days import FIRST_DAY, ONE_DAY, over_at
+from ingest.reports import record_failure
+from myhealth.days import FIRST_DAY, ONE_DAY, Days, over_at
 from tests.ingest.ledger.facts import day
 from tests.ingest.ledger.stored import AFTER, fail_numbers, reject_number, store_numbers
 from tests.worlds import store_days
@@ -157,7 +158,15 @@ def test_program_ledger_tells_failures_of_every_state(ana, stored, kind, state):
 @pytest.mark.django_db
 def test_program_ledger_tells_failures_of_rejected_day(ana):
     reject_number(ana, 10)
-    fail_numbers(ana, 10, 10, at=AFTER + ONE_DAY)
+    record_failure(
+        ana.pk,
+        "sleep",
+        [Days(day(10), day(10))],
+        {"kind": "unavailable"},
+        asked_at=AFTER + ONE_DAY,
+        now=AFTER + ONE_DAY,
+        run="a run",
+    )
     state, failure, _ = failing(ana, day(10))
     assert (state, failure["kind"], failure["lasting"]) == ("rejected", "unavailable", False)
 
