@@ -94,7 +94,7 @@ def missing_today(user_id: int, now: datetime) -> dict[str, dict[str, int]]:
     firsts = first_stored_days(user_id)
     if not firsts:
         return {}
-    by_type = ledger(user_id, min(firsts.values()), today, today=today)
+    by_type = ledger(user_id, min(firsts.values()), today, today=today, all_fetches=False)
     counts = {
         type_: count_missing(clamp(ranges, first, today))
         for type_, ranges in by_type.items()
@@ -269,7 +269,8 @@ def program_coverage(user_id: int, *, now: datetime) -> dict[str, dict[str, Any]
     By type the `first` and `last` day stored, how many `days` there are, and the `missing` ranges
     between (both ends included).
     """
-    return {type_: _totals(ranges) for type_, ranges in full_ledger(user_id, now=now).items()}
+    by_type = full_ledger(user_id, now=now, all_fetches=False)
+    return {type_: _totals(ranges) for type_, ranges in by_type.items()}
 
 
 def _totals(ranges: Sequence[Range]) -> dict[str, Any]:

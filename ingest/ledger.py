@@ -83,10 +83,10 @@ def ledger_from(facts: Facts, start: date, end: date, *, today: date) -> dict[st
     }
 
 
-def full_ledger(user_id: int, *, now: datetime) -> dict[str, list[Range]]:
+def full_ledger(user_id: int, *, now: datetime, all_fetches: bool = True) -> dict[str, list[Range]]:
     """Return by type the ranges from the oldest day that any ring can have to tomorrow."""
     today = utc_date(now)
-    return ledger(user_id, FIRST_DAY, today + ONE_DAY, today=today)
+    return ledger(user_id, FIRST_DAY, today + ONE_DAY, today=today, all_fetches=all_fetches)
 
 
 def _not_asked(type_: str, days: Days | None, cause: Cause) -> list[Range]:

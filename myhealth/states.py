@@ -239,7 +239,9 @@ class Verdict(NamedTuple):
     def reason(self) -> str | None:
         """Sentences for people; None where there is nothing to explain."""
         if self.state.has_row:
-            return " ".join(self._reasons_of_stored) or None
+            # Most days have none.
+            is_plain = not (self.missing_collection or self.off or self.cause or self.failure)
+            return None if is_plain else " ".join(self._reasons_of_stored)
         if self.cause:
             return self.cause.label
         if self.off:
