@@ -26,7 +26,7 @@ def day_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
     database = queries.database_alias()
     since = first_derived_day(day, day, utc) or utc
     parameters = [*facts_parameters(user_id, since), day]
-    [[text]] = fetch_all(_day_query(), parameters, using=database, numbered=True)
+    [[text]] = fetch_all(_day_query(), parameters, using=database)
     document = orjson.loads(text)
     facts = load_facts(document, user_id, database, all_fetches=False)
     by_type = ledger_from(facts, day, day, today=utc)

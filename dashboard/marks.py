@@ -89,7 +89,7 @@ def find_marks(user_id: int, start: date, end: date) -> list[_Mark]:
     for name, metric_type in TYPES.items():
         if metric_type.provenance:
             parameters = changes_parameters(user_id, name, start, end)
-            changes = fetch_all(CHANGES, parameters, using=database_alias(), numbered=True)
+            changes = fetch_all(CHANGES, parameters, using=database_alias())
             marks += [each for each in _marks_of(changes) if each["day"] >= start]
     return sorted(marks, key=lambda mark: (-mark["day"].toordinal(), mark["mark"]))
 

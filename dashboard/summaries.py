@@ -60,7 +60,7 @@ class _Week(NamedTuple):
 def weekly_summaries(user: User, today: date, weeks: int) -> list[dict[str, Any]]:
     """Return the figures of the last weeks, newest first; the newest week ends today."""
     parameters = [user.pk, _first_day(today, weeks), today]
-    [[text]] = fetch_all(_rows_query(), parameters, using=database_alias(), numbered=True)
+    [[text]] = fetch_all(_rows_query(), parameters, using=database_alias())
     return _weekly_summaries(orjson.loads(text), user, today, weeks)
 
 
@@ -225,7 +225,7 @@ def dashboard_data(user: User, today: date, weeks: int, *, utc: date) -> dict[st
     user_id, database, first = user.pk, database_alias(), _first_day(today, weeks)
     since = first_derived_day(first, today, utc) or first
     parameters = [*facts_parameters(user_id, since), first, today]
-    [[text]] = fetch_all(_dashboard_query(), parameters, using=database, numbered=True)
+    [[text]] = fetch_all(_dashboard_query(), parameters, using=database)
     document = orjson.loads(text)
     summaries = _weekly_summaries(document, user, today, weeks)
     marks = find_marks(user_id, first, today) if document["has_marks"] else []

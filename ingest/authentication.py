@@ -25,7 +25,7 @@ class ServiceToken(BaseAuthentication):
     setting = "INGEST_TOKENS"
 
     def authenticate(self, request: Request) -> tuple[_Program, str] | None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, given = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         # Compare with all tokens, so that the response time reveals nothing.

@@ -73,9 +73,7 @@ class Facts:
 
 def read_facts(user_id: int, since: date, using: str, *, all_fetches: bool = True) -> Facts:
     """Return what the states of the days from `since` on depend on."""
-    [[text]] = fetch_all(
-        facts_query(), facts_parameters(user_id, since), using=using, numbered=True
-    )
+    [[text]] = fetch_all(facts_query(), facts_parameters(user_id, since), using=using)
     return load_facts(orjson.loads(text), user_id, using, all_fetches=all_fetches)
 
 
@@ -190,7 +188,7 @@ def _nights_in_doubt(facts: Facts) -> list[date]:
 
 
 def _read_nights_off(user_id: int, nights: list[date], using: str) -> dict[date, RingOff]:
-    [[text]] = fetch_all(_nights_query(), [user_id, nights], using=using, numbered=True)
+    [[text]] = fetch_all(_nights_query(), [user_id, nights], using=using)
     found = {}
     for day, *days in orjson.loads(text or b"[]"):
         night = date.fromisoformat(day)

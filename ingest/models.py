@@ -35,7 +35,9 @@ class Metric(models.Model):
 
     metric_type: ClassVar[MetricType]
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss", db_index=False
+    )
     oura_id = models.CharField(max_length=255, help_text="Oura's id of the daily document.")
     day = models.DateField(help_text="The date at Oura, without a time zone.")
     content_hash = models.BinaryField(max_length=16, editable=False)
@@ -157,7 +159,9 @@ def unpack(content: bytes | memoryview) -> Any:
 class MetricSource(models.Model):
     """The Oura documents that a row was made from: 5 to 15 kB a day, so in a table of their own."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
     type = models.CharField(max_length=32)
     day = models.DateField()
     # Always written and read as a whole. As text it would take PostgreSQL twice the time and twice
@@ -197,7 +201,9 @@ class MetricSource(models.Model):
 class Stream(models.Model):
     """The counters that the ETags of one person's days of a type are made from."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="streams", db_index=False
+    )
     type = models.CharField(max_length=32)
     version = models.PositiveBigIntegerField(
         default=0, db_default=0, help_text="Incremented whenever rows change."
@@ -228,7 +234,9 @@ class Fetch(models.Model):
     derived from them, the rows and the rejected documents.
     """
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="fetches")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="fetches", db_index=False
+    )
     type = models.CharField(max_length=32)
     start = models.DateField()
     end = models.DateField(help_text="Inclusive.")
@@ -343,7 +351,9 @@ class Revision(models.Model):
         REMOVED = "removed", "no longer at Oura"
         REMAPPED = "remapped", "re-derived from the same documents"
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="revisions")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="revisions", db_index=False
+    )
     type = models.CharField(max_length=32)
     day = models.DateField()
     kind = models.CharField(max_length=16, choices=Kind)
@@ -398,7 +408,9 @@ class Rederivation(models.Model):
 class RejectedDocument(models.Model):
     """A document that could not be stored, kept until a good version of it arrives."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="rejected")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="rejected", db_index=False
+    )
     type = models.CharField(max_length=32)
     key = models.CharField(max_length=300, editable=False)
     oura_id = models.CharField(max_length=255, blank=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Max
@@ -38,16 +39,24 @@ READ_FAILURES = Counter("myhealth_read_failures_total", "Failed fetches.", ["typ
 def observe(type_: str, outcome: Outcome, *, began: datetime) -> None:
     """Add the outcome of a request that stored documents to the metrics."""
     now = timezone.now()
-    for name in ("created", "updated", "unchanged"):
-        _PROCESSED.labels(type_, name).inc(getattr(outcome, name))
-    _PROCESSED.labels(type_, "rejected").inc(len(outcome.rejected))
-    # These were created, updated or unchanged as well.
-    _PROCESSED.labels(type_, "warned").inc(len(outcome.warnings))
-    _HEALED.labels(type_).inc(outcome.healed)
-    _REVISED.labels(type_).inc(outcome.revised)
-    _PROCESSING.labels(type_).observe((now - began).total_seconds())
+    counters, processing, last_processed = _metrics(type_)
+    counts = vars(outcome) | {"rejected": len(outcome.rejected), "warned": len(outcome.warnings)}
+    for name, counter in counters.items():
+        if count := counts[name]:
+            counter.inc(count)
+    processing.observe((now - began).total_seconds())
     if outcome.stored:
-        _LAST_PROCESSED.labels(type_).set(now.timestamp())
+        last_processed.set(now.timestamp())
+
+
+@cache
+def _metrics(type_: str) -> tuple[dict[str, Counter], Histogram, Gauge]:
+    """Return the metrics of a type: counters by the name of what they count; all begin with 0."""
+    # Those that are warned were created, updated or unchanged as well.
+    names = ("created", "updated", "unchanged", "rejected", "warned")
+    counters = {name: _PROCESSED.labels(type_, name) for name in names}
+    counters |= {"healed": _HEALED.labels(type_), "revised": _REVISED.labels(type_)}
+    return counters, _PROCESSING.labels(type_), _LAST_PROCESSED.labels(type_)
 
 
 class NewestDay(Collector):

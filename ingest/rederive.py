@@ -21,11 +21,22 @@ import metrics.base
 import metrics.columns
 import metrics.moments
 import metrics.numbers
-from ingest.documents import Refused, read
-from ingest.models import Metric, MetricSource, Rederivation, Revision
-from ingest.upsert import Item, Warnings, Writer, item_of
+from ingest.changes import Changes, Request, Row, Stored, decide
+from ingest.documents import Document, Errors, Rejected, parse, values_of
+from ingest.models import Metric, Rederivation, unpack
+from ingest.people import lock_person
+from ingest.upsert import (
+    ROW,
+    WITH_SOURCE,
+    apply,
+    columns,
+    complete_changes,
+    to_row,
+    values_from,
+)
 from metrics import MetricType
 from myhealth.days import utc_date
+from myhealth.postgresql.prepared import Statement, Transaction
 
 # Days of one person in a transaction: a few megabytes, and ingest waits a fraction of a second.
 BATCH_DAYS = 500
@@ -34,11 +45,10 @@ BATCH_DAYS = 500
 _USED_BY_MAPPINGS = (metrics.columns, metrics.moments, metrics.numbers)
 _ID_TAKEN = "Its id belongs to another day or account."
 _DAMAGED = "The stored documents are damaged."
-_REMAPPED = Revision.Kind.REMAPPED
+# In the columns of `upsert.ROW`.
+_ROW_LENGTH = 8
 
 _DocumentLists = dict[str, list[dict[str, Any]]]
-# A row's key, content hash, and missing collection.
-_Metadata = tuple[int, bytes, str]
 
 
 @dataclass
@@ -62,17 +72,6 @@ class RefusedDay:
     user_id: int
     day: date
     errors: dict[str, list[str]]
-
-
-@dataclass
-class _Changes:
-    """The changes to the rows of one batch."""
-
-    changed: list[Item] = field(default_factory=list)
-    removed: set[date] = field(default_factory=set)
-    metadata: list[_Metadata] = field(default_factory=list)
-    findings: list[Item] = field(default_factory=list)
-    warnings: dict[date, Warnings] = field(default_factory=dict)
 
 
 def rederive(
@@ -126,22 +125,6 @@ def _user_ids(model: type[Metric], first: int) -> Iterator[int]:
         first = user_id + 1
 
 
-def _stored_documents(model: type[Metric], source: MetricSource | None) -> _DocumentLists | None:
-    """Return the stored documents by collection, or None if the mapping did not store them.
-
-    Raises Refused if they are damaged.
-    """
-    collections = model.metric_type.collections
-    stored = source.documents if source else None
-    if source and stored is None:
-        raise Refused({"source": [_DAMAGED]})
-    if not isinstance(stored, dict) or collections[0] not in stored:
-        return None
-    documents = {name: _as_list(stored.get(name)) for name in collections}
-    valid = all(isinstance(each, dict) for listed in documents.values() for each in listed)
-    return documents if valid else None
-
-
 def _as_list(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
@@ -176,69 +159,79 @@ class _Rederiver:
             last = self.rederive_batch(user_id, last)
 
     def rederive_batch(self, user_id: int, after: date) -> date | None:
-        """Re-derive the next days after a day; return the last of them, or None without any."""
-        now = timezone.now()
-        with transaction.atomic():
-            writer = Writer(self.model, user_id, now, now)
-            writer.lock()
-            rows = self.rows_after(user_id, after)
-            if not rows:
+        """Re-derive the next days after a day; return the last of them, None if no more follow."""
+        type_ = self.metric_type.name
+        with transaction.atomic(), Transaction() as batch:
+            lock_person(f"ingest:{type_}", user_id)
+            sql = f"""
+                SELECT {ROW}, s.content, {columns(self.metric_type)}
+                FROM {self.model._meta.db_table} AS m {WITH_SOURCE}
+                m.user_id = %s::bigint AND m.day > %s::date ORDER BY m.day LIMIT %s::bigint"""
+            values = (type_, user_id, after, BATCH_DAYS)
+            [found] = batch.execute(Statement(sql, values))
+            if not found:
                 return None
-            changes = self.changes(writer, rows)
-            if not self.dry_run:
-                self.write(writer, changes)
-            last: date = rows[-1]["day"]
+            rows, contents = [], {}
+            for known in found:
+                row = to_row(known[:_ROW_LENGTH])
+                columns_ = values_from(self.metric_type, known[_ROW_LENGTH + 1 :])
+                rows.append(row._replace(values=columns_))
+                contents[row.day] = known[_ROW_LENGTH]
+            decided = self.decide(user_id, rows, contents)
+            saved = complete_changes(batch, self.model, decided)
+            self.count(rows, decided)
+            statements = [] if self.dry_run else apply(self.model, decided, saved)
+            batch.execute(*statements, commit=True)
+            last: date = rows[-1].day
             if self.position:
                 self.position.user_id, self.position.day = user_id, last
                 self.position.save()
-        return last
+        return last if len(rows) == BATCH_DAYS else None
 
-    def rows_after(self, user_id: int, after: date) -> list[dict[str, Any]]:
-        names = ("pk", "day", "content_hash", "missing_collection", "oura_id")
-        rows = self.model.objects.of(user_id).filter(day__gt=after).order_by("day")
-        return list(rows.values(*names, *self.metric_type.column_names)[:BATCH_DAYS])
-
-    def changes(self, writer: Writer, rows: Sequence[dict[str, Any]]) -> _Changes:
-        days = (rows[0]["day"], rows[-1]["day"])
-        stored = MetricSource.objects.filter(user_id=writer.user_id, type=self.metric_type.name)
-        sources = {source.day: source for source in stored.filter(day__range=days)}
-        items = self.items(writer, rows, sources)
-        changes = _Changes(removed={day for day, item in items.items() if item is None})
-        for day in self.days_with_taken_id(rows, items):
-            self.refuse(writer, day, {"id": [_ID_TAKEN]})
-            del items[day]
-        writer.gone = set(changes.removed)
-        changes.warnings = writer.warnings(item for item in items.values() if item)
+    def decide(
+        self, user_id: int, rows: Sequence[Row], contents: dict[date, bytes | None]
+    ) -> Changes:
+        now = timezone.now()
+        results: dict[date, Document | None] = {}
         for row in rows:
-            if item := items.get(row["day"]):
-                self.compare(row, sources[row["day"]], item, changes)
-        self.counts.days += len(rows)
-        self.counts.removed += len(changes.removed)
-        return changes
+            documents = self.documents(user_id, row.day, contents[row.day])
+            if documents is None:
+                continue
+            result = self.derive(row.day, documents, today=utc_date(now))
+            if isinstance(result, Rejected):
+                self.refuse(user_id, row.day, result.errors)
+            else:
+                results[row.day] = result
+        for day in self.days_with_taken_id(rows, results):
+            self.refuse(user_id, day, {"id": [_ID_TAKEN]})
+            del results[day]
+        derived = [each for each in results.values() if each]
+        removed = frozenset(day for day, each in results.items() if each is None)
+        request = Request(self.metric_type, user_id, now, derived, removed=removed)
+        return decide(request, Stored(rows))
 
-    def items(
-        self,
-        writer: Writer,
-        rows: Sequence[dict[str, Any]],
-        sources: dict[date, MetricSource],
-    ) -> dict[date, Item | None]:
-        """Return the computed item of each day, None if the day gets no row.
+    def documents(self, user_id: int, day: date, content: bytes | None) -> _DocumentLists | None:
+        """Return a day's stored documents by collection; None if the mapping stored none.
 
-        Days without documents from Oura and refused days are left out.
+        Damaged ones are refused.
         """
-        items = {}
-        for day in (row["day"] for row in rows):
-            try:
-                documents = _stored_documents(self.model, sources.get(day))
-                if documents is None:
-                    self.counts.without_source += 1
-                    continue
-                items[day] = self.item(day, documents, today=utc_date(writer.now))
-            except Refused as error:
-                self.refuse(writer, day, error.errors)
-        return items
+        collections = self.metric_type.collections
+        stored = None if content is None else unpack(content)
+        if content is not None and stored is None:
+            self.refuse(user_id, day, {"source": [_DAMAGED]})
+        elif isinstance(stored, dict) and collections[0] in stored:
+            documents = {name: _as_list(stored.get(name)) for name in collections}
+            if all(isinstance(each, dict) for listed in documents.values() for each in listed):
+                return documents
+            self.counts.without_source += 1
+        else:
+            self.counts.without_source += 1
+        return None
 
-    def item(self, day: date, documents: _DocumentLists, *, today: date) -> Item | None:
+    def derive(
+        self, day: date, documents: _DocumentLists, *, today: date
+    ) -> Document | Rejected | None:
+        """Return a day's document, or why it can't be stored; None if the day gets no row."""
         try:
             mapped = self.metric_type.map(day.isoformat(), documents)
         except Exception as error:
@@ -246,61 +239,41 @@ class _Rederiver:
             raise
         if mapped is None:
             return None
-        return item_of(self.model, 0, read(self.metric_type, orjson.dumps(mapped), today=today))
+        return parse(self.metric_type, orjson.dumps(mapped), today=today)
 
-    def refuse(self, writer: Writer, day: date, errors: dict[str, list[str]]) -> None:
+    def refuse(self, user_id: int, day: date, errors: Errors) -> None:
         errors = {name: [_without_value(text) for text in texts] for name, texts in errors.items()}
         self.counts.refused += 1
-        self.on_refused(RefusedDay(self.metric_type.name, writer.user_id, day, errors))
+        self.on_refused(RefusedDay(self.metric_type.name, user_id, day, errors))
 
     def days_with_taken_id(
-        self, rows: Sequence[dict[str, Any]], items: dict[date, Item | None]
+        self, rows: Sequence[Row], results: dict[date, Document | None]
     ) -> list[date]:
         """Return the days whose new id another row has, or another of these days gets as well."""
         new_ids = {
-            row["day"]: item.document.id
+            row.day: document.id
             for row in rows
-            if (item := items.get(row["day"])) and item.document.id != row["oura_id"]
+            if (document := results.get(row.day)) and document.id != row.oura_id
         }
         if not new_ids:
             return []
-        removed = [row["pk"] for row in rows if row["day"] in items and not items[row["day"]]]
+        removed = [row.id for row in rows if row.day in results and not results[row.day]]
         holders = self.model.objects.filter(oura_id__in=new_ids.values()).exclude(pk__in=removed)
         taken = set(holders.values_list("oura_id", flat=True))
         uses = Counter(new_ids.values())
         return [day for day, id_ in new_ids.items() if id_ in taken or uses[id_] > 1]
 
-    def compare(
-        self, row: dict[str, Any], source: MetricSource, item: Item, changes: _Changes
-    ) -> None:
-        """Add to the changes, and to the counts, how a row and its source differ from its item."""
-        content = orjson.loads(item.content)
-        names = ("oura_id", *self.metric_type.column_names)
-        columns = [name for name in names if row[name] != content.get(name)]
-        before = (row["pk"], bytes(row["content_hash"]), row["missing_collection"])
-        metadata = (row["pk"], item.content_hash, item.missing_collection)
-        same_findings = (item.provenance, item.wear) == (source.provenance, source.wear)
-        same_warnings = changes.warnings[source.day] == source.warnings
-        if columns:
-            changes.changed.append(item)
-        elif metadata != before:
-            changes.metadata.append(metadata)
-        if not same_findings:
-            changes.findings.append(item)
-        if same_warnings:
-            del changes.warnings[source.day]
-        self.counts.columns.update(columns)
-        self.counts.changed += bool(columns)
-        same = metadata == before and same_findings and same_warnings
-        self.counts.marked += not columns and not same
-
-    def write(self, writer: Writer, changes: _Changes) -> None:
-        """Write a batch as ingest does; the writer's lock is held."""
-        writer.remove(changes.removed, why=_REMAPPED)
-        writer.keep(changes.changed, why=_REMAPPED)
-        writer.upsert(changes.changed, reread=False)
-        writer.mark(changes.metadata)
-        writer.set_findings(changes.findings)
-        warned = writer.set_warnings(changes.warnings)
-        if changes.changed or changes.removed or changes.metadata or changes.findings or warned:
-            writer.raise_version()
+    def count(self, rows: Sequence[Row], decided: Changes) -> None:
+        counts = self.counts
+        counts.days += len(rows)
+        counts.removed += len(decided.removed)
+        counts.changed += len(decided.written)
+        for each in decided.written:
+            before, after = decided.before[each.day].values, values_of(self.metric_type, each)
+            counts.columns.update(name for name in after if before and before[name] != after[name])
+        marked = {id_ for id_, _, _ in decided.marked}
+        counts.marked += sum(
+            row.id in marked or row.day in decided.about_sources
+            for row in rows
+            if row.day not in {each.day for each in decided.written}
+        )

@@ -1,122 +1,142 @@
-"""Rejected documents: kept with the reasons until a good version arrives."""
+"""Rejected documents: kept with the reasons until a good version arrives.
+
+The statements expect the caller to have the lock on the person and type.
+"""
 
 import hashlib
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import orjson
-from msgspec import Raw
 
-from ingest.documents import Document, Unreadable, parsed
-from ingest.models import RejectedDocument
+from ingest.documents import Document, Rejected
+from ingest.people import account_id
+from myhealth.days import Days
+from myhealth.postgresql.prepared import Rows, Statement
 
 MAX_REJECTED_PER_PERSON = 1_000
 _MAX_AGE = timedelta(days=90)
-_Errors = dict[str, list[str]]
 
 
-def document_id(document: Any) -> str | None:
-    """Return the id of a parsed document, shortened; None if it is not a text."""
-    value = document.get("id") if isinstance(document, dict) else None
-    is_text = isinstance(value, str) and not isinstance(value, Unreadable)
-    return value[:255] if is_text and value else None
+@dataclass
+class RejectionChanges:
+    """The entries to delete and to save, by key, and how many rejections repeat an earlier one."""
+
+    deleted: set[str] = field(default_factory=set)
+    saved: dict[str, Rejected] = field(default_factory=dict)
+    repeats: int = 0
 
 
-class _SavedRejections(NamedTuple):
-    """How many rejections repeat an earlier one, and whether any entry was saved or deleted."""
+def select(
+    account: int | str, type_: str, fetched_at: datetime, complete: Days | None
+) -> Statement:
+    """Return the statement for `decide`.
 
-    repeats: int
-    changed: bool
-
-
-def save_rejections(
-    type_: str,
-    user_id: int,
-    stored: Mapping[int, Document],
-    rejected: Mapping[int, tuple[bytes | Raw, _Errors]],
-    *,
-    anothers: str,
-    fetched_at: datetime,
-    now: datetime,
-) -> _SavedRejections:
-    """Save an entry for each rejected document, and delete those of the stored ones.
-
-    Both are by index in the request: no entry is saved for a document of which a later version was
-    stored. `anothers` is the message about a document that belongs to another account.
+    Its rows have key, errors, and whether a complete fetch should have brought the entry again.
     """
-    _delete_old(now)
-    entries_of_person = RejectedDocument.objects.filter(user_id=user_id, type=type_)
-    deleted = 0
-    if stored:
-        documents = stored.values()
-        keys = [key for each in documents for key in (each.id, _anothers_key(each.day))]
-        deleted, _ = entries_of_person.filter(key__in=keys).delete()
-    if not rejected:
-        return _SavedRejections(0, deleted > 0)
-    stored_at = {document.id: index for index, document in stored.items()}
-    entries = [
-        entry
-        for index, (raw, errors) in rejected.items()
-        if (entry := _entry(raw, errors, is_anothers=errors == {"id": [anothers]}))
-        and stored_at.get(entry.key, -1) < index
-    ]
-    by_key = {entry.key: entry for entry in entries}
-    earlier = {
-        _identity(entry["key"], entry["errors"])
-        for entry in entries_of_person.filter(key__in=by_key).values("key", "errors")
-    }
-    for entry in by_key.values():
-        entry.user_id, entry.type, entry.fetched_at = user_id, type_, fetched_at
-        entry.first_seen = entry.last_seen = now
-    RejectedDocument.objects.bulk_create(
-        list(by_key.values())[-MAX_REJECTED_PER_PERSON:],
-        update_conflicts=True,
-        unique_fields=["user", "type", "key"],
-        update_fields=["oura_id", "day", "content", "errors", "fetched_at", "last_seen"],
-    )
-    _delete_excess(user_id)
-    return _SavedRejections(
-        sum(_identity(entry.key, entry.errors) in earlier for entry in entries), True
+    ends = (complete.start.isoformat(), complete.end.isoformat()) if complete else (None, None)
+    sql = f"{_SELECT} WHERE user_id = {account_id(account)} AND type = %s::text"
+    return Statement(sql, (*ends, fetched_at, account, type_))
+
+
+_SELECT = """
+    SELECT key, errors::text,
+        day BETWEEN %s::text AND %s::text AND fetched_at < %s::timestamptz IS TRUE
+    FROM rejected_documents"""
+
+
+def decide(
+    entries: Rows, stored: Iterable[Document], rejected: Sequence[Rejected]
+) -> RejectionChanges:
+    """Return the changes to the entries of one person and type.
+
+    Those of stored documents are deleted. No entry is saved for a document of which a later version
+    was stored.
+    """
+    if not entries and not rejected:
+        return RejectionChanges()
+    indexes = {document.id: document.index for document in stored}
+    keys = {*indexes, *(_anothers_key(document.day) for document in stored)}
+    earlier = {key: errors for key, errors, _ in entries if key not in keys}
+    new = [(key, each) for each in rejected if indexes.get(key := _key(each), -1) < each.index]
+    saved = dict(new)
+    return RejectionChanges(
+        {key for key, _, is_gone in entries if key in keys or (is_gone and key not in saved)},
+        dict([*saved.items()][-MAX_REJECTED_PER_PERSON:]),
+        sum(key in earlier and orjson.loads(earlier[key]) == each.errors for key, each in new),
     )
 
 
-def _identity(key: str, errors: _Errors) -> tuple[str, bytes]:
-    return key, orjson.dumps(errors, option=orjson.OPT_SORT_KEYS)
+def statements(
+    changes: RejectionChanges, user_id: int, type_: str, *, fetched_at: datetime, now: datetime
+) -> Iterable[Statement]:
+    """Yield the statements that make the changes."""
+    if changes.deleted:
+        yield Statement(_DELETE, (user_id, type_, [*changes.deleted]))
+    if changes.saved:
+        entries = [_entry(key, each) for key, each in changes.saved.items()]
+        body = orjson.dumps(entries).decode()
+        yield Statement(_SAVE, (user_id, type_, fetched_at, now, now, body))
+        yield Statement(_DELETE_EXCESS, (user_id, MAX_REJECTED_PER_PERSON))
 
 
-def _delete_old(now: datetime) -> None:
+def delete_old(now: datetime) -> Statement:
     """Delete entries of any account that are too old, since some people never send again."""
-    # Entries that another request is deleting are skipped: two requests must not wait for each
-    # other.
-    old = RejectedDocument.objects.filter(last_seen__lt=now - _MAX_AGE)
-    batch = old.select_for_update(skip_locked=True).values("pk")[:MAX_REJECTED_PER_PERSON]
-    RejectedDocument.objects.filter(pk__in=batch).delete()
+    return Statement(_DELETE_OLD, (now - _MAX_AGE, MAX_REJECTED_PER_PERSON))
 
 
-def _delete_excess(user_id: int) -> None:
-    newest_first = RejectedDocument.objects.filter(user_id=user_id).order_by("-last_seen", "-pk")
-    excess = list(newest_first.values_list("pk", flat=True)[MAX_REJECTED_PER_PERSON:])
-    if excess:
-        RejectedDocument.objects.filter(pk__in=excess).delete()
+_DELETE = """
+    DELETE FROM rejected_documents
+    WHERE user_id = %s::bigint AND type = %s::text AND key = ANY(%s::text[])"""
+_SAVE = """
+    INSERT INTO rejected_documents
+        (user_id, type, fetched_at, first_seen, last_seen, key, oura_id, day, content, errors)
+    SELECT %s::bigint, %s::text, %s::timestamptz, %s::timestamptz, %s::timestamptz, r.*
+    FROM json_to_recordset(%s::json)
+        AS r(key text, oura_id text, day text, content text, errors jsonb)
+    ON CONFLICT (user_id, type, key) DO UPDATE SET oura_id = EXCLUDED.oura_id, day = EXCLUDED.day,
+        content = EXCLUDED.content, errors = EXCLUDED.errors, fetched_at = EXCLUDED.fetched_at,
+        last_seen = EXCLUDED.last_seen"""
+_DELETE_EXCESS = """
+    DELETE FROM rejected_documents WHERE id IN (
+        SELECT id FROM rejected_documents WHERE user_id = %s::bigint
+        ORDER BY last_seen DESC, id DESC OFFSET %s::bigint)"""
+# Entries that another request is deleting are skipped: two requests must not wait for each other.
+_DELETE_OLD = """
+    DELETE FROM rejected_documents WHERE id IN (
+        SELECT id FROM rejected_documents WHERE last_seen < %s::timestamptz
+        LIMIT %s::bigint FOR UPDATE SKIP LOCKED)"""
+# Whether `delete_old` would delete any.
+OLD_EXIST = "EXISTS (SELECT FROM rejected_documents WHERE last_seen < %s::timestamptz)"
 
 
-def _anothers_key(day: Any) -> str:
+def oldest_kept(now: datetime) -> datetime:
+    return now - _MAX_AGE
+
+
+def _anothers_key(day: date | str) -> str:
     return f"another's {day}"
 
 
-def _entry(raw: bytes | Raw, errors: _Errors, *, is_anothers: bool) -> RejectedDocument:
-    """Return an unsaved entry. Of another account's document it has only the day and the reason."""
-    document = parsed(raw)
-    sent_day = document.get("day") if isinstance(document, dict) else None
-    day = _without_nul(sent_day)[:40] if isinstance(sent_day, str) else ""
-    if is_anothers:
-        return RejectedDocument(key=_anothers_key(day), day=day, errors=errors)
-    oura_id = _without_nul(document_id(document) or "")
-    key = oura_id or f"content {hashlib.blake2b(bytes(raw), digest_size=16).hexdigest()}"
-    # JSON writes NUL, the one character that PostgreSQL refuses, as an escape.
-    content = bytes(raw).decode(errors="replace")
-    return RejectedDocument(key=key, oura_id=oura_id, day=day, content=content, errors=errors)
+def _key(rejected: Rejected) -> str:
+    if not rejected.raw:
+        return _anothers_key(rejected.sent_day)
+    content_hash = hashlib.blake2b(rejected.raw, digest_size=16)
+    return _without_nul(rejected.id or "") or f"content {content_hash.hexdigest()}"
+
+
+def _entry(key: str, rejected: Rejected) -> dict[str, Any]:
+    """Return a row. Of another account's document it has only the day and the reason."""
+    return {
+        "key": key,
+        "oura_id": _without_nul(rejected.id or "") if rejected.raw else "",
+        "day": _without_nul(rejected.sent_day)[:40],
+        # JSON writes NUL, the one character that PostgreSQL refuses, as an escape.
+        "content": rejected.raw.decode(errors="replace"),
+        "errors": rejected.errors,
+    }
 
 
 def _without_nul(text: str) -> str:

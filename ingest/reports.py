@@ -4,14 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from ingest import fetches, runs
-from ingest.models import METRIC_MODELS, Fetch
-from ingest.people import account_must_exist
+from ingest.fetches import FetchedDays
+from ingest.people import LOCK, account_must_exist
 from ingest.prometheus import READ_FAILURES
-from ingest.upsert import Writer
+from ingest.upsert import raise_versions
 from myhealth.days import Days
+from myhealth.postgresql.prepared import Statement, Transaction
 
 
 def record_failure(
@@ -25,24 +24,19 @@ def record_failure(
     run: str,
 ) -> None:
     """Record a failure that all of the ranges have in common; it has the columns of a `Fetch`."""
-    with account_must_exist(), transaction.atomic():
-        writer = Writer(METRIC_MODELS[type_], user_id, asked_at, now)
-        writer.lock()
-        fetches.record(
-            *(
-                Fetch(
-                    user_id=user_id,
-                    type=type_,
-                    start=days.start,
-                    end=days.end,
-                    complete=False,
-                    asked_at=asked_at,
-                    run=run,
-                    **failure,
-                )
-                for days in ranges
-            )
+    failed = [
+        FetchedDays(days.start, days.end, False, asked_at, run=run, **failure) for days in ranges
+    ]
+    with account_must_exist(), Transaction() as transaction:
+        _, rows = transaction.execute(
+            Statement(f"SELECT {LOCK}::text", (f"ingest:{type_}", user_id)),
+            fetches.select(user_id, type_),
         )
-        runs.add_to_counters(user_id, run, now, failures=1)
-        writer.raise_version("ledger_version")
+        recorded = fetches.from_rows(rows)
+        transaction.execute(
+            *fetches.replacing(user_id, type_, recorded, fetches.record(recorded, *failed)),
+            runs.add_to_counters(user_id, run, now, failures=1),
+            raise_versions(user_id, type_, ledger=True),
+            commit=True,
+        )
     READ_FAILURES.labels(type_, failure["kind"]).inc()

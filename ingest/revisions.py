@@ -1,148 +1,85 @@
-"""Revisions: earlier versions of days that changed or were removed.
+"""Revisions: earlier versions of days that changed or were removed."""
 
-Called while the writer's lock on the person and type is held.
-"""
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import orjson
-from django.db import connection
 
-from ingest.models import Metric, MetricSource, Revision, unpack
-from myhealth.days import over_at
+from ingest.documents import Document, values_of
+from ingest.models import Revision, unpack
+from metrics import MetricType
+from myhealth.postgresql.prepared import Statement
 
 _Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Successor:
-    """A day's new columns, and its new Oura documents if they are known."""
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A stored row that is about to be replaced: its columns, and its compressed documents."""
 
+    day: date
+    content_hash: bytes
+    fetched_at: datetime
     values: _Row
-    source: Any = None
+    content: bytes | None
 
 
-def save_revisions(
-    model: type[Metric],
-    user_id: int,
-    successors: Mapping[date, Successor | None],
-    *,
-    why: str,
-    now: datetime,
-) -> int:
-    """Save the current rows of days that are about to be replaced.
+def revision(
+    metric_type: MetricType, version: Version, document: Document | None, kind: str
+) -> _Row | None:
+    """Return the revision of a day that a document replaces, or that is removed if there is none.
 
-    A successor of None removes the day. A row that was fetched before its day was over was never
-    final, so it makes no revision unless the day is removed; a row that differs in nothing makes
-    none either. Return how many days have other documents than before, or none: a row that only
-    another mapping has changed was not revised.
+    None if the document differs in nothing: then only the hash differs, because of what else once
+    went into it.
     """
-    rows = [
-        row
-        for row in _rows(model, user_id, successors)
-        if row["fetched_at"] >= over_at(row["day"])
-        or (successors[row["day"]] is None and now >= over_at(row["day"]))
-    ]
-    return _save(model, user_id, rows, successors, why, now) if rows else 0
-
-
-def _rows(model: type[Metric], user_id: int, days: Iterable[date]) -> list[_Row]:
-    rows = model.objects.of(user_id).filter(day__in=list(days))
-    names = ("day", "content_hash", "fetched_at", "oura_id", *model.metric_type.column_names)
-    return list(rows.values(*names))
-
-
-def _save(
-    model: type[Metric],
-    user_id: int,
-    rows: list[_Row],
-    successors: Mapping[date, Successor | None],
-    why: str,
-    now: datetime,
-) -> int:
-    type_, days = model.metric_type.name, [row["day"] for row in rows]
-    sources: Any = MetricSource.objects.filter(user_id=user_id, type=type_, day__in=days)
-    contents = dict(sources.values_list("day", "content"))
-    earlier: Any = Revision.objects.filter(user_id=user_id, type=type_, day__in=days)
-    saved = {
-        (row["day"], bytes(row["content_hash"])): row["pk"]
-        for row in earlier.values("pk", "day", "content_hash")
+    values = {name: version.values[name] for name in ("oura_id", *metric_type.column_names)}
+    before = unpack(version.content) if version.content else None
+    after = orjson.loads(document.source) if document and document.source else None
+    changes = column_changes(values, values_of(metric_type, document)) if document else {}
+    notes: list[str] = []
+    content = version.content
+    if document and before == after:
+        if not changes:
+            return None
+        # A program may send anything as its source.
+        if isinstance(before, dict) and metric_type.collections[0] in before:
+            # The document was computed from them again, and keeps them.
+            kind, content = Revision.Kind.REMAPPED, None
+    if isinstance(before, dict) and before and after:
+        notes = metric_type.change_notes(before, after)
+    return {
+        "day": version.day,
+        "kind": str(kind),
+        "changes": changes,
+        "notes": notes,
+        "content_hash": f"\\x{version.content_hash.hex()}",
+        "values": values,
+        "fetched_at": version.fetched_at,
+        "content": content,
     }
-    repeated: list[Revision] = []
-    new: list[Revision] = []
-    for row in rows:
-        successor = successors[row["day"]]
-        revision = _revision(model, row, contents.get(row["day"]), successor)
-        revision.user_id, revision.type, revision.replaced_at = user_id, type_, now
-        revision.kind = why
-        if successor and not revision.changes and revision.documents == successor.source:
-            # Only the hash differs, because of what else once went into it.
-            continue
-        if successor and _is_of_same_documents(model, revision, successor):
-            # The successor was computed from them again, and keeps them.
-            revision.kind, revision.content = Revision.Kind.REMAPPED, None
-        revision.pk = saved.get((row["day"], bytes(row["content_hash"])))
-        (repeated if revision.pk else new).append(revision)
-    Revision.objects.bulk_create(new)
-    _update_repeated(repeated)
-    return sum(each.kind != Revision.Kind.REMAPPED for each in (*new, *repeated))
 
 
-def _is_of_same_documents(model: type[Metric], revision: Revision, successor: Successor) -> bool:
-    documents = revision.documents
-    # A program may send anything as its source.
-    is_ouras = isinstance(documents, dict) and model.metric_type.collections[0] in documents
-    return is_ouras and documents == successor.source
+def save(user_id: int, type_: str, revisions: Iterable[_Row], now: datetime) -> Statement:
+    """Return the statement that saves revisions; of content that came back, it updates the one."""
+    rows = [dict(each) for each in revisions]
+    contents = [row.pop("content") for row in rows]
+    return Statement(_SAVE, (user_id, type_, now, orjson.dumps(rows).decode(), contents))
 
 
-def _update_repeated(revisions: list[Revision]) -> None:
-    """Update revisions whose content came back and has been replaced again."""
-    if not revisions:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE metric_revisions AS saved SET
-                kind = u.kind, changes = u.changes, notes = u.notes, fetched_at = u.fetched_at,
-                replaced_at = u.replaced_at, times = saved.times + 1,
-                content = coalesce(saved.content, u.content)
-            FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[], %s::timestamptz[],
-                %s::timestamptz[], %s::bytea[])
-                AS u(id, kind, changes, notes, fetched_at, replaced_at, content)
-            WHERE saved.id = u.id""",
-            [
-                [each.pk for each in revisions],
-                [str(each.kind) for each in revisions],
-                [orjson.dumps(each.changes).decode() for each in revisions],
-                [orjson.dumps(each.notes).decode() for each in revisions],
-                [each.fetched_at for each in revisions],
-                [each.replaced_at for each in revisions],
-                [each.content for each in revisions],
-            ],
-        )
-
-
-def _revision(
-    model: type[Metric], row: _Row, content: bytes | None, successor: Successor | None
-) -> Revision:
-    metric_type = model.metric_type
-    values = {name: row[name] for name in ("oura_id", *metric_type.column_names)}
-    before = unpack(content) if content else None
-    after = successor.source if successor else None
-    return Revision(
-        day=row["day"],
-        changes=column_changes(values, successor.values) if successor else {},
-        notes=metric_type.change_notes(before, after)
-        if isinstance(before, dict) and before and after
-        else [],
-        content_hash=bytes(row["content_hash"]),
-        values=values,
-        content=content,
-        fetched_at=row["fetched_at"],
-    )
+_SAVE = """
+    INSERT INTO metric_revisions AS saved (user_id, type, replaced_at, times,
+        day, kind, changes, notes, content_hash, "values", fetched_at, content)
+    SELECT %s::bigint, %s::text, %s::timestamptz, 1, r.*
+    FROM ROWS FROM (
+        json_to_recordset(%s::json) AS (day date, kind text, changes jsonb, notes jsonb,
+            content_hash bytea, "values" jsonb, fetched_at timestamptz),
+        unnest(%s::bytea[])) AS r
+    ON CONFLICT (user_id, type, day, content_hash) DO UPDATE SET
+        kind = EXCLUDED.kind, changes = EXCLUDED.changes, notes = EXCLUDED.notes,
+        fetched_at = EXCLUDED.fetched_at, replaced_at = EXCLUDED.replaced_at,
+        times = saved.times + 1, content = coalesce(saved.content, EXCLUDED.content)"""
 
 
 def column_changes(before: _Row, after: _Row) -> dict[str, list[Any]]:

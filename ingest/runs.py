@@ -4,36 +4,44 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
 from ingest import coverage
 from ingest.models import Run
 from ingest.people import account_must_exist, lock_person
+from myhealth.postgresql.prepared import Statement, Transaction
 
 log = structlog.get_logger("ingest.runs")
 
 MAX_RUNS_PER_PERSON = 50
-COUNTERS = ("created", "updated", "healed", "revised", "failures")
+COUNTERS_OF_DAYS = ("created", "updated", "healed", "revised")
+COUNTERS = (*COUNTERS_OF_DAYS, "failures")
 
 
-def add_to_counters(user_id: int, request_id: str, now: datetime, **counts: int) -> None:
-    """Add to the counters of a run, in the transaction that made the changes; create the run."""
-    names = [name for name in COUNTERS if counts.get(name)]
-    table = connection.ops.quote_name(Run._meta.db_table)
-    sums = ", ".join(f"{name} = {table}.{name} + EXCLUDED.{name}" for name in names)
-    columns = "".join(f", {name}" for name in COUNTERS)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO {table} (user_id, request_id, began_at, missing, newest{columns})
-            VALUES (%s, %s, %s, '{{}}', false, %s, %s, %s, %s, %s)
-            ON CONFLICT (user_id, request_id) DO {f"UPDATE SET {sums}" if sums else "NOTHING"}
-            RETURNING xmax = 0""",
-            [user_id, request_id, now, *(counts.get(name, 0) for name in COUNTERS)],
-        )
-        is_new = cursor.fetchone() == (True,)
-    if is_new:
-        _delete_old(user_id)
+def add_to_counters(user_id: int, request_id: str, now: datetime, **counts: int) -> Statement:
+    """Return the statement that adds to the counters of a run; it creates the run.
+
+    It belongs in the transaction that makes the changes. Together with a new run, a person's oldest
+    ones are deleted.
+    """
+    values = (counts.get(name, 0) for name in COUNTERS)
+    older = (user_id, MAX_RUNS_PER_PERSON - 1)
+    return Statement(_ADD_TO_COUNTERS, (user_id, request_id, now, *values, *older))
+
+
+_SUMS = ", ".join(f"{name} = run.{name} + EXCLUDED.{name}" for name in COUNTERS)
+_ADD_TO_COUNTERS = f"""
+    WITH added AS (
+        INSERT INTO collection_runs AS run
+            (user_id, request_id, began_at, missing, newest, {", ".join(COUNTERS)})
+        VALUES (%s::bigint, %s::text, %s::timestamptz, '{{}}', false,
+            {", ".join(["%s::integer"] * len(COUNTERS))})
+        ON CONFLICT (user_id, request_id) DO UPDATE SET {_SUMS}
+            WHERE {" + ".join(f"EXCLUDED.{name}" for name in COUNTERS)} > 0
+        RETURNING xmax = 0 AS is_new)
+    DELETE FROM collection_runs WHERE (SELECT is_new FROM added) AND NOT newest AND id IN (
+        SELECT id FROM collection_runs WHERE user_id = %s::bigint
+        ORDER BY began_at DESC, id DESC OFFSET %s::bigint)"""
 
 
 def finish(user_id: int, request_id: str, now: datetime) -> Run:
@@ -43,7 +51,8 @@ def finish(user_id: int, request_id: str, now: datetime) -> Run:
     """
     with account_must_exist(), transaction.atomic():
         lock_person("runs", user_id)
-        add_to_counters(user_id, request_id, now)
+        with Transaction() as each:
+            each.execute(add_to_counters(user_id, request_id, now), commit=True)
         before = Run.objects.filter(user_id=user_id, newest=True).first()
         Run.objects.filter(user_id=user_id, newest=True).update(newest=False)
         run = Run.objects.select_for_update().get(user_id=user_id, request_id=request_id)
@@ -64,10 +73,3 @@ def _log(run: Run) -> None:
     counts: dict[str, Any] = {name: getattr(run, name) for name in COUNTERS if getattr(run, name)}
     if counts or run.missing:
         log.info("days accounted for", person=run.user_id, missing=run.missing, **counts)
-
-
-def _delete_old(user_id: int) -> None:
-    runs = Run.objects.filter(user_id=user_id).order_by("-began_at", "-pk").values("pk", "newest")
-    old = runs[MAX_RUNS_PER_PERSON : MAX_RUNS_PER_PERSON * 2]
-    if pks := [run["pk"] for run in old if not run["newest"]]:
-        Run.objects.filter(pk__in=pks).delete()

@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import Raw
 from rest_framework.request import Request
 
+from ingest.changes import CompleteRange
 from ingest.models import METRIC_MODELS, Metric
-from ingest.upsert import Whole
 from metrics import TYPES
 from metrics.columns import INT32
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, parse_day, utc_today
@@ -98,7 +98,7 @@ def iso_day(name: str, value: Any) -> date:
     raise Invalid({name: [f"{quoted} is not a date; expected YYYY-MM-DD."]})
 
 
-def complete_range(value: Any, run: str) -> Whole | None:
+def complete_range(value: Any, run: str) -> CompleteRange | None:
     """Return the range that a run has fetched completely, both ends included."""
     if value is None:
         return None
@@ -111,7 +111,7 @@ def complete_range(value: Any, run: str) -> Whole | None:
     pages, documents = (
         _integer(f"read.{name}", value.get(name), 0) for name in ("pages", "documents")
     )
-    return Whole(days.start, days.end, run, pages, documents)
+    return CompleteRange(days.start, days.end, run, pages, documents)
 
 
 def failed_ranges(value: Any) -> list[Days]:

@@ -1,6 +1,5 @@
 """The processor's routes. Each checks the request, calls one function and responds."""
 
-import gc
 from datetime import date
 from typing import Any
 
@@ -18,10 +17,10 @@ from ingest import coverage, reports, runs, schemas, validation
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.models import METRIC_MODELS, RejectedDocument
 from ingest.parsers import EnvelopeParser
-from ingest.people import find_user_id
+from ingest.people import account_key, find_user_id
 from ingest.prometheus import observe
 from ingest.rows import fetch_rows
-from ingest.upsert import Outcome, forget, store
+from ingest.upsert import Outcome, delete_metrics, store
 from metrics import TYPES
 from myhealth.days import shift, utc_today
 from myhealth.errors import Invalid
@@ -62,25 +61,24 @@ class IngestView(_ProgramView):
         """Store documents. Sending a document again changes nothing."""
         if not request.META.get("CONTENT_LENGTH"):
             raise LengthRequired
-        # Request, view and response refer to each other, so the bodies of earlier requests stay in
-        # memory until Python collects cycles: some hundred megabytes, without this call.
-        gc.collect()
         now = timezone.now()
         body = validation.json_object(request, schemas.INGEST_REQUEST)
         model = validation.metric_model(body.get("type"))
-        documents = validation.json_documents(body.get("data"))
+        # Request, view and response refer to each other, so all that the request has stays in
+        # memory until Python collects cycles. The documents are let go of at once.
+        data = body.pop("data", None)
         outcome = store(
             model,
-            find_user_id(body.get("user")),
-            documents,
+            account_key(body.get("user")),
+            validation.json_documents(data),
             fetched_at=validation.past_time("fetched_at", body.get("fetched_at"), now=now),
             now=now,
             origin=validation.origin_name(body.get("origin")),
             owner=validation.owner_id(body.get("owner")),
-            whole=validation.complete_range(body.get("read"), _run_id(request)),
+            complete=validation.complete_range(body.get("read"), _run_id(request)),
         )
         observe(model.metric_type.name, outcome, began=now)
-        return _response(outcome, single=isinstance(body["data"], Raw))
+        return _response(outcome, single=isinstance(data, Raw))
 
 
 class MetricsView(_ProgramView):
@@ -213,7 +211,7 @@ class PersonView(_ControlView):
     )
     def delete(self, request: Request, user: str) -> Response:
         """Delete all metrics of a person, but not their account."""
-        forget(find_user_id(user))
+        delete_metrics(find_user_id(user))
         return Response(status=204)
 
 
@@ -238,7 +236,7 @@ def _response(outcome: Outcome, *, single: bool) -> Response:
         "warnings": outcome.warnings,
     }
     # How many rejections repeat earlier ones. In a header, since the fields of the body are fixed.
-    headers = {"Rejected-Again": str(outcome.again)}
+    headers = {"Rejected-Again": str(outcome.repeated)}
     if outcome.stored or not outcome.rejected:
         return Response(body, status=201, headers=headers)
     errors = outcome.rejected[0]["errors"] if single else {}

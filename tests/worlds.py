@@ -8,8 +8,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
+from ingest.changes import CompleteRange
 from ingest.models import METRIC_MODELS, Fetch, RejectedDocument
-from ingest.upsert import Whole, store
+from ingest.upsert import store
 from metrics import SLEEP
 from myhealth.days import utc_today
 
@@ -47,11 +48,9 @@ def store_documents(
     `fetched` is the range they are complete for.
     """
     at = at or timezone.now()
-    whole = Whole(*map(as_date, fetched), run) if fetched else None
+    more["complete"] = CompleteRange(*map(as_date, fetched), run) if fetched else None
     raw = list(map(orjson.dumps, documents))
-    return store(
-        METRIC_MODELS[type], user.pk, raw, fetched_at=at, now=now or at, whole=whole, **more
-    )
+    return store(METRIC_MODELS[type], user.pk, raw, fetched_at=at, now=now or at, **more)
 
 
 def _store_valid(*args, **kwargs):

@@ -179,7 +179,6 @@ def test_weeks_marks_read_few_nights_of_history(ana, api):
     [[explained]] = fetch_all(
         f"EXPLAIN (ANALYZE, FORMAT JSON) {CHANGES}",
         changes_parameters(ana.pk, "sleep", date(2026, 3, 1), date(2026, 3, 3)),
-        numbered=True,
     )
     assert 0 < rows_read(explained[0]["Plan"]) < 120
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ingest.models import METRIC_MODELS
-from ingest.upsert import forget
+from ingest.upsert import delete_metrics
 from tests.conftest import Api
 from tests.worlds import days_ago, store_days
 
@@ -196,7 +196,7 @@ def test_etag_changes_only_if_row_changes(ana, api, path):
 def test_etag_is_not_reused_after_deletion(ana, api):
     store_days(ana, [days_ago(1)], score=70)
     etag = api.get("sleep").headers["ETag"]
-    forget(ana.pk)
+    delete_metrics(ana.pk)
     store_days(ana, [days_ago(1)], score=99)
     assert api.get("sleep", headers={"If-None-Match": etag}).status_code == 200
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ingest.upsert import forget
+from ingest.upsert import delete_metrics
 from sandbox.oddities import KINDS
 from tests.end_to_end.life import COLLECTIONS, FAULTS, RANGES, TIMES, Dying
 from tests.scale import scaled
@@ -28,7 +28,7 @@ def machine(life):
 
         @initialize()
         def begin(self):
-            forget(life.user.pk)
+            delete_metrics(life.user.pk)
             life.begin()
             life.wake()
             self.is_told = False

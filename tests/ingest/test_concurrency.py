@@ -65,3 +65,23 @@ def test_change_sent_by_eight_senders_is_made_once():
     outcomes = at_once(*[lambda: store_all(user, 50)] * 8)
     assert sum(outcome.created for outcome in outcomes) == len(DAYS)
     assert sum(outcome.unchanged for outcome in outcomes) == 7 * len(DAYS)
+
+
+def test_single_documents_of_eight_senders_are_all_stored():
+    user = person("ana")
+    days = [DAYS[n : n + 1] for n in range(8)]
+    outcomes = at_once(*[lambda day=day: store_all(user, 50, days=day) for day in days])
+    assert [outcome.created for outcome in outcomes] == [1] * 8
+
+
+@pytest.mark.parametrize("same_day", [True, False])
+def test_single_document_of_eight_senders_is_created_once(same_day):
+    user = person("ana")
+
+    def sender(n):
+        sent = [document(DAYS[0 if same_day else n], "a", score=n)]
+        return lambda: store_documents(user, sent, at=NOW + timedelta(minutes=n))
+
+    at_once(*[sender(n) for n in range(8)])
+    row = SleepMetric.objects.get()
+    assert (row.score, row.fetched_at) == (7, NOW + timedelta(minutes=7))

@@ -8,9 +8,11 @@ from django.db import IntegrityError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.fetches import count_missed, join_neighbours, merge_fetch, record
+from ingest import fetches as stored
+from ingest.fetches import FetchedDays, count_missed, join_neighbours, merge_fetch, record
 from ingest.models import Fetch
 from myhealth.days import over_at
+from myhealth.postgresql.prepared import Transaction
 from myhealth.states import State
 from oura.plan import CollectOptions, LedgerRange, make_plan, windows
 from tests.scale import scaled
@@ -26,11 +28,8 @@ def day(number):
 
 
 def complete(start, end, asked_at=LATER, **columns):
-    return Fetch(
-        **{"user_id": 1, "type": "sleep", "complete": True, "run": "a run", **columns},
-        start=day(start),
-        end=day(end),
-        asked_at=asked_at,
+    return FetchedDays(
+        day(start), day(end), asked_at=asked_at, **{"complete": True, "run": "a run", **columns}
     )
 
 
@@ -51,7 +50,7 @@ def times_by_day(fetches, *, complete):
     times = {}
     for fetch in fetches:
         if fetch.complete == complete:
-            for one in fetch.days:
+            for one in fetch:
                 assert one not in times
                 times[one] = fetch.asked_at
     return times
@@ -86,7 +85,7 @@ def test_newest_complete_fetch_of_each_day_is_kept(fetches):
     newest = {}
     for fetch in sorted(fetches, key=lambda each: each.asked_at):
         if fetch.complete:
-            newest |= dict.fromkeys(fetch.days, fetch.asked_at)
+            newest |= dict.fromkeys(fetch, fetch.asked_at)
     assert times_by_day(combine(*fetches), complete=True) == newest
 
 
@@ -94,7 +93,7 @@ def test_newest_complete_fetch_of_each_day_is_kept(fetches):
 def test_failure_is_kept_until_newer_complete_fetch(fetches):
     failures = {}
     for fetch in sorted(fetches, key=lambda each: each.asked_at):
-        failures |= dict.fromkeys(fetch.days, None if fetch.complete else fetch.asked_at)
+        failures |= dict.fromkeys(fetch, None if fetch.complete else fetch.asked_at)
     expected = {one: moment for one, moment in failures.items() if moment}
     assert times_by_day(combine(*fetches), complete=False) == expected
 
@@ -251,9 +250,9 @@ def test_refetched_gap_keeps_its_count():
 @given(in_any_order)
 def test_each_day_has_one_or_two_complete_fetches(fetches):
     fetches = sorted(fetches, key=lambda each: each.asked_at)
-    counts = Counter(one for each in fetches if each.complete for one in each.days)
+    counts = Counter(one for each in fetches if each.complete for one in each)
     kept = [each for each in combine(*fetches) if each.complete]
-    attempts_by_day = {one: each.attempts for each in kept for one in each.days}
+    attempts_by_day = {one: each.attempts for each in kept for one in each}
     assert attempts_by_day == {one: min(count, 2) for one, count in counts.items()}
 
 
@@ -327,12 +326,21 @@ def test_years_of_daily_runs_need_few_ranges():
 # The table ----------------------------------------------------------------------------------------
 
 
+def store(user, *fetches, type="sleep"):
+    """Record fetches one after another."""
+    for fetch in fetches:
+        with Transaction() as transaction:
+            [rows] = transaction.execute(stored.select(user.pk, type))
+            before = stored.from_rows(rows)
+            after = record(before, fetch)
+            transaction.execute(*stored.replacing(user.pk, type, before, after), commit=True)
+
+
 @pytest.mark.django_db
 def test_only_overlapped_fetches_are_replaced_in_table(ana):
-    for start, end in ((0, 3), (5, 9)):
-        record(complete(start, end, user_id=ana.pk))
+    store(ana, complete(0, 3), complete(5, 9))
     first = Fetch.objects.get(start=FIRST).pk
-    record(complete(5, 7, LATER + HOUR, user_id=ana.pk, run="2"))
+    store(ana, complete(5, 7, LATER + HOUR, run="2"))
     fetches = Fetch.objects.order_by("start")
     assert spans(fetches) == [(0, 3), (5, 7), (8, 9)]
     assert fetches[0].pk == first
@@ -340,13 +348,12 @@ def test_only_overlapped_fetches_are_replaced_in_table(ana):
 
 @pytest.mark.django_db
 def test_fetches_of_other_people_and_types_are_unaffected(ana, ben):
-    for user_id, type_ in ((ben.pk, "sleep"), (ana.pk, "activity")):
-        record(complete(0, 9, user_id=user_id, type=type_))
-    record(complete(0, 9, LATER + HOUR, user_id=ana.pk))
+    store(ben, complete(0, 9))
+    store(ana, complete(0, 9), type="activity")
+    store(ana, complete(0, 9, LATER + HOUR))
     assert Fetch.objects.count() == 3
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("fetch", "count"),
     [
@@ -357,16 +364,8 @@ def test_fetches_of_other_people_and_types_are_unaffected(ana, ben):
     ],
     ids=["after it was over", "before it was over", "failed", "other days"],
 )
-def test_day_fetched_when_over_or_without_success_was_missed(ana, fetch, count):
-    fetch.pk, fetch.user_id = None, ana.pk
-    record(fetch)
-    assert count_missed(ana.pk, "sleep", [FIRST]) == count
-
-
-@pytest.mark.django_db
-def test_fetches_of_other_people_do_not_matter(ana, ben):
-    record(complete(0, 9, user_id=ben.pk))
-    assert count_missed(ana.pk, "sleep", [FIRST]) == 0
+def test_day_fetched_when_over_or_without_success_was_missed(fetch, count):
+    assert count_missed(combine(fetch), [FIRST]) == count
 
 
 @pytest.mark.django_db
@@ -375,4 +374,4 @@ def test_fetches_of_other_people_do_not_matter(ana, ben):
 )
 def test_table_refuses_fetch_without_valid_kind(ana, is_complete, kind):
     with pytest.raises(IntegrityError, match="fetch_complete_or_kind"):
-        complete(0, 3, complete=is_complete, kind=kind, user_id=ana.pk).save()
+        store(ana, complete(0, 3, complete=is_complete, kind=kind))

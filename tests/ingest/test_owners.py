@@ -8,7 +8,7 @@ from django.db import connection
 
 from accounts.models import Origin
 from ingest.models import RejectedDocument
-from ingest.upsert import forget
+from ingest.upsert import delete_metrics
 from myhealth.errors import Invalid
 from tests.worlds import document, store_documents
 
@@ -108,7 +108,7 @@ def test_longest_owner_is_returned_as_sent(processor, ana):
 
 def test_owner_is_forgotten_with_the_data(processor, ana):
     processor.send(document(), origin="oura", owner="one")
-    forget(ana.pk)
+    delete_metrics(ana.pk)
     assert processor.send(document(), origin="sandbox", owner="two").status_code == 201
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.models import Fetch, MetricSource, Revision, Run, SleepMetric
 from ingest.revisions import column_changes
-from ingest.upsert import forget
+from ingest.upsert import delete_metrics
 from metrics import SLEEP
 from myhealth.days import ONE_DAY, over_at
 from tests.ingest.conftest import CONTROL
@@ -312,7 +312,7 @@ def test_route_deletes_fetches_runs_and_revisions_of_person(processor, ana):
 def test_deletion_spares_other_people(ana, ben):
     store_history(ana)
     store_history(ben)
-    forget(ana.pk)
+    delete_metrics(ana.pk)
     assert (has_history(ana), has_history(ben)) == ([False] * 3, [True] * 3)
 
 

@@ -318,7 +318,6 @@ def test_every_table_is_read_by_person_index(eventful):
     [[explained]] = fetch_all(
         f"EXPLAIN (FORMAT JSON) {facts_query()}",
         facts_parameters(eventful.pk, day(-5)),
-        numbered=True,
     )
     found = list(nodes(explained[0]["Plan"]))
     assert [each["Relation Name"] for each in found if each["Node Type"] == "Seq Scan"] == []

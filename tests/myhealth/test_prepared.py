@@ -1,0 +1,87 @@
+"""Transactions of prepared statements: what is committed, and what errors leave behind."""
+
+import pytest
+from django.db import DataError, OperationalError, connection, transaction
+
+from accounts.models import User
+from myhealth.postgresql.prepared import Statement, Transaction
+from tests.worlds import person
+
+NAMES = Statement(
+    "SELECT username FROM accounts_user WHERE username = ANY(%s::text[])", [["x", "y"]]
+)
+FAILS = Statement("SELECT 1 / %s::integer", [0])
+
+
+def rename(name):
+    return Statement("UPDATE accounts_user SET username = %s::text", [name])
+
+
+@pytest.fixture(params=["transaction", "savepoint"], autouse=True)
+def ana(request, transactional_db):
+    person("ana")
+    if request.param == "transaction":
+        yield
+    else:
+        with transaction.atomic():
+            yield
+
+
+def names():
+    return list(User.objects.values_list("username", flat=True))
+
+
+def test_statements_of_one_call_see_those_before():
+    with Transaction() as each:
+        assert each.execute(rename("x"), NAMES, commit=True) == [[], [("x",)]]
+    assert names() == ["x"]
+
+
+def test_transaction_without_commit_is_rolled_back():
+    with Transaction() as each:
+        each.execute(rename("x"))
+    assert names() == ["ana"]
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_error_rolls_back_all_calls(commit):
+    with pytest.raises(DataError), Transaction() as each:
+        each.execute(rename("x"))
+        each.execute(rename("y"), FAILS, NAMES, commit=commit)
+    assert names() == ["ana"]
+    test_statements_of_one_call_see_those_before()
+
+
+def test_exception_of_caller_rolls_back():
+    with pytest.raises(LookupError), Transaction() as each:
+        each.execute(rename("x"))
+        raise LookupError
+    assert names() == ["ana"]
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_values_keep_their_types(settings, prepared):
+    settings.DB_PREPARED_STATEMENTS = prepared
+    sql = "SELECT %s::bigint[], %s::bytea[], %s::text[], %s::bytea, %s::jsonb::text, '5%%'"
+    values = [[1, 2**40], [None, b"\x00"], ['"a,', "b"], b"\xff", '{"a": 1}']
+    with Transaction() as each:
+        assert each.execute(Statement(sql, values), commit=True) == [[(*values, "5%")]]
+
+
+def test_deallocated_statements_are_prepared_again():
+    for _ in range(2):
+        if not connection.in_atomic_block:
+            connection.connection.execute("DEALLOCATE ALL")
+        test_statements_of_one_call_see_those_before()
+
+
+def test_lost_connection_is_operational_error():
+    if connection.in_atomic_block:
+        return  # Django does not reconnect in a transaction.
+    with Transaction() as each:
+        each.execute(NAMES, commit=True)
+    connection.connection.close()
+    with pytest.raises(OperationalError), Transaction() as each:
+        each.execute(NAMES)
+    connection.close()
+    assert names() == ["ana"]
