@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from msgspec import Raw
 
 from accounts.models import Origin
@@ -54,8 +54,8 @@ _OTHER_OWNER = (
     "This account has the data of another Oura account, so these can't be added to it. "
     f"{START_OVER}"
 )
-# SQLSTATE: unique_violation, serialization_failure, deadlock_detected, invalid_sql_statement_name.
-_PASSING = ("23505", "40001", "40P01", "26000")
+# SQLSTATE: unique_violation, serialization_failure, deadlock_detected.
+_PASSING = ("23505", "40001", "40P01")
 
 
 @dataclass
@@ -108,7 +108,7 @@ def store(
                 outcome = _store(each, model, request, fetched_at, source, shares=may_share)
             if outcome:
                 return outcome
-        except (IntegrityError, OperationalError, ProgrammingError) as error:
+        except (IntegrityError, OperationalError) as error:
             # Another sender committed one of our ids or days meanwhile, or waited for us in turn:
             # look again, and it is an ordinary rejection, or change.
             if attempt == _ATTEMPTS - 1 or sqlstate(error) not in _PASSING:

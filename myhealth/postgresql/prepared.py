@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import Error, connections
 from msgspec import Raw
 from psycopg.adapt import Loader, PyFormat, Transformer
-from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
 from myhealth.prometheus import DB_ERRORS, QUERY_SECONDS
@@ -131,6 +131,9 @@ class Transaction:
         return rows[len(first) : len(first) + len(statements)]
 
     def _send(self, statements: Sequence[Statement]) -> list[Rows]:
+        if self._django.in_atomic_block:
+            # psycopg may deallocate all statements after a savepoint has been rolled back.
+            statements = [each._replace(prepared=False) for each in statements]
         with _measured(self._django, *(each.sql for each in statements)):
             return _run(self._django.connection, statements)
 
@@ -140,7 +143,7 @@ _TRANSACTION = (Statement("BEGIN"), Statement("COMMIT"), Statement("ROLLBACK", p
 _SAVEPOINT = (
     Statement("SAVEPOINT prepared"),
     Statement("RELEASE SAVEPOINT prepared"),
-    Statement("ROLLBACK TO SAVEPOINT prepared", prepared=False),
+    Statement("ROLLBACK TO SAVEPOINT prepared"),
 )
 # The names of each connection's prepared statements, and numbers for them. After an error it isn't
 # known which of a pipeline's new ones were prepared, so none is used again.
@@ -153,11 +156,9 @@ def _run(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -
     try:
         return _pipeline(connection, statements)
     except psycopg.errors.InvalidSqlStatementName:
-        # After a rollback, psycopg deallocates all statements. Without a transaction, it was the
-        # first of these that failed, and nothing has happened.
+        # psycopg deallocates all statements after a rollback. So it was BEGIN that failed, and
+        # nothing has happened.
         _names.pop(connection, None)
-        if connection.pgconn.transaction_status != TransactionStatus.IDLE:
-            raise
         return _pipeline(connection, statements)
 
 
