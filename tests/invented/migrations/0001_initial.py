@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('balance', models.IntegerField(blank=True, help_text='How much is too much.', null=True)),
                 ('last_cup', models.CharField(blank=True, help_text="When the last cup was drunk, with Oura's offset.", max_length=40, null=True)),
                 ('summary', models.CharField(blank=True, help_text="Oura's word for the day.", max_length=16, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'verbose_name': 'caffeine',
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ('score', models.PositiveIntegerField(blank=True, help_text="Oura's score, 0 to 100; null when there is none.", null=True)),
                 ('loudness', models.FloatField(blank=True, help_text='Loudness (dB).', null=True)),
                 ('contributors', models.JSONField(blank=True, default=dict, help_text="Oura's contributors to the score, each a number or null.")),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'verbose_name': 'snoring',
