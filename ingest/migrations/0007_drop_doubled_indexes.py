@@ -16,7 +16,7 @@ _RELATED_NAMES = {
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingest", "0005_raise_versions")]
+    dependencies = [("ingest", "0006_index_fetches_by_end")]
 
     operations = [
         migrations.AlterField(
