@@ -1,0 +1,147 @@
+"""What a request costs, in statements and rows read: neither other people nor years add to it."""
+
+import datetime
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from ingest.models import METRIC_MODELS, Fetch, MetricSource, RejectedDocument, Revision
+from tests.processes import TOKEN
+from tests.worlds import days_ago, fetch_completely, person, store_days
+
+pytestmark = pytest.mark.django_db
+
+_OTHERS: tuple[Any, ...] = (Fetch, MetricSource, RejectedDocument, Revision)
+
+# A month of another person's or of one's own past, by type: cheap, since no document is parsed.
+_COPY = """
+    INSERT INTO {table} (user_id, oura_id, day, {columns}, content_hash, missing_collection,
+        created_at, updated_at, fetched_at)
+    SELECT u.id, u.id || '-' || d.day || '-{table}', d.day, {values}, '\\x00', '',
+        now(), now(), now()
+    FROM unnest(%s::bigint[]) AS u(id),
+        (SELECT %s::date - n AS day FROM generate_series(0, %s - 1) AS n) AS d"""
+
+# PostgreSQL's planner itself looks at the ends of an index.
+PLANNER = 30
+# Tables with rows for each day or request; scans of the others, which are small, vary.
+_GROWING = [model._meta.db_table for model in (*METRIC_MODELS.values(), *_OTHERS)]
+
+
+def fill(people, last, days):
+    """Give people a row of each type for each of so many days up to the last."""
+    for model in METRIC_MODELS.values():
+        has_contributors = "contributors" in model.metric_type.column_names
+        sql = _COPY.format(
+            table=model._meta.db_table,
+            columns="score, contributors" if has_contributors else "score",
+            values="70, '{}'" if has_contributors else "70",
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [[each.pk for each in people], last, days])
+            cursor.execute(f"ANALYZE {model._meta.db_table}")
+
+
+@pytest.fixture
+def last_month(ana):
+    days = [days_ago(n) for n in range(30)]
+    for type_ in METRIC_MODELS:
+        store_days(ana, days, type_, score=70)
+    fetch_completely(ana, days[-1], days[0])
+
+
+@pytest.fixture
+def crowd(last_month):
+    fill([person(f"member{n}", password_of="ana") for n in range(40)], days_ago(0), 400)
+
+
+@pytest.fixture
+def years(ana, last_month):
+    fill([ana], days_ago(30), 3_600)
+
+
+def rows_read(work):
+    """Return how many rows of tables PostgreSQL reads for some work."""
+
+    def count():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))"
+                " FROM pg_stat_xact_user_tables WHERE relname = ANY(%s)",
+                [_GROWING],
+            )
+            return int(cursor.fetchone()[0])
+
+    before = count()
+    work()
+    return count() - before
+
+
+class Processor:
+    def __init__(self, settings):
+        settings.ROOT_URLCONF = "myhealth.urls.processor"
+        settings.INGEST_TOKENS = [TOKEN]
+        self.client = Client(headers={"Authorization": f"Bearer {TOKEN}"})
+
+    def get(self, path):
+        answer = self.client.get(f"/api/v1/{path}", {"user": "ana"})
+        assert answer.status_code == 200, answer.content
+
+    def ingest(self, day):
+        document = {"id": f"costs {day}", "day": str(day), "score": 71}
+        body = json.dumps({"type": "sleep", "user": "ana", "data": document})
+        answer = self.client.post("/api/v1/ingest", body, content_type="application/json")
+        assert answer.json()["created"] + answer.json()["updated"] == 1
+
+
+READS = ["sleep", "dashboard", "coverage", f"days/{days_ago(1)}", "marks?start=2026-01-01"]
+PROGRAM_READS = ["metrics/sleep", "metrics/ledger", "metrics/coverage"]
+
+
+@pytest.mark.parametrize("path", READS)
+def test_other_people_add_no_rows_to_a_read(ana, api, last_month, path, request):
+    api.get("sleep", fields="day")
+    alone = rows_read(lambda: api.get(path))
+    request.getfixturevalue("crowd")
+    api.log_in()
+    api.get("sleep", fields="day,score")
+    assert rows_read(lambda: api.get(path, format="json")) <= alone + PLANNER
+
+
+@pytest.mark.parametrize("path", READS[:-1])
+def test_years_add_no_rows_to_a_read_of_days(ana, api, last_month, path, request):
+    api.get("sleep", fields="day")
+    before = rows_read(lambda: api.get(path))
+    request.getfixturevalue("years")
+    assert rows_read(lambda: api.get(path, format="json")) <= before + PLANNER
+
+
+@pytest.mark.parametrize("path", PROGRAM_READS)
+def test_other_people_add_no_rows_to_programs_reads(ana, settings, last_month, path, request):
+    processor = Processor(settings)
+    alone = rows_read(lambda: processor.get(path))
+    request.getfixturevalue("crowd")
+    assert rows_read(lambda: processor.get(path)) <= alone + PLANNER
+
+
+def test_neither_people_nor_years_add_rows_to_ingest(ana, settings, last_month, request):
+    processor = Processor(settings)
+    before = rows_read(lambda: processor.ingest(days_ago(5_000)))
+    for fixture in ("crowd", "years"):
+        request.getfixturevalue(fixture)
+    assert rows_read(lambda: processor.ingest(days_ago(5_001))) <= before + PLANNER
+
+
+@pytest.mark.parametrize(
+    ("path", "statements"),
+    [("sleep", 2), ("activity", 2), ("readiness", 2)],
+)
+def test_statements_of_a_read(ana, api, last_month, path, statements):
+    api.get("coverage")
+    with CaptureQueriesContext(connection) as queries:
+        api.get(path, start=str(datetime.date(2026, 1, 1)))
+    assert len(queries) == statements, [query["sql"] for query in queries]
