@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import orjson
 from django.http import Http404
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 from rest_framework.request import Request
 
 from myhealth.errors import Invalid
+from myhealth.renderers import Negotiation
 
 
 class CsvRenderer(BaseRenderer):
@@ -58,19 +58,15 @@ class BrowsableRenderer(BrowsableAPIRenderer):
         return method == "POST" and bool(super().show_form_for_method(view, method, request, obj))
 
 
-class FormatNegotiation(DefaultContentNegotiation):
+class FormatNegotiation(Negotiation):
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> Any:
         """Return the renderer. Raise Invalid for an unknown `format`."""
-        accept = request.META.get("HTTP_ACCEPT", "*/*")
-        is_plain = accept in ("*/*", renderers[0].media_type)
-        if is_plain and "format" not in request.META.get("QUERY_STRING", ""):
-            # Most programs ask for nothing else.
-            return renderers[0], renderers[0].media_type
         formats = ", ".join(renderer.format for renderer in renderers)
         unknown = Invalid({"format": [f"Unknown format; expected one of {formats}."]})
-        if request.query_params.get("format") == "":
+        query = request.META.get("QUERY_STRING", "")
+        if "format" in query and request.query_params.get("format") == "":
             raise unknown
         try:
             return super().select_renderer(request, renderers, format_suffix)

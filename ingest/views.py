@@ -25,7 +25,7 @@ from metrics import TYPES
 from myhealth.days import shift, utc_today
 from myhealth.errors import Invalid
 from myhealth.parsers import LengthRequired
-from myhealth.renderers import OrjsonRenderer
+from myhealth.renderers import Negotiation, OrjsonRenderer
 from myhealth.requests import REQUEST_ID_KEY
 from myhealth.schemas import errors
 from myhealth.validation import date_range
@@ -39,6 +39,7 @@ class _ProgramView(APIView):
     authentication_classes = [ServiceToken]
     permission_classes = [IsProgram]
     renderer_classes = [OrjsonRenderer]
+    content_negotiation_class = Negotiation
 
 
 class _ControlView(_ProgramView):

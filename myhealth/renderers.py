@@ -3,7 +3,9 @@ from typing import Any
 import msgspec
 import orjson
 from django.utils.functional import Promise
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 
 def _to_plain_type(value: Any) -> Any:
@@ -26,6 +28,19 @@ def dumps(value: Any, *, indent: bool = False) -> bytes:
     """Return `value` as JSON, with dates in ISO 8601 and lazy translations as strings."""
     option = orjson.OPT_PASSTHROUGH_SUBCLASS | (orjson.OPT_INDENT_2 if indent else 0)
     return orjson.dumps(value, default=_to_plain_type, option=option)
+
+
+class Negotiation(DefaultContentNegotiation):
+    """Django REST framework's negotiation, without work for requests that accept anything."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
+        accept = request.META.get("HTTP_ACCEPT", "*/*")
+        is_plain = accept in ("*/*", renderers[0].media_type)
+        if is_plain and "format" not in request.META.get("QUERY_STRING", ""):
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)
 
 
 class OrjsonRenderer(BaseRenderer):
