@@ -237,6 +237,16 @@ def test_latest_row_may_be_old(ana, api):
     )
 
 
+def test_numbers_of_latest_rows_are_written_as_in_lists(ana, api):
+    today = str(days_ago(0))
+    store_days(ana, [today], average_hrv=61, average_breath=14.25)
+    store_days(ana, [today], "readiness", temperature_deviation=-0.0)
+    dashboard = api.get("dashboard").content
+    for type_ in ("sleep", "readiness"):
+        [row] = api.get(type_, start=today, end=today).content.strip(b"[]").splitlines()
+        assert b'"latest_%s":%s' % (type_.encode(), row) in dashboard
+
+
 def test_average_ignores_missing_score(ana, api):
     for count, score in ((0, 70), (1, None), (6, 81)):
         store_days(ana, [days_ago(count)], score=score)

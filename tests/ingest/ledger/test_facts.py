@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 from django.db import connection
 
+from ingest.coverage import merge_alike
 from ingest.facts import facts_parameters, facts_query, read_facts
 from ingest.ledger import Range, ledger
 from ingest.models import METRIC_MODELS, RejectedDocument, Stream
@@ -236,6 +237,23 @@ def test_part_of_ledger_equals_part_of_full_ledger(eventful):
             part = verdicts(eventful, start, start + 3, type_)
             full = {(one - FIRST).days: each.verdict for each in whole[type_] for one in each}
             assert all(full[number] == verdict for number, verdict in part.items())
+
+
+@pytest.mark.django_db
+def test_ledger_without_all_fetches_shows_same_states(eventful):
+    store_numbers(eventful, [], "readiness", at=over_at(day(12)), fetched=(6, 12))
+    for start in range(-5, 43):
+        days = {"start": day(start), "end": day(start + 5), "today": TODAY}
+        some = ledger(eventful.pk, **days, all_fetches=False)
+        every = ledger(eventful.pk, **days)
+        for type_ in METRIC_MODELS:
+            assert [shown(each) for each in merge_alike(some[type_])] == [
+                shown(each) for each in merge_alike(every[type_])
+            ]
+
+
+def shown(each):
+    return each.start, each.end, each.state, each.reason, each.verdict.rejected
 
 
 @pytest.mark.django_db
