@@ -346,7 +346,7 @@ def apply(
         yield _sql(f"{sql} WHERE id = ANY(%s::bigint[])", request.fetched_at, decided.refetched)
     if decided.marked:
         ids, hashes, missing = map(list, zip(*decided.marked, strict=True))
-        yield _sql(_MARK.format(table=table), ids, hashes, missing)
+        yield Statement(_MARK.format(table=table), (ids, hashes, missing), prepared=False)
     if decided.fetches is not None:
         yield from fetches.replacing(user_id, type_, decided.recorded, decided.fetches)
     if request.fetched_at is not None:
@@ -387,75 +387,55 @@ _DESCRIBE_SOURCES = """
 
 def _upsert(model: type[Metric], decided: Changes) -> Statement:
     """Return the statement that writes rows. Without a fetch, they keep when they were fetched."""
-    request = decided.request
-    times = (request.now, request.now, request.fetched_at or request.now)
-    update = ""
-    if decided.updated:
-        update = _update_sql(model, is_fetched=request.fetched_at is not None)
-    if len(decided.written) == 1:
-        [document] = decided.written
-        values = values_of(request.metric_type, document)
+    request, written = decided.request, decided.written
+    is_fetched = request.fetched_at is not None
+    sql = _upsert_sql(model, len(written) == 1, decided.updated > 0, is_fetched)
+    common = (request.user_id, request.now, request.now, request.fetched_at or request.now)
+    if len(written) == 1:
+        values = values_of(request.metric_type, written[0])
         if "contributors" in values:
             values["contributors"] = orjson.dumps(values["contributors"]).decode()
-        known = (document.day, document.content_hash, document.missing_collection)
-        return _sql(_insert_one(model) + update, request.user_id, *times, *known, *values.values())
+        known = (written[0].day, written[0].content_hash, written[0].missing_collection)
+        return _sql(sql, *common, *known, *values.values())
     rows = b",".join(
         # A content is a JSON object, which is never empty.
-        b'%b,"content_hash":"\\\\x%b","missing_collection":%b}'
-        % (
-            each.content[:-1],
-            each.content_hash.hex().encode(),
-            orjson.dumps(each.missing_collection),
-        )
-        for each in decided.written
+        b'%b,"content_hash":"\\\\x%b","missing_collection":"%b"}'
+        % (each.content[:-1], each.content_hash.hex().encode(), each.missing_collection.encode())
+        for each in written
     )
-    return _sql(_insert(model) + update, request.user_id, *times, f"[{rows.decode()}]")
+    return _sql(sql, *common, f"[{rows.decode()}]")
 
 
 @cache
-def _written_columns(model: type[Metric]) -> dict[str, str]:
-    """Return the type of each column that comes from documents, by its quoted name."""
-    names = ("day", "content_hash", "missing_collection", "oura_id")
-    return {
+def _upsert_sql(model: type[Metric], is_single: bool, has_updates: bool, is_fetched: bool) -> str:
+    names = (
+        "day",
+        "content_hash",
+        "missing_collection",
+        "oura_id",
+        *model.metric_type.column_names,
+    )
+    types = {
         connection.ops.quote_name(name): str(model._meta.get_field(name).db_type(connection))
-        for name in (*names, *model.metric_type.column_names)
+        for name in names
     }
-
-
-@cache
-def _insert_one(model: type[Metric]) -> str:
-    """Return the statement that inserts one row: twice as fast as the one for many."""
-    columns = _written_columns(model)
-    values = ", ".join(f"%s::{type_}" for type_ in columns.values())
-    return f"{_into(model)} VALUES ({_COMMON}, {values})"
-
-
-@cache
-def _insert(model: type[Metric]) -> str:
-    columns = _written_columns(model)
-    record = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
-    # Ordered by id: two people's senders that meet in the unique index wait in one order.
-    return f"""{_into(model)}
-        SELECT {_COMMON}, {", ".join(columns)}
-        FROM json_to_recordset(%s::json) AS r({record}) ORDER BY oura_id"""
-
-
-_COMMON = "%s::bigint, %s::timestamptz, %s::timestamptz, %s::timestamptz"
-
-
-def _into(model: type[Metric]) -> str:
-    names = ", ".join(
-        ("user_id", "created_at", "updated_at", "fetched_at", *_written_columns(model))
-    )
-    return f"INSERT INTO {model._meta.db_table} ({names})"
-
-
-@cache
-def _update_sql(model: type[Metric], *, is_fetched: bool) -> str:
-    names = [name for name in _written_columns(model) if name != '"day"']
-    names += ["updated_at", *(["fetched_at"] if is_fetched else [])]
-    updates = ", ".join(f"{name} = EXCLUDED.{name}" for name in names)
-    return f" ON CONFLICT (user_id, day) DO UPDATE SET {updates}"
+    columns = ", ".join(types)
+    common = "%s::bigint, %s::timestamptz, %s::timestamptz, %s::timestamptz"
+    if is_single:
+        # Twice as fast as the other.
+        rows = f"VALUES ({common}, {', '.join(f'%s::{type_}' for type_ in types.values())})"
+    else:
+        # Ordered by id: two people's senders that meet in the unique index wait in one order.
+        record = ", ".join(f"{name} {type_}" for name, type_ in types.items())
+        rows = f"""SELECT {common}, {columns}
+            FROM json_to_recordset(%s::json) AS r({record}) ORDER BY oura_id"""
+    sql = f"""INSERT INTO {model._meta.db_table}
+        (user_id, created_at, updated_at, fetched_at, {columns}) {rows}"""
+    if not has_updates:
+        return sql
+    changed = [*types, "updated_at", *(["fetched_at"] if is_fetched else [])]
+    updates = ", ".join(f"{name} = EXCLUDED.{name}" for name in changed)
+    return f"{sql} ON CONFLICT (user_id, day) DO UPDATE SET {updates}"
 
 
 def _write_sources(decided: Changes) -> Iterator[Statement]:
@@ -480,7 +460,8 @@ def _write_sources(decided: Changes) -> Iterator[Statement]:
         yield Statement(_SAVE_SOURCES, (user_id, type_, orjson.dumps(rows).decode(), contents))
     if decided.about_sources:
         rows = [_about_source(day, *each) for day, each in decided.about_sources.items()]
-        yield Statement(_DESCRIBE_SOURCES, (orjson.dumps(rows).decode(), user_id, type_))
+        values = (orjson.dumps(rows).decode(), user_id, type_)
+        yield Statement(_DESCRIBE_SOURCES, values, prepared=False)
 
 
 def _about_source(day: date, provenance: Any, wear: Any, warnings: Any) -> dict[str, Any]:
