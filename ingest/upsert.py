@@ -230,7 +230,7 @@ def _select_rows(model: type[Metric], request: Request) -> Statement:
     if request.covers:
         sql += f" OR m.user_id = {user} AND m.day BETWEEN %s::date AND %s::date"
         values += [request.account, request.covers.start, request.covers.end]
-    # How to find many rows depends on how many these are, and how many there are.
+    # How to find many rows depends on how many there are, which the first import changes.
     return Statement(sql, values, prepared=len(request.documents) == 1)
 
 

@@ -39,7 +39,7 @@ class RawJsonLoader(Loader):
 class Statement(NamedTuple):
     """A statement of a `Transaction`, with a value for each `%s`, which needs a cast.
 
-    If it is not `prepared`, it is planned each time, for these values.
+    If it is not `prepared`, it is planned each time, for tables of the size that they have then.
     """
 
     sql: str
