@@ -32,8 +32,7 @@ _ROWS = """
         day,
         CASE WHEN fetched_at < (day + 1 + time '16:00') AT TIME ZONE 'UTC'
             THEN json_build_array({fetched})
-        END,
-        {columns}))
+        END{columns}))
     FROM (
         SELECT * FROM "{table}" WHERE user_id = $1 AND day BETWEEN {first} AND {last}
         ORDER BY day DESC
@@ -76,8 +75,9 @@ def _rows_query() -> str:
 
 def _rows_fact(name: str, first: str, last: str) -> str:
     """Return the SQL expression of a type's rows between two parameters."""
-    columns = ", ".join(
-        f'"{column}"::text' if TYPES[name].column(column).is_float else f'"{column}"'
+    # A type may have none.
+    columns = "".join(
+        f', "{column}"::text' if TYPES[name].column(column).is_float else f', "{column}"'
         for column in _columns(TYPES[name])
     )
     fetched = f"fetched_at, {_WEAR.format(type=name)}" if TYPES[name].grows else "fetched_at"
