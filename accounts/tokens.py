@@ -4,7 +4,7 @@ import functools
 from typing import Any, Self, cast
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework_simplejwt import tokens
 from rest_framework_simplejwt.backends import TokenBackend
@@ -19,6 +19,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from accounts.models import User
+from myhealth.postgresql.prepared import fetch_all
 
 _VERSION_CLAIM = "version"
 
@@ -87,12 +88,27 @@ def issue_tokens(user: User) -> dict[str, str]:
     return {"token": access, "access": access, "refresh": str(refresh)}
 
 
+_FIELDS = [field.attname for field in User._meta.concrete_fields]
+
+
+@functools.cache
+def _user_query() -> str:
+    columns = ", ".join(connection.ops.quote_name(name) for name in _FIELDS)
+    return f"SELECT {columns} FROM {connection.ops.quote_name(User._meta.db_table)} WHERE id = %s"
+
+
+def _find_user(user_id: Any) -> User | None:
+    """Return the user of an id. A prepared statement takes a fraction of the time of the ORM."""
+    rows = fetch_all(_user_query(), [int(user_id)])
+    return User.from_db("default", _FIELDS, rows[0]) if rows else None
+
+
 def get_user(token: tokens.Token) -> User:
     """Return the user of a token.
 
     Raises TokenError if the account is disabled or deleted, or its password has changed.
     """
-    user = User.objects.filter(pk=token[api_settings.USER_ID_CLAIM]).first()
+    user = _find_user(token[api_settings.USER_ID_CLAIM])
     if user is None or not user.is_active or user.token_version != token.get(_VERSION_CLAIM):
         raise TokenError("Token is no longer valid")
     return user
