@@ -80,13 +80,13 @@ def _token(system: System) -> str:
 
 
 def random_ranges(days: int, held: int, count: int) -> list[tuple[str, str]]:
-    """Return ranges of nearly `days` days anywhere within the last `held` days."""
+    """Return different ranges of nearly `days` days anywhere within the last `held` days."""
     last, chance, found = people.today(), random.Random(), []
     for _ in range(count):
         length = chance.randint(max(days * 4 // 5, 1), days)
         end = last - timedelta(days=chance.randint(0, max(held - length, 0)))
         found.append((str(end - timedelta(days=length - 1)), str(end)))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def last_range(days: int) -> list[tuple[str, str]]:
@@ -108,6 +108,9 @@ def _read_sleep(name: str, days: int, held: int, *, cold: bool, whole: bool = Fa
     def work(system: System, seconds: int) -> Work | None:
         if system.answers_only or (whole and not isinstance(system, Django)):
             return None
+        if cold and isinstance(system, Django):
+            # Ranges of an earlier round may come again.
+            people.raise_versions(system.database, system.person)
         token = _token(system)
         paths = [_sleep_path(start, end, columns) for start, end in ranges()]
         return Work("api", [Request(path, token=token) for path in paths])

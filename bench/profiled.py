@@ -31,7 +31,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
             answer = _served(environ, start_response)
             return [b"".join(answer)]
         finally:
-            # Closing ends the request: its connection goes back to the pool.
+            # Closing ends the request.
             if answer is not None and hasattr(answer, "close"):
                 answer.close()
             _profile.disable()

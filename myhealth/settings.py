@@ -167,7 +167,7 @@ DB_SSLMODE = _choice(
     "prefer",
     ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
 )
-# Off behind a connection pooler that can't keep them, such as PgBouncer before 1.21.
+# Off behind a connection pooler that keeps none, such as PgBouncer before 1.24.
 DB_PREPARED_STATEMENTS = _flag("DB_PREPARED_STATEMENTS", True)
 
 

@@ -23,7 +23,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_finish():
-    # The processor collects garbage at each request, and should not look at all of the tests'.
+    # Python's garbage collector should not look at all of the tests again and again.
     gc.collect()
     gc.freeze()
 
