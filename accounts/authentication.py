@@ -17,7 +17,8 @@ from accounts.models import User
 from accounts.tokens import AccessToken
 
 # Verifying a token and looking up its account would take longer than the rest of a request. An
-# account that another process disables keeps access for so many seconds; the contract allows 60.
+# account that another process disables keeps access for so many seconds; the contract allows 60. A
+# changed time zone is seen as late.
 KNOWN_SECONDS = 30
 _MOST_KNOWN = 5_000
 

@@ -25,8 +25,7 @@ from myhealth.local.processes import die_with_parent
 ROOT = Path(__file__).resolve().parents[1]
 # As `make run` starts a service, but for the number of workers.
 SERVER = [
-    *("--interface", "wsgi", "--host", "127.0.0.1", "--blocking-threads", "8"),
-    *("--blocking-threads-idle-timeout", "600", "--no-ws"),
+    *("--interface", "wsgi", "--host", "127.0.0.1", "--blocking-threads", "8", "--no-ws"),
     *("--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", "error"),
 ]
 PASSWORD = "a password for measuring"

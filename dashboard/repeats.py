@@ -9,21 +9,25 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cachetools import TTLCache
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
 from django.utils.cache import get_conditional_response
 
 from accounts.authentication import known_user
+from accounts.models import User
 from dashboard.queries import State, read_state
 from myhealth.browsers import is_from_program
 
 MAX_BYTES = 16 * 1024 * 1024
 # A larger answer would replace too many others.
 _MOST_BYTES = 4 * 1024 * 1024
-# What an answer takes besides its body.
+# What an answer takes besides its body and what was asked.
 _BYTES_EACH = 2_000
-# Nothing of a deleted account stays longer.
+# Programs ask in fewer characters; longer questions would take memory for nothing.
+_LONGEST_QUESTION = 500
+# Nothing older is used.
 _SECONDS = 600
 _NOT_MODIFIED_HEADERS = ("ETag", "Allow", "Cache-Control", "Vary")
 
@@ -41,9 +45,10 @@ class ReadResponse(HttpResponse):
         # If-Match is for writes, so a read ignores that it fails.
         if found is None or found.status_code != 304:
             return self
-        return HttpResponse(
-            status=304, headers={name: self.headers[name] for name in _NOT_MODIFIED_HEADERS}
-        )
+        headers = {name: self.headers[name] for name in _NOT_MODIFIED_HEADERS}
+        not_modified = HttpResponse(status=304, headers=headers)
+        del not_modified.headers["Content-Type"]
+        return not_modified
 
 
 class _Answer(NamedTuple):
@@ -72,7 +77,8 @@ class RepeatedReads:
 
     @property
     def bytes_used(self) -> int:
-        return int(self._answers.currsize)
+        with self._lock:
+            return int(self._answers.currsize)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.method != "GET" or not is_from_program(request):
@@ -80,7 +86,7 @@ class RepeatedReads:
         if user := known_user(request):
             with self._lock:
                 answer = self._answers.get(_question(request, user.pk))
-            if answer and answer.state == read_state(user):
+            if answer and _is_right(answer, user):
                 request.resolver_match = answer.match
                 repeated = ReadResponse(answer.body, headers=answer.headers)
                 return repeated.or_not_modified(request)
@@ -90,11 +96,22 @@ class RepeatedReads:
         return response
 
     def _remember(self, request: HttpRequest, response: ReadResponse) -> None:
-        if len(response.content) <= _MOST_BYTES and request.user.pk is not None:
+        if request.user.pk is None or len(response.content) > _MOST_BYTES:
+            return
+        question = _question(request, request.user.pk)
+        if sum(map(len, question[1:])) <= _LONGEST_QUESTION:
             headers = dict(response.headers.items())
             answer = _Answer(response.state, request.resolver_match, headers, response.content)
             with self._lock:
-                self._answers[_question(request, request.user.pk)] = answer
+                self._answers[question] = answer
+
+
+def _is_right(answer: _Answer, user: User) -> bool:
+    try:
+        return answer.state == read_state(user)
+    except (OperationalError, InterfaceError):
+        # The view says what is wrong.
+        return False
 
 
 def _question(request: HttpRequest, user_id: int) -> _Question:

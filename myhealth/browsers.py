@@ -1,4 +1,4 @@
-"""Middleware that only browsers need: static files, sessions, CSRF tokens, messages, CORS.
+"""Middleware that only browsers need: static files, sessions, messages, CORS.
 
 Most requests come from programs that send a token to the API. Those have no use for it, and it
 would take longer than answering them.
@@ -14,7 +14,6 @@ from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.middleware import csrf
 from django.utils.cache import patch_vary_headers
 
 
@@ -39,7 +38,6 @@ def _for_browsers(middleware: type[Any]) -> type[Any]:
 
 WhiteNoiseMiddleware = _for_browsers(whitenoise.middleware.WhiteNoiseMiddleware)
 SessionMiddleware = _for_browsers(sessions.SessionMiddleware)
-CsrfViewMiddleware = _for_browsers(csrf.CsrfViewMiddleware)
 AuthenticationMiddleware = _for_browsers(auth.AuthenticationMiddleware)
 MessageMiddleware = _for_browsers(messages.MessageMiddleware)
 

@@ -1,5 +1,6 @@
 """Structured logs: one JSON object per line, with the same fields in all processes."""
 
+import json
 import logging.config
 import os
 import re
@@ -55,7 +56,11 @@ def _order_fields(_logger: Any, _name: str, event: _Event) -> _Event:
 
 
 def _render_json(_logger: Any, _name: str, event: _Event) -> str:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        # Too large a number, or half a character.
+        return json.dumps(event, default=repr)
 
 
 def _render_text(_logger: Any, _name: str, event: _Event) -> str:
@@ -80,7 +85,7 @@ class _CompleteRecord(logging.LogRecord):
     def __init__(self, logger: str, level: int, message: str, **fields: Any) -> None:
         super().__init__(logger, level, "", 0, message, (), None)
         self.event: _Event = {
-            "time": datetime.fromtimestamp(self.created, UTC).isoformat(timespec="microseconds"),
+            "time": f"{datetime.fromtimestamp(self.created, UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             "level": self.levelname.lower(),
             "service": Role.name,
             "logger": logger,

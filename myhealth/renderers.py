@@ -37,8 +37,9 @@ class Negotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> Any:
         accept = request.META.get("HTTP_ACCEPT", "*/*")
+        query = request.META.get("QUERY_STRING", "")
         is_plain = accept in ("*/*", renderers[0].media_type)
-        if is_plain and "format" not in request.META.get("QUERY_STRING", ""):
+        if is_plain and "format" not in query and "%" not in query:
             return renderers[0], renderers[0].media_type
         return super().select_renderer(request, renderers, format_suffix)
 

@@ -167,6 +167,7 @@ DB_SSLMODE = _choice(
     "prefer",
     ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
 )
+DB_POOL_SIZE = _number("DB_POOL_SIZE", 16, 1, 1000)
 # Off behind a connection pooler that keeps none, such as PgBouncer before 1.24.
 DB_PREPARED_STATEMENTS = _flag("DB_PREPARED_STATEMENTS", True)
 
@@ -179,12 +180,17 @@ def _database(host: str) -> dict[str, Any]:
         "USER": _text("DB_USER", "postgres"),
         "PASSWORD": _text("DB_PASSWORD"),
         "NAME": _text("DB_NAME", "myhealth"),
-        # Each thread keeps its connection, so threads limit the number of connections.
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "sslmode": "disable" if EMBEDDED_DATABASE else DB_SSLMODE,
             "connect_timeout": 5,
+            # A short timeout keeps the pauses between attempts short, however long the database
+            # has been away: each new request starts over.
+            "pool": {
+                "min_size": 1,
+                "max_size": DB_POOL_SIZE,
+                "timeout": 5,
+                "reconnect_timeout": 5,
+            },
             # Without a number, psycopg prepares no statement even where it is told to. This one
             # keeps it from preparing others, which are made for one request.
             "prepare_threshold": 1_000_000_000,
@@ -301,7 +307,7 @@ _BROWSER_MIDDLEWARE = [
     "myhealth.loopback.LoopbackMiddleware",
     "myhealth.browsers.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "myhealth.browsers.CsrfViewMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "myhealth.browsers.AuthenticationMiddleware",
     "myhealth.browsers.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -42,14 +42,14 @@ def collect_accounts(
         try:
             return collect_one(account)
         finally:
-            # Each thread has its own connection.
+            # Each thread has its own connection, which goes back to the pool.
             database.close()
 
     if len(accounts) == 1:
         # In the main thread, so that a signal ends it at once.
         total.add(collect_one(accounts[0]))
     elif accounts:
-        threads = settings.COLLECTOR_THREADS
+        threads = min(settings.COLLECTOR_THREADS, settings.DB_POOL_SIZE)
         with ThreadPoolExecutor(threads) as pool:
             for report in pool.map(collect_in_thread, accounts):
                 total.add(report)

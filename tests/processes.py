@@ -16,6 +16,7 @@ import requests
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "ingest-token-for-tests"
+_CONNECTION = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
 
 
 def free_port():
@@ -40,14 +41,7 @@ def database_environment():
     from django.db import connection
 
     connection.ensure_connection()
-    params = connection.get_connection_params()
-    return {
-        "DB_HOST": str(params.get("host", "")),
-        "DB_PORT": str(params.get("port", "")),
-        "DB_USER": params["user"],
-        "DB_PASSWORD": params.get("password", ""),
-        "DB_NAME": params["dbname"],
-    }
+    return {f"DB_{name}": str(connection.settings_dict[name]) for name in _CONNECTION}
 
 
 @dataclass

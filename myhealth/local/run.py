@@ -41,8 +41,8 @@ _WORKERS = 2
 _FIRST_COLLECTION_ENDED = "the first collection has ended"
 _SERVER_COMMAND = (
     "granian --interface wsgi myhealth.wsgi:application --host 127.0.0.1 --port {port} "
-    "--workers {workers} --blocking-threads 8 --blocking-threads-idle-timeout 600 --no-ws "
-    "--respawn-failed-workers --workers-kill-timeout 10 --log-level error"
+    "--workers {workers} --blocking-threads 8 --no-ws --respawn-failed-workers "
+    "--workers-kill-timeout 10 --log-level error"
 )
 # Granian gives hung requests 10 s to finish; honcho would kill it after 5 s.
 honcho.manager.KILL_WAIT = 12

@@ -3,46 +3,87 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django_prometheus.db.backends.postgresql import base
+from django.db.backends.base.base import NO_DB_ALIAS
+from django.db.backends.postgresql import base
+from django_prometheus.db.backends.postgresql import base as prometheus
+from psycopg_pool import ConnectionPool
 
 from myhealth.postgresql.errors import ServerMissing
 from myhealth.postgresql.prepared import RawJsonLoader
 from myhealth.prometheus import observe_query
 
+# Databases that this process has connected to, until it fails to.
+_connected: set[str] = set()
 
-class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
+
+class DatabaseWrapper(prometheus.DatabaseWrapper):  # type: ignore[misc]
     """Django's PostgreSQL backend, which starts or joins the embedded server.
 
-    This happens at the first connection: commands that need no database don't start it.
+    This happens when a connection is made, not when one is taken from the pool: commands that need
+    no database don't start it.
     """
 
+    @property
+    def pool(self) -> ConnectionPool[Any] | None:
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if not options or self.alias == NO_DB_ALIAS:
+            return None
+        pools: dict[str, ConnectionPool[Any]] = self._connection_pools
+        if self.alias not in pools:
+            pool: ConnectionPool[Any] = ConnectionPool(
+                # The embedded server may have another port when it is started again.
+                kwargs=self._pool_params,
+                open=False,
+                configure=self._configure_connection,
+                check=_check,
+                **options,
+            )
+            # Of threads that get here at the same time, one wins.
+            pools.setdefault(self.alias, pool)
+        return pools[self.alias]
+
     def get_connection_params(self) -> dict[str, Any]:
+        # The pool has its own. They are made here as long as it has no connection, so that an error
+        # is raised rather than logged by one of its threads.
+        return {} if self.alias in _connected else self._params()
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        if not self.pool:
+            return super().get_new_connection(conn_params)
+        _connected.discard(self.alias)
+        # It need not be a new one, so django-prometheus does not count it.
+        connection = base.DatabaseWrapper.get_new_connection(self, conn_params)
+        _connected.add(self.alias)
+        return connection
+
+    def _params(self) -> dict[str, Any]:
         if settings.EMBEDDED_DATABASE:
             self.settings_dict.update(_embedded_server())
         params: dict[str, Any] = super().get_connection_params()
         return params
 
-    def _configure_connection(self, connection: psycopg.Connection[Any]) -> bool:
+    def _pool_params(self) -> dict[str, Any]:
+        return {**self._params(), "autocommit": True}
+
+    def _configure_connection(self, connection: psycopg.Connection[Any]) -> None:
         connection.adapters.register_loader("jsonb", RawJsonLoader)
-        changed: bool = super()._configure_connection(connection)
-        return changed
+        super()._configure_connection(connection)
 
     def init_connection_state(self) -> None:
         super().init_connection_state()
         if observe_query not in self.execute_wrappers:
             self.execute_wrappers.append(observe_query)
 
-    def is_usable(self) -> bool:
-        """Return whether the connection works. Django calls this once for each request.
 
-        A server that closes a connection has sent something before, so only then is it asked.
-        """
-        connection = self.connection
-        if connection is None or connection.closed:
-            return False
-        received = select.poll()
-        received.register(connection.fileno(), select.POLLIN)
-        return not received.poll(0) or bool(super().is_usable())
+def _check(connection: psycopg.Connection[Any]) -> None:
+    """Raise an exception unless the connection works.
+
+    A server that closes a connection has sent something before, so only then is it asked.
+    """
+    received = select.poll()
+    received.register(connection.fileno(), select.POLLIN)
+    if received.poll(0):
+        ConnectionPool.check_connection(connection)
 
 
 def _embedded_server() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from django.conf import settings
-from django.db import Error, connections
+from django.db import Error, NotSupportedError, connections
 from msgspec import Raw
 from psycopg.adapt import Loader, PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
@@ -58,9 +58,8 @@ def fetch_all(
     """
     connection = connections[using]
     connection.validate_no_broken_transaction()
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
     with _measured(connection, sql):
+        connection.ensure_connection()
         cursor = psycopg.RawCursor(connection.connection)
         cursor.execute(
             _numbered(sql), parameters, prepare=settings.DB_PREPARED_STATEMENTS, binary=raw_json
@@ -77,8 +76,11 @@ def _measured(connection: Any, *statements: str) -> Iterator[None]:
     try:
         with connection.wrap_database_errors:
             yield
-    except Exception:
+    except Exception as error:
         DB_ERRORS.inc()
+        if isinstance(error, NotSupportedError) and not connection.in_atomic_block:
+            # A prepared statement may no longer fit a table, so the pool shall replace this one.
+            connection.connection.close()
         raise
     finally:
         seconds = time.perf_counter() - started
@@ -104,7 +106,6 @@ class Transaction:
 
     def __enter__(self) -> Self:
         self._django.validate_no_broken_transaction()
-        self._django.close_if_health_check_failed()
         self._django.ensure_connection()
         self._commands = _SAVEPOINT if self._django.in_atomic_block else _TRANSACTION
         if self._django.in_atomic_block:

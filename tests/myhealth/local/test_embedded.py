@@ -290,7 +290,7 @@ def test_database_that_cannot_start_raises_operational_error(var, settings):
     (data_folder(var) / "PG_VERSION").write_text("17\n")
     settings.EMBEDDED_DATABASE, settings.VAR_DIR = True, var
     with pytest.raises(OperationalError, match="created by PostgreSQL 17"):
-        connections["default"].copy().get_connection_params()
+        connections["default"].copy(alias="never connected").get_connection_params()
 
 
 def test_command_without_database_prints_one_line(var):
