@@ -127,3 +127,24 @@ def test_endpoint_of_repeated_read_is_counted(ana, api):
         if 'status="200"' in line
     ]
     assert count >= 2
+
+
+def test_repeated_read_not_modified_has_no_content_type(ana, api):
+    for _ in range(2):
+        etag = api.get("sleep").headers["ETag"]
+        answer = api.get("sleep", headers={"If-None-Match": etag})
+        assert answer.status_code == 304
+        assert "Content-Type" not in answer.headers
+
+
+def test_long_questions_are_not_remembered(ana, api):
+    api.get("sleep", fields="day")
+    for _ in range(2):
+        assert len(statements(api, "sleep", fields="day," * 200 + "score")) == 2
+
+
+@pytest.mark.parametrize("query", ["form%61t=csv", "format=csv", "%66ormat=csv"])
+def test_format_may_be_escaped(ana, api, query):
+    headers = {"Authorization": f"Bearer {api.access}"}
+    answer = api.client.get(f"/api/v1/sleep?{query}", headers=headers)
+    assert answer.headers["Content-Type"].startswith("text/csv")

@@ -85,6 +85,11 @@ def test_tokens_are_hidden_in_log_lines(secret):
     assert secret not in json.dumps(format_record(msg=f"header {secret} sent"))
 
 
+@pytest.mark.parametrize("value", ["half a pair \ud800", 2**70, {1: object()}])
+def test_log_line_holds_what_json_hardly_can(value):
+    assert "value" in format_record(value=value)
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/health", "/health/ready", "/metrics"])
 def test_probes_ignore_host_name(client, path):
