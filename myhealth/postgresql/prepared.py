@@ -126,7 +126,6 @@ class Transaction:
         """
         begin, end, _ = self._commands
         first = [] if self._is_open else [begin]
-        self._is_open = True
         rows = self._send([*first, *statements, *([end] if commit else [])])
         self._is_open = not commit
         return rows[len(first) : len(first) + len(statements)]
@@ -136,7 +135,18 @@ class Transaction:
             # psycopg may deallocate all statements after a savepoint has been rolled back.
             statements = [each._replace(prepared=False) for each in statements]
         with _measured(self._django, *(each.sql for each in statements)):
-            return _run(self._django.connection, statements)
+            # A value that can't be sent is an error of the caller, not of the connection.
+            sendable = [_Sendable(each, *_dump(each.values)) for each in statements]
+            self._is_open = True
+            return _run(self._django.connection, sendable)
+
+
+class _Sendable(NamedTuple):
+    """A statement with its values for libpq, and their formats."""
+
+    statement: Statement
+    parameters: Sequence[Any]
+    formats: Sequence[Format] | None
 
 
 # The statement that ends a failed transaction must not fail itself.
@@ -150,9 +160,11 @@ _SAVEPOINT = (
 # known which of a pipeline's new ones were prepared, so none is used again.
 _numbers = itertools.count()
 _names: WeakKeyDictionary[psycopg.Connection[Any], dict[str, bytes]] = WeakKeyDictionary()
+# How long to try to tell the server that a statement is cancelled.
+_CANCEL_SECONDS = 5.0
 
 
-def _run(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[Rows]:
+def _run(connection: psycopg.Connection[Any], statements: Sequence[_Sendable]) -> list[Rows]:
     """Return the rows of each statement."""
     try:
         return _pipeline(connection, statements)
@@ -163,13 +175,12 @@ def _run(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -
         return _pipeline(connection, statements)
 
 
-def _pipeline(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[Rows]:
+def _pipeline(connection: psycopg.Connection[Any], statements: Sequence[_Sendable]) -> list[Rows]:
     names, new = _names.setdefault(connection, {}), dict[str, bytes]()
     pgconn = connection.pgconn
     pgconn.enter_pipeline_mode()
     try:
-        for sql, values, prepared in statements:
-            parameters, formats = _dump(values) if values else ([], [])
+        for (sql, _, prepared), parameters, formats in statements:
             if not prepared or not settings.DB_PREPARED_STATEMENTS:
                 pgconn.send_query_params(_numbered(sql), parameters, None, formats, Format.BINARY)
                 continue
@@ -179,9 +190,10 @@ def _pipeline(connection: psycopg.Connection[Any], statements: Sequence[Statemen
             pgconn.send_query_prepared(name, parameters, formats, Format.BINARY)
         pgconn.pipeline_sync()
         results = _results(pgconn)
-    finally:
-        if pgconn.status == ConnStatus.OK:
-            pgconn.exit_pipeline_mode()
+        pgconn.exit_pipeline_mode()
+    except BaseException:
+        _abandon(connection)
+        raise
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise psycopg.errors.error_from_result(result)
@@ -190,8 +202,24 @@ def _pipeline(connection: psycopg.Connection[Any], statements: Sequence[Statemen
     return [_rows(result) for result in results if result.command_status]
 
 
+def _abandon(connection: psycopg.Connection[Any]) -> None:
+    """Close a connection in the middle of a pipeline, without waiting for what was sent.
+
+    The server would go on with it, and commit it, unless it is told to stop.
+    """
+    try:
+        if not connection.closed:
+            connection.cancel_safe(timeout=_CANCEL_SECONDS)
+    except psycopg.Error:
+        pass
+    finally:
+        connection.close()
+
+
 def _dump(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Format] | None]:
     """Return the values for libpq, and their formats."""
+    if not values:
+        return [], []
     transformer = Transformer()
     return transformer.dump_sequence(values, list(map(_format, values))), transformer.formats
 

@@ -1,9 +1,12 @@
 """Transactions of prepared statements: what is committed, and what errors leave behind."""
 
+import time
+
 import pytest
 from django.db import DataError, OperationalError, connection, transaction
 
 from accounts.models import User
+from myhealth.postgresql import prepared as module
 from myhealth.postgresql.prepared import Statement, Transaction
 from tests.worlds import person
 
@@ -57,6 +60,56 @@ def test_exception_of_caller_rolls_back():
         each.execute(rename("x"))
         raise LookupError
     assert names() == ["ana"]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_value_that_cannot_be_sent_is_its_own_error(is_first):
+    with pytest.raises(DataError, match="NUL"), Transaction() as each:
+        if not is_first:
+            each.execute(rename("x"))
+        each.execute(rename("y"), rename("\x00"), commit=True)
+    assert names() == ["ana"]
+    test_statements_of_one_call_see_those_before()
+
+
+@pytest.mark.parametrize("function", ["_results", "_numbered"])
+def test_interrupted_pipeline_closes_connection_and_commits_nothing(monkeypatch, function):
+    """Whether it waits for the server, or has sent only a part."""
+
+    def interrupt(argument):
+        if function == "_results":
+            while argument.flush():
+                pass
+        raise KeyboardInterrupt
+
+    pid = connection.connection.info.backend_pid
+    waiting = Statement("SELECT pg_sleep(%s::integer)::text", [60])
+    with pytest.raises(KeyboardInterrupt), Transaction() as each:
+        monkeypatch.setattr(module, function, interrupt)
+        each.execute(rename("x"), waiting, commit=True)
+    monkeypatch.undo()
+    assert connection.connection.closed
+    connection.close()
+    _wait_for_end(pid)
+
+
+def _wait_for_end(pid):
+    """Wait until the server has ended a connection, seen by another one that finds no change."""
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            until = time.monotonic() + 10
+            while time.monotonic() < until:
+                cursor.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid])
+                if not cursor.fetchall():
+                    break
+                time.sleep(0.01)
+            else:
+                raise AssertionError("The statement goes on.")
+            cursor.execute("SELECT FROM accounts_user WHERE username = 'x'")
+            assert cursor.fetchall() == []
+    finally:
+        other.close()
 
 
 @pytest.mark.parametrize("prepared", [True, False])
