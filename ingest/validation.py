@@ -1,7 +1,7 @@
 """Values of the processor's requests: each function returns one, checked, or raises Invalid."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from msgspec import Raw
@@ -77,7 +77,7 @@ def owner_id(value: Any) -> str | None:
 
 
 def past_time(name: str, value: Any, *, now: datetime) -> datetime:
-    """Return the date-time, or now if there is none."""
+    """Return the date-time in UTC, or now if there is none."""
     if value is None:
         return now
     try:
@@ -88,7 +88,8 @@ def past_time(name: str, value: Any, *, now: datetime) -> datetime:
         raise Invalid({name: ["It must be a date-time with an offset, 2026-03-01T07:00:00+00:00."]})
     if moment > now + _CLOCK_TOLERANCE:
         raise Invalid({name: ["It is in the future; expected the time of a request to Oura."]})
-    return moment
+    # JSON rounds an offset with seconds to minutes.
+    return moment.astimezone(UTC)
 
 
 def iso_day(name: str, value: Any) -> date:
