@@ -63,18 +63,13 @@ class Request:
     """
 
     metric_type: MetricType
-    # Its id or its name; decisions need the id.
-    account: int | str
+    user_id: int
     now: datetime
     documents: Sequence[Document] = ()
     rejected: Sequence[Rejected] = ()
     fetched_at: datetime | None = None
     complete: CompleteRange | None = None
     removed: frozenset[date] = frozenset()
-
-    @property
-    def user_id(self) -> int:
-        return int(self.account)
 
     @property
     def may_share_lock(self) -> bool:

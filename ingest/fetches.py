@@ -14,7 +14,6 @@ from typing import Any
 
 import orjson
 
-from ingest.people import account_id
 from myhealth.days import Days, merge, over_at, subtract
 from myhealth.postgresql.prepared import Rows, Statement
 
@@ -49,11 +48,12 @@ _COLUMNS += "status, collection, page"
 _MOST_ATTEMPTS = 2
 
 
-def select(account: int | str, type_: str) -> Statement:
+def select(user_id: int, type_: str) -> Statement:
     """Return the statement for `from_rows`."""
-    user = account_id(account)
-    sql = f"SELECT {_COLUMNS}, id FROM fetches WHERE user_id = {user} AND type = %s::text"
-    return Statement(sql, (account, type_))
+    return Statement(_SELECT, (user_id, type_))
+
+
+_SELECT = f"SELECT {_COLUMNS}, id FROM fetches WHERE user_id = %s::bigint AND type = %s::text"
 
 
 def from_rows(rows: Rows) -> list[FetchedDays]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection
@@ -21,20 +21,6 @@ def find_user_id(name: Any) -> int:
     Without a name it is the account that `OURA_USER` names, or else the only one. Raises Invalid;
     never creates an account.
     """
-    account = account_key(name)
-    if isinstance(account, int):
-        return account
-    accounts = fetch_all(f"SELECT {account_id(account)}", [account])
-    if accounts[0][0] is None:
-        raise unknown_account()
-    return int(accounts[0][0])
-
-
-def account_key(name: Any) -> int | str:
-    """Return the name that identifies an account, or the id of the only one; see `find_user_id`.
-
-    Raises Invalid. Whether there is such an account is for the statements to find.
-    """
     if name is None or name == "":
         name = settings.OURA_USER
     if name == "":
@@ -44,15 +30,14 @@ def account_key(name: Any) -> int | str:
         raise Invalid({"user": ["It is missing; expected the name of an account."]}, "unknown_user")
     if not isinstance(name, str) or "\x00" in name:
         raise Invalid({"user": ["It must be a string: the name of an account."]}, "unknown_user")
-    return name
+    accounts = fetch_all(_BY_NAME, [name])
+    if not accounts:
+        raise unknown_account()
+    return int(accounts[0][0])
 
 
-def account_id(account: int | str) -> LiteralString:
-    """Return SQL for the id of an account that `account_key` returned; null if there is none."""
-    if isinstance(account, int):
-        return "%s::bigint"
-    # The database folds both names, as its unique index does.
-    return "(SELECT id FROM accounts_user WHERE lower(username) = lower(%s::text))"
+# The database folds both names, as its unique index does.
+_BY_NAME = "SELECT id FROM accounts_user WHERE lower(username) = lower(%s::text)"
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from ingest.documents import Document, Rejected
-from ingest.people import account_id
 from myhealth.days import Days
 from myhealth.postgresql.prepared import Rows, Statement
 
@@ -30,21 +29,33 @@ class RejectionChanges:
 
 
 def select(
-    account: int | str, type_: str, fetched_at: datetime, complete: Days | None
+    user_id: int,
+    type_: str,
+    sent: Iterable[Document],
+    rejected: Iterable[Rejected],
+    fetched_at: datetime,
+    complete: Days | None,
 ) -> Statement:
-    """Return the statement for `decide`.
+    """Return the statement for `decide`: it reads the entries that the request may change.
 
     Its rows have key, errors, and whether a complete fetch should have brought the entry again.
     """
-    ends = (complete.start.isoformat(), complete.end.isoformat()) if complete else (None, None)
-    sql = f"{_SELECT} WHERE user_id = {account_id(account)} AND type = %s::text"
-    return Statement(sql, (*ends, fetched_at, account, type_))
+    keys = [key for each in sent for key in (each.id, _anothers_key(each.day))]
+    keys += map(_key, rejected)
+    if complete is None:
+        return Statement(_SELECT, (user_id, type_, keys))
+    ends = (complete.start.isoformat(), complete.end.isoformat())
+    return Statement(_SELECT_OF_RANGE, (*ends, fetched_at, user_id, type_, keys))
 
 
 _SELECT = """
-    SELECT key, errors::text,
-        day BETWEEN %s::text AND %s::text AND fetched_at < %s::timestamptz IS TRUE
-    FROM rejected_documents"""
+    SELECT key, errors::text, false FROM rejected_documents
+    WHERE user_id = %s::bigint AND type = %s::text AND key = ANY(%s::text[])"""
+_SELECT_OF_RANGE = """
+    SELECT key, errors::text, is_gone FROM (
+        SELECT *, day BETWEEN %s::text AND %s::text AND fetched_at < %s::timestamptz AS is_gone
+        FROM rejected_documents WHERE user_id = %s::bigint AND type = %s::text) AS r
+    WHERE is_gone OR key = ANY(%s::text[])"""
 
 
 def decide(

@@ -6,7 +6,7 @@ the number of SQL statements is bounded.
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -39,7 +39,7 @@ from ingest.models import (
     Run,
     unpack,
 )
-from ingest.people import account_id, account_must_exist, lock_person, sqlstate, unknown_account
+from ingest.people import LOCK, account_must_exist, lock_person, sqlstate, unknown_account
 from ingest.revisions import Version
 from metrics import MetricType
 from metrics.columns import Contributors
@@ -83,7 +83,7 @@ class Outcome:
 
 def store(
     model: type[Metric],
-    account: int | str,
+    user_id: int,
     sent: Iterable[bytes | Raw],
     *,
     fetched_at: datetime,
@@ -92,14 +92,14 @@ def store(
     owner: str | None = None,
     complete: CompleteRange | None = None,
 ) -> Outcome:
-    """Store documents of one type and account, by its id or name; what is counted is committed.
+    """Store documents of one type and account; what is counted is committed.
 
     Bad documents are kept as rejected, the others stored. With `complete` they are all that Oura
     has of that range: stored days of it that they leave out go. Raises Invalid when the account has
     data of another origin or another Oura account, or is gone.
     """
     documents, rejected = parse_all(model.metric_type, sent, today=utc_date(now))
-    request = Request(model.metric_type, account, now, documents, rejected, fetched_at, complete)
+    request = Request(model.metric_type, user_id, now, documents, rejected, fetched_at, complete)
     source = (origin or "", owner or "")
     may_share = request.may_share_lock
     for attempt in range(_ATTEMPTS):
@@ -127,18 +127,19 @@ def _store(
     shares: bool,
 ) -> Outcome | None:
     """Return the outcome; None if nothing was stored, since the lock must not be shared."""
-    type_, account, now = request.metric_type.name, request.account, request.now
-    lock = f"{_SHARED_LOCK if shares else _LOCK} {account_id(account)}"
-    found, rows, fetched, entries = transaction.execute(
-        Statement(lock, (rejections.oldest_kept(now), f"ingest:{type_}", account)),
+    type_, user_id, now = request.metric_type.name, request.user_id, request.now
+    _, found, rows, fetched, entries = transaction.execute(
+        Statement(_SHARED_LOCK if shares else _LOCK, (f"ingest:{type_}", user_id)),
+        Statement(_SELECT_ACCOUNT, (rejections.oldest_kept(now), user_id)),
         _select_rows(model, request),
-        fetches.select(account, type_),
-        rejections.select(account, type_, fetched_at, request.covers),
+        fetches.select(user_id, type_),
+        rejections.select(
+            user_id, type_, request.documents, request.rejected, fetched_at, request.covers
+        ),
     )
     if not found:
         raise unknown_account()
-    user_id, has_old_entries, origin, owner, _ = found[0]
-    request = replace(request, account=user_id)
+    [(has_old_entries, origin, owner)] = found
     stored = Stored([to_row(each) for each in rows], fetches.from_rows(fetched), entries)
     decided = decide(request, stored)
     if shares and not decided.only_add_rows:
@@ -190,14 +191,14 @@ def delete_metrics(user_id: int) -> None:
 
 # One writer at a time for a person and type, so that decisions hold until the commit. Whoever needs
 # several takes them in the registry's order. Only requests that add a single row share the lock: if
-# two add the same, one violates a unique index. What is read afterwards needs statements of its
-# own, which see what the previous writer has committed.
-_LOCK = f"""
-    SELECT u.id, {rejections.OLD_EXIST}, o.name, o.owner,
-        pg_advisory_xact_lock(hashtext(%s::text), (u.id %% 2147483647)::integer)::text
-    FROM accounts_user AS u LEFT JOIN metric_origins AS o ON o.user_id = u.id
-    WHERE u.id ="""
+# two add the same, one violates a unique index. Everything is read by other statements than the
+# one that waits, which see what the previous writer has committed.
+_LOCK = f"SELECT {LOCK}::text"
 _SHARED_LOCK = _LOCK.replace("xact_lock", "xact_lock_shared")
+_SELECT_ACCOUNT = f"""
+    SELECT {rejections.OLD_EXIST}, o.name, o.owner
+    FROM accounts_user AS u LEFT JOIN metric_origins AS o ON o.user_id = u.id
+    WHERE u.id = %s::bigint"""
 _ABOUT_SOURCE = """
     '[' || s.provenance::text || ',' || coalesce(s.wear::text, 'null') || ','
         || s.warnings::text || ']'"""
@@ -215,8 +216,7 @@ _NEIGHBOURS = f"""
 
 def _select_rows(model: type[Metric], request: Request) -> Statement:
     """Return the statement that reads the rows of the request's days, ids and complete range."""
-    user = account_id(request.account)
-    values: list[Any] = [request.metric_type.name, request.account]
+    values: list[Any] = [request.metric_type.name, request.user_id]
     if len(request.documents) == 1:
         is_day, is_id = "m.day = %s::date", "m.oura_id = %s::text"
         values += [request.documents[0].day, request.documents[0].id]
@@ -226,10 +226,10 @@ def _select_rows(model: type[Metric], request: Request) -> Statement:
         values.append([each.id for each in request.documents])
     sql = f"""
         SELECT {ROW} FROM {model._meta.db_table} AS m {WITH_SOURCE}
-        m.user_id = {user} AND {is_day} OR {is_id}"""
+        m.user_id = %s::bigint AND {is_day} OR {is_id}"""
     if request.covers:
-        sql += f" OR m.user_id = {user} AND m.day BETWEEN %s::date AND %s::date"
-        values += [request.account, request.covers.start, request.covers.end]
+        sql += " OR m.user_id = %s::bigint AND m.day BETWEEN %s::date AND %s::date"
+        values += [request.user_id, request.covers.start, request.covers.end]
     # How to find many rows depends on how many there are, which the first import changes.
     return Statement(sql, values, prepared=len(request.documents) == 1)
 

@@ -17,7 +17,7 @@ from ingest import coverage, reports, runs, schemas, validation
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.models import METRIC_MODELS, RejectedDocument
 from ingest.parsers import EnvelopeParser
-from ingest.people import account_key, find_user_id
+from ingest.people import find_user_id
 from ingest.prometheus import observe
 from ingest.rows import fetch_rows
 from ingest.upsert import Outcome, delete_metrics, store
@@ -68,10 +68,11 @@ class IngestView(_ProgramView):
         # Request, view and response refer to each other, so all that the request has stays in
         # memory until Python collects cycles. The documents are let go of at once.
         data = body.pop("data", None)
+        documents = validation.json_documents(data)
         outcome = store(
             model,
-            account_key(body.get("user")),
-            validation.json_documents(data),
+            find_user_id(body.get("user")),
+            documents,
             fetched_at=validation.past_time("fetched_at", body.get("fetched_at"), now=now),
             now=now,
             origin=validation.origin_name(body.get("origin")),

@@ -1,13 +1,17 @@
 """Concurrent requests, each with its own connection."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from ingest.models import SleepMetric
+from accounts.models import Origin
+from ingest.models import Fetch, SleepMetric
+from ingest.people import lock_person
+from ingest.upsert import delete_metrics
 from tests.worlds import document, person, store_documents
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,6 +37,38 @@ def at_once(*jobs):
 
     with ThreadPoolExecutor(len(jobs)) as pool:
         return list(pool.map(run, jobs))
+
+
+def while_waiting(user, job, change):
+    """Make a change while a job waits for the lock of a person's nights; return its result."""
+
+    def run():
+        try:
+            return job()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            lock_person("ingest:sleep", user.pk)
+            result = pool.submit(run)
+            _wait_for_waiting()
+            change()
+        return result.result()
+
+
+def _wait_for_waiting():
+    sql = """
+        SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            if cursor.fetchall():
+                return
+        time.sleep(0.01)
+    raise AssertionError("Nobody waits.")
 
 
 def test_eight_senders_leave_one_row_per_day_with_newest_value():
@@ -85,3 +121,37 @@ def test_single_document_of_eight_senders_is_created_once(same_day):
     at_once(*[sender(n) for n in range(8)])
     row = SleepMetric.objects.get()
     assert (row.score, row.fetched_at) == (7, NOW + timedelta(minutes=7))
+
+
+def test_origin_is_fixed_again_if_data_are_deleted_while_request_waits():
+    user = person("ana")
+
+    def send(day):
+        return store_documents(user, [document(day, f"id{day}")], origin="oura", owner="one")
+
+    send(DAYS[0])
+    outcome = while_waiting(user, lambda: send(DAYS[1]), lambda: delete_metrics(user.pk))
+    assert (outcome.created, SleepMetric.objects.get().day) == (1, DAYS[1])
+    assert Origin.objects.values_list("name", "owner").get() == ("oura", "one")
+
+
+def test_request_is_about_one_account_if_names_change_while_it_waits(processor):
+    ana, ben = person("ana"), person("ben")
+    read = {"start": str(DAYS[0]), "end": str(DAYS[-1])}
+
+    def send(name, id, score):
+        sent = [document(DAYS[0], id, score=score)]
+        more = {"read": read, "fetched_at": f"2026-04-0{score}T00:00:00Z"}
+        return processor.send(*sent, user=name, **more).json()
+
+    def rename():
+        for user, name in ((ana, "anna"), (ben, "ana")):
+            type(user).objects.filter(pk=user.pk).update(username=name)
+
+    send("ana", "of ana", 1)
+    send("ben", "of ben", 1)
+    assert while_waiting(ana, lambda: send("ana", "of ana", 2), rename)["updated"] == 1
+    assert SleepMetric.objects.of(ana.pk).get().score == 2
+    times = dict(Fetch.objects.values_list("user_id", "asked_at"))
+    assert times == {ana.pk: NOW + timedelta(days=1), ben.pk: NOW}
+    assert Fetch.objects.count() == 2

@@ -278,6 +278,18 @@ def test_user_is_required_with_two_accounts(processor, ana, ben):
     assert (answer.status_code, answer.json()["code"]) == (400, "unknown_user")
 
 
+@pytest.mark.parametrize("other", [{"origin": "x"}, {"fetched_at": "x"}, {"read": "x"}])
+def test_unknown_user_is_named_before_other_mistakes(processor, ana, other):
+    answer = processor.send(document(), user="nobody", **other)
+    assert (answer.status_code, answer.json()["code"]) == (400, "unknown_user")
+
+
+@pytest.mark.parametrize("other", [{"type": "x"}, {"data": 5}])
+def test_wrong_type_and_data_are_named_before_unknown_user(processor, ana, other):
+    answer = processor.post({"type": "sleep", "data": [], "user": "nobody", **other})
+    assert list(answer.json()["errors"]) == list(other)
+
+
 def test_oura_user_is_default_user(processor, ana, ben, settings):
     settings.OURA_USER = "ben"
     processor.post({"type": "sleep", "data": document()})

@@ -50,6 +50,22 @@ def test_document_with_nul_is_kept_unchanged_and_rejected_on_retry(processor, an
     assert not SleepMetric.objects.exists()
 
 
+@pytest.mark.parametrize("sent", [[], [document(id="other")], [document(id="x", score=101)]])
+def test_only_entries_that_may_change_are_read(processor, ana, monkeypatch, sent):
+    processor.send(*[document(f"2026-03-{n:02}", f"bad {n}", score=101) for n in range(1, 29)])
+    read, decide = [], rejections.decide
+
+    def noted(entries, *rest):
+        read.extend(entries)
+        return decide(entries, *rest)
+
+    monkeypatch.setattr(rejections, "decide", noted)
+    processor.send(*sent)
+    assert read == []
+    processor.send(document(id="bad 1"), document("2026-03-02", "bad 2", score=101))
+    assert sorted(key for key, *_ in read) == ["bad 1", "bad 2"]
+
+
 def test_invalid_document_before_valid_one_is_not_kept(processor, ana):
     answer = processor.send(document(score=101), document(score=81))
     assert len(answer.json()["rejected"]) == 1
