@@ -12,7 +12,9 @@ from metrics.columns import INT32, Contributors, Integer, Number
 
 _MAX_NAME_LENGTH = 32
 # Names that each row or document has besides the declared columns.
-_RESERVED_NAMES = {"id", "source", *(field.name for field in Metric._meta.fields)}
+_RESERVED_COLUMNS = {"id", "source", *(field.name for field in Metric._meta.fields)}
+# Names that documents of facts have besides the types.
+_RESERVED_TYPES = {"rejected", "has_marks", "revisions"}
 
 
 def check_metric_types(app_configs: Any, **options: Any) -> list[CheckMessage]:
@@ -46,6 +48,8 @@ def _type_errors(metric_type: MetricType) -> Iterator[str]:
     kinds = {column.name: column.kind for column in metric_type.columns}
     if not metric_type.name.isidentifier() or len(metric_type.name) > _MAX_NAME_LENGTH:
         yield f"its name must be an identifier of up to {_MAX_NAME_LENGTH} characters."
+    if metric_type.name in _RESERVED_TYPES:
+        yield "its name has another meaning where all types are read at once."
     if not metric_type.collections:
         yield "it has no collection."
     if len(kinds) < len(metric_type.columns):
@@ -62,7 +66,7 @@ def _type_errors(metric_type: MetricType) -> Iterator[str]:
     if metric_type.off_minutes and not metric_type.on_every_worn_day:
         yield "it has off_minutes, so it must be on_every_worn_day."
     for name, kind in kinds.items():
-        if name in _RESERVED_NAMES:
+        if name in _RESERVED_COLUMNS:
             yield f"{name} can't be the name of a column: each row has one already."
         if isinstance(kind, Contributors) != (name == "contributors"):
             yield f"{name}: the column of contributors, and no other, must be named contributors."

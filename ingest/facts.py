@@ -285,13 +285,13 @@ _STORED = """
         ) AS days
         WINDOW by_day AS (ORDER BY day)
     ) AS stored"""
-# What failed, and the days that were stored after that.
+# What failed, and the days that were stored after that. A type may have a column `start` as well.
 _FAILURE = """
     json_build_array(kind, status, collection, page, greatest(alike, 1), coalesce(since, asked_at),
         (
-            SELECT json_agg(day ORDER BY day) FROM {table}
-            WHERE user_id = $1 AND day BETWEEN start AND "end" AND day BETWEEN $2 AND $3
-                AND fetched_at >= asked_at
+            SELECT json_agg(stored.day ORDER BY stored.day) FROM {table} AS stored
+            WHERE stored.user_id = $1 AND stored.day BETWEEN fetches.start AND fetches."end"
+                AND stored.day BETWEEN $2 AND $3 AND stored.fetched_at >= fetches.asked_at
         ))"""
 _TYPE_FACTS = {
     "first": "SELECT min(day) FROM {table} WHERE user_id = $1",
@@ -329,6 +329,6 @@ _ACTIVITY_DAYS = ", ".join(
 )
 _NIGHTS = f"""
     SELECT json_agg(json_build_array(same.day, {_ACTIVITY_DAYS}))::text
-    FROM unnest($2::date[]) AS night
-    JOIN {{table}} AS same ON same.user_id = $1 AND same.day = night
-    JOIN {{table}} AS before ON before.user_id = $1 AND before.day = night - 1"""
+    FROM unnest($2::date[]) AS nights (night)
+    JOIN {{table}} AS same ON same.user_id = $1 AND same.day = nights.night
+    JOIN {{table}} AS before ON before.user_id = $1 AND before.day = nights.night - 1"""

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from metrics import TYPES
@@ -118,8 +118,8 @@ def test_contributors_of_zero_are_null(ana):
         ("caffeine", ["oura_id", "day", *CAFFEINE.column_names, "updated_at"]),
         (
             "snoring",
-            ["oura_id", "day", "score", "loudness", "contributors.back", "contributors.side"]
-            + ["updated_at"],
+            ["oura_id", "day", "score", "start", "loudness", "contributors.back"]
+            + ["contributors.side", "updated_at"],
         ),
     ],
 )
@@ -305,6 +305,7 @@ def happen(person, what, name, start, end):
 
 @settings(max_examples=scaled(5, 20), suppress_health_check=list(HealthCheck))
 @given(st.lists(events, min_size=1, max_size=4))
+@example([("full", "snoring", (FIRST, LAST)), ("unavailable", "snoring", (FIRST, LAST))])
 def test_whatever_becomes_of_new_types_ours_stay(eventful, happenings):
     before = of_ours(eventful)
     for what, name, (start, end) in happenings:

@@ -9,6 +9,7 @@ from metrics.columns import Column, Contributors, Figure, Integer, Text, mean
 from tests.ingest.ledger.test_types import declaring, registered
 from tests.invented.types import CAFFEINE
 
+NAMES_OF_FACTS = ("rejected", "has_marks", "revisions")
 STEPS = field("steps", Integer(), "Steps")
 
 
@@ -62,6 +63,7 @@ def test_type_without_model_is_found():
             "Several types declare off_minutes; expected at most one.",
         ),
         ({"name": "a mood"}, "a mood: its name must be an identifier of up to 32 characters."),
+        *(({"name": each}, "its name has another meaning") for each in NAMES_OF_FACTS),
         ({"name": "m" * 33}, "its name must be an identifier of up to 32 characters."),
         ({"columns": (STEPS, STEPS)}, "mood: it has two columns of the same name."),
         (

@@ -27,10 +27,12 @@ def daily_snoring(person, day, revision, make_id):
     chance = rng(person.seed, person.name, "snoring", day)
     if in_drawer(person, day) or chance.random() < 0.1:
         return []
+    began = midnight(day).replace(hour=chance.randint(0, 5))
     return [
         {
             "id": make_id(0),
             "day": day.isoformat(),
+            "start": format_local(began, utc_offset(person, day)),
             "score": chance.randint(1, 100),
             "loudness": round(chance.gauss(50, 9), 1),
             "contributors": {

@@ -27,6 +27,7 @@ class Snoring(MetricType):
     scope = "spo2"
     columns = (
         SCORE,
+        field("start", Moment(), "When it began, with Oura's offset"),
         field("loudness", Number(0, 200), "Loudness", "dB", label="Loudness", decimals=1),
         contributors_field("back", "side", value=Number(0, 100)),
     )

@@ -56,6 +56,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When the content last changed.')),
                 ('fetched_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When the day was last fetched from Oura.')),
                 ('score', models.PositiveIntegerField(blank=True, help_text="Oura's score, 0 to 100; null when there is none.", null=True)),
+                ('start', models.CharField(blank=True, help_text="When it began, with Oura's offset.", max_length=40, null=True)),
                 ('loudness', models.FloatField(blank=True, help_text='Loudness (dB).', null=True)),
                 ('contributors', models.JSONField(blank=True, default=dict, help_text="Oura's contributors to the score, each a number or null.")),
                 ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to=settings.AUTH_USER_MODEL)),
