@@ -54,7 +54,9 @@ def _selected(field: Any) -> str:
     column = f"row.{connection.ops.quote_name(field.column)}"
     match field:
         case models.DateTimeField():
-            return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US+00:00')"
+            text = f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US+00:00')"
+            # As Python writes them: a whole second has no fraction.
+            return f"replace({text}, '.000000', '')"
         case models.DateField():
             return f"{column}::text"
     return column

@@ -53,6 +53,18 @@ def test_row_has_stored_values(ana, api):
     assert {name: row[name] for name in columns} == columns
 
 
+@pytest.mark.parametrize("fraction", ["", ".000001", ".500000", ".123456"])
+def test_updated_at_is_written_alike_everywhere(ana, api, fraction):
+    store_days(ana, [days_ago(1)])
+    moment = f"2026-11-01T05:00:00{fraction}+00:00"
+    METRIC_MODELS["sleep"].objects.update(updated_at=datetime.datetime.fromisoformat(moment))
+    [row] = api.get("sleep").json()
+    [line] = csv.DictReader(io.StringIO(api.get("sleep", format="csv").content.decode()))
+    latest = api.get("dashboard").json()["latest_sleep"]
+    day = api.get(f"days/{days_ago(1)}").json()["sleep"]
+    assert {each["updated_at"] for each in (row, line, latest, day)} == {moment}
+
+
 def test_rows_of_other_people_are_hidden(ana, ben, api):
     store_days(ben, [days_ago(1)], score=70)
     assert api.get("sleep").json() == []
