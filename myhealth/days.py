@@ -84,17 +84,21 @@ def intersect(ranges: Iterable[Days], others: Iterable[Days]) -> list[Days]:
 
 def subtract(ranges: Iterable[Days], covers: Iterable[Days]) -> list[Days]:
     """Return the days of the ranges that are in none of the covers, merged."""
-    covers, rest = merge(covers), []
+    rest: list[Days] = []
+    # Both are sorted, so what covers nothing of one range covers nothing of the next ones.
+    following = iter(merge(covers))
+    cover = next(following, None)
     for days in merge(ranges):
         start = days.start
-        for cover in covers:
-            if not cover.overlaps(days):
-                continue
+        while cover and cover.end < start:
+            cover = next(following, None)
+        while cover and cover.start <= days.end:
             if start < cover.start:
                 rest.append(Days(start, cover.start - ONE_DAY))
             if cover.end >= days.end:
                 break
             start = cover.end + ONE_DAY
+            cover = next(following, None)
         else:
             rest.append(Days(start, days.end))
     return rest
