@@ -1,12 +1,15 @@
 """Collecting from the sandbox: a long history, and many people in one run."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -47,21 +50,37 @@ def collect(session: Session, system: Django, *options: str, **settings: str) ->
     env = environment(**{**system.settings, "PROCESSOR_URL": system.urls["processor"], **settings})
     clock = Clock([system.processes["processor"].pid], session.server.pid)
     began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", _MEASURE, *command],
-        cwd=system.root,
-        env=env,
-        capture_output=True,
-        text=True,
-    )
+    output, errors = run_measured(command, cwd=system.root, env=env)
     seconds = time.perf_counter() - began
     processor, database = clock.read()
-    told = json.loads(done.stderr.splitlines()[-1])
-    lines = done.stdout.splitlines()
+    told = json.loads(errors.splitlines()[-1])
+    lines = output.splitlines()
     report = json.loads(lines[-1]) if lines else {}
     if not report:
-        raise RuntimeError(f"The collector failed: {done.stderr[-500:]}")
+        raise RuntimeError(f"The collector failed: {errors[-500:]}")
     return Collection(told["code"], report, told["cpu"], processor, database, told["peak"], seconds)
+
+
+def run_measured(command: Sequence[str], *, cwd: Path, env: dict[str, str]) -> tuple[str, str]:
+    """Run a command, and return its output and errors, of which the last line is its measure.
+
+    If something stops us, the command ends as well: a collector would go on trying.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", _MEASURE, *command],
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as process:
+        try:
+            return process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def measure_history(session: Session, system: Django) -> None:
