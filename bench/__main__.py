@@ -1,4 +1,4 @@
-"""`make bench`: measure myhealth beside marks that are measured in the same run.
+"""`make bench`: measure myhealth beside references that are measured in the same run.
 
     make bench                           everything: a quarter of an hour
     make bench ARGS="--quick"            the same in small: two minutes
@@ -7,7 +7,7 @@
     make bench ARGS="--beside ../other"  another checkout of myhealth in the same rounds
     make bench ARGS="--profile 'dashboard, again'"
 
-The marks are a small program in Go with the same routes, bare psycopg, and servers that do nothing.
+The references are the yardstick (a small program in Go), bare psycopg, and servers that do nothing.
 Quote ratios out of one run, since machines differ and are shared. CPU times vary less than rates.
 """
 
@@ -127,14 +127,14 @@ def _start(
         systems.append(system.start())
     if given.profile:
         return systems
-    marked = any(options.wants(item.name) for item in items.all_items(options.days))
-    if marked and not given.no_go:
+    compared = any(options.wants(item.name) for item in items.all_items(options.days))
+    if compared and not given.no_go:
         try:
-            _say("building the yardstick in Go unless it is there, and starting it …")
+            _say("starting the yardstick in Go (a build installs what is missing, if it may) …")
             built = build_yardstick(_var() / "bench" / "yardstick")
             keep(Yardstick(built, server, options.days))
         except CannotRun as error:
-            _say(f"{error} The other marks are measured.")
+            _say(f"{error} The other references are measured.")
     if options.wants("empty answer"):
         keep(Empty("empty Django", "bench.empty_django:application", folder, workers))
         keep(Empty("empty WSGI", "bench.empty:application", folder, workers))

@@ -1,4 +1,4 @@
-"""The mark beside every figure: bare psycopg with prepared statements, and no server in between.
+"""The reference beside every figure: bare psycopg with prepared statements, without a server.
 
 Each process does one thing for some seconds: it reads a job from its input, a line of JSON, says
 that it is ready, waits for a second line, and answers with what it measured.
@@ -68,11 +68,13 @@ def measure(database: Database, job: Job, pid: int, *, processes: int, seconds: 
         for process in running:
             process.kill()
             process.communicate()
+    took = [each for answer in answers for each in answer["took"]]
+    cuts = quantiles(took, n=100) if len(took) > 1 else took * 99
     told = {
-        "requests": sum(each["requests"] for each in answers),
-        "seconds": max(each["seconds"] for each in answers),
-        "p50_ms": max(each["p50_ms"] for each in answers),
-        "p99_ms": max(each["p99_ms"] for each in answers),
+        "requests": len(took),
+        "seconds": max(answer["seconds"] for answer in answers),
+        "p50_ms": cuts[49],
+        "p99_ms": cuts[98],
         "bad": 0,
     }
     return load.figures(told, services, used, job.get("unit", 1))
@@ -236,9 +238,7 @@ def _serve() -> None:
             work(warm + len(took))
             before, now = now, time.perf_counter()
             took.append(1000 * (now - before))
-        cuts = quantiles(took, n=100) if len(took) > 1 else took * 99
-        told = {"requests": len(took), "seconds": now - began}
-        _answer({**told, "p50_ms": cuts[49], "p99_ms": cuts[98]})
+        _answer({"seconds": now - began, "took": took})
 
 
 def _answer(message: Job) -> None:

@@ -22,7 +22,7 @@ TYPES = ("sleep", "activity", "readiness")
 _NOT_COPIED = ("accounts_", "auth_", "axes_", "django_", "oura_", "token_blacklist_")
 # Days that documents are written for, of one person: a multiple of the largest request.
 SPAN = 5000
-_FIRST_WRITTEN = date(2011, 1, 1)
+FIRST_WRITTEN = date(2011, 1, 1)
 # So many people are written to in turn, as collectors would.
 _WRITERS = 50
 _COLUMNS: dict[str, dict[str, Any]] = {
@@ -82,9 +82,9 @@ def document_columns(type_: str) -> list[str]:
     return ["oura_id" if name == "id" else name for name in document(type_, "", today(), 0)]
 
 
-def written(type_: str, id_: str, number: int) -> dict[str, Any]:
-    """Return the document of one of the `SPAN` days that requests write."""
-    return document(type_, id_, _FIRST_WRITTEN + timedelta(number), number)
+def written(type_: str, id_: str, number: int, first: date = FIRST_WRITTEN) -> dict[str, Any]:
+    """Return the document of one of the `SPAN` days that requests write, from `first` on."""
+    return document(type_, id_, first + timedelta(number), number)
 
 
 def history(person: str, days: int) -> Iterator[dict[str, Any]]:
@@ -191,8 +191,13 @@ class Tokens:
 class Writing:
     """New documents for days that no request was about: some people in turn, `size` days each."""
 
-    def __init__(self, create: Callable[[list[str]], list[Person]], size: int) -> None:
-        self.create, self.size = create, size
+    def __init__(
+        self,
+        create: Callable[[list[str]], list[Person]],
+        size: int,
+        first: date = FIRST_WRITTEN,
+    ) -> None:
+        self.create, self.size, self.first = create, size, first
         self.sent = 0
         self.people: list[Person] = []
         self.stamp = uuid.uuid4().hex[:8]
@@ -209,7 +214,7 @@ class Writing:
             numbers = range(len(self.people), len(self.people) + _WRITERS)
             self.people += self.create([f"writer-{self.stamp}-{each}" for each in numbers])
         days = range(block * self.size, (block + 1) * self.size)
-        data = [written("sleep", f"{self.stamp}-{writer}-{day}", day) for day in days]
+        data = [written("sleep", f"{self.stamp}-{writer}-{day}", day, self.first) for day in days]
         return dumps(
             {
                 "type": "sleep",

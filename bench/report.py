@@ -17,7 +17,7 @@ _COLUMNS = (
     ("CPU ms", "cpu_ms", 9),
     ("DB ms", "db_ms", 9),
 )
-_MARKS = "    x go  by CPU  x bare  by CPU"
+_REFERENCES = "    x go  by CPU  x bare  by CPU"
 _NAME, _SYSTEM = 28, 14
 EXPLANATION = (
     "per s: requests, for ingest documents. CPU and DB: CPU time of the services and of\n"
@@ -27,15 +27,15 @@ EXPLANATION = (
 
 
 def table(session: Session, items: Sequence[Item]) -> str:
-    """Return the table of all items, with the rates as multiples of the marks'."""
+    """Return the table of all items, with the rates as multiples of the references'."""
     heads = [f"{name:>{width}}" for name, _, width in _COLUMNS]
-    lines = [f"{'item':<{_NAME}}{'system':<{_SYSTEM}}{''.join(heads)}   bad{_MARKS}"]
+    lines = [f"{'item':<{_NAME}}{'system':<{_SYSTEM}}{''.join(heads)}   bad{_REFERENCES}"]
     for item in items:
         for name, figures in _of_item(session, item.name):
             cells = [f"{_number(getattr(figures, field)):>{width}}" for _, field, width in _COLUMNS]
             ratios = [
-                ratio(figures, _mark(session, item, mark))
-                for mark in ("go", BARE)
+                ratio(figures, _reference(session, item, reference))
+                for reference in ("go", BARE)
                 for ratio in (_rate_ratio, _cost_ratio)
             ]
             lines.append(
@@ -54,7 +54,7 @@ def _of_item(session: Session, item: str) -> list[tuple[str, Figures]]:
     ]
 
 
-def _mark(session: Session, item: Item, system: str) -> Figures | None:
+def _reference(session: Session, item: Item, system: str) -> Figures | None:
     """Return the figures to compare an item with: the system's own, or those of its base."""
     for name in (item.name, item.base):
         if found := session.measured.get((name, system)):
@@ -62,13 +62,17 @@ def _mark(session: Session, item: Item, system: str) -> Figures | None:
     return None
 
 
-def _rate_ratio(figures: Figures, mark: Figures | None) -> str:
-    return f"{figures.per_second / mark.per_second:.2f}" if mark and mark.per_second else "-"
+def _rate_ratio(figures: Figures, reference: Figures | None) -> str:
+    return (
+        f"{figures.per_second / reference.per_second:.2f}"
+        if reference and reference.per_second
+        else "-"
+    )
 
 
-def _cost_ratio(figures: Figures, mark: Figures | None) -> str:
-    """Return how much more CPU time the mark takes: more is better, as with rates."""
-    return f"{_cost(mark) / _cost(figures):.2f}" if mark and _cost(figures) else "-"
+def _cost_ratio(figures: Figures, reference: Figures | None) -> str:
+    """Return how much more CPU time the reference takes: more is better, as with rates."""
+    return f"{_cost(reference) / _cost(figures):.2f}" if reference and _cost(figures) else "-"
 
 
 def _number(value: float) -> str:

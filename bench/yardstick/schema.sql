@@ -1,5 +1,4 @@
--- The tables of the services that the yardstick is like (their types, keys and indexes), and the
--- rows of one person, of `:days` days.
+-- The yardstick's tables, and the rows of one person, of `:days` days.
 CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), username varchar(255) UNIQUE NOT NULL, email varchar(255) UNIQUE NOT NULL, password_hash varchar(255) NOT NULL, created_at timestamp DEFAULT CURRENT_TIMESTAMP, updated_at timestamp DEFAULT CURRENT_TIMESTAMP, last_login timestamp, is_active boolean DEFAULT true);
 CREATE TABLE sleep_metrics (id serial PRIMARY KEY, oura_id varchar(255) UNIQUE NOT NULL, day date NOT NULL, score int, duration int, created_at timestamp DEFAULT CURRENT_TIMESTAMP, updated_at timestamp DEFAULT CURRENT_TIMESTAMP);
 CREATE TABLE activity_metrics (id serial PRIMARY KEY, oura_id varchar(255) UNIQUE NOT NULL, day date NOT NULL, score int, active_calories int, steps int, medium_activity_minutes int, high_activity_minutes int, created_at timestamp DEFAULT CURRENT_TIMESTAMP, updated_at timestamp DEFAULT CURRENT_TIMESTAMP);
@@ -7,7 +6,7 @@ CREATE TABLE readiness_metrics (id serial PRIMARY KEY, oura_id varchar(255) UNIQ
 CREATE INDEX ON sleep_metrics (day);
 CREATE INDEX ON activity_metrics (day);
 CREATE INDEX ON readiness_metrics (day);
--- Doubled, as in those services.
+-- Beside the unique ones, as in many a schema.
 CREATE INDEX ON sleep_metrics (oura_id);
 CREATE INDEX ON activity_metrics (oura_id);
 CREATE INDEX ON readiness_metrics (oura_id);

@@ -1,16 +1,21 @@
 """How the benchmark reads what was measured, and makes up what it sends."""
 
+import os
+import signal
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread
 
 import orjson
+import psutil
 import pytest
 
-from bench import items, load, machine, people, systems
+from bench import collecting, items, load, machine, people, systems
 from bench.database import statements_in
 from bench.load import Figures, Request
 from bench.people import Person, Tokens, Writing
-from tests.processes import ROOT
+from tests.processes import ROOT, wait_until
 
 TOLD = {"requests": 100, "seconds": 2.0, "p50_ms": 1.5, "p99_ms": 9.0, "bad": 0}
 FIGURES = load.figures(TOLD, services=0.5, database=0.25)
@@ -98,6 +103,32 @@ def test_single_document_is_no_list():
     assert orjson.loads(body)["data"]["day"] == "2011-01-01"
 
 
+def test_yardstick_writes_no_days_that_are_read():
+    [body] = Writing(
+        lambda names: [Person(1, name) for name in names], 1, systems.Yardstick.first_written
+    ).bodies(1)
+    assert orjson.loads(body)["data"]["day"] > str(people.today() + timedelta(days=3653))
+
+
+def test_command_ends_when_its_measuring_is_stopped(tmp_path):
+    path = tmp_path / "pid"
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()} '); time.sleep(60)"
+
+    def stop():
+        wait_until(lambda: path.exists() and path.read_text().endswith(" "))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+    Thread(target=stop).start()
+    try:
+        with pytest.raises(SystemExit):
+            command = [sys.executable, "-c", code, str(path)]
+            collecting.run_measured(command, cwd=ROOT, env=dict(os.environ))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    wait_until(lambda: not psutil.pid_exists(int(path.read_text())))
+
+
 @pytest.mark.parametrize("id_", [7, "7"])
 def test_token_is_like_another_but_for_the_person(id_):
     import jwt
@@ -113,8 +144,6 @@ def test_token_is_like_another_but_for_the_person(id_):
 
 
 def test_cpu_time_of_this_process_grows():
-    import os
-
     before = machine.cpu_seconds([os.getpid()])
     sum(range(1_000_000))
     assert machine.cpu_seconds([os.getpid()]) > before
