@@ -35,7 +35,7 @@ class StoredDay(NamedTuple):
     """A row, as far as `MetricType.is_full` needs it.
 
     `values` has the columns that `full_columns` names; `today` and `zone` are the person's. If the
-    day was over everywhere when it was fetched, `fetched_at` may be any later moment.
+    day was over everywhere when it was fetched, `fetched_at` may be the moment when it was.
     """
 
     day: date
