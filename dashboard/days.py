@@ -28,7 +28,7 @@ def day_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
     parameters = [*facts_parameters(user_id, since), day]
     [[text]] = fetch_all(_day_query(), parameters, using=database)
     document = orjson.loads(text)
-    facts = load_facts(document, user_id, database, all_fetches=False)
+    facts = load_facts(document, user_id, database)
     by_type = ledger_from(facts, day, day, today=utc)
     return {
         "day": day,

@@ -99,7 +99,7 @@ def _last_days(user_id: int, today: date) -> dict[str, Any]:
     """
     first = today - timedelta(days=_DAYS_SHOWN - 1)
     database = queries.database_alias()
-    by_type = ledger(user_id, first, today, today=utc_today(), using=database, all_fetches=False)
+    by_type = ledger(user_id, first, today, today=utc_today(), using=database)
     return {
         "days": _DAYS_SHOWN,
         "missing": [

@@ -41,7 +41,7 @@ def rows_of_user(model: type[Metric], user_id: int) -> MetricQuerySet:
 
 def row_fact(model: type[Metric], which: str) -> str:
     """Return the SQL expression of a row of the person $1 as a JSON array, for `load_row`."""
-    as_text = {"contributors", *_float_columns(model.metric_type)}
+    as_text = {"contributors", *float_columns(model.metric_type)}
     columns = ", ".join(
         f'"{name}"::text' if name in as_text else f'"{name}"'
         for name in row_columns(model.metric_type)
@@ -55,7 +55,7 @@ def load_row(metric_type: MetricType, values: list[Any] | None) -> dict[str, Any
     if values is None:
         return None
     row = dict(zip(row_columns(metric_type), values, strict=True))
-    for name in _float_columns(metric_type):
+    for name in float_columns(metric_type):
         row[name] = None if row[name] is None else float(row[name])
     row["updated_at"] = datetime.fromisoformat(row["updated_at"])
     if "contributors" in row:
@@ -64,8 +64,8 @@ def load_row(metric_type: MetricType, values: list[Any] | None) -> dict[str, Any
 
 
 @cache
-def _float_columns(metric_type: MetricType) -> tuple[str, ...]:
-    """Return the columns whose values JSON would have as whole numbers, and -0.0 as 0."""
+def float_columns(metric_type: MetricType) -> tuple[str, ...]:
+    """Return the columns that are read as text: JSON would have -0.0 as 0."""
     return tuple(column.name for column in metric_type.columns if column.is_float)
 
 

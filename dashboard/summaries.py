@@ -5,8 +5,8 @@ without the ring, a nap instead of a night.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from datetime import date, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ import orjson
 
 from accounts.models import User
 from dashboard.marks import find_marks, marks_within, may_have_marks
-from dashboard.queries import database_alias, load_row, row_fact
+from dashboard.queries import database_alias, float_columns, load_row, row_fact
 from ingest.coverage import api_summary, edge_facts, load_edges
 from ingest.facts import facts_parameters, general_facts, json_object, load_facts, type_facts
 from ingest.ledger import first_derived_day, ledger_from
@@ -22,6 +22,7 @@ from ingest.models import METRIC_MODELS, MetricSource, unpack
 from metrics import TYPES, MetricType
 from metrics.base import StoredDay
 from metrics.columns import Figure
+from myhealth.days import over_at
 from myhealth.postgresql.prepared import fetch_all
 
 _WEEK = 7
@@ -40,8 +41,8 @@ _ROWS = """
 _WEAR = f"""(
     SELECT json_build_array(wear) FROM "{MetricSource._meta.db_table}"
     WHERE user_id = $1 AND type = '{{type}}' AND day = days.day)"""
-# Stands for all moments after a day was over everywhere.
-_SETTLED = datetime.max.replace(tzinfo=UTC)
+# When a day was over everywhere, which stands for all moments after that; people read few days.
+_over_at = lru_cache(maxsize=1024)(over_at)
 _SOURCES = f"""
     SELECT day, content FROM "{MetricSource._meta.db_table}"
     WHERE user_id = %s AND type = %s AND day BETWEEN %s AND %s AND day = ANY(%s)"""
@@ -77,7 +78,7 @@ def _rows_fact(name: str, first: str, last: str) -> str:
     """Return the SQL expression of a type's rows between two parameters."""
     # A type may have none.
     columns = "".join(
-        f', "{column}"::text' if TYPES[name].column(column).is_float else f', "{column}"'
+        f', "{column}"::text' if column in float_columns(TYPES[name]) else f', "{column}"'
         for column in _columns(TYPES[name])
     )
     fetched = f"fetched_at, {_WEAR.format(type=name)}" if TYPES[name].grows else "fetched_at"
@@ -131,7 +132,7 @@ def _in_weeks(
         week = by_week[(today - day).days // _WEEK]
         week.rows.append(row)
         if matters:
-            at = datetime.fromisoformat(before_over[0]) if before_over else _SETTLED
+            at = datetime.fromisoformat(before_over[0]) if before_over else _over_at(day)
             stored = StoredDay(day, dict(zip(names, row, strict=False)), at, today, zone)
             is_full = metric_type.is_full(stored)
             if is_full is None and before_over:
@@ -165,9 +166,8 @@ def _is_full_by_wear(
 
 @cache
 def _float_places(metric_type: MetricType) -> tuple[int, ...]:
-    """Return the places of the columns that are read as text: JSON would have -0.0 as 0."""
-    columns = _columns(metric_type)
-    return tuple(columns.index(name) for name in columns if metric_type.column(name).is_float)
+    floats = float_columns(metric_type)
+    return tuple(at for at, name in enumerate(_columns(metric_type)) if name in floats)
 
 
 @cache
@@ -230,7 +230,7 @@ def dashboard_data(user: User, today: date, weeks: int, *, utc: date) -> dict[st
     summaries = _weekly_summaries(document, user, today, weeks)
     marks = find_marks(user_id, first, today) if document["has_marks"] else []
     # One ledger serves all weeks.
-    facts = load_facts(document, user_id, database, all_fetches=False)
+    facts = load_facts(document, user_id, database)
     by_type = ledger_from(facts, first, today, today=utc)
     edges_by_type = load_edges(document)
     for week in summaries:

@@ -194,9 +194,7 @@ class CoverageView(ReadView):
 
         def load() -> dict[str, Any]:
             database = queries.database_alias()
-            by_type = ledger(
-                user.pk, days.start, days.end, today=state.utc, using=database, all_fetches=False
-            )
+            by_type = ledger(user.pk, days.start, days.end, today=state.utc, using=database)
             return api_coverage(by_type, links=user.is_staff)
 
         return self.respond(request, state, etag, load)

@@ -94,7 +94,7 @@ def missing_today(user_id: int, now: datetime) -> dict[str, dict[str, int]]:
     firsts = first_stored_days(user_id)
     if not firsts:
         return {}
-    by_type = ledger(user_id, min(firsts.values()), today, today=today, all_fetches=False)
+    by_type = ledger(user_id, min(firsts.values()), today, today=today)
     counts = {
         type_: count_missing(clamp(ranges, first, today))
         for type_, ranges in by_type.items()
@@ -232,7 +232,7 @@ def program_ledger(user_id: int, *, now: datetime) -> dict[str, list[dict[str, A
     """Return what `GET /api/v1/metrics/ledger` answers: every day that a ring can have."""
     return {
         type_: [_program_range(each) for each in ranges]
-        for type_, ranges in full_ledger(user_id, now=now).items()
+        for type_, ranges in full_ledger(user_id, now=now, all_fetches=True).items()
     }
 
 
@@ -269,7 +269,7 @@ def program_coverage(user_id: int, *, now: datetime) -> dict[str, dict[str, Any]
     By type the `first` and `last` day stored, how many `days` there are, and the `missing` ranges
     between (both ends included).
     """
-    by_type = full_ledger(user_id, now=now, all_fetches=False)
+    by_type = full_ledger(user_id, now=now)
     return {type_: _totals(ranges) for type_, ranges in by_type.items()}
 
 

@@ -71,14 +71,14 @@ class Facts:
     nights_off: dict[date, RingOff] = field(default_factory=dict)
 
 
-def read_facts(user_id: int, since: date, using: str, *, all_fetches: bool = True) -> Facts:
+def read_facts(user_id: int, since: date, using: str, *, all_fetches: bool = False) -> Facts:
     """Return what the states of the days from `since` on depend on."""
     [[text]] = fetch_all(facts_query(), facts_parameters(user_id, since), using=using)
     return load_facts(orjson.loads(text), user_id, using, all_fetches=all_fetches)
 
 
 def load_facts(
-    document: Mapping[str, Any], user_id: int, using: str, *, all_fetches: bool = True
+    document: Mapping[str, Any], user_id: int, using: str, *, all_fetches: bool = False
 ) -> Facts:
     """Return the facts of a document with the `type_facts` of each type, and the `general_facts`.
 

@@ -48,7 +48,7 @@ def ledger(
     *,
     today: date,
     using: str = "default",
-    all_fetches: bool = True,
+    all_fetches: bool = False,
 ) -> dict[str, list[Range]]:
     """Return by type the ranges from start to end, oldest first: each of the days exactly once.
 
@@ -83,7 +83,9 @@ def ledger_from(facts: Facts, start: date, end: date, *, today: date) -> dict[st
     }
 
 
-def full_ledger(user_id: int, *, now: datetime, all_fetches: bool = True) -> dict[str, list[Range]]:
+def full_ledger(
+    user_id: int, *, now: datetime, all_fetches: bool = False
+) -> dict[str, list[Range]]:
     """Return by type the ranges from the oldest day that any ring can have to tomorrow."""
     today = utc_date(now)
     return ledger(user_id, FIRST_DAY, today + ONE_DAY, today=today, all_fetches=all_fetches)

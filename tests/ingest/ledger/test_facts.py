@@ -244,8 +244,8 @@ def test_ledger_without_all_fetches_shows_same_states(eventful):
     store_numbers(eventful, [], "readiness", at=over_at(day(12)), fetched=(6, 12))
     for start in range(-5, 43):
         days = {"start": day(start), "end": day(start + 5), "today": TODAY}
-        some = ledger(eventful.pk, **days, all_fetches=False)
-        every = ledger(eventful.pk, **days)
+        some = ledger(eventful.pk, **days)
+        every = ledger(eventful.pk, **days, all_fetches=True)
         for type_ in METRIC_MODELS:
             assert [shown(each) for each in merge_alike(some[type_])] == [
                 shown(each) for each in merge_alike(every[type_])
