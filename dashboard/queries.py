@@ -91,7 +91,7 @@ class _Versions(NamedTuple):
 _NO_VERSIONS = _Versions()
 
 
-class State(NamedTuple):
+class Basis(NamedTuple):
     """All that the answer to a read depends on, besides the request and the account's id."""
 
     versions: dict[str, _Versions]
@@ -102,11 +102,11 @@ class State(NamedTuple):
     is_staff: bool
 
 
-def read_state(user: User) -> State:
+def read_basis(user: User) -> Basis:
     rows = fetch_all(_VERSIONS, [user.pk], using=database_alias())
     versions = {name: _Versions(*counters) for name, *counters in rows}
     by_type = {name: versions.get(name, _NO_VERSIONS) for name in TYPES}
-    return State(by_type, user.today(), utc_today(), user.time_zone, user.is_staff)
+    return Basis(by_type, user.today(), utc_today(), user.time_zone, user.is_staff)
 
 
 def etag(*parts: Any) -> str:

@@ -1,7 +1,7 @@
 """Reads that a program repeats: answered as before, as long as nothing has changed.
 
 Programs ask for the same again and again. Besides the request, an answer to a read depends on its
-`State` alone. While that is the same, one small query is enough.
+`Basis` alone. While that is the same, one small query is enough.
 """
 
 import threading
@@ -17,7 +17,7 @@ from django.utils.cache import get_conditional_response
 
 from accounts.authentication import known_user
 from accounts.models import User
-from dashboard.queries import State, read_state
+from dashboard.queries import Basis, read_basis
 from myhealth.browsers import is_from_program
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -33,9 +33,9 @@ _NOT_MODIFIED_HEADERS = ("ETag", "Allow", "Cache-Control", "Vary")
 
 
 class ReadResponse(HttpResponse):
-    """The answer to a read; for the same request, it is right as long as the state is the same."""
+    """The answer to a read; for the same request, it is right as long as the basis is the same."""
 
-    state: State
+    basis: Basis
 
     def or_not_modified(self, request: HttpRequest) -> HttpResponse:
         """Return a 304 if the request's `If-None-Match` names this answer, else the answer."""
@@ -52,7 +52,7 @@ class ReadResponse(HttpResponse):
 
 
 class _Answer(NamedTuple):
-    state: State
+    basis: Basis
     match: ResolverMatch | None
     headers: dict[str, str]
     body: bytes
@@ -101,14 +101,14 @@ class RepeatedReads:
         question = _question(request, request.user.pk)
         if sum(map(len, question[1:])) <= _LONGEST_QUESTION:
             headers = dict(response.headers.items())
-            answer = _Answer(response.state, request.resolver_match, headers, response.content)
+            answer = _Answer(response.basis, request.resolver_match, headers, response.content)
             with self._lock:
                 self._answers[question] = answer
 
 
 def _is_right(answer: _Answer, user: User) -> bool:
     try:
-        return answer.state == read_state(user)
+        return answer.basis == read_basis(user)
     except (OperationalError, InterfaceError):
         # The view says what is wrong.
         return False

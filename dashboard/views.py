@@ -54,11 +54,11 @@ class ReadView(APIView):
         return self.request.user
 
     def respond(
-        self, request: Request, state: queries.State, etag: str, load: Callable[[], Any]
+        self, request: Request, basis: queries.Basis, etag: str, load: Callable[[], Any]
     ) -> HttpResponseBase:
         """Answer 304 if the caller has this version, else what `load` returns.
 
-        The state was read before the rows: an ETag may be too old for them, never too new.
+        The basis was read before the rows: an ETag may be too old for them, never too new.
         """
         renderer = request.accepted_renderer
         if renderer.format == "api":
@@ -77,7 +77,7 @@ class ReadView(APIView):
         response = ReadResponse(headers=headers)
         if (not_modified := response.or_not_modified(request._request)) is not response:
             return not_modified
-        response.state = state
+        response.basis = basis
         response.content = cast(bytes, renderer.render(load(), renderer.media_type, {"view": self}))
         return response
 
@@ -105,12 +105,12 @@ class RowsView(ReadView):
         user = self.user
         type_ = self.model.metric_type.name
         params = parameters.parse_params(request, "start", "end", "fields")
-        state = queries.read_state(user)
-        days = parameters.date_range_params(params, state.today)
+        basis = queries.read_basis(user)
+        days = parameters.date_range_params(params, basis.today)
         allowed = queries.row_columns(self.model.metric_type)
         self.columns = parameters.fields_param(params, allowed)
         format_ = request.accepted_renderer.format
-        version = state.versions[type_].rows
+        version = basis.versions[type_].rows
         etag = queries.etag(type_, user.pk, version, days, self.columns, format_)
 
         def load() -> Any:
@@ -118,7 +118,7 @@ class RowsView(ReadView):
             rows = fetch_rows(self.model, user.pk, days, self.columns, using=database)
             return msgspec.json.encode(rows) if format_ == "json" else rows
 
-        response = self.respond(request, state, etag, load)
+        response = self.respond(request, basis, etag, load)
         if format_ == "csv" and response.status_code == 200:
             name = f"{type_}_{days.start}_{days.end}.csv"
             response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -164,13 +164,13 @@ class DashboardView(ReadView):
         user = self.user
         params = parameters.parse_params(request, "weeks")
         weeks = parameters.int_param(params, "weeks", 4, _MAX_WEEKS)
-        state = queries.read_state(user)
-        etag = queries.etag("dashboard", user.pk, state, weeks)
+        basis = queries.read_basis(user)
+        etag = queries.etag("dashboard", user.pk, basis, weeks)
 
         def load() -> dict[str, Any]:
-            return summaries.dashboard_data(user, state.today, weeks, utc=state.utc)
+            return summaries.dashboard_data(user, basis.today, weeks, utc=basis.utc)
 
-        return self.respond(request, state, etag, load)
+        return self.respond(request, basis, etag, load)
 
 
 class CoverageView(ReadView):
@@ -188,16 +188,16 @@ class CoverageView(ReadView):
         """The state of every day of the range, with the reason if it is missing. Oldest first."""
         user = self.user
         params = parameters.parse_params(request, "start", "end")
-        state = queries.read_state(user)
-        days = parameters.date_range_params(params, state.today)
-        etag = queries.etag("coverage", user.pk, state, days)
+        basis = queries.read_basis(user)
+        days = parameters.date_range_params(params, basis.today)
+        etag = queries.etag("coverage", user.pk, basis, days)
 
         def load() -> dict[str, Any]:
             database = queries.database_alias()
-            by_type = ledger(user.pk, days.start, days.end, today=state.utc, using=database)
+            by_type = ledger(user.pk, days.start, days.end, today=basis.utc, using=database)
             return api_coverage(by_type, links=user.is_staff)
 
-        return self.respond(request, state, etag, load)
+        return self.respond(request, basis, etag, load)
 
 
 class DayView(ReadView):
@@ -215,9 +215,9 @@ class DayView(ReadView):
         user = self.user
         parameters.parse_params(request)
         date = parameters.day_param("day", day)
-        state = queries.read_state(user)
-        etag = queries.etag("day", user.pk, state, date)
-        return self.respond(request, state, etag, lambda: day_detail(user.pk, date, utc=state.utc))
+        basis = queries.read_basis(user)
+        etag = queries.etag("day", user.pk, basis, date)
+        return self.respond(request, basis, etag, lambda: day_detail(user.pk, date, utc=basis.utc))
 
 
 class MarksView(ReadView):
@@ -239,6 +239,6 @@ class MarksView(ReadView):
         user = self.user
         params = parameters.parse_params(request, "start", "end")
         days = parameters.open_date_range_params(params)
-        state = queries.read_state(user)
-        etag = queries.etag("marks", user.pk, state, days)
-        return self.respond(request, state, etag, lambda: find_marks(user.pk, days.start, days.end))
+        basis = queries.read_basis(user)
+        etag = queries.etag("marks", user.pk, basis, days)
+        return self.respond(request, basis, etag, lambda: find_marks(user.pk, days.start, days.end))

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from dashboard.queries import read_state
+from dashboard.queries import read_basis
 from dashboard.repeats import MAX_BYTES, ReadResponse, RepeatedReads
 from tests.conftest import Api
 from tests.worlds import days_ago, person, store_days
@@ -99,12 +99,12 @@ def test_memory_of_answers_is_bounded(ana):
     api = Api()
     api.log_in()
     api.get("sleep")
-    state = read_state(User.objects.get(pk=ana.pk))
+    basis = read_basis(User.objects.get(pk=ana.pk))
 
     def view(request):
         request.user = ana
         response = ReadResponse(b"x" * 1_000_000, headers={"ETag": '"x"'})
-        response.state = state
+        response.basis = basis
         return response
 
     middleware = RepeatedReads(view)
