@@ -120,7 +120,8 @@ _DELETE_OLD = """
         SELECT id FROM rejected_documents WHERE last_seen < %s::timestamptz
         LIMIT %s::bigint FOR UPDATE SKIP LOCKED)"""
 # Whether `delete_old` would delete any.
-OLD_EXIST = "EXISTS (SELECT FROM rejected_documents WHERE last_seen < %s::timestamptz)"
+# Not EXISTS: PostgreSQL would plan to find one soon, and read all if there is none.
+OLD_EXIST = "(SELECT min(last_seen) FROM rejected_documents) < %s::timestamptz"
 
 
 def oldest_kept(now: datetime) -> datetime:
