@@ -9,7 +9,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from ingest.models import METRIC_MODELS, Fetch, MetricSource, RejectedDocument, Revision
+from ingest.models import (
+    METRIC_MODELS,
+    Fetch,
+    MetricSource,
+    RejectedDocument,
+    Revision,
+    Stream,
+)
 from tests.processes import TOKEN
 from tests.worlds import days_ago, fetch_completely, person, store_days, store_nights
 
@@ -151,3 +158,26 @@ def test_read_takes_two_statements(ana, api, last_month, path):
     with CaptureQueriesContext(connection) as queries:
         api.get(path, start=str(datetime.date(2026, 1, 1)))
     assert len(queries) == 2, [query["sql"] for query in queries]
+
+
+def test_no_index_of_people_doubles_another():
+    """An index of `user_id` alone, where another one begins with it, costs each write some."""
+    tables = [model._meta.db_table for model in (*METRIC_MODELS.values(), *_OTHERS, Stream)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indrelid::regclass::text FROM pg_index"
+            " JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]"
+            " WHERE attname = 'user_id' AND indnatts = 1 AND indrelid::regclass::text = ANY(%s)",
+            [tables],
+        )
+        assert cursor.fetchall() == []
+
+
+def test_ingest_does_not_read_other_peoples_rejected_documents(ana, ben, settings):
+    processor = Processor(settings)
+    rejected = [
+        RejectedDocument(user=ben, type="sleep", key=str(number), errors={})
+        for number in range(2_000)
+    ]
+    RejectedDocument.objects.bulk_create(rejected)
+    assert rows_read(lambda: processor.ingest(days_ago(3))) <= PLANNER
