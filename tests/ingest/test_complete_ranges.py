@@ -43,7 +43,7 @@ def test_row_absent_from_complete_fetch_is_deleted(processor, ana):
     assert stored_days(ana) == [1, 3]
 
 
-def test_offset_with_seconds_is_the_same_moment_for_row_and_fetch(processor, ana):
+def test_row_and_fetch_have_same_time_with_odd_offset(processor, ana):
     fetch(processor, *march(1), fetched_at="2026-04-02T00:00:00+05:53:28")
     assert SleepMetric.objects.get().fetched_at == Fetch.objects.get().asked_at
 

@@ -123,7 +123,7 @@ def test_single_document_of_eight_senders_is_created_once(same_day):
     assert (row.score, row.fetched_at) == (7, NOW + timedelta(minutes=7))
 
 
-def test_origin_is_fixed_again_if_data_are_deleted_while_request_waits():
+def test_origin_is_fixed_again_if_data_go_meanwhile():
     user = person("ana")
 
     def send(day):
@@ -135,7 +135,7 @@ def test_origin_is_fixed_again_if_data_are_deleted_while_request_waits():
     assert Origin.objects.values_list("name", "owner").get() == ("oura", "one")
 
 
-def test_request_is_about_one_account_if_names_change_while_it_waits(processor):
+def test_request_is_about_one_account_if_names_change(processor):
     ana, ben = person("ana"), person("ben")
     read = {"start": str(DAYS[0]), "end": str(DAYS[-1])}
 
