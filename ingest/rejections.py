@@ -35,26 +35,30 @@ def select(
     rejected: Iterable[Rejected],
     fetched_at: datetime,
     complete: Days | None,
+    now: datetime,
 ) -> Statement:
     """Return the statement for `decide`: it reads the entries that the request may change.
 
-    Its rows have key, errors, and whether a complete fetch should have brought the entry again.
+    Those that are too old count as deleted. Its rows have key, errors, and whether a complete fetch
+    should have brought the entry again.
     """
     keys = [key for each in sent for key in (each.id, _anothers_key(each.day))]
     keys += map(_key, rejected)
     if complete is None:
-        return Statement(_SELECT, (user_id, type_, keys))
+        return Statement(_SELECT, (user_id, type_, oldest_kept(now), keys))
     ends = (complete.start.isoformat(), complete.end.isoformat())
-    return Statement(_SELECT_OF_RANGE, (*ends, fetched_at, user_id, type_, keys))
+    return Statement(_SELECT_OF_RANGE, (*ends, fetched_at, user_id, type_, oldest_kept(now), keys))
 
 
 _SELECT = """
     SELECT key, errors::text, false FROM rejected_documents
-    WHERE user_id = %s::bigint AND type = %s::text AND key = ANY(%s::text[])"""
+    WHERE user_id = %s::bigint AND type = %s::text AND last_seen >= %s::timestamptz
+        AND key = ANY(%s::text[])"""
 _SELECT_OF_RANGE = """
     SELECT key, errors::text, is_gone FROM (
         SELECT *, day BETWEEN %s::text AND %s::text AND fetched_at < %s::timestamptz AS is_gone
-        FROM rejected_documents WHERE user_id = %s::bigint AND type = %s::text) AS r
+        FROM rejected_documents WHERE user_id = %s::bigint AND type = %s::text
+            AND last_seen >= %s::timestamptz) AS r
     WHERE is_gone OR key = ANY(%s::text[])"""
 
 
@@ -101,15 +105,17 @@ def delete_old(now: datetime) -> Statement:
 _DELETE = """
     DELETE FROM rejected_documents
     WHERE user_id = %s::bigint AND type = %s::text AND key = ANY(%s::text[])"""
-_SAVE = """
-    INSERT INTO rejected_documents
+_SAVE = f"""
+    INSERT INTO rejected_documents AS e
         (user_id, type, fetched_at, first_seen, last_seen, key, oura_id, day, content, errors)
     SELECT %s::bigint, %s::text, %s::timestamptz, %s::timestamptz, %s::timestamptz, r.*
     FROM json_to_recordset(%s::json)
         AS r(key text, oura_id text, day text, content text, errors jsonb)
     ON CONFLICT (user_id, type, key) DO UPDATE SET oura_id = EXCLUDED.oura_id, day = EXCLUDED.day,
         content = EXCLUDED.content, errors = EXCLUDED.errors, fetched_at = EXCLUDED.fetched_at,
-        last_seen = EXCLUDED.last_seen"""
+        last_seen = EXCLUDED.last_seen,
+        first_seen = CASE WHEN e.last_seen < EXCLUDED.last_seen - interval '{_MAX_AGE.days} days'
+            THEN EXCLUDED.first_seen ELSE e.first_seen END"""
 _DELETE_EXCESS = """
     DELETE FROM rejected_documents WHERE id IN (
         SELECT id FROM rejected_documents WHERE user_id = %s::bigint

@@ -134,7 +134,7 @@ def _store(
         _select_rows(model, request),
         fetches.select(user_id, type_),
         rejections.select(
-            user_id, type_, request.documents, request.rejected, fetched_at, request.covers
+            user_id, type_, request.documents, request.rejected, fetched_at, request.covers, now
         ),
     )
     if not found:

@@ -1,6 +1,6 @@
 """Every answer has another ETag: the columns, minutes and warnings of 0003 and 0004 are in none yet.
 
-The counters go on from the clock, as `ingest.upsert.Writer.raise_version` does.
+The counters go on from the clock, as `ingest.upsert.raise_versions` does.
 """
 
 from django.db import migrations

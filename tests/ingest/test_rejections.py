@@ -100,6 +100,16 @@ def test_entries_are_deleted_after_ninety_days(processor, ana):
     assert not RejectedDocument.objects.exists()
 
 
+@pytest.mark.parametrize(("age", "repeats"), [(89, 1), (91, 0)])
+def test_entry_rejected_again_after_ninety_days_is_new(processor, ana, age, repeats):
+    processor.send(document(score=101))
+    seen = datetime.now(UTC) - timedelta(days=age)
+    RejectedDocument.objects.update(first_seen=seen, last_seen=seen)
+    answer = processor.send(document(score=101))
+    assert answer.headers["Rejected-Again"] == str(repeats)
+    assert (RejectedDocument.objects.get().first_seen == seen) == bool(repeats)
+
+
 def test_old_entries_are_deleted_at_requests_of_other_people(processor, ana, ben):
     processor.send(document(score=101))
     RejectedDocument.objects.update(last_seen=datetime.now(UTC) - timedelta(days=91))
