@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import requests
@@ -26,8 +26,8 @@ import json, resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-told = {"code": code, "cpu": used.ru_utime + used.ru_stime, "peak": peak}
-print(json.dumps(told), file=sys.stderr)
+measure = {"code": code, "cpu": used.ru_utime + used.ru_stime, "peak": peak}
+print(json.dumps(measure), file=sys.stderr)
 """
 
 
@@ -50,19 +50,28 @@ def collect(session: Session, system: Django, *options: str, **settings: str) ->
     env = environment(**{**system.settings, "PROCESSOR_URL": system.urls["processor"], **settings})
     clock = Clock([system.processes["processor"].pid], session.server.pid)
     began = time.perf_counter()
-    output, errors = run_measured(command, cwd=system.root, env=env)
+    ended = run_measured(command, cwd=system.root, env=env)
     seconds = time.perf_counter() - began
     processor, database = clock.read()
-    told = json.loads(errors.splitlines()[-1])
-    lines = output.splitlines()
+    lines = ended.output.splitlines()
     report = json.loads(lines[-1]) if lines else {}
     if not report:
-        raise RuntimeError(f"The collector failed: {errors[-500:]}")
-    return Collection(told["code"], report, told["cpu"], processor, database, told["peak"], seconds)
+        raise RuntimeError(f"The collector failed: {ended.errors[-500:]}")
+    return Collection(ended.code, report, ended.cpu, processor, database, ended.peak, seconds)
 
 
-def run_measured(command: Sequence[str], *, cwd: Path, env: dict[str, str]) -> tuple[str, str]:
-    """Run a command, and return its output and errors, of which the last line is its measure.
+class Ended(NamedTuple):
+    """A command that has ended: its CPU seconds, and its peak memory in bytes."""
+
+    output: str
+    errors: str
+    code: int
+    cpu: float
+    peak: int
+
+
+def run_measured(command: Sequence[str], *, cwd: Path, env: dict[str, str]) -> Ended:
+    """Run a command, and return what became of it.
 
     If something stops us, the command ends as well: a collector would go on trying.
     """
@@ -77,10 +86,12 @@ def run_measured(command: Sequence[str], *, cwd: Path, env: dict[str, str]) -> t
         process_group=0,
     ) as process:
         try:
-            return process.communicate()
+            output, errors = process.communicate()
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
+    errors, _, measure = errors.rstrip("\n").rpartition("\n")
+    return Ended(output, errors, **json.loads(measure))
 
 
 def measure_history(session: Session, system: Django) -> None:

@@ -97,25 +97,6 @@ class Service:
         assert self.process.wait(20) == 0
 
 
-# A process starts with the peak of the one that it was forked from, which must be a small one.
-_MEASURE = """
-import resource, subprocess, sys
-code = subprocess.call(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
-sys.exit(code)
-"""
-
-
-def measured(command):
-    """Return a command that runs this one; the last line of its stderr is for `peak_bytes`."""
-    return [sys.executable, "-c", _MEASURE, *command]
-
-
-def peak_bytes(stderr):
-    """Return the most memory that a process of a `measured` command had."""
-    return int(stderr.splitlines()[-1]) * (1 if sys.platform == "darwin" else 1024)
-
-
 @dataclass
 class Run:
     """The exit code and the output of a collector."""

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import threading
 from datetime import timedelta
@@ -11,11 +10,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from bench.collecting import run_measured
 from ingest.models import METRIC_MODELS
 from myhealth.days import ONE_DAY, Days, intersect, parse_day, utc_today
 from oura import connections
 from tests.oura.answering import Reply, StubServer
-from tests.processes import ROOT, TOKEN, measured, peak_bytes
+from tests.processes import ROOT, TOKEN
 from tests.scale import full_only
 from tests.worlds import person
 
@@ -81,8 +81,8 @@ def test_ten_years_of_eight_people_need_little_memory(
     for number in range(1, PEOPLE + 1):
         member = person(f"member{number}", password_of="ana")
         connections.connect(member, at_oura.code(person=f"member{number}"), "v" * 50)
-    done = subprocess.run(
-        measured([sys.executable, "manage.py", "collect_oura", "--output", "json"]),
+    ended = run_measured(
+        [sys.executable, "manage.py", "collect_oura", "--output", "json"],
         cwd=ROOT,
         env={
             **os.environ,
@@ -93,10 +93,8 @@ def test_ten_years_of_eight_people_need_little_memory(
             "PROCESSOR_URL": processor_process.url,
             "INGEST_TOKENS": TOKEN,
         },
-        capture_output=True,
-        text=True,
     )
-    assert done.returncode == 0, done.stdout
+    assert ended.code == 0, ended.output
     for model in METRIC_MODELS.values():
         assert model.objects.count() == PEOPLE * len(DAYS)
-    assert peak_bytes(done.stderr) < MOST_BYTES
+    assert ended.peak < MOST_BYTES
