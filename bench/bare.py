@@ -70,14 +70,14 @@ def measure(database: Database, job: Job, pid: int, *, processes: int, seconds: 
             process.communicate()
     took = [each for answer in answers for each in answer["took"]]
     cuts = quantiles(took, n=100) if len(took) > 1 else took * 99
-    told = {
+    counts = {
         "requests": len(took),
         "seconds": max(answer["seconds"] for answer in answers),
         "p50_ms": cuts[49],
         "p99_ms": cuts[98],
         "bad": 0,
     }
-    return load.figures(told, services, used, job.get("unit", 1))
+    return load.figures(counts, services, used, job.get("unit", 1))
 
 
 def _create_table(database: Database) -> None:
@@ -221,7 +221,7 @@ _KINDS = {
 
 
 def _serve() -> None:
-    # Whoever started it ends it.
+    # The process that started it ends it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     job: Job = orjson.loads(sys.stdin.buffer.readline())
     with psycopg.connect(job["dsn"], autocommit=True) as connection:

@@ -82,10 +82,10 @@ def run(
             text=True,
         )
     services, database = clock.read()
-    told = parse(done.stdout)
-    if told is None:
+    counts = parse(done.stdout)
+    if counts is None:
         raise RuntimeError(f"wrk measured nothing at {url}: {done.stdout}{done.stderr}")
-    return figures(told, services, database, unit)
+    return figures(counts, services, database, unit)
 
 
 def parse(output: str) -> dict[str, Any] | None:
@@ -97,15 +97,15 @@ def parse(output: str) -> dict[str, Any] | None:
     return None
 
 
-def figures(told: dict[str, Any], services: float, database: float, unit: int = 1) -> Figures:
+def figures(counts: dict[str, Any], services: float, database: float, unit: int = 1) -> Figures:
     """Return the figures of `requests` in `seconds`, for which CPU seconds were used."""
-    units = max(told["requests"] * unit, 1)
+    units = max(counts["requests"] * unit, 1)
     return Figures(
-        requests=told["requests"],
-        per_second=told["requests"] * unit / max(told["seconds"], 1e-6),
-        p50_ms=told["p50_ms"],
-        p99_ms=told["p99_ms"],
-        bad=told["bad"],
+        requests=counts["requests"],
+        per_second=counts["requests"] * unit / max(counts["seconds"], 1e-6),
+        p50_ms=counts["p50_ms"],
+        p99_ms=counts["p99_ms"],
+        bad=counts["bad"],
         cpu_ms=1000 * services / units,
         db_ms=1000 * database / units,
     )

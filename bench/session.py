@@ -94,9 +94,9 @@ class Session:
             requests.get(url, headers=headers, timeout=60).raise_for_status()
             took.append(time.perf_counter() - began)
         cuts = [1000 * each for each in sorted(took)]
-        told = {"requests": count, "seconds": sum(took), "bad": 0}
-        told |= {"p50_ms": cuts[count // 2], "p99_ms": cuts[-1]}
-        return load.figures(told, *clock.read())
+        counts = {"requests": count, "seconds": sum(took), "bad": 0}
+        counts |= {"p50_ms": cuts[count // 2], "p99_ms": cuts[-1]}
+        return load.figures(counts, *clock.read())
 
     def measure(self, item: Item, system: System) -> Figures | None:
         """Return the figures of one run, None if the system can't do that."""
