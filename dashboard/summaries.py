@@ -22,7 +22,7 @@ from ingest.models import METRIC_MODELS, MetricSource, unpack
 from metrics import TYPES, MetricType
 from metrics.base import StoredDay
 from metrics.columns import Figure
-from myhealth.days import over_at
+from myhealth.days import over_at, over_at_sql
 from myhealth.postgresql.prepared import fetch_all
 
 _WEEK = 7
@@ -31,7 +31,7 @@ _WEEK = 7
 _ROWS = """
     SELECT json_agg(json_build_array(
         day,
-        CASE WHEN fetched_at < (day + 1 + time '16:00') AT TIME ZONE 'UTC'
+        CASE WHEN fetched_at < {over}
             THEN json_build_array({fetched})
         END{columns}))
     FROM (
@@ -83,7 +83,14 @@ def _rows_fact(name: str, first: str, last: str) -> str:
     )
     fetched = f"fetched_at, {_WEAR.format(type=name)}" if TYPES[name].grows else "fetched_at"
     table = METRIC_MODELS[name]._meta.db_table
-    return _ROWS.format(fetched=fetched, columns=columns, table=table, first=first, last=last)
+    return _ROWS.format(
+        over=over_at_sql("day"),
+        fetched=fetched,
+        columns=columns,
+        table=table,
+        first=first,
+        last=last,
+    )
 
 
 @cache

@@ -20,7 +20,17 @@ from ingest.models import METRIC_MODELS, Fetch, MetricSource, RejectedDocument
 from ingest.wear import ActivityDay, night_off
 from metrics import TYPES
 from metrics.activity import DAY_OFF_MINUTES
-from myhealth.days import FIRST_DAY, ONE_DAY, Days, from_days, merge, over_at, parse_day, subtract
+from myhealth.days import (
+    FIRST_DAY,
+    ONE_DAY,
+    Days,
+    from_days,
+    merge,
+    over_at,
+    over_at_sql,
+    parse_day,
+    subtract,
+)
 from myhealth.postgresql.prepared import fetch_all
 from myhealth.states import Failure, FailureKind, RingOff
 
@@ -316,7 +326,7 @@ _REJECTED = f"""
 _ACTIVITY_DAY = """
     json_build_array(
         CASE
-            WHEN {day}.fetched_at >= ({day}.day + 1 + time '16:00') AT TIME ZONE 'UTC'
+            WHEN {day}.fetched_at >= {over}
             THEN {day}.{{off}}
         END,
         (
@@ -325,7 +335,10 @@ _ACTIVITY_DAY = """
         ),
         {day}.fetched_at)"""
 _ACTIVITY_DAYS = ", ".join(
-    _ACTIVITY_DAY.format(day=day, sources=MetricSource._meta.db_table) for day in ("before", "same")
+    _ACTIVITY_DAY.format(
+        day=day, over=over_at_sql(f"{day}.day"), sources=MetricSource._meta.db_table
+    )
+    for day in ("before", "same")
 )
 _NIGHTS = f"""
     SELECT json_agg(json_build_array(same.day, {_ACTIVITY_DAYS}))::text

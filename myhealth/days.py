@@ -112,6 +112,11 @@ def over_at(day: date) -> datetime:
     return datetime.combine(day + ONE_DAY, time(), UTC) + _OVER_AT
 
 
+def over_at_sql(day: str) -> str:
+    """Return `over_at` as an SQL expression, for the expression of a day."""
+    return f"({day} + 1 + interval '{_OVER_AT}') AT TIME ZONE 'UTC'"
+
+
 def last_day_over(moment: datetime) -> date:
     """Return the last day that was over everywhere at that moment."""
     return utc_date(moment - _OVER_AT) - ONE_DAY
