@@ -11,7 +11,7 @@ from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 from rest_framework.request import Request
 
 from myhealth.errors import Invalid
-from myhealth.renderers import Negotiation
+from myhealth.renderers import Negotiation, may_name_format
 
 
 class CsvRenderer(BaseRenderer):
@@ -65,8 +65,7 @@ class FormatNegotiation(Negotiation):
         """Return the renderer. Raise Invalid for an unknown `format`."""
         formats = ", ".join(renderer.format for renderer in renderers)
         unknown = Invalid({"format": [f"Unknown format; expected one of {formats}."]})
-        query = request.META.get("QUERY_STRING", "")
-        if "format" in query and request.query_params.get("format") == "":
+        if may_name_format(request) and request.query_params.get("format") == "":
             raise unknown
         try:
             return super().select_renderer(request, renderers, format_suffix)

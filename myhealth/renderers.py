@@ -30,6 +30,12 @@ def dumps(value: Any, *, indent: bool = False) -> bytes:
     return orjson.dumps(value, default=_to_plain_type, option=option)
 
 
+def may_name_format(request: Request) -> bool:
+    """Return whether the query may have the parameter `format`, without parsing it."""
+    query = request.META.get("QUERY_STRING", "")
+    return "format" in query or "%" in query
+
+
 class Negotiation(DefaultContentNegotiation):
     """Django REST framework's negotiation, without work for requests that accept anything."""
 
@@ -37,9 +43,7 @@ class Negotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> Any:
         accept = request.META.get("HTTP_ACCEPT", "*/*")
-        query = request.META.get("QUERY_STRING", "")
-        is_plain = accept in ("*/*", renderers[0].media_type)
-        if is_plain and "format" not in query and "%" not in query:
+        if accept in ("*/*", renderers[0].media_type) and not may_name_format(request):
             return renderers[0], renderers[0].media_type
         return super().select_renderer(request, renderers, format_suffix)
 
