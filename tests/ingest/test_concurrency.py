@@ -1,7 +1,6 @@
 """Concurrent requests, each with its own connection."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,6 +11,7 @@ from accounts.models import Origin
 from ingest.models import Fetch, SleepMetric
 from ingest.people import lock_person
 from ingest.upsert import delete_metrics
+from tests.processes import wait_until
 from tests.worlds import document, person, store_documents
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,14 +61,13 @@ def _wait_for_waiting():
     sql = """
         SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
+
+    def someone_waits():
         with connection.cursor() as cursor:
             cursor.execute(sql)
-            if cursor.fetchall():
-                return
-        time.sleep(0.01)
-    raise AssertionError("Nobody waits.")
+            return cursor.fetchall()
+
+    wait_until(someone_waits, seconds=10)
 
 
 def test_eight_senders_leave_one_row_per_day_with_newest_value():

@@ -1,13 +1,12 @@
 """Transactions of prepared statements: what is committed, and what errors leave behind."""
 
-import time
-
 import pytest
 from django.db import DataError, OperationalError, connection, transaction
 
 from accounts.models import User
 from myhealth.postgresql import prepared as module
 from myhealth.postgresql.prepared import Statement, Transaction
+from tests.processes import wait_until
 from tests.worlds import person
 
 NAMES = Statement(
@@ -98,14 +97,12 @@ def _wait_for_end(pid):
     other = connection.copy()
     try:
         with other.cursor() as cursor:
-            until = time.monotonic() + 10
-            while time.monotonic() < until:
+
+            def has_ended():
                 cursor.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid])
-                if not cursor.fetchall():
-                    break
-                time.sleep(0.01)
-            else:
-                raise AssertionError("The statement goes on.")
+                return not cursor.fetchall()
+
+            wait_until(has_ended, seconds=10)
             cursor.execute("SELECT FROM accounts_user WHERE username = 'x'")
             assert cursor.fetchall() == []
     finally:
