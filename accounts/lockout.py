@@ -12,9 +12,9 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from accounts.models import User
+from myhealth.addresses import client_address
 from myhealth.errors import error_body
 from myhealth.renderers import dumps
-from myhealth.requests import client_address
 
 # Failed logins to one account from one address before that address is locked out of it.
 _LIMIT = 5

@@ -1,7 +1,6 @@
 """Middleware for all requests (ids, log lines, metrics, probes, proxies) and error handlers."""
 
 import functools
-import ipaddress
 import logging
 import re
 import time
@@ -15,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from prometheus_client import Counter, Histogram
 
+from myhealth.addresses import is_from_trusted_proxy
 from myhealth.errors import database_unavailable, error_body
 from myhealth.health import health, ready
 from myhealth.logs import log_request
@@ -28,40 +28,6 @@ _PROBES = {"/health": health, "/health/ready": ready, "/metrics": metrics}
 # The key of the request's id in its META.
 REQUEST_ID_KEY = "myhealth.request_id"
 _FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def client_address(request: HttpRequest) -> str | None:
-    """Return the client's address: the nearest one that is not a trusted proxy."""
-    address = _parse_address(request.META.get("REMOTE_ADDR", ""))
-    hops = request.headers.get("X-Forwarded-For", "").split(",")
-    while hops and _is_trusted(address):
-        hop = _parse_address(hops.pop())
-        if hop is None:
-            break
-        address = hop
-    return str(address) if address else None
-
-
-def _parse_address(hop: str) -> _Address | None:
-    """Return the address of one hop, which may have a port, or None if it has none."""
-    hop = hop.strip()
-    if hop.startswith("["):
-        hop = hop[1:].partition("]")[0]
-    elif hop.count(":") == 1:
-        hop = hop.partition(":")[0]
-    try:
-        return ipaddress.ip_address(hop)
-    except ValueError:
-        return None
-
-
-def _is_trusted(address: _Address | None) -> bool:
-    return address is not None and any(address in network for network in settings.TRUSTED_PROXIES)
-
-
-def _is_from_trusted_proxy(request: HttpRequest) -> bool:
-    return _is_trusted(_parse_address(request.META.get("REMOTE_ADDR", "")))
 
 
 def _endpoint(request: HttpRequest) -> str:
@@ -152,7 +118,7 @@ class ProxyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if _FORWARDED_PROTO in request.META and not _is_from_trusted_proxy(request):
+        if _FORWARDED_PROTO in request.META and not is_from_trusted_proxy(request):
             scheme = request.META.pop(_FORWARDED_PROTO)
             if scheme == "https" and settings.SECURE_SSL_REDIRECT and not request.is_secure():
                 # A redirect to https would come back here, and never end.

@@ -1,0 +1,62 @@
+"""Who sends a request: the client's address and network, behind proxies that are trusted."""
+
+import ipaddress
+
+from django.conf import settings
+from django.http import HttpRequest
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """Return the client's address: the nearest one that is not a trusted proxy."""
+    address = _client_address(request)
+    return str(address) if address else None
+
+
+def client_network(request: HttpRequest, ipv6_prefix: int = 64) -> str | None:
+    """Return the client's network: an IPv4 address, or the first bits of an IPv6 address.
+
+    A home connection has one IPv4 address, and a /64 or more of IPv6 addresses.
+    """
+    address = _client_address(request)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address.packed, ipv6_prefix), strict=False))
+    return str(address) if address else None
+
+
+def is_from_trusted_proxy(request: HttpRequest) -> bool:
+    """Return whether the request came through one of TRUSTED_PROXIES."""
+    return _is_trusted(_parse_address(request.META.get("REMOTE_ADDR", "")))
+
+
+def _client_address(request: HttpRequest) -> _Address | None:
+    address = _parse_address(request.META.get("REMOTE_ADDR", ""))
+    hops = request.headers.get("X-Forwarded-For", "").split(",")
+    while hops and _is_trusted(address):
+        hop = _parse_address(hops.pop())
+        if hop is None:
+            break
+        address = hop
+    return address
+
+
+def _parse_address(hop: str) -> _Address | None:
+    """Return the address of one hop, which may have a port, or None if it has none.
+
+    A zone is left out (any text may stand there), and an IPv4 address written as IPv6 is IPv4.
+    """
+    hop = hop.strip()
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(hop.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_trusted(address: _Address | None) -> bool:
+    return address is not None and any(address in network for network in settings.TRUSTED_PROXIES)
