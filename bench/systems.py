@@ -22,13 +22,9 @@ from bench.database import Database, Server
 from bench.machine import tree
 from bench.people import Person, Tokens, Writing
 from myhealth.local.processes import die_with_parent
+from myhealth.serve import server_options
 
 ROOT = Path(__file__).resolve().parents[1]
-# As `make run` starts a service, but for the number of workers.
-SERVER = [
-    *("--interface", "wsgi", "--host", "127.0.0.1", "--blocking-threads", "8", "--no-ws"),
-    *("--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", "error"),
-]
 PASSWORD = "a password for measuring"
 # What a developer's shell may hold, and what would change what is measured.
 _NOT_INHERITED = re.compile(
@@ -145,10 +141,8 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def granian(python: str, application: str, port: int, workers: int) -> list[str]:
-    return [
-        *(python, "-m", "granian", application, "--port", str(port), "--workers", str(workers)),
-        *SERVER,
-    ]
+    """Return the command of a server that is started as `make run` starts a service."""
+    return [python, "-m", "granian", application, *server_options(port, workers)]
 
 
 class Empty(System):

@@ -1,33 +1,31 @@
-from typing import Any
+from typing import IO, Any, ClassVar
 
 import msgspec
 import orjson
 from msgspec import Raw
-from rest_framework.exceptions import ParseError
 
-from myhealth.parsers import OrjsonParser
+from ingest.validation import MAX_RANGES
+from myhealth.limits import waiting_for_client
+from myhealth.parsers import ObjectParser
 
-_ENVELOPE = msgspec.json.Decoder(dict[str, Raw])
 _DOCUMENTS = msgspec.json.Decoder(list[Raw])
 
 
-class EnvelopeParser(OrjsonParser):
-    """Parse a body into Python values, except its documents: each stays JSON text, as Raw."""
+class ProgramParser(ObjectParser):
+    """Parse a body that is read here, after the program that sends it has been authenticated."""
 
-    def loads(self, body: bytes) -> Any:
-        try:
-            envelope = _ENVELOPE.decode(body)
-            data = envelope.pop("data", None)
-            parsed: dict[str, Any] = {
-                name: orjson.loads(bytes(raw)) for name, raw in envelope.items()
-            }
-            if data is not None:
-                parsed["data"] = _documents(data)
-        except msgspec.ValidationError:
-            return None
-        except (ValueError, RecursionError) as error:
-            raise ParseError(f"The body is not valid JSON: {error}.", code="parse_error") from None
-        return parsed
+    nested: ClassVar = {"ranges": 100 * MAX_RANGES, "read": 1_000}
+
+    def read(self, stream: IO[Any], request: Any) -> bytes:
+        with waiting_for_client(request._request):
+            return super().read(stream, request)
+
+
+class EnvelopeParser(ProgramParser):
+    """Parse an envelope. Each of its documents stays JSON text, as Raw."""
+
+    def loads(self, name: str, raw: Raw) -> Any:
+        return _documents(raw) if name == "data" else super().loads(name, raw)
 
 
 def _documents(data: Raw) -> Any:

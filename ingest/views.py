@@ -16,7 +16,7 @@ from accounts.models import Origin
 from ingest import coverage, reports, runs, schemas, validation
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.models import METRIC_MODELS, RejectedDocument
-from ingest.parsers import EnvelopeParser
+from ingest.parsers import EnvelopeParser, ProgramParser
 from ingest.people import find_user_id
 from ingest.prometheus import observe
 from ingest.rows import fetch_rows
@@ -24,7 +24,6 @@ from ingest.upsert import Outcome, delete_metrics, store
 from metrics import TYPES
 from myhealth.days import shift, utc_today
 from myhealth.errors import Invalid
-from myhealth.parsers import LengthRequired
 from myhealth.renderers import Negotiation, OrjsonRenderer
 from myhealth.requests import REQUEST_ID_KEY
 from myhealth.schemas import errors
@@ -40,6 +39,10 @@ class _ProgramView(APIView):
     permission_classes = [IsProgram]
     renderer_classes = [OrjsonRenderer]
     content_negotiation_class = Negotiation
+    parser_classes = [ProgramParser]
+    # In bytes. It is read only after the token has been checked.
+    max_body = 256 * 1024
+    reads_body = True
 
 
 class _ControlView(_ProgramView):
@@ -48,6 +51,7 @@ class _ControlView(_ProgramView):
 
 class IngestView(_ProgramView):
     parser_classes = [EnvelopeParser]
+    max_body = 10 * 1024 * 1024
 
     @extend_schema(
         operation_id="ingest",
@@ -60,8 +64,6 @@ class IngestView(_ProgramView):
     )
     def post(self, request: Request) -> Response:
         """Store documents. Sending a document again changes nothing."""
-        if not request.META.get("CONTENT_LENGTH"):
-            raise LengthRequired
         now = timezone.now()
         body = validation.json_object(request, schemas.INGEST_REQUEST)
         model = validation.metric_model(body.get("type"))

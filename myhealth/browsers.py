@@ -4,7 +4,7 @@ Most requests come from programs that send a token to the API. Those have no use
 would take longer than answering them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import corsheaders.middleware
@@ -12,9 +12,14 @@ import whitenoise.middleware  # type: ignore[import-untyped]
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
+
+from myhealth.limits import Busy, refuse, waiting_network, waiting_threads
+
+# In bytes. The kernel takes smaller files from the server at once, so that no thread waits.
+_LARGE_FILE = 512 * 1024
 
 
 def is_from_program(request: HttpRequest) -> bool:
@@ -36,7 +41,41 @@ def _for_browsers(middleware: type[Any]) -> type[Any]:
     return ForBrowsers
 
 
-WhiteNoiseMiddleware = _for_browsers(whitenoise.middleware.WhiteNoiseMiddleware)
+class WhiteNoiseMiddleware(_for_browsers(whitenoise.middleware.WhiteNoiseMiddleware)):  # type: ignore[misc]
+    """WhiteNoise, without threads that wait for clients who don't read the file they asked for."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = super().__call__(request)
+        if not isinstance(response, FileResponse):
+            return response
+        if int(response.get("Content-Length", "0")) > _LARGE_FILE:
+            try:
+                response.streaming_content = _CountedFile(response, waiting_network(request))
+            except Busy as error:
+                response.close()
+                return refuse(error)
+            return response
+        content = response.getvalue()
+        response.close()
+        return HttpResponse(content, status=response.status_code, headers=response.headers)
+
+
+class _CountedFile:
+    """The content of a large file; a thread that sends it counts as one that waits for a client."""
+
+    def __init__(self, response: FileResponse, network: str | None) -> None:
+        waiting_threads.add(network)
+        self._chunks = iter(response)
+        self._network = network
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """Called once by Django when the response is closed, whether or not all was sent."""
+        waiting_threads.remove(self._network)
+
+
 SessionMiddleware = _for_browsers(sessions.SessionMiddleware)
 AuthenticationMiddleware = _for_browsers(auth.AuthenticationMiddleware)
 MessageMiddleware = _for_browsers(messages.MessageMiddleware)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from myhealth.errors import Invalid, database_unavailable, error_body, join_messages
-from myhealth.parsers import RequestTooLarge
+from myhealth.limits import BodyTooLarge
 
 log = structlog.get_logger("myhealth.exception_handler")
 
@@ -27,7 +27,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     elif isinstance(error, RequestDataTooBig):
-        error = RequestTooLarge()
+        error = BodyTooLarge()
     if isinstance(error, Invalid):
         set_rollback()
         return Response(error_body(str(error), error.code, error.errors), status=400)

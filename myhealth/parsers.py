@@ -1,33 +1,26 @@
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
+import msgspec
 import orjson
-from django.conf import settings
-from rest_framework import status
-from rest_framework.exceptions import APIException, ParseError
+from msgspec import Raw
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
-_MAX_BODY = 10 * 1024 * 1024
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
-class RequestTooLarge(APIException):
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = f"The body is larger than {_MAX_BODY // 1024**2} MiB; send it in parts."
-    default_code = "too_large"
+class ObjectParser(BaseParser):
+    """Parse a JSON object, and of its values only what a field can have.
 
-
-class LengthRequired(APIException):
-    """Raised by routes that need a body: the server passes on a chunked body as an empty one."""
-
-    status_code = status.HTTP_411_LENGTH_REQUIRED
-    default_detail = "The body needs a Content-Length header (chunked bodies are not supported)."
-    default_code = "length_required"
-
-
-class OrjsonParser(BaseParser):
-    """Parse JSON with orjson, which rejects NaN, deep nesting and invalid UTF-8 (400)."""
+    Lists and objects take many times the memory of their text. Those in fields that have none, or
+    that are longer than the field can be, become empty ones, which validation refuses. NaN, deep
+    nesting and invalid UTF-8 are no valid JSON (400). A body that is no object is None.
+    """
 
     media_type = "application/json"
+    # The fields that may be lists or objects, and their length in bytes.
+    nested: ClassVar[Mapping[str, int]] = {}
 
     def parse(
         self,
@@ -39,13 +32,23 @@ class OrjsonParser(BaseParser):
         charset = str(request.content_type or "").lower().partition("charset=")[2].strip('" ;')
         if charset not in ("", "utf-8", "utf8"):
             raise ParseError("The body must be UTF-8.", code="parse_error")
-        body = stream.read(min(_MAX_BODY, settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + 1)
-        if len(body) > _MAX_BODY:
-            raise RequestTooLarge
-        return self.loads(body)
-
-    def loads(self, body: bytes) -> Any:
+        body = self.read(stream, request)
         try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as error:
+            values = {name: self.loads(name, raw) for name, raw in _OBJECT.decode(body).items()}
+        except msgspec.ValidationError:
+            return None
+        except (ValueError, RecursionError) as error:
             raise ParseError(f"The body is not valid JSON: {error}.", code="parse_error") from None
+        return values
+
+    def read(self, stream: IO[Any], request: Any) -> bytes:
+        """Return the body."""
+        body: bytes = stream.read()
+        return body
+
+    def loads(self, name: str, raw: Raw) -> Any:
+        """Return the value of a field. Raises ValueError or RecursionError."""
+        kind = bytes(memoryview(raw)[:1])
+        if kind in (b"[", b"{") and len(memoryview(raw)) > self.nested.get(name, 0):
+            return [] if kind == b"[" else {}
+        return orjson.loads(bytes(raw))

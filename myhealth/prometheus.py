@@ -63,7 +63,22 @@ def _may_read(request: HttpRequest) -> bool:
         is_private = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_private
     except ValueError:
         is_private = False
-    return is_private and "X-Forwarded-For" not in request.headers
+    return is_private and "X-Forwarded-For" not in request.headers and _is_local_name(request)
+
+
+def _is_local_name(request: HttpRequest) -> bool:
+    """Return whether the request asks for an address or for a name without dots.
+
+    A public name means that a proxy passed it on, or that another site's page sent it: a browser
+    takes any address of ours for the site's, if the site's name server says so.
+    """
+    host = request.META.get("HTTP_HOST", "")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return "." not in name
+    return True
 
 
 def _forget_dead_workers() -> None:
@@ -82,7 +97,8 @@ def _forget_dead_workers() -> None:
 def metrics(request: HttpRequest) -> HttpResponse:
     """`GET /metrics`: the metrics in Prometheus' text format, with `METRICS_TOKEN` as a token.
 
-    If none is set, only private addresses have access, and never through a proxy.
+    If none is set, only private addresses have access, by an address or a name without dots, and
+    never through a proxy.
     """
     if not _may_read(request):
         body = {

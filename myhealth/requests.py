@@ -17,13 +17,13 @@ from prometheus_client import Counter, Histogram
 from myhealth.addresses import is_from_trusted_proxy
 from myhealth.errors import database_unavailable, error_body
 from myhealth.health import health, ready
+from myhealth.limits import METHODS
 from myhealth.logs import log_request
 from myhealth.prometheus import IN_PROGRESS, REQUEST_SECONDS, REQUESTS, metrics
 
 log = structlog.get_logger("myhealth.requests")
 _request_log = logging.getLogger("myhealth.requests")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PROBES = {"/health": health, "/health/ready": ready, "/metrics": metrics}
 # The key of the request's id in its META.
 REQUEST_ID_KEY = "myhealth.request_id"
@@ -67,7 +67,7 @@ class RequestMiddleware:
         return response
 
     def _record(self, request: HttpRequest, status: int, seconds: float) -> None:
-        method = str(request.method) if request.method in _METHODS else "other"
+        method = str(request.method) if request.method in METHODS else "other"
         endpoint = _endpoint(request)
         counter, histogram = _instruments(self.service, method, endpoint, str(status))
         counter.inc()

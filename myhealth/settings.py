@@ -150,6 +150,8 @@ if SERVICE == "sandbox":
 API_PORT = _number("API_PORT", 8000, 1, 65535)
 PROCESSOR_PORT = _number("PROCESSOR_PORT", 8001, 1, 65535)
 SANDBOX_PORT = _number("SANDBOX_PORT", 8002, 1, 65535)
+# The threads of one worker, as the server is started with.
+THREADS = _number("THREADS", 16, 2, 1000)
 PUBLIC_URL = _url("PUBLIC_URL", f"http://localhost:{API_PORT}" if LOCAL or not SERVING else "")
 if SERVICE == "api" and not PUBLIC_URL:
     _problems.append(
@@ -297,6 +299,7 @@ INSTALLED_APPS = [
 ]
 _COMMON_MIDDLEWARE = [
     "myhealth.requests.RequestMiddleware",
+    "myhealth.limits.LimitsMiddleware",
     "myhealth.requests.ProbeMiddleware",
     "myhealth.requests.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -430,8 +433,9 @@ except (ValueError, KeyError, ImproperlyConfigured):
 
 # API -----------------------------------------------------------------------------------------
 
-# The largest request is 10 MiB of documents; ingest itself answers 413 to larger ones.
+# Views have limits of their own (myhealth.limits), and none takes files.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
+FILE_UPLOAD_HANDLERS: list[str] = []
 REST_FRAMEWORK = {
     # The processor's views name theirs, and it needs no code for other tokens.
     "DEFAULT_AUTHENTICATION_CLASSES": []
@@ -445,7 +449,7 @@ REST_FRAMEWORK = {
         "myhealth.renderers.OrjsonRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_PARSER_CLASSES": ["myhealth.parsers.OrjsonParser"],
+    "DEFAULT_PARSER_CLASSES": ["myhealth.parsers.ObjectParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "myhealth.exception_handler.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

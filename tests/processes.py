@@ -63,14 +63,22 @@ class Service:
         self.process = None
 
     def start(self):
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
-        command += ["--port", str(self.port), "--workers", str(self.workers), "--no-ws"]
-        command += ["--blocking-threads", "8", "--workers-kill-timeout", str(self.patience)]
+        server = {
+            "PORT": str(self.port),
+            "WORKERS": str(self.workers),
+            "STOP_SECONDS": str(self.patience),
+        }
         with self.log.open("wb") if self.log else contextlib.nullcontext() as log:
             self.process = subprocess.Popen(
-                [*command, self.application],
+                [sys.executable, "-m", "myhealth.serve", self.application],
                 cwd=ROOT,
-                env={**os.environ, "SERVICE": self.name, "LOG_LEVEL": "error", **self.environment},
+                env={
+                    **os.environ,
+                    "SERVICE": self.name,
+                    "LOG_LEVEL": "error",
+                    **server,
+                    **self.environment,
+                },
                 stderr=log,
             )
         wait_until(lambda: requests.get(f"{self.url}/health", timeout=1).ok)

@@ -37,13 +37,7 @@ _DEMO = "demo"
 _HOUR = 3600.0
 _COLLECTOR = "collector"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_WORKERS = 2
 _FIRST_COLLECTION_ENDED = "the first collection has ended"
-_SERVER_COMMAND = (
-    "granian --interface wsgi myhealth.wsgi:application --host 127.0.0.1 --port {port} "
-    "--workers {workers} --blocking-threads 8 --no-ws --respawn-failed-workers "
-    "--workers-kill-timeout 10 --log-level error"
-)
 # Granian gives hung requests 10 s to finish; honcho would kill it after 5 s.
 honcho.manager.KILL_WAIT = 12
 
@@ -228,11 +222,11 @@ class _Services(honcho.manager.Manager):  # type: ignore[misc]
         connecting = _sandbox_settings() if _connects_to_sandbox() else {}
         if service == "sandbox":
             # It keeps its state in memory, and its requests would bury the lines of myhealth.
-            workers, own = 1, {"LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn"}
+            own = {"WORKERS": "1", "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn"}
         else:
-            workers, own = _WORKERS, {"PROMETHEUS_MULTIPROC_DIR": _metrics_folder(service)}
-        command = _SERVER_COMMAND.format(port=port, workers=workers)
-        self.add(service, command, SERVICE=service, **own, **connecting)
+            own = {"WORKERS": "2", "PROMETHEUS_MULTIPROC_DIR": _metrics_folder(service)}
+        serving = {"HOST": "127.0.0.1", "PORT": str(port), "STOP_SECONDS": "10"}
+        self.add(service, "myhealth.serve", SERVICE=service, **serving, **own, **connecting)
 
 
 def _metrics_folder(service: str) -> str:

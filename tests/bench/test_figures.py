@@ -153,11 +153,3 @@ def test_machine_is_described():
     described = machine.describe()
     assert described["cores"] >= 1
     assert described["versions"]["Django"]
-
-
-def test_services_start_as_make_run_starts_them():
-    source = (ROOT / "myhealth" / "local" / "run.py").read_text()
-    command = source.partition("_SERVER_COMMAND = (")[2].partition("\n)")[0]
-    words = command.replace('"', " ").split()
-    own = {"granian", "myhealth.wsgi:application", "--port", "{port}", "--workers", "{workers}"}
-    assert [word for word in words if word not in own] == systems.SERVER

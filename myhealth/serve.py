@@ -1,0 +1,57 @@
+"""Run one service with the production server: `python -m myhealth.serve [APPLICATION]`.
+
+From the environment: `HOST` (127.0.0.1), `PORT` (8000), `WORKERS` (2) processes of `THREADS` (16)
+each; at the end, requests have `STOP_SECONDS` (10) to finish.
+"""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+# A client that sends nothing keeps its connection for so many milliseconds, the most that granian
+# takes: proxies must close idle connections sooner, or they send requests on closed ones.
+_IDLE_MS = 60_000
+# Connections a worker accepts. An idle one costs some kilobytes; with the server's default of 512,
+# a client with as many would shut out everybody else.
+_CONNECTIONS = 4096
+
+
+def server_options(
+    port: int | str, workers: int | str = 2, *, stop_seconds: str = "10"
+) -> list[str]:
+    """Return the options of granian."""
+    return [
+        *("--interface", "wsgi", "--http", "1", "--no-ws"),
+        *("--host", os.environ.get("HOST") or "127.0.0.1", "--port", str(port)),
+        *("--workers", str(workers), "--blocking-threads", os.environ.get("THREADS") or "16"),
+        *("--backpressure", str(_CONNECTIONS), "--http1-header-read-timeout", str(_IDLE_MS)),
+        # The longest line and the longest headers.
+        *("--http1-buffer-size", str(64 * 1024)),
+        *("--respawn-failed-workers", "--workers-kill-timeout", stop_seconds),
+        *("--log-level", "error"),
+    ]
+
+
+def allow_connections() -> None:
+    """Allow this process and its children as many open files as the system lets them have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * _CONNECTIONS if hard == resource.RLIM_INFINITY else min(4 * _CONNECTIONS, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def main(arguments: list[str]) -> None:
+    setting = os.environ.get
+    options = server_options(
+        setting("PORT") or 8000,
+        setting("WORKERS") or 2,
+        stop_seconds=setting("STOP_SECONDS") or "10",
+    )
+    allow_connections()
+    command = str(Path(sys.executable).with_name("granian"))
+    os.execv(command, [command, *options, *(arguments or ["myhealth.wsgi:application"])])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
