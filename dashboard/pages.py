@@ -18,9 +18,10 @@ from ingest.ledger import ledger
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
 from myhealth.days import utc_today
+from myhealth.headers import POLICY, page_policy
 from oura.models import Connection
 from oura.origin import origin_of
-from oura.provider import SCOPES
+from oura.provider import SCOPES, consent_origins
 
 # For how many days the page shows what is missing, and marks.
 _DAYS_SHOWN = 30
@@ -131,6 +132,13 @@ class AccountPage(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
     def form_valid(self, form: Any) -> HttpResponse:
         messages.success(self.request, "Saved.")
         return super().form_valid(form)
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        response = super().render_to_response(context, **kwargs)
+        if settings.OURA_CLIENT_ID:
+            # The button that connects is redirected there.
+            response[POLICY] = page_policy(consent_origins())
+        return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         connection = Connection.objects.filter(user=self.object).first()

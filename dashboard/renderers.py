@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from typing import Any
 
 import msgspec
@@ -12,6 +13,20 @@ from rest_framework.request import Request
 
 from myhealth.errors import Invalid
 from myhealth.renderers import Negotiation, may_name_format
+
+# A cell that begins like this is a formula to a spreadsheet, which some of them find behind blanks
+# or in other widths.
+_FORMULA = re.compile(
+    r"[\s\x00-\x1f\u00ad\u200b-\u200f\u2060\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
+)
+
+
+def _cell(value: Any) -> Any:
+    """Return a value for a spreadsheet, with an apostrophe before a text that is like a formula.
+
+    Numbers stay numbers, also negative ones.
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 class CsvRenderer(BaseRenderer):
@@ -45,7 +60,7 @@ class CsvRenderer(BaseRenderer):
                     cells += [scores.get(each) for each in contributors]
                 else:
                     cells.append(value)
-            writer.writerow(cells)
+            writer.writerow(map(_cell, cells))
         return text.getvalue().encode()
 
 
@@ -53,6 +68,10 @@ class BrowsableRenderer(BrowsableAPIRenderer):
     """The browsable API, without forms: these routes only read."""
 
     template = "dashboard/api.html"
+
+    def get_context(self, *args: Any) -> dict[str, Any]:
+        # The style, for code in descriptions, would be inline.
+        return {**super().get_context(*args), "code_style": ""}
 
     def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
         return method == "POST" and bool(super().show_form_for_method(view, method, request, obj))

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from dashboard import pages, views
 from ingest.models import METRIC_MODELS
@@ -23,7 +23,13 @@ urlpatterns = [
     path("", pages.TodayPage.as_view(), name="today"),
     path("account/", pages.AccountPage.as_view(), name="account"),
     path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(authentication_classes=[]), name="docs"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(
+            authentication_classes=[], template_name="dashboard/docs.html"
+        ),
+        name="docs",
+    ),
     path("admin/coverage/", include("ingest.admin_coverage")),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("myhealth/icon.svg"))),

@@ -299,9 +299,11 @@ INSTALLED_APPS = [
 ]
 _COMMON_MIDDLEWARE = [
     "myhealth.requests.RequestMiddleware",
+    "myhealth.headers.HeadersMiddleware",
     "myhealth.limits.LimitsMiddleware",
     "myhealth.requests.ProbeMiddleware",
     "myhealth.requests.ProxyMiddleware",
+    "myhealth.headers.HttpsMiddleware",
     "django.middleware.security.SecurityMiddleware",
 ]
 _BROWSER_MIDDLEWARE = [
@@ -326,9 +328,11 @@ MIDDLEWARE = [
         else ["django.middleware.common.CommonMiddleware"]
     ),
 ]
+# HSTS for all names under the domain, and in browsers' lists, is for the domain's owner to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 if SERVICE in ("processor", "sandbox"):
     # The admin site is installed for its tables; only the API serves it.
-    SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410", "axes.W002"]
+    SILENCED_SYSTEM_CHECKS += ["admin.E408", "admin.E409", "admin.E410", "axes.W002"]
 ROOT_URLCONF = f"myhealth.urls.{SERVICE or 'api'}"
 WSGI_APPLICATION = "myhealth.wsgi.application"
 APPEND_SLASH = False
@@ -411,14 +415,20 @@ AXES_SENSITIVE_PARAMETERS = ["csrfmiddlewaretoken"]
 
 if SERVICE == "api" and not LOCAL and PUBLIC_URL and not PUBLIC_URL.startswith("https://"):
     _problems.append("PUBLIC_URL must start with https:// in production.")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
+# Browsers send cookies with Secure by https only. With the prefix, they take them from this host
+# alone, so that no other name under its domain can plant one here.
+_HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_NAME = "__Host-sessionid" if _HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if _HTTPS else "csrftoken"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = _origins("CSRF_TRUSTED_ORIGINS")
 CSRF_FAILURE_VIEW = "accounts.pages.expired"
-SECURE_HSTS_SECONDS = 0 if LOCAL else 31_536_000
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
-SECURE_SSL_REDIRECT = SERVICE in ("", "api") and not LOCAL
+_HSTS_SECONDS = _number("HSTS_SECONDS", 86_400, 0, 63_072_000)
+SECURE_HSTS_SECONDS = _HSTS_SECONDS if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _flag("HSTS_SUBDOMAINS")
+SECURE_SSL_REDIRECT = SERVICE in ("", "api") and _HTTPS
 # myhealth.requests.ProxyMiddleware removes this header unless TRUSTED_PROXIES sent it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"

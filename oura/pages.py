@@ -69,8 +69,7 @@ def _callback_error(request: HttpRequest, consent: Any) -> tuple[str, str] | Non
     state = request.GET.get("state", "")
     if not hmac.compare_digest(state.encode(), consent["state"].encode()):
         return "state", "This link from Oura belongs to another sign-in. Please start again."
-    issuer = provider.endpoints().issuer
-    if "iss" in request.GET and issuer and request.GET["iss"] != issuer:
+    if not provider.is_issuer(request.GET.get("iss")):
         return "issuer", "This link does not come from Oura."
     if request.GET.get("error") == "access_denied":
         return "denied", "You declined the request at Oura, so your account was not connected."

@@ -5,6 +5,8 @@ the old portal still use those beside the API. There, a new application's valid 
 `invalid_request` or `Invalid client`, so both addresses are tried.
 """
 
+import re
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,6 +34,10 @@ TIMEOUT = (5.0, 20.0)
 _SCOPE_PREFIX = "extapi:"
 # Seconds for which a discovery document, or a failure to read it, is cached.
 _DISCOVERY_SECONDS, _FAILED_DISCOVERY_SECONDS = 3600.0, 60.0
+# How many seconds a page waits for the document; browsers get the known addresses otherwise.
+_PAGE_SECONDS = 1.0
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?\Z")
+_OURA_SITES = "https://*.ouraring.com"
 _FALLBACK_URL = "https://moi.ouraring.com/oauth/v2/ext/oauth"
 
 
@@ -46,10 +52,11 @@ class Endpoints:
     """The endpoints' addresses.
 
     `tokens` are in the order in which to try them; `has_prefix` tells whether scopes are written
-    with Oura's prefix.
+    with Oura's prefix, and `names_issuer` whether all callbacks have the parameter `iss`.
     """
 
     issuer: str
+    names_issuer: bool
     authorize: str
     tokens: tuple[str, ...]
     revoke: str
@@ -72,17 +79,25 @@ class Grant:
 
 
 _discovery_cache: dict[str, tuple[float, dict[str, Any]]] = {}
+_discovery_readers: dict[str, threading.Thread] = {}
 
 
 def endpoints() -> Endpoints:
     """Return the endpoints: from settings, else Oura's discovery document, else known ones."""
-    document = _discovery_document()
+    return _endpoints(_discovery_document())
+
+
+def _endpoints(document: dict[str, Any]) -> Endpoints:
+    found = document.get("authorization_endpoint", f"{_FALLBACK_URL}-authorize")
+    authorize = settings.OURA_AUTHORIZE_URL or found
+    promised = document.get("authorization_response_iss_parameter_supported") is True
     token = settings.OURA_TOKEN_URL or document.get("token_endpoint", f"{_FALLBACK_URL}-token")
     old = f"{settings.OURA_API_URL}/oauth/token"
     return Endpoints(
         issuer=str(document.get("issuer", "")),
-        authorize=settings.OURA_AUTHORIZE_URL
-        or document.get("authorization_endpoint", f"{_FALLBACK_URL}-authorize"),
+        # The promise is the new provider's.
+        names_issuer=promised and authorize == found,
+        authorize=authorize,
         tokens=tuple(dict.fromkeys((token, old))),
         revoke=settings.OURA_REVOKE_URL
         or document.get("revocation_endpoint", f"{_FALLBACK_URL}-revoke"),
@@ -91,13 +106,50 @@ def endpoints() -> Endpoints:
     )
 
 
+def is_issuer(iss: str | None) -> bool:
+    """Return whether a callback with this parameter `iss` can come from Oura (RFC 9207)."""
+    oura = endpoints()
+    if iss is None:
+        return not oura.names_issuer
+    return iss == oura.issuer or not oura.issuer
+
+
+def consent_origins() -> list[str]:
+    """Return the origins that connecting may redirect to, for a page's Content-Security-Policy.
+
+    Unlike the other functions, it never waits for long: the page must not depend on Oura.
+    """
+    addresses = [settings.OURA_AUTHORIZE_URL]
+    if not settings.OURA_AUTHORIZE_URL:
+        addresses = [_endpoints(_document_soon()).authorize, settings.OURA_OAUTH_DISCOVERY_URL]
+    origins = ["/".join(str(address).split("/")[:3]) for address in addresses]
+    if any(origin.endswith(_OURA_SITES.removeprefix("https://*")) for origin in origins):
+        # The page for signing in may be at another of its names.
+        origins.append(_OURA_SITES)
+    return [each for each in dict.fromkeys(origins) if each == _OURA_SITES or _ORIGIN.match(each)]
+
+
+def _document_soon() -> dict[str, Any]:
+    """Return Oura's discovery document, as `_discovery_document`, or what is known by then."""
+    url = settings.OURA_OAUTH_DISCOVERY_URL
+    if time.monotonic() > _discovery_cache.get(url, (0.0, {}))[0]:
+        reader = _discovery_readers.get(url)
+        if reader is None or not reader.is_alive():
+            reader = threading.Thread(target=_discovery_document, daemon=True)
+            _discovery_readers[url] = reader
+            reader.start()
+        reader.join(_PAGE_SECONDS)
+    return _discovery_cache.get(url, (0.0, {}))[1]
+
+
 def _discovery_document() -> dict[str, Any]:
-    """Return Oura's discovery document, cached; empty if it can't be read."""
+    """Return Oura's discovery document, cached; empty if it could never be read."""
     url = settings.OURA_OAUTH_DISCOVERY_URL
     expires, document = _discovery_cache.get(url, (0.0, {}))
     if time.monotonic() > expires:
-        document = _fetch_discovery_document(url)
-        seconds = _DISCOVERY_SECONDS if document else _FAILED_DISCOVERY_SECONDS
+        fetched = _fetch_discovery_document(url)
+        seconds = _DISCOVERY_SECONDS if fetched else _FAILED_DISCOVERY_SECONDS
+        document = fetched or document
         _discovery_cache[url] = (time.monotonic() + seconds, document)
     return document
 

@@ -50,7 +50,8 @@ class Command(BaseCommand):
         parameters = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         if "error" in parameters:
             raise CommandError(f"Oura says: {parameters['error'][:80]}.", returncode=1)
-        if parameters.get("state") != state or not parameters.get("code"):
+        is_ours = parameters.get("state") == state and provider.is_issuer(parameters.get("iss"))
+        if not is_ours or not parameters.get("code"):
             raise CommandError(
                 "This is not the address that Oura's page redirected to.", returncode=1
             )
