@@ -88,21 +88,20 @@ def endpoints() -> Endpoints:
 
 
 def _endpoints(document: dict[str, Any]) -> Endpoints:
-    found = document.get("authorization_endpoint", f"{_FALLBACK_URL}-authorize")
-    authorize = settings.OURA_AUTHORIZE_URL or found
-    promised = document.get("authorization_response_iss_parameter_supported") is True
+    is_new = urlsplit(settings.OURA_AUTHORIZE_URL).path != "/oauth/authorize"
+    promise = document.get("authorization_response_iss_parameter_supported")
     token = settings.OURA_TOKEN_URL or document.get("token_endpoint", f"{_FALLBACK_URL}-token")
     old = f"{settings.OURA_API_URL}/oauth/token"
     return Endpoints(
         issuer=str(document.get("issuer", "")),
-        # The promise is the new provider's.
-        names_issuer=promised and authorize == found,
-        authorize=authorize,
+        # The document, with this promise, is the new provider's.
+        names_issuer=is_new and promise is True,
+        authorize=settings.OURA_AUTHORIZE_URL
+        or document.get("authorization_endpoint", f"{_FALLBACK_URL}-authorize"),
         tokens=tuple(dict.fromkeys((token, old))),
         revoke=settings.OURA_REVOKE_URL
         or document.get("revocation_endpoint", f"{_FALLBACK_URL}-revoke"),
-        # Only the new provider has the prefix.
-        has_prefix=urlsplit(settings.OURA_AUTHORIZE_URL).path != "/oauth/authorize",
+        has_prefix=is_new,
     )
 
 

@@ -145,6 +145,38 @@ def test_fields_selects_columns(ana, api):
     ]
 
 
+def csv_rows(api, type_):
+    text = api.get(type_, format="csv").content.decode()
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\tx"]
+FORMULAS += ["\uff1d1", "\uff0b1", "\uff0d1", "\uff201", "  =1", "\xa0-1", "\u3000+1", "\ufeff=1"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_csv_text_is_never_a_formula(ana, api, text):
+    store_days(ana, [days_ago(1)])
+    columns = {"oura_id": text, "main_type": text, "contributors": {"timing": text}}
+    METRIC_MODELS["sleep"].objects.update(**columns)
+    [row] = csv_rows(api, "sleep")
+    cells = row["oura_id"], row["main_type"], row["contributors.timing"]
+    assert cells == (f"'{text}",) * 3
+
+
+@pytest.mark.parametrize("text", ["a=1", "5-3", "'=1", " a", "2026-03-01T23:10:00+05:30"])
+def test_other_csv_text_stays_as_it_is(ana, api, text):
+    store_days(ana, [days_ago(1)])
+    METRIC_MODELS["sleep"].objects.update(oura_id=text)
+    assert csv_rows(api, "sleep")[0]["oura_id"] == text
+
+
+def test_negative_numbers_in_csv_stay_numbers(ana, api):
+    store_days(ana, [days_ago(1)], "readiness", temperature_deviation=-0.5)
+    [row] = csv_rows(api, "readiness")
+    assert (row["temperature_deviation"], row["temperature_trend_deviation"]) == ("-0.5", "")
+
+
 @pytest.mark.parametrize("how", [{"format": "csv"}, {"headers": {"Accept": "text/csv"}}])
 def test_csv_has_same_rows_with_contributor_columns(ana, api, how):
     contributors = {"latency": 90, "deep_sleep": None}

@@ -159,3 +159,41 @@ def test_email_url_sets_mail_server(tmp_path):
 
 def test_log_lines_contain_service(tmp_path):
     assert evaluate(tmp_path, "__import__('myhealth.logs').logs.Role.name") == "api"
+
+
+COOKIES = """[
+    (cookie, getattr(settings, f"{kind}_COOKIE_SECURE"), getattr(settings, f"{kind}_COOKIE_PATH"))
+    for kind in ("SESSION", "CSRF") for cookie in [getattr(settings, f"{kind}_COOKIE_NAME")]
+]"""
+HOST_COOKIES = str([("__Host-sessionid", True, "/"), ("__Host-csrftoken", True, "/")])
+PLAIN_COOKIES = str([("sessionid", False, "/"), ("csrftoken", False, "/")])
+
+
+@pytest.mark.parametrize("local", ["on", "off"])
+def test_cookies_are_bound_to_host_by_https(tmp_path, local):
+    assert evaluate(tmp_path, COOKIES, LOCAL=local) == HOST_COOKIES
+
+
+def test_cookies_are_plain_by_http(tmp_path):
+    url = "http://localhost:8000"
+    assert evaluate(tmp_path, COOKIES, LOCAL="on", PUBLIC_URL=url) == PLAIN_COOKIES
+
+
+HSTS = """(
+    settings.SECURE_HSTS_SECONDS,
+    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS,
+    settings.SECURE_HSTS_PRELOAD,
+)"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, (86400, False, False)),
+        ({"HSTS_SECONDS": "31536000", "HSTS_SUBDOMAINS": "on"}, (31536000, True, False)),
+        ({"HSTS_SECONDS": "0"}, (0, False, False)),
+        ({"PUBLIC_URL": "http://localhost:8000", "LOCAL": "on"}, (0, False, False)),
+    ],
+)
+def test_hsts_is_set_by_operator(tmp_path, changed, expected):
+    assert evaluate(tmp_path, HSTS, **changed) == str(expected)

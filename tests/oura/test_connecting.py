@@ -85,6 +85,25 @@ def test_callback_from_another_issuer_is_refused(visitor):
     assert code_of(visitor.come_back(location)) == "issuer"
 
 
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+def test_callback_without_promised_issuer_is_refused(visitor, decision):
+    location = agree(visitor.begin(), decision=decision)
+    before, _, rest = location.partition("iss=")
+    without = before + rest.partition("&")[2]
+    assert code_of(visitor.come_back(without)) == "issuer"
+    assert not Connection.objects.exists()
+
+
+def test_callback_of_old_provider_needs_no_issuer(visitor, at_oura, settings):
+    own = {"client_id": "myhealth-sandbox", "client_secret": "myhealth-sandbox-secret"}
+    uris = ["http://localhost:8000/connect/oura/callback"]
+    at_oura.control("clients", **own, redirect_uris=uris, portal="old")
+    settings.OURA_AUTHORIZE_URL = f"{at_oura.url}/oauth/authorize"
+    location = agree(visitor.begin())
+    assert "iss=" not in location
+    assert visitor.come_back(location).redirect_chain == [("/account/", 302)]
+
+
 def test_invalid_code_is_reported_as_expired(visitor, at_oura):
     location = agree(visitor.begin())
     forged = location.replace("code=", "code=x")
