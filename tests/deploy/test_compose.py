@@ -422,7 +422,7 @@ def test_under_a_domain_name_people_log_in_by_tls(composed, site):
         form = {
             "username": "me",
             "password": composed.folder.secret("account_password"),
-            "csrfmiddlewaretoken": person.cookies["csrftoken"],
+            "csrfmiddlewaretoken": person.cookies["__Host-csrftoken"],
         }
         answer = person.post(page.url, form, headers={"Referer": page.url}, timeout=10)
         assert answer.ok
