@@ -122,6 +122,9 @@ def test_documentation_sends_requests(page):
 def test_browsable_api_opens_its_menus(page):
     page.goto("/api/v1/sleep")
     expect(page.locator(".response-info .str").first).to_be_visible()
+    page.get_by_role("button", name="OPTIONS").click()
+    expect(page.locator(".request-info")).to_contain_text("OPTIONS")
+    page.goto("/api/v1/sleep")
     page.locator(".format-selection .dropdown-toggle").click()
     page.get_by_role("link", name="json").click()
     expect(page.locator("body")).to_contain_text('"score":90')
