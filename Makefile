@@ -11,7 +11,7 @@ INSTALL := $(VENV) -m pip install -qq --disable-pip-version-check --require-hash
 LOCK := pip compile --quiet --generate-hashes --universal --no-strip-extras --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench backup restore collect lock browser wrk image image-check
+.PHONY: help run test check audit bench backup restore collect lock browser wrk image image-check
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ check: .venv/dev.stamp ## check format, lint, types, migrations and deployment s
 		SECRET_KEY=$$($(VENV) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		JWT_SECRET=$$($(VENV) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		$(VENV) manage.py check --deploy --fail-level WARNING
+
+audit: | $(VENV) ## look for known vulnerabilities of the dependencies, and list these in var/sbom.json
+	@$(VENV) deploy/tools/audit.py
 
 bench: .venv/dev.stamp wrk ## measure performance, or some of it: make bench ARGS="--only sleep"
 	@$(VENV) -m bench $(ARGS)
