@@ -4,11 +4,22 @@ import msgspec
 import orjson
 from msgspec import Raw
 
-from ingest.validation import MAX_RANGES
+from ingest.validation import MAX_DOCUMENTS, MAX_RANGES
 from myhealth.limits import waiting_for_client
 from myhealth.parsers import ObjectParser
 
 _DOCUMENTS = msgspec.json.Decoder(list[Raw])
+# The same, but decoding ends where the list is too long: the millions of empty documents that a
+# body has room for would take hundreds of megabytes. It is slower for short lists.
+_LONG_TEXT = 100_000
+_MANY_DOCUMENTS = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Documents",
+        [(f"document_{number}", Raw, None) for number in range(MAX_DOCUMENTS)],
+        array_like=True,
+        forbid_unknown_fields=True,
+    )
+)
 
 
 class ProgramParser(ObjectParser):
@@ -29,8 +40,19 @@ class EnvelopeParser(ProgramParser):
 
 
 def _documents(data: Raw) -> Any:
-    """Return Raw for one document, a list of Raw for many, and any other value parsed."""
+    """Return Raw for one document, a list of Raw for many, and any other value parsed.
+
+    Of a list that is too long, the first MAX_DOCUMENTS + 1 are returned, as None.
+    """
     kind = bytes(memoryview(data)[:1])
     if kind == b"{":
         return data
-    return _DOCUMENTS.decode(data) if kind == b"[" else orjson.loads(bytes(data))
+    if kind != b"[":
+        return orjson.loads(bytes(data))
+    if len(memoryview(data)) < _LONG_TEXT:
+        return _DOCUMENTS.decode(data)
+    try:
+        documents = msgspec.structs.astuple(_MANY_DOCUMENTS.decode(data))
+    except msgspec.ValidationError:
+        return [None] * (MAX_DOCUMENTS + 1)
+    return [each for each in documents if each is not None]

@@ -53,7 +53,7 @@ def json_documents(data: Any) -> Sequence[Raw]:
         raise Invalid({"data": ["It must be a document or a list of documents."]})
     if len(data) > MAX_DOCUMENTS:
         raise Invalid(
-            {"data": [f"It has {len(data)} documents; expected at most {MAX_DOCUMENTS}."]}
+            {"data": [f"It has more than {MAX_DOCUMENTS} documents; send them in parts."]}
         )
     return data
 

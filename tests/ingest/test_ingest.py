@@ -250,7 +250,7 @@ def test_eleven_mebibytes_are_413(processor, ana):
 def test_5001_documents_are_an_error(processor, ana):
     answer = processor.send(*[document()] * 5001)
     assert answer.status_code == 400
-    assert "5001" in answer.json()["errors"]["data"][0]
+    assert "more than 5000" in answer.json()["errors"]["data"][0]
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "control-token-for-tests", "ingest-token-for-test"])

@@ -108,6 +108,13 @@ def test_long_list_in_a_field_of_a_report_is_refused(processor, ana):
     assert list(answer.json()["errors"]) == ["ranges"]
 
 
+@pytest.mark.parametrize("count", [5_001, 20_000, 3_000_000])
+def test_too_many_documents_are_refused(processor, count):
+    body = b'{"type": "sleep", "user": "ana", "data": [' + b"{}," * (count - 1) + b"{}]}"
+    errors = processor.post("/api/v1/ingest", body, _JSON).json()["errors"]
+    assert errors == {"data": ["It has more than 5000 documents; send them in parts."]}
+
+
 @pytest.mark.parametrize("body", ["[]", "1", '"text"', "null"])
 def test_body_that_is_no_object_is_refused(client, body):
     assert list(client.post("/auth/login", body, _JSON).json()["errors"]) == ["body"]
