@@ -1,14 +1,16 @@
-from axes.models import AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from accounts import attempts
 from accounts.models import Origin, User
 from myhealth.admin import ReadOnlyAdmin
 
-# Staff status is the only role, tokens are secrets, and these logs are not kept.
-for model in (Group, OutstandingToken, BlacklistedToken, AccessLog, AccessFailureLog):
+# Staff status is the only role, and tokens are secrets.
+for model in (Group, OutstandingToken, BlacklistedToken):
     admin.site.unregister(model)
 
 
@@ -33,6 +35,13 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     ]
     readonly_fields = ["last_login", "date_joined"]
     filter_horizontal = ["user_permissions"]
+    actions = ["forget_failed_sign_ins"]
+
+    @admin.action(description="Forget failed sign-ins", permissions=["change"])
+    def forget_failed_sign_ins(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Let people in whom failed tries to sign in keep out."""
+        attempts.forget(users)
+        self.message_user(request, "The failed sign-ins of these accounts are forgotten.")
 
 
 @admin.register(Origin)

@@ -94,3 +94,45 @@ class Origin(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class FailedSignIn(models.Model):
+    """A try to sign in that failed, or whose password is being checked: see accounts.attempts."""
+
+    account = models.BigIntegerField(help_text="A keyed hash of the name, which may not exist.")
+    source = models.CharField(max_length=64, help_text="The network, or a browser known to us.")
+    network = models.CharField(max_length=43, help_text="An IPv4 address, or an IPv6 /64.")
+    block = models.CharField(max_length=43, help_text="An IPv4 address, or an IPv6 /48.")
+    is_new = models.BooleanField(help_text="Neither the network nor the browser was known.")
+    is_checked = models.BooleanField(default=False, help_text="The password was wrong.")
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["account", "at"], name="failed_sign_in_account"),
+            models.Index(fields=["network", "at"], name="failed_sign_in_network"),
+            models.Index(fields=["block", "at"], name="failed_sign_in_block"),
+            models.Index(fields=["at"], name="failed_sign_in_at"),
+        ]
+
+    def __str__(self) -> str:
+        return self.network
+
+
+class KnownNetwork(models.Model):
+    """A network from which someone has signed in to an account."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="known_networks", db_index=False)
+    network = models.CharField(max_length=43)
+    at = models.DateTimeField(help_text="When that was, the last time.")
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["user", "network"], name="known_network_unique")
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["at"], name="known_network_at")
+        ]
+
+    def __str__(self) -> str:
+        return self.network

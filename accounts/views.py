@@ -63,7 +63,6 @@ class LoginView(_TokensView):
     def post(self, request: Request) -> Response:
         """Get tokens for a user name and a password."""
         credentials = self.validated_data(request)
-        # Its middleware reads what the lockout sets on Django's own request.
         user = authenticate(request._request, **credentials)
         if not isinstance(user, User):
             raise AuthenticationFailed("Wrong user name or password, or the account is disabled.")

@@ -139,8 +139,6 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
             # Our own middleware logs requests with their id.
             "django.server": {"handlers": [], "propagate": False},
             "django.request": {"level": "ERROR", "filters": ["unhandled"]},
-            # Its lines name the user.
-            "axes": {"level": "ERROR"},
             "urllib3": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},
         },

@@ -289,7 +289,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "corsheaders",
-    "axes",
     "myhealth",
     "accounts",
     "ingest",
@@ -316,7 +315,7 @@ _BROWSER_MIDDLEWARE = [
     "myhealth.browsers.AuthenticationMiddleware",
     "myhealth.browsers.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "accounts.middleware.SignInMiddleware",
     "dashboard.repeats.RepeatedReads",
 ]
 MIDDLEWARE = [
@@ -332,7 +331,7 @@ MIDDLEWARE = [
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 if SERVICE in ("processor", "sandbox"):
     # The admin site is installed for its tables; only the API serves it.
-    SILENCED_SYSTEM_CHECKS += ["admin.E408", "admin.E409", "admin.E410", "axes.W002"]
+    SILENCED_SYSTEM_CHECKS += ["admin.E408", "admin.E409", "admin.E410"]
 ROOT_URLCONF = f"myhealth.urls.{SERVICE or 'api'}"
 WSGI_APPLICATION = "myhealth.wsgi.application"
 APPEND_SLASH = False
@@ -364,10 +363,8 @@ if TIME_ZONE != "UTC" and TIME_ZONE not in zoneinfo.available_timezones():
 # Accounts, sessions, tokens ------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
+AUTHENTICATION_BACKENDS = ["accounts.passwords.PasswordBackend"]
+PASSWORD_HASHERS = ["accounts.passwords.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -401,17 +398,6 @@ for part in _list("TRUSTED_PROXIES"):
         _problems.append(
             "Each entry in TRUSTED_PROXIES must be an address or a network, such as 10.0.0.0/8."
         )
-AXES_FAILURE_LIMIT = "accounts.lockout.failure_limit"
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_CLIENT_IP_CALLABLE = "myhealth.addresses.client_address"
-AXES_USERNAME_CALLABLE = "accounts.lockout.username"
-AXES_LOCKOUT_CALLABLE = "accounts.lockout.lockout_response"
-AXES_CLIENT_STR_CALLABLE = "accounts.lockout.client_label"
-AXES_DISABLE_ACCESS_LOG = True
-AXES_SENSITIVE_PARAMETERS = ["csrfmiddlewaretoken"]
 
 if SERVICE == "api" and not LOCAL and PUBLIC_URL and not PUBLIC_URL.startswith("https://"):
     _problems.append("PUBLIC_URL must start with https:// in production.")

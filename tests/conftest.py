@@ -4,10 +4,10 @@ import orjson
 import pytest
 import requests
 from cryptography.fernet import Fernet
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test import Client, override_settings
 
+from accounts.passwords import PasswordHasher
 from tests import scheduling
 from tests.oura.provided import Provider
 from tests.processes import Service
@@ -28,8 +28,8 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-class QuickHasher(PBKDF2PasswordHasher):
-    """Django's own, without the repetitions that make it slow on purpose."""
+class QuickHasher(PasswordHasher):
+    """Our own, without the repetitions that make it slow on purpose."""
 
     iterations = 10
 
@@ -99,7 +99,7 @@ def api(ana):
 def signed_in(ana):
     """A browser in which ana is signed in."""
     browser = Client(REMOTE_ADDR="198.51.100.7")
-    browser.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(ana)
     return browser
 
 

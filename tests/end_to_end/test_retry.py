@@ -16,7 +16,7 @@ def admin(transactional_db, ana, settings, processor_process):
     ana.is_staff = ana.is_superuser = True
     ana.save()
     client = Client()
-    client.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(ana)
     return client
 
 

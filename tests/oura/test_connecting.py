@@ -17,7 +17,7 @@ class Visitor:
 
     def __init__(self, user):
         self.http = Client(enforce_csrf_checks=False)
-        self.http.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        self.http.force_login(user)
 
     def begin(self):
         response = self.http.post("/connect/oura/")

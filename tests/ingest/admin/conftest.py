@@ -7,7 +7,7 @@ def staff(ben):
     ben.is_staff = True
     ben.save()
     client = Client(REMOTE_ADDR="198.51.100.7")
-    client.force_login(ben, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(ben)
     return client
 
 

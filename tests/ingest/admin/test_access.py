@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize("path", [f"/admin/ingest/{name}/" for name in LISTS] + [COVERAGE])
 def test_others_than_staff_are_sent_to_login(path, ana):
     client = Client()
-    client.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(ana)
     assert client.get(path).headers["Location"] == f"/admin/login/?next={path}"
 
 

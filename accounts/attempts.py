@@ -1,0 +1,198 @@
+"""Limits on guessing passwords.
+
+A try is counted as a failure in the database before its password is checked, under locks, so that
+tries at the same moment, in any process, see each other. A right password takes its try back. What
+is refused is not counted.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Manager, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from rest_framework.exceptions import Throttled
+
+from accounts import browsers
+from accounts.models import FailedSignIn, KnownNetwork, User
+from myhealth.addresses import client_network
+
+log = structlog.get_logger("accounts.attempts")
+
+_FIFTEEN_MINUTES = timedelta(minutes=15)
+# The longest that any limit looks back.
+_HOUR = timedelta(hours=1)
+_KNOWN_FOR = timedelta(days=30)
+# Failures of one account from one network or known browser, in fifteen minutes.
+_PAIR = 5
+# Failures from one network over all names, in fifteen minutes.
+_NETWORK = 50
+# The same of an IPv6 /48, which a stranger may have as easily as a /64.
+_BLOCK = 200
+# Failures of one account in an hour, after which all new networks share one try a minute.
+_ATTACK = 100
+# The longest that checking a password takes.
+_CHECKING = timedelta(seconds=10)
+# Old rows that are deleted with each row that is added.
+_BATCH = 500
+
+
+class TooManyAttempts(Throttled):
+    """A 429 with `Retry-After`. No password was checked."""
+
+    default_detail = "Too many attempts."
+    extra_detail_singular = "Try again in {wait} second."
+    extra_detail_plural = "Try again in {wait} seconds."
+    wait: int
+
+
+def guard(request: HttpRequest | None, name: str, check: Callable[[], User | None]) -> User | None:
+    """Return what `check` returns: the account if the password is right, otherwise None.
+
+    Raises TooManyAttempts, mostly without calling it.
+    """
+    attempt, user_id = _begin(request or HttpRequest(), name)
+    try:
+        user = check()
+    except TooManyAttempts:
+        attempt.delete()
+        raise
+    if user is None:
+        attempt.is_checked = True
+        attempt.save(update_fields=["is_checked"])
+        log.info("sign-in failed", user=user_id, network=attempt.network)
+    else:
+        _succeed(attempt, user)
+    return user
+
+
+def check_present_password(request: HttpRequest, user: User, password: str) -> bool:
+    """Return whether it is the password of someone who is signed in, with the same limits.
+
+    Raises TooManyAttempts.
+    """
+    found = guard(request, user.username, lambda: user if user.check_password(password) else None)
+    return found is not None
+
+
+def forget(users: QuerySet[User]) -> None:
+    """Forget the failures of these accounts, so that their limits start afresh."""
+    names = users.values_list(Lower("username"), flat=True)
+    FailedSignIn.objects.filter(account__in=[_hash("account", name) for name in names]).delete()
+
+
+def _begin(request: HttpRequest, name: str) -> tuple[FailedSignIn, int | None]:
+    """Count a try, and return it with the account's number. Raises TooManyAttempts."""
+    network = client_network(request) or ""
+    block = client_network(request, 48) or ""
+    # Without the commit, nobody else would see it.
+    with transaction.atomic(durable=True):
+        folded, user_id = _find(name)
+        account = _hash("account", folded)
+        _lock({account, _hash("network", network), _hash("network", block)})
+        now = timezone.now()
+        browser = browsers.known_browser(request, user_id)
+        attempt = FailedSignIn(
+            account=account,
+            source=f"browser {browser}" if browser else network,
+            network=network,
+            block=block,
+            is_new=not browser and not _is_known(user_id, network),
+            at=now,
+        )
+        if wait := _wait(attempt):
+            raise TooManyAttempts(wait.total_seconds())
+        _delete_old(FailedSignIn.objects, _HOUR)
+        attempt.save(force_insert=True)
+    return attempt, user_id
+
+
+def _find(name: str) -> tuple[str, int | None]:
+    """Return a name as the database folds it, and the number of the account if there is one.
+
+    The database folds it for all, so that no spelling of a name tells if there is an account.
+    """
+    # PostgreSQL takes neither of these.
+    name = name.replace("\0", "\ufffd").encode(errors="replace").decode()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT lower(%(name)s),"
+            " (SELECT id FROM accounts_user WHERE lower(username) = lower(%(name)s))",
+            {"name": name},
+        )
+        folded, user_id = cursor.fetchone()
+        return folded, user_id
+
+
+def _hash(kind: str, text: str) -> int:
+    """Return a number for a text: it can't be traced back, as people type passwords as names."""
+    digest = salted_hmac(f"accounts.attempts.{kind}", text, algorithm="sha256").digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def _lock(keys: Iterable[int]) -> None:
+    """Wait until no other transaction holds one of these, in an order that can't deadlock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [sorted(keys)]
+        )
+
+
+def _is_known(user_id: int | None, network: str) -> bool:
+    since = timezone.now() - _KNOWN_FOR
+    known = KnownNetwork.objects.filter(user_id=user_id or 0, network=network, at__gt=since)
+    return known.exists()
+
+
+def _wait(attempt: FailedSignIn) -> timedelta:
+    """Return how long a try has to wait, or zero."""
+    rows = FailedSignIn.objects.all()
+    of_account = rows.filter(account=attempt.account)
+    of_pair = of_account.filter(source=attempt.source)
+    waits = [_wait_for(of_pair, _PAIR, _FIFTEEN_MINUTES)]
+    if attempt.is_new:
+        waits += [
+            _wait_for(rows.filter(network=attempt.network), _NETWORK, _FIFTEEN_MINUTES),
+            _wait_for(rows.filter(block=attempt.block), _BLOCK, _FIFTEEN_MINUTES),
+        ]
+        if _wait_for(of_account, _ATTACK, _HOUR):
+            waits.append(_wait_for(of_account.filter(is_new=True), 1, timedelta(minutes=1)))
+    wait = max(waits)
+    if wait and of_pair.filter(is_checked=False, at__gt=attempt.at - _CHECKING).exists():
+        # The password may turn out to be right, and the try be taken back.
+        return timedelta(seconds=1)
+    return wait
+
+
+def _wait_for(rows: QuerySet[FailedSignIn], limit: int, period: timedelta) -> timedelta:
+    """Return how long it takes until these are fewer than the limit in the period."""
+    now = timezone.now()
+    newest = rows.filter(at__gt=now - period).order_by("-at").values_list("at", flat=True)
+    at_limit = list(newest[limit - 1 : limit])
+    return at_limit[0] + period - now if at_limit else timedelta()
+
+
+def _succeed(attempt: FailedSignIn, user: User) -> None:
+    """Forget the failures of the pair, and remember the network."""
+    with transaction.atomic():
+        _lock([attempt.account])
+        FailedSignIn.objects.filter(account=attempt.account, source=attempt.source).delete()
+        KnownNetwork.objects.bulk_create(
+            [KnownNetwork(user=user, network=attempt.network, at=timezone.now())],
+            update_conflicts=True,
+            unique_fields=["user", "network"],
+            update_fields=["at"],
+        )
+        _delete_old(KnownNetwork.objects, _KNOWN_FOR)
+
+
+def _delete_old(rows: Manager[Any], age: timedelta) -> None:
+    """Delete some of the rows that no limit looks at any more, without waiting for others."""
+    old = rows.filter(at__lt=timezone.now() - age).order_by("at")
+    some = old.select_for_update(skip_locked=True).values("pk")[:_BATCH]
+    rows.filter(pk__in=some).delete()
