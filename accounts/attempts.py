@@ -24,22 +24,40 @@ from myhealth.addresses import client_network
 
 log = structlog.get_logger("accounts.attempts")
 
-_FIFTEEN_MINUTES = timedelta(minutes=15)
-# The longest that any limit looks back.
+# The longest that any limit looks back, and that a network is known.
 _HOUR = timedelta(hours=1)
 _KNOWN_FOR = timedelta(days=30)
-# Failures of one account from one network or known browser, in fifteen minutes.
-_PAIR = 5
-# Failures from one network over all names, in fifteen minutes.
-_NETWORK = 50
-# The same of an IPv6 /48, which a stranger may have as easily as a /64.
-_BLOCK = 200
-# Failures of one account in an hour, after which all new networks share one try a minute.
-_ATTACK = 100
-# The longest that checking a password takes.
-_CHECKING = timedelta(seconds=10)
 # Old rows that are deleted with each row that is added.
 _BATCH = 500
+
+
+def _limit(condition: str, failures: int, period: str) -> str:
+    """Return SQL for when there will be fewer failures than these in the period, or null."""
+    return (
+        f"(SELECT at + interval '{period}' FROM accounts_failedsignin"
+        f" WHERE {condition} AND at > %(now)s - interval '{period}'"
+        f" ORDER BY at DESC OFFSET {failures - 1} LIMIT 1)"
+    )
+
+
+_PAIR = "account = %(account)s AND source = %(source)s"
+_LIMITS = "SELECT " + ", ".join(
+    [
+        # One account from one network, or in one known browser.
+        _limit(_PAIR, 5, "15 minutes"),
+        # A network over all names. A stranger may have an IPv6 /48 as easily as a /64.
+        _limit("network = %(network)s", 50, "15 minutes"),
+        _limit("block = %(block)s", 200, "15 minutes"),
+        # After a hundred failures of an account, all new networks share one try a minute.
+        _limit("account = %(account)s", 100, "1 hour"),
+        _limit("account = %(account)s AND is_new", 1, "1 minute"),
+        # A password that is being checked, which takes a few seconds at most.
+        f"EXISTS (SELECT FROM accounts_failedsignin WHERE {_PAIR}"
+        " AND NOT is_checked AND at > %(now)s - interval '10 seconds')",
+        "EXISTS (SELECT FROM accounts_knownnetwork WHERE user_id = %(user_id)s"
+        " AND network = %(network)s AND at > %(known_since)s)",
+    ]
+)
 
 
 class TooManyAttempts(Throttled):
@@ -63,6 +81,7 @@ def guard(request: HttpRequest | None, name: str, check: Callable[[], User | Non
         attempt.delete()
         raise
     if user is None:
+        # Others that are refused wait for the end of a limit now, no more for this check.
         attempt.is_checked = True
         attempt.save(update_fields=["is_checked"])
         log.info("sign-in failed", user=user_id, network=attempt.network)
@@ -95,17 +114,16 @@ def _begin(request: HttpRequest, name: str) -> tuple[FailedSignIn, int | None]:
         folded, user_id = _find(name)
         account = _hash("account", folded)
         _lock({account, _hash("network", network), _hash("network", block)})
-        now = timezone.now()
         browser = browsers.known_browser(request, user_id)
         attempt = FailedSignIn(
             account=account,
             source=f"browser {browser}" if browser else network,
             network=network,
             block=block,
-            is_new=not browser and not _is_known(user_id, network),
-            at=now,
+            is_new=browser is None,
+            at=timezone.now(),
         )
-        if wait := _wait(attempt):
+        if wait := _wait(attempt, user_id):
             raise TooManyAttempts(wait.total_seconds())
         _delete_old(FailedSignIn.objects, _HOUR)
         attempt.save(force_insert=True)
@@ -143,38 +161,25 @@ def _lock(keys: Iterable[int]) -> None:
         )
 
 
-def _is_known(user_id: int | None, network: str) -> bool:
-    since = timezone.now() - _KNOWN_FOR
-    known = KnownNetwork.objects.filter(user_id=user_id or 0, network=network, at__gt=since)
-    return known.exists()
-
-
-def _wait(attempt: FailedSignIn) -> timedelta:
-    """Return how long a try has to wait, or zero."""
-    rows = FailedSignIn.objects.all()
-    of_account = rows.filter(account=attempt.account)
-    of_pair = of_account.filter(source=attempt.source)
-    waits = [_wait_for(of_pair, _PAIR, _FIFTEEN_MINUTES)]
-    if attempt.is_new:
-        waits += [
-            _wait_for(rows.filter(network=attempt.network), _NETWORK, _FIFTEEN_MINUTES),
-            _wait_for(rows.filter(block=attempt.block), _BLOCK, _FIFTEEN_MINUTES),
-        ]
-        if _wait_for(of_account, _ATTACK, _HOUR):
-            waits.append(_wait_for(of_account.filter(is_new=True), 1, timedelta(minutes=1)))
-    wait = max(waits)
-    if wait and of_pair.filter(is_checked=False, at__gt=attempt.at - _CHECKING).exists():
-        # The password may turn out to be right, and the try be taken back.
-        return timedelta(seconds=1)
-    return wait
-
-
-def _wait_for(rows: QuerySet[FailedSignIn], limit: int, period: timedelta) -> timedelta:
-    """Return how long it takes until these are fewer than the limit in the period."""
-    now = timezone.now()
-    newest = rows.filter(at__gt=now - period).order_by("-at").values_list("at", flat=True)
-    at_limit = list(newest[limit - 1 : limit])
-    return at_limit[0] + period - now if at_limit else timedelta()
+def _wait(attempt: FailedSignIn, user_id: int | None) -> timedelta:
+    """Return how long a try has to wait, or zero, and note if its network is known."""
+    values: dict[str, Any] = {
+        "account": attempt.account,
+        "source": attempt.source,
+        "network": attempt.network,
+        "block": attempt.block,
+        "now": attempt.at,
+        "user_id": user_id,
+        "known_since": attempt.at - _KNOWN_FOR,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_LIMITS, values)
+        pair, network, block, attack, minute, is_checking, is_known = cursor.fetchone()
+    attempt.is_new = attempt.is_new and not is_known
+    ends = [pair, network, block, attack and minute] if attempt.is_new else [pair]
+    wait = max((end - attempt.at for end in ends if end), default=timedelta())
+    # That password may turn out to be right, and its try be taken back.
+    return timedelta(seconds=1) if wait and is_checking else wait
 
 
 def _succeed(attempt: FailedSignIn, user: User) -> None:

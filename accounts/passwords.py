@@ -1,6 +1,8 @@
 """How passwords are checked: with limits on guessing, and a few at a time."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -18,22 +20,29 @@ _RUNNING_OR_WAITING = threading.BoundedSemaphore(2 + 4)
 _PATIENCE_SECONDS = 2
 
 
+@contextmanager
+def _place() -> Iterator[None]:
+    """Have one of the places to hash or to wait. Raises TooManyAttempts if all are taken."""
+    if not _RUNNING_OR_WAITING.acquire(blocking=False):
+        raise attempts.TooManyAttempts(1)
+    try:
+        yield
+    finally:
+        _RUNNING_OR_WAITING.release()
+
+
 class PasswordHasher(PBKDF2PasswordHasher):
     """Django's own, of which a process does two at a time."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         """Return the hash. Raises TooManyAttempts if too many others are wanted."""
-        if not _RUNNING_OR_WAITING.acquire(blocking=False):
-            raise attempts.TooManyAttempts(1)
-        try:
+        with _place():
             if not _RUNNING.acquire(timeout=_PATIENCE_SECONDS):
                 raise attempts.TooManyAttempts(1)
             try:
                 return super().encode(password, salt, iterations)
             finally:
                 _RUNNING.release()
-        finally:
-            _RUNNING_OR_WAITING.release()
 
 
 class PasswordBackend(ModelBackend):
@@ -50,5 +59,8 @@ class PasswordBackend(ModelBackend):
         """Return the account of a name and a password, or None. Raises TooManyAttempts."""
         if username is None or password is None:
             return None
+        with _place():
+            # Or the database would be asked in vain.
+            pass
         check = super().authenticate
         return attempts.guard(request, username, lambda: check(request, username, password))

@@ -47,6 +47,7 @@ def test_access_ends_within_a_minute_of_change_elsewhere(known, ana, change):
 
 def test_access_ends_within_a_minute_of_deletion_elsewhere(known, ana):
     ana.outstandingtoken_set.all().delete()
+    ana.known_networks.all().delete()
     User.objects.filter(pk=ana.pk)._raw_delete("default")
     with later(KNOWN_SECONDS):
         assert known.get("sleep").status_code == 401
