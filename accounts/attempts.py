@@ -81,7 +81,6 @@ def guard(request: HttpRequest | None, name: str, check: Callable[[], User | Non
         attempt.delete()
         raise
     if user is None:
-        # Others that are refused wait for the end of a limit now, no more for this check.
         attempt.is_checked = True
         attempt.save(update_fields=["is_checked"])
         log.info("sign-in failed", user=user_id, network=attempt.network)
