@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import requests
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F
 from django.http import HttpRequest
@@ -474,11 +474,44 @@ def test_40_tries_at_once_give_five_guesses(ana):
     assert sorted(codes) == [401] * 5 + [429] * 35
 
 
+def prepare_network():
+    wrong("somebody", AWAY)
+    add_failures(48)
+    return [(f"name{n}", AWAY) for n in range(4)]
+
+
+def prepare_block():
+    wrong("somebody", "2001:db8:1::1")
+    add_failures(198, network="2001:db8:1:2::/64")
+    return [(f"name{n}", f"2001:db8:1:{n + 3}::1") for n in range(4)]
+
+
+def prepare_account():
+    attack()
+    return [("ana", f"192.0.2.{n + 10}") for n in range(4)]
+
+
+def waiting_for_locks():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return cursor.fetchone()[0]
+
+
 @pytest.mark.django_db(transaction=True)
-def test_names_at_once_give_no_more_guesses(ana):
-    # No more at a time than may hash or wait for it.
-    codes = in_threads(6, lambda number: wrong(f"name{number}"), range(70))
-    assert sorted(codes) == [401] * 50 + [429] * 20
+@pytest.mark.parametrize("prepare", [prepare_network, prepare_block, prepare_account])
+def test_limit_leaves_one_of_tries_at_once(ana, prepare):
+    tries = prepare()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            # All of them come as far as they can before any try can be counted.
+            with connection.cursor() as cursor:
+                cursor.execute("LOCK TABLE accounts_failedsignin IN EXCLUSIVE MODE")
+            codes = pool.submit(in_threads, 4, lambda one: wrong(*one), tries)
+            wait_until(lambda: waiting_for_locks() == 4)
+        assert sorted(codes.result()) == [401, 429, 429, 429]
 
 
 # Hashing ------------------------------------------------------------------------------------------
