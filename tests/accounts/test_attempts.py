@@ -461,7 +461,7 @@ def in_threads(count, function, numbers):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_40_tries_at_once_give_five_guesses(ana):
+def test_40_tries_at_once_give_five_guesses_at_most(ana):
     service = Service("api", database_environment(), workers=2).start()
     body = {"username": "ana", "password": "wrong"}
     url = f"{service.url}/auth/login"
@@ -471,7 +471,9 @@ def test_40_tries_at_once_give_five_guesses(ana):
         )
     finally:
         service.stop()
-    assert sorted(codes) == [401] * 5 + [429] * 35
+    # Fewer on a machine so slow that one of them waits too long for others' hashes.
+    assert set(codes) == {401, 429}
+    assert codes.count(401) <= 5
 
 
 def prepare_network():
@@ -494,8 +496,8 @@ def prepare_account():
 def waiting_for_locks():
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE NOT granted AND datname = current_database()"
         )
         return cursor.fetchone()[0]
 
