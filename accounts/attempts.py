@@ -112,7 +112,8 @@ def _begin(request: HttpRequest, name: str) -> tuple[FailedSignIn, int | None]:
     with transaction.atomic(durable=True):
         folded, user_id = _find(name)
         account = _hash("account", folded)
-        _lock({account, _hash("network", network), _hash("network", block)})
+        # A block's lock is also that of its networks.
+        _lock([account, _hash("block", block)])
         browser = browsers.known_browser(request, user_id)
         attempt = FailedSignIn(
             account=account,
