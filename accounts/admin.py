@@ -1,17 +1,20 @@
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts import attempts
 from accounts.models import Origin, User
 from myhealth.admin import ReadOnlyAdmin
 
-# Staff status is the only role, and tokens are secrets.
-for model in (Group, OutstandingToken, BlacklistedToken):
-    admin.site.unregister(model)
+# What only superusers give and take away.
+_RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
+
+# Staff status is the only role.
+admin.site.unregister(Group)
 
 
 @admin.register(User)
@@ -35,13 +38,48 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     ]
     readonly_fields = ["last_login", "date_joined"]
     filter_horizontal = ["user_permissions"]
-    actions = ["forget_failed_sign_ins"]
+    actions = ["sign_out_everywhere", "forget_failed_sign_ins"]
 
-    @admin.action(description="Forget failed sign-ins", permissions=["change"])
-    def forget_failed_sign_ins(self, request: HttpRequest, users: QuerySet[User]) -> None:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fields = [*super().get_readonly_fields(request, obj)]
+        return fields if _is_superuser(request) else [*fields, *_RIGHTS]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and _is_within_rights(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and _is_within_rights(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        # What the form only showed may have been changed meanwhile. (Permissions are no column.)
+        columns = {field.name for field in User._meta.concrete_fields}
+        obj.save(update_fields=columns.intersection(form.changed_data) if change else None)
+
+    @admin.action(permissions=["change"], description="Sign out everywhere")
+    def sign_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        people = [each for each in queryset if self.has_change_permission(request, each)]
+        for person in people:
+            person.sign_out_everywhere()
+            self.log_change(request, person, "Signed out everywhere.")
+        messages.success(request, f"Signed out everywhere: {len(people)} of {len(queryset)}.")
+
+    @admin.action(permissions=["change"], description="Forget failed sign-ins")
+    def forget_failed_sign_ins(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Let people in whom failed tries to sign in keep out."""
-        attempts.forget(users)
-        self.message_user(request, "The failed sign-ins of these accounts are forgotten.")
+        allowed = [each.pk for each in queryset if self.has_change_permission(request, each)]
+        attempts.forget(queryset.filter(pk__in=allowed))
+        messages.success(request, f"Forgotten for accounts: {len(allowed)} of {len(queryset)}.")
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_superuser
+
+
+def _is_within_rights(request: HttpRequest, obj: User | None) -> bool:
+    """Return whether an account is one's own or has no rights that staff could gain from it."""
+    if obj is None or _is_superuser(request) or obj.pk == request.user.pk:
+        return True
+    return not (obj.is_staff or obj.is_superuser)
 
 
 @admin.register(Origin)

@@ -1,7 +1,10 @@
 import zoneinfo
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib.auth.forms import PasswordChangeForm
+from django.db import transaction
 
 from accounts.models import User
 
@@ -15,3 +18,42 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
                 choices=[(name, name) for name in sorted(zoneinfo.available_timezones())]
             )
         }
+
+    def save(self, commit: bool = True) -> User:
+        user: User = self.instance
+        user.save(update_fields=self.changed_data)
+        return user
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """A person's new password, which counts only if nothing ended their session meanwhile.
+
+    `check` says whether a text is the present password.
+    """
+
+    def __init__(self, check: Callable[[str], bool], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.check = check
+
+    def clean_old_password(self) -> str:
+        password: str = self.cleaned_data["old_password"]
+        if not self.check(password):
+            messages = self.error_messages
+            raise forms.ValidationError(messages["password_incorrect"], code="password_incorrect")
+        return password
+
+    def save_unless_signed_out(self) -> bool:
+        """Store the new password, and return whether it was stored.
+
+        While it was hashed, an administrator may have set another one or disabled the account.
+        """
+        user, held = self.user, self.user.password
+        user.set_password(self.cleaned_data["new_password1"])
+        with transaction.atomic():
+            unchanged = User.objects.select_for_update().filter(
+                pk=user.pk, password=held, token_version=user.token_version, is_active=True
+            )
+            if unchanged.first() is None:
+                return False
+            user.save(update_fields=["password"])
+        return True

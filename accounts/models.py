@@ -1,13 +1,19 @@
+import uuid
 import zoneinfo
+from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
-from django.db import models
-from django.db.models import Value
+from django.db import DatabaseError, models
+from django.db.models import F, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.deconstruct import deconstructible
 
 
 def validate_time_zone(name: str) -> None:
@@ -19,7 +25,27 @@ def validate_time_zone(name: str) -> None:
         )
 
 
+@deconstructible
+class NameValidator(UnicodeUsernameValidator):
+    """Refuse `.` and `..` as well: in an address they name a folder, not a person."""
+
+    regex = r"^(?!\.{1,2}\Z)[\w.@+-]+\Z"
+
+
+# A change of one of these, or its absence, decides which tokens and sessions are valid.
+_DECIDE_VERSION = {"password", "is_active", "token_version"}
+
+
 class PersonManager(UserManager["User"]):
+    def _create_user_object(self, *args: Any, **fields: Any) -> "User":
+        """Return the account that Django's `create_…` methods will store.
+
+        Raises ValidationError if its name is not valid.
+        """
+        user: User = super()._create_user_object(*args, **fields)  # type: ignore[misc]
+        User._meta.get_field("username").run_validators(user.username)
+        return user
+
     def get_by_natural_key(self, username: str | None) -> "User":
         """Return the user of that name, ignoring case. Raises DoesNotExist."""
         # The database folds both names, as its unique index does.
@@ -27,8 +53,20 @@ class PersonManager(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person's account. Their time zone decides which day is "today"."""
+    """A person's account. Their time zone decides which day is "today".
 
+    Saving an account that was loaded writes only what this object changed: another process may
+    have disabled it meanwhile, or taken its rights. A trigger of the table raises `token_version`
+    with each new password and when an account is disabled, and never lets it fall.
+    """
+
+    username = models.CharField(
+        max_length=150,
+        unique=True,
+        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+        validators=[NameValidator()],
+        error_messages={"unique": "A user with that username already exists."},
+    )
     time_zone = models.CharField(
         max_length=64,
         default="UTC",
@@ -50,19 +88,70 @@ class User(AbstractUser):
             ),
         ]
 
-    def set_password(self, raw_password: str | None) -> None:
-        super().set_password(raw_password)
-        self.token_version = (self.token_version or 0) + 1
+    # The values that the row had when it was loaded or saved.
+    _stored: ClassVar[dict[str, Any]] = {}
 
-    def set_unusable_password(self) -> None:
-        super().set_unusable_password()
-        self.token_version = (self.token_version or 0) + 1
+    @classmethod
+    def from_db(cls, *args: Any, **options: Any) -> Self:
+        user = super().from_db(*args, **options)
+        user._remember()
+        return user
+
+    def refresh_from_db(
+        self, using: Any = None, fields: Any = None, from_queryset: Any = None
+    ) -> None:
+        super().refresh_from_db(using, fields, from_queryset)
+        self._remember(fields)
 
     def save(self, *args: Any, update_fields: Any = None, **options: Any) -> None:
-        if update_fields is not None and "password" in update_fields:
-            # A new password revokes all tokens. So does a login that only upgrades the hash.
-            update_fields = {*update_fields, "token_version"}
-        super().save(*args, update_fields=update_fields, **options)
+        """Store the account, or what was changed since. If it was deleted, it stays deleted."""
+        if update_fields is None and not self._state.adding:
+            update_fields = self._changed_fields()
+        try:
+            super().save(*args, update_fields=update_fields, **options)
+        except DatabaseError:
+            if update_fields is None or User.objects.filter(pk=self.pk).exists():
+                raise
+            return
+        self._remember(update_fields)
+        if not _DECIDE_VERSION.isdisjoint(update_fields or ()):
+            self.refresh_from_db(fields=["token_version"])
+
+    def _remember(self, names: Iterable[str] | None = None) -> None:
+        held = self.__dict__
+        if names is None:
+            names = [field.attname for field in self._meta.concrete_fields]
+        self._stored = self._stored | {name: held[name] for name in names if name in held}  # type: ignore[misc]
+
+    def _changed_fields(self) -> list[str]:
+        held, stored = self.__dict__, self._stored
+        return [
+            name
+            for name in (field.attname for field in self._meta.concrete_fields)
+            if name in held and (name not in stored or held[name] != stored[name])
+        ]
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Return whether this is the password; a hash made with an older setting is replaced."""
+
+        def replace_hash(raw_password: str | None) -> None:
+            # Unless the password itself was replaced meanwhile.
+            same = User.objects.filter(pk=self.pk, password=self.password)
+            if same.update(password=make_password(raw_password)):
+                self.refresh_from_db(fields=["password", "token_version"])
+
+        return check_password(raw_password, self.password, replace_hash)
+
+    def sign_out_everywhere(self) -> None:
+        """End all sessions and tokens of this person."""
+        self.token_version = F("token_version") + 1
+        self.save(update_fields=["token_version"])
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session must hold, also when made with a former SECRET_KEY."""
+        signed = f"{self.token_version} {self.password}"
+        salt = "accounts.models.User.session"
+        return salted_hmac(salt, signed, secret=secret, algorithm="sha256").hexdigest()
 
     def today(self, now: datetime | None = None) -> date:
         """Return the date in this person's time zone."""
@@ -136,3 +225,19 @@ class KnownNetwork(models.Model):
 
     def __str__(self) -> str:
         return self.network
+
+
+class TokenFamily(models.Model):
+    """One sign-in of a program, with the only refresh token that can renew it.
+
+    A family that has ended has no row.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="token_families")
+    signed_in_at = models.DateTimeField(default=timezone.now)
+    current = models.UUIDField(help_text="The id of the refresh token that is valid now.")
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"signed in at {self.signed_in_at:%Y-%m-%d %H:%M}"

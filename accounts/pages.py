@@ -1,13 +1,72 @@
-"""The pages for signing in."""
+"""The pages for signing in and out, and for one's password."""
 
-from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import logout, update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+
+from accounts.forms import OwnPasswordForm
+from accounts.models import User
+
+
+def require_post(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Lead people who typed the address of a form's button back to the page with that button."""
+
+    @functools.wraps(view)
+    def post_only(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method in ("GET", "HEAD"):
+            return redirect("account")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        return view(request, *args, **kwargs)
+
+    return post_only
 
 
 class Login(LoginView):
     template_name = "accounts/login.html"
     redirect_authenticated_user = True
+
+
+class PasswordPage(PasswordChangeView):
+    """Change one's own password: all other sessions end, and all tokens."""
+
+    template_name = "accounts/password.html"
+    form_class = OwnPasswordForm
+    success_url = reverse_lazy("account")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        assert isinstance(self.request.user, User)
+        return super().get_form_kwargs() | {"check": self.request.user.check_password}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        if not form.save_unless_signed_out():
+            form.add_error(None, "Your account was changed meanwhile, so nothing was saved.")
+            return self.form_invalid(form)
+        update_session_auth_hash(self.request, form.user)
+        messages.success(
+            self.request, "Your password was changed. You are signed out everywhere else."
+        )
+        return redirect(self.get_success_url())
+
+
+@require_post
+@login_required
+def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
+    """`POST /account/sign-out/`: end all sessions and tokens of the person, also this session."""
+    assert isinstance(request.user, User)
+    request.user.sign_out_everywhere()
+    logout(request)
+    messages.success(request, "You are signed out everywhere.")
+    return redirect("rest_framework:login")
 
 
 def expired(request: HttpRequest, reason: str = "") -> HttpResponse:

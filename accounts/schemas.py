@@ -8,6 +8,6 @@ TOKENS: Schema = {
     "properties": {
         "token": {"type": "string", "description": "The same as access."},
         "access": {"type": "string", "description": "Valid for 15 minutes."},
-        "refresh": {"type": "string", "description": "Can be used once."},
+        "refresh": {"type": "string", "description": "Can be used once, within 30 days."},
     },
 }

@@ -5,12 +5,14 @@ from accounts import pages, views
 
 _session_urls = [
     path("login/", pages.Login.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("logout/", pages.require_post(LogoutView.as_view()), name="logout"),
 ]
 
 urlpatterns = [
     # The namespace in which the browsable API looks for its login.
     path("accounts/", include((_session_urls, "rest_framework"))),
+    path("account/password/", pages.PasswordPage.as_view(), name="password"),
+    path("account/sign-out/", pages.sign_out_everywhere, name="sign-out-everywhere"),
     path("auth/login", views.LoginView.as_view()),
     path("auth/refresh", views.RefreshView.as_view()),
     path("auth/logout", views.LogoutView.as_view()),

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
+from django.db import IntegrityError
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
@@ -19,6 +20,7 @@ from myhealth.errors import Invalid
 from myhealth.renderers import OrjsonRenderer
 from myhealth.schemas import errors
 
+_REFUSED = "Wrong user name or password, or the account is disabled."
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -65,9 +67,13 @@ class LoginView(_TokensView):
         credentials = self.validated_data(request)
         user = authenticate(request._request, **credentials)
         if not isinstance(user, User):
-            raise AuthenticationFailed("Wrong user name or password, or the account is disabled.")
+            raise AuthenticationFailed(_REFUSED)
         user_logged_in.send(sender=User, request=request._request, user=user)
-        return Response(tokens.issue_tokens(user), headers=_NO_STORE)
+        try:
+            return Response(tokens.issue_tokens(user), headers=_NO_STORE)
+        except IntegrityError:
+            # Deleted meanwhile.
+            raise AuthenticationFailed(_REFUSED) from None
 
 
 class RefreshView(_TokensView):
@@ -82,7 +88,7 @@ class RefreshView(_TokensView):
         },
     )
     def post(self, request: Request) -> Response:
-        """Get new tokens for a refresh token, which can be used once."""
+        """Get new tokens for a refresh token. If one is used twice, all of its sign-in's end."""
         refresh = self.validated_data(request)["refresh"]
         try:
             return Response(tokens.refresh_tokens(refresh), headers=_NO_STORE)
@@ -99,7 +105,7 @@ class LogoutView(_TokensView):
         responses={204: None, **errors(400, 401, 406, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
-        """Revoke a refresh token."""
+        """End the sign-in that a refresh token belongs to, with all of its tokens."""
         try:
             tokens.revoke_refresh_token(self.validated_data(request)["refresh"])
         except TokenError as error:

@@ -31,6 +31,8 @@ urlpatterns = [
         name="docs",
     ),
     path("admin/coverage/", include("ingest.admin_coverage")),
+    # Present passwords are asked for, and guesses counted, on one page only.
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("myhealth/icon.svg"))),
 ]

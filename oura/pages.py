@@ -11,8 +11,9 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
+from accounts.pages import require_post
 from oura import connections, provider
 from oura.errors import OuraError
 from oura.models import Connection
@@ -25,8 +26,8 @@ _EXPIRED = "This link from Oura has expired or was already used. Please start ag
 _CONNECTED = "Connected. Your history will be collected by the next run, within the hour."
 
 
+@require_post
 @login_required
-@require_POST
 def connect_oura(request: HttpRequest) -> HttpResponse:
     """`POST /connect/oura/`: redirect to Oura's consent page."""
     if not settings.OURA_CLIENT_ID:
@@ -87,8 +88,8 @@ def _not_connected(request: HttpRequest, code: str, sentence: str) -> HttpRespon
     return render(request, "oura/not_connected.html", context, status=400)
 
 
+@require_post
 @login_required
-@require_POST
 def disconnect_oura(request: HttpRequest) -> HttpResponse:
     """`POST /disconnect/oura/`: revoke the tokens at Oura and delete them; the days stay."""
     user: Any = request.user

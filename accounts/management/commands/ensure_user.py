@@ -4,6 +4,8 @@ import os
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
@@ -20,26 +22,57 @@ class Command(BaseCommand):
         parser.add_argument(
             "--reset", action="store_true", help="set the password of an existing account, too"
         )
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="only print what is wrong with the password, without the database",
+        )
 
-    def handle(self, *args: Any, name: str, reset: bool, **options: Any) -> None:
+    def handle(self, *args: Any, name: str, reset: bool, check: bool, **options: Any) -> None:
         """Create the account, and print whether PASSWORD is its password.
 
-        Raises CommandError if PASSWORD is not set.
+        Raises CommandError if PASSWORD is not set, or the name or PASSWORD can't be accepted.
         """
         password = os.environ.get("PASSWORD")
         if not password:
             raise CommandError("PASSWORD must be set in the environment.")
+        if check:
+            self.stdout.write(" ".join(_problems(password, User(username=name))))
+            return
         try:
             user = User.objects.get_by_natural_key(name)
         except User.DoesNotExist:
-            User.objects.create_superuser(name, password=password)
+            self._create(name, password)
             self.stdout.write("created")
             return
         if user.check_password(password):
             self.stdout.write("same password")
         elif reset:
+            _refuse(_problems(password, user))
             user.set_password(password)
             user.save(update_fields=["password"])
             self.stdout.write("password set")
         else:
             self.stdout.write("other password")
+
+    def _create(self, name: str, password: str) -> None:
+        user = User(username=name, is_staff=True, is_superuser=True)
+        try:
+            user.full_clean(exclude=["password"])
+        except ValidationError as error:
+            _refuse(error.messages)
+        _refuse(_problems(password, user))
+        User.objects.create_superuser(user.username, password=password)
+
+
+def _problems(password: str, user: User) -> list[str]:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        return error.messages
+    return []
+
+
+def _refuse(messages: list[str]) -> None:
+    if messages:
+        raise CommandError(" ".join(messages))

@@ -1,0 +1,28 @@
+"""The tables of the app that kept refresh tokens before families did."""
+
+from typing import Any
+
+from django.db import migrations
+
+_APP = "token_blacklist"
+_DROP = f"""
+DROP TABLE IF EXISTS {_APP}_blacklistedtoken, {_APP}_outstandingtoken;
+DELETE FROM django_migrations WHERE app = '{_APP}';
+"""
+
+
+def _delete_permissions(apps: Any, _: object) -> None:
+    apps.get_model("contenttypes", "ContentType").objects.filter(app_label=_APP).delete()
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0003_revocation"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("contenttypes", "0002_remove_content_type_name"),
+    ]
+
+    operations = [
+        migrations.RunSQL(_DROP, migrations.RunSQL.noop),
+        migrations.RunPython(_delete_permissions, migrations.RunPython.noop),
+    ]
