@@ -19,7 +19,7 @@ from bench.database import Database
 TEN_YEARS = 3653
 TYPES = ("sleep", "activity", "readiness")
 # What belongs to an account, not to its days.
-_NOT_COPIED = ("accounts_", "auth_", "django_", "oura_", "token_blacklist_")
+_NOT_COPIED = ("accounts_", "auth_", "django_", "oura_")
 # Days that documents are written for, of one person: a multiple of the largest request.
 SPAN = 5000
 FIRST_WRITTEN = date(2011, 1, 1)
@@ -106,7 +106,7 @@ def history(person: str, days: int) -> Iterator[dict[str, Any]]:
 
 
 def create_like(database: Database, model: str, names: Iterable[str]) -> list[Person]:
-    """Create accounts that are copies of another one, but for their names."""
+    """Create accounts that are copies of another one, but for their names, signed in once."""
     columns = [name for name in _columns(database, "accounts_user") if name != "id"]
     chosen = ["u.name" if name == "username" else f"held.{name}" for name in columns]
     created = database.rows(
@@ -116,6 +116,16 @@ def create_like(database: Database, model: str, names: Iterable[str]) -> list[Pe
         list(names),
         model,
     )
+    ids = [id_ for id_, _ in created]
+    # The id of a family is the account's, so that tokens can be made without asking for it. A
+    # version that is measured beside may have none.
+    if _columns(database, "accounts_tokenfamily"):
+        database.rows(
+            "INSERT INTO accounts_tokenfamily (id, user_id, signed_in_at, current, expires_at) "
+            "SELECT lpad(to_hex(u.id), 32, '0')::uuid, u.id, now(), gen_random_uuid(), "
+            "now() + interval '90 days' FROM unnest(%s::bigint[]) AS u(id) RETURNING 1",
+            ids,
+        )
     return [Person(*row) for row in created]
 
 
@@ -171,7 +181,7 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 class Tokens:
-    """Access tokens like one that a login brought, for any person, each of them new."""
+    """Access tokens like one that a login brought, for anybody created like it, each one new."""
 
     def __init__(self, token: str, secret: str) -> None:
         self.secret = secret
@@ -185,6 +195,8 @@ class Tokens:
             "iat": now,
             "exp": now + held["exp"] - held["iat"],
         }
+        if "family" in held and str(person.id) != str(held["user_id"]):
+            changed["family"] = str(uuid.UUID(int=person.id))
         return jwt.encode({**held, **changed}, self.secret, algorithm="HS256")
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,10 @@ _CHARACTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 def _generate_password() -> str:
     return "-".join("".join(secrets.choice(_CHARACTERS) for _ in range(4)) for _ in range(4))
+
+
+def is_generated(password: str) -> bool:
+    return bool(re.fullmatch(rf"[{_CHARACTERS}]{{4}}(-[{_CHARACTERS}]{{4}}){{3}}", password))
 
 
 GENERATED: dict[str, Callable[[], str]] = {

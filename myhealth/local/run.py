@@ -120,6 +120,23 @@ def _check_ports() -> None:
                 )
 
 
+def _check_passwords() -> None:
+    """Exit if a password that a person chose for an account would be refused."""
+    accounts = {"DEMO_PASSWORD": _DEMO} if _uses_demo() else {}
+    if not _connects_to_sandbox():
+        accounts["OURA_USER_PASSWORD"] = os.environ.get("OURA_USER") or "me"
+    for setting, name in accounts.items():
+        password = os.environ[setting]
+        # Starting a command takes a second.
+        if local_env.is_generated(password):
+            continue
+        if _manage("ensure_user", name, "--check", PASSWORD=password):
+            sys.exit(
+                f"{setting} must have at least 12 characters, not only digits, and be neither a "
+                "common password nor like the user name."
+            )
+
+
 def _manage(*arguments: str, **settings: str) -> str:
     """Run a management command and return its output. Exits if the command fails."""
     command = [sys.executable, "manage.py", *arguments]
@@ -135,6 +152,7 @@ def _prepare() -> None:
     """Prepare what the services need: secrets, database, tables and accounts."""
     local_env.ensure(_var_dir())
     _read_env_files()
+    _check_passwords()
     _check_ports()
     if not os.environ.get("DB_HOST"):
         _print("Starting the embedded PostgreSQL …")

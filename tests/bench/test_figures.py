@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
@@ -131,16 +132,26 @@ def test_command_ends_when_its_measuring_is_stopped(tmp_path):
 
 @pytest.mark.parametrize("id_", [7, "7"])
 def test_token_is_like_another_but_for_the_person(id_):
-    import jwt
-
-    secret = "a secret of the test, which is long enough"
-    claims = {"user_id": id_, "jti": "a", "iat": 100, "exp": 1000, "version": 1}
-    tokens = Tokens(jwt.encode(claims, secret, algorithm="HS256"), secret)
-    new = [jwt.decode(tokens.new(Person(8, "ben")), secret, algorithms=["HS256"]) for _ in range(2)]
+    held = {"user_id": id_, "jti": "a", "iat": 100, "exp": 1000, "version": 1}
+    new = [new_token(held, 8) for _ in range(2)]
     assert new[0]["user_id"] == type(id_)(8)
     assert new[0]["version"] == 1
     assert new[0]["exp"] - new[0]["iat"] == 900
     assert new[0]["jti"] != new[1]["jti"]
+
+
+def test_token_of_another_person_has_that_persons_family():
+    held = {"user_id": "7", "family": "a family", "iat": 100, "exp": 1000}
+    assert new_token(held, 7)["family"] == "a family"
+    assert new_token(held, 8)["family"] == str(uuid.UUID(int=8))
+
+
+def new_token(held, id_):
+    import jwt
+
+    secret = "a secret of the test, which is long enough"
+    tokens = Tokens(jwt.encode(held, secret, algorithm="HS256"), secret)
+    return jwt.decode(tokens.new(Person(id_, "")), secret, algorithms=["HS256"])
 
 
 def test_cpu_time_of_this_process_grows():
