@@ -1,7 +1,8 @@
 import uuid
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.hashers import check_password, make_password
@@ -89,7 +90,7 @@ class User(AbstractUser):
         ]
 
     # The values that the row had when it was loaded or saved.
-    _stored: ClassVar[dict[str, Any]] = {}
+    _stored: Mapping[str, Any] = MappingProxyType({})
 
     @classmethod
     def from_db(cls, *args: Any, **options: Any) -> Self:
@@ -105,8 +106,12 @@ class User(AbstractUser):
 
     def save(self, *args: Any, update_fields: Any = None, **options: Any) -> None:
         """Store the account, or what was changed since. If it was deleted, it stays deleted."""
-        if update_fields is None and not self._state.adding:
-            update_fields = self._changed_fields()
+        if update_fields is None:
+            if self._state.adding:
+                # Django would first try to replace the row of this id.
+                options["force_insert"] = True
+            else:
+                update_fields = self._changed_fields()
         try:
             super().save(*args, update_fields=update_fields, **options)
         except DatabaseError:
@@ -121,7 +126,7 @@ class User(AbstractUser):
         held = self.__dict__
         if names is None:
             names = [field.attname for field in self._meta.concrete_fields]
-        self._stored = self._stored | {name: held[name] for name in names if name in held}  # type: ignore[misc]
+        self._stored = {**self._stored, **{name: held[name] for name in names if name in held}}
 
     def _changed_fields(self) -> list[str]:
         held, stored = self.__dict__, self._stored

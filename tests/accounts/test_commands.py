@@ -21,17 +21,56 @@ def test_account_is_created_once(capsys, monkeypatch):
 
 def test_changed_password_is_kept(capsys, monkeypatch):
     ensure_user(capsys, monkeypatch, "me")
-    assert ensure_user(capsys, monkeypatch, "me", password="another") == "other password"
+    assert ensure_user(capsys, monkeypatch, "me", password="another password") == "other password"
     assert User.objects.get().check_password("first password")
 
 
 def test_reset_option_sets_password(capsys, monkeypatch):
     ensure_user(capsys, monkeypatch, "demo")
-    assert ensure_user(capsys, monkeypatch, "demo", "--reset", password="another") == "password set"
-    assert User.objects.get().check_password("another")
+    assert (
+        ensure_user(capsys, monkeypatch, "demo", "--reset", password="another password")
+        == "password set"
+    )
+    assert User.objects.get().check_password("another password")
 
 
 def test_ensure_user_requires_password(monkeypatch):
     monkeypatch.delenv("PASSWORD", raising=False)
     with pytest.raises(CommandError, match="PASSWORD must be set"):
         call_command("ensure_user", "demo")
+
+
+def refusal(capsys, monkeypatch, *arguments, **options):
+    with pytest.raises(CommandError) as raised:
+        ensure_user(capsys, monkeypatch, *arguments, **options)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("password", ["1", "eleven-char", "345678901234", "password1234", "me" * 7])
+def test_weak_password_makes_no_account(capsys, monkeypatch, password):
+    assert refusal(capsys, monkeypatch, "mememememememe", password=password)
+    assert not User.objects.exists()
+
+
+def test_weak_password_is_not_set(capsys, monkeypatch):
+    ensure_user(capsys, monkeypatch, "demo")
+    assert "12 characters" in refusal(capsys, monkeypatch, "demo", "--reset", password="short")
+    assert User.objects.get().check_password("first password")
+
+
+def test_weak_password_from_before_is_left_alone(capsys, monkeypatch, ana):
+    ana.set_password("short")
+    ana.save()
+    assert ensure_user(capsys, monkeypatch, "ana", password="short") == "same password"
+
+
+@pytest.mark.parametrize("name", [".", "..", "\u2024", "a b", "a/b", "", "x" * 151])
+def test_name_that_is_not_valid_makes_no_account(capsys, monkeypatch, name):
+    assert refusal(capsys, monkeypatch, name)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(("password", "is_fine"), [("short", False), ("first password", True)])
+def test_checking_a_password_makes_no_account(capsys, monkeypatch, password, is_fine):
+    said = ensure_user(capsys, monkeypatch, "demo", "--check", password=password)
+    assert (not said, User.objects.exists()) == (is_fine, False)

@@ -46,9 +46,15 @@ def test_access_ends_within_a_minute_of_change_elsewhere(known, ana, change):
 
 
 def test_access_ends_within_a_minute_of_deletion_elsewhere(known, ana):
-    ana.outstandingtoken_set.all().delete()
+    ana.token_families.all().delete()
     ana.known_networks.all().delete()
     User.objects.filter(pk=ana.pk)._raw_delete("default")
+    with later(KNOWN_SECONDS):
+        assert known.get("sleep").status_code == 401
+
+
+def test_access_ends_within_a_minute_of_signing_out(known):
+    assert known.post("/auth/logout", {"refresh": known.refresh}).status_code == 204
     with later(KNOWN_SECONDS):
         assert known.get("sleep").status_code == 401
 

@@ -1,0 +1,176 @@
+"""Staff who are no superusers can't raise themselves, nor harm those who have rights."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+
+from accounts.models import User
+from tests.worlds import person
+
+pytestmark = pytest.mark.django_db
+USERS = "/admin/accounts/user/"
+FIELDS = {"username": "ben", "time_zone": "UTC", "is_active": "on"}
+PASSWORD = "a password of one's own"
+NEW_PASSWORD = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+
+
+def load(user):
+    return User.objects.get(pk=user.pk)
+
+
+def columns(user):
+    return {name: value for name, value in vars(user).items() if not name.startswith("_")}
+
+
+def with_rights(name, **rights):
+    user = person(name, password_of="ben")
+    User.objects.filter(pk=user.pk).update(**rights)
+    return load(user)
+
+
+@pytest.fixture
+def staff(db):
+    """Someone who may do everything with accounts, but is no superuser."""
+    user = with_rights("staff", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__model="user"))
+    return user
+
+
+@pytest.fixture
+def browser(staff):
+    made = Client(REMOTE_ADDR="198.51.100.7")
+    made.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    return made
+
+
+@pytest.fixture(params=["is_staff", "is_superuser"])
+def protected(request, db):
+    return with_rights("protected", **{request.param: True})
+
+
+def every_right():
+    every = [str(pk) for pk in Permission.objects.values_list("pk", flat=True)]
+    return {
+        "is_staff": "on",
+        "is_superuser": "on",
+        "user_permissions": every,
+        "groups": [str(Group.objects.create(name="all").pk)],
+    }
+
+
+def rights(user):
+    held = load(user)
+    permissions = set(held.user_permissions.values_list("codename", flat=True))
+    return held.is_staff, held.is_superuser, permissions, held.groups.count()
+
+
+def test_staff_change_and_disable_people_without_rights(browser, ben):
+    fields = {"username": "ben", "time_zone": "Europe/Berlin"}
+    assert browser.post(f"{USERS}{ben.pk}/change/", fields).status_code == 302
+    assert (load(ben).time_zone, load(ben).is_active) == ("Europe/Berlin", False)
+
+
+def test_staff_give_no_rights_to_themselves(browser, staff):
+    before = rights(staff)
+    fields = {**FIELDS, "username": "staff", "first_name": "S", **every_right()}
+    assert browser.post(f"{USERS}{staff.pk}/change/", fields).status_code == 302
+    assert load(staff).first_name == "S"
+    assert rights(staff) == before
+
+
+def test_staff_give_no_rights_to_others(browser, ben):
+    browser.post(f"{USERS}{ben.pk}/change/", {**FIELDS, "first_name": "B", **every_right()})
+    assert load(ben).first_name == "B"
+    assert rights(ben) == (False, False, set(), 0)
+
+
+def test_staff_add_accounts_without_rights(browser):
+    fields = {"username": "chloe", "time_zone": "UTC", **NEW_PASSWORD, **every_right()}
+    assert browser.post(f"{USERS}add/", fields).status_code == 302
+    assert rights(User.objects.get(username="chloe")) == (False, False, set(), 0)
+
+
+def test_saving_as_new_copies_no_rights(browser, protected):
+    fields = {"username": "chloe", "time_zone": "UTC", **NEW_PASSWORD, **every_right()}
+    browser.post(f"{USERS}{protected.pk}/change/", {**fields, "_saveasnew": "1"})
+    assert rights(User.objects.get(username="chloe")) == (False, False, set(), 0)
+    assert columns(load(protected)) == columns(protected)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("change/", {**FIELDS, "username": "renamed"}),
+        ("change/?_popup=1", {"username": "protected", "time_zone": "UTC"}),
+        ("password/", NEW_PASSWORD),
+        ("password/", {**NEW_PASSWORD, "usable_password": "false", "unset-password": "1"}),
+        ("delete/", {"post": "yes"}),
+    ],
+)
+def test_staff_change_nobody_with_rights(browser, protected, path, fields):
+    assert browser.post(f"{USERS}{protected.pk}/{path}", fields).status_code == 403
+    assert columns(load(protected)) == columns(protected)
+
+
+@pytest.mark.parametrize("path", ["password/", "delete/"])
+def test_staff_see_no_form_for_people_with_rights(browser, protected, path):
+    assert browser.get(f"{USERS}{protected.pk}/{path}").status_code == 403
+
+
+@pytest.mark.parametrize("action", ["delete_selected", "sign_out_everywhere"])
+def test_no_action_reaches_people_with_rights(browser, protected, ben, action):
+    fields = {"action": action, "_selected_action": [protected.pk, ben.pk], "post": "yes"}
+    browser.post(USERS, fields)
+    assert load(protected).token_version == 0
+    assert User.objects.filter(pk=ben.pk).exists()
+
+
+def test_list_of_accounts_can_not_be_edited(browser, protected, ben):
+    fields = {
+        "form-TOTAL_FORMS": "1",
+        "form-INITIAL_FORMS": "1",
+        "form-0-id": str(ben.pk),
+        "form-0-is_staff": "on",
+        "_save": "Save",
+    }
+    browser.post(USERS, fields)
+    assert rights(ben) == (False, False, set(), 0)
+
+
+@pytest.mark.parametrize("path", ["", "{pk}/change/", "{pk}/history/", "add/"])
+def test_other_pages_of_accounts_still_work(browser, protected, path):
+    assert browser.get(USERS + path.format(pk=protected.pk)).status_code == 200
+
+
+@pytest.mark.parametrize("model", ["auth/group", "auth/permission", "accounts/tokenfamily"])
+def test_admin_has_no_other_way_to_rights(admin, model):
+    assert admin.get(f"/admin/{model}/").status_code == 404
+
+
+def test_superuser_gives_and_takes_rights(admin, ben):
+    path = f"{USERS}{ben.pk}/change/"
+    permission = Permission.objects.get(codename="change_user")
+    given = {"is_staff": "on", "user_permissions": [permission.pk]}
+    assert admin.post(path, {**FIELDS, **given}).status_code == 302
+    assert rights(ben) == (True, False, {"change_user"}, 0)
+    assert admin.post(path, FIELDS).status_code == 302
+    assert rights(ben) == (False, False, set(), 0)
+
+
+def test_superuser_sets_passwords(admin, ben):
+    assert admin.post(f"{USERS}{ben.pk}/password/", NEW_PASSWORD).status_code == 302
+    assert load(ben).check_password(PASSWORD)
+
+
+def test_superuser_signs_people_out_everywhere(admin, ben, ana):
+    fields = {"action": "sign_out_everywhere", "_selected_action": [ben.pk]}
+    answer = admin.post(USERS, fields, follow=True)
+    assert "Signed out everywhere: 1 of 1." in answer.content.decode()
+    assert (load(ben).token_version, load(ana).token_version) == (1, 0)
+
+
+def test_admin_refuses_names_that_are_folders(admin):
+    for name in (".", ".."):
+        fields = {"username": name, "time_zone": "UTC", **NEW_PASSWORD}
+        assert admin.post(f"{USERS}add/", fields).status_code == 200
+    assert not User.objects.filter(username__startswith=".").exists()
