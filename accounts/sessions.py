@@ -49,7 +49,7 @@ def _user_within_limits(request: HttpRequest) -> AbstractBaseUser | AnonymousUse
     user, session, now = get_user(request), request.session, int(time.time())
     if user.is_anonymous:
         return user
-    if now - session.get(_SIGNED_IN, 0) >= _MOST_DAYS * _DAY:
+    if now - session.setdefault(_SIGNED_IN, now) >= _MOST_DAYS * _DAY:
         session.flush()
         return AnonymousUser()
     if now - session.get(_VISITED, 0) >= _DAY:

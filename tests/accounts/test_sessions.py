@@ -51,11 +51,13 @@ def test_program_that_signs_in_gets_no_session(ana):
     assert (dict(answer.cookies), Session.objects.count()) == ({}, 0)
 
 
-def test_session_without_time_of_sign_in_has_ended(signed_in):
+def test_session_without_time_of_sign_in_begins_with_visit(signed_in):
     session = signed_in.session
-    del session["signed_in_at"]
+    session.pop("signed_in_at", None)
     session.save()
-    assert signed_in.get("/account/").status_code == 302
+    assert visit(signed_in, days=10) == 200
+    assert {visit(signed_in, days=days) for days in range(20, 100, 10)} == {200}
+    assert visit(signed_in, days=100) == 302
 
 
 def test_signing_in_again_begins_anew(signed_in, ana):
