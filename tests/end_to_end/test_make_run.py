@@ -147,6 +147,24 @@ def test_the_same_port_twice_gets_a_sentence(new_machine):
     assert "must be different" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"DEMO_PASSWORD": "eleven-char"},
+        {"DEMO_PASSWORD": "123456789012"},
+        {"OURA_USER_PASSWORD": "too short", "OURA_API_KEY": "a key"},
+        {"OURA_USER_PASSWORD": "too short", "OURA_CLIENT_ID": "a", "OURA_CLIENT_SECRET": "b"},
+    ],
+    ids=str,
+)
+def test_a_weak_password_gets_a_sentence_and_starts_nothing(new_machine, settings):
+    done = new_machine.run(**settings)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{next(iter(settings))} must have at least 12 characters")
+    assert done.stderr.count("\n") == 1
+    assert not embedded.is_running(new_machine.var)
+
+
 @full_only
 def test_demo_password_is_the_password(machine):
     run = machine.start(DEMO_PASSWORD="chosen-by-me").await_ready()
