@@ -88,7 +88,7 @@ class RefreshView(_TokensView):
         },
     )
     def post(self, request: Request) -> Response:
-        """Get new tokens for a refresh token. If one is used twice, all of its sign-in's end."""
+        """Get new tokens for a refresh token. A second use of it ends the sign-in."""
         refresh = self.validated_data(request)["refresh"]
         try:
             return Response(tokens.refresh_tokens(refresh), headers=_NO_STORE)

@@ -19,7 +19,8 @@ from bench.database import Database
 TEN_YEARS = 3653
 TYPES = ("sleep", "activity", "readiness")
 # What belongs to an account, not to its days.
-_NOT_COPIED = ("accounts_", "auth_", "django_", "oura_")
+# (axes, token_blacklist: of a version that is measured beside.)
+_NOT_COPIED = ("accounts_", "auth_", "axes_", "django_", "oura_", "token_blacklist_")
 # Days that documents are written for, of one person: a multiple of the largest request.
 SPAN = 5000
 FIRST_WRITTEN = date(2011, 1, 1)

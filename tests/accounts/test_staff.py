@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.db.models.signals import pre_save
 from django.test import Client
 
 from accounts.models import User
@@ -155,6 +156,19 @@ def test_superuser_gives_and_takes_rights(admin, ben):
     assert rights(ben) == (True, False, {"change_user"}, 0)
     assert admin.post(path, FIELDS).status_code == 302
     assert rights(ben) == (False, False, set(), 0)
+
+
+def test_admin_form_undoes_no_change_meanwhile(admin, ben):
+    def elsewhere(**_):
+        User.objects.filter(pk=ben.pk).update(is_active=False, password="new")
+
+    pre_save.connect(elsewhere, sender=User)
+    try:
+        admin.post(f"{USERS}{ben.pk}/change/", {**FIELDS, "first_name": "B"})
+    finally:
+        pre_save.disconnect(elsewhere, sender=User)
+    held = load(ben)
+    assert (held.first_name, held.is_active, held.password) == ("B", False, "new")
 
 
 def test_superuser_sets_passwords(admin, ben):
