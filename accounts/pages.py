@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 
+from accounts.attempts import check_present_password
 from accounts.forms import OwnPasswordForm
 from accounts.models import User
 
@@ -45,7 +46,8 @@ class PasswordPage(PasswordChangeView):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         assert isinstance(self.request.user, User)
-        return super().get_form_kwargs() | {"check": self.request.user.check_password}
+        check = functools.partial(check_present_password, self.request, self.request.user)
+        return super().get_form_kwargs() | {"check": check}
 
     def form_valid(self, form: Any) -> HttpResponse:
         if not form.save_unless_signed_out():

@@ -63,8 +63,6 @@ def test_invalid_login_names_the_field(db, body, field):
     assert field in answer.json()["errors"]
 
 
-
-
 @pytest.mark.parametrize("path", ["/auth/refresh", "/auth/logout"])
 def test_invalid_refresh_token_is_rejected(api, path):
     for text in ("nonsense", "a.b.c", api.access):

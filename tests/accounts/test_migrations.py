@@ -23,7 +23,7 @@ def rows(sql, *values):
 
 @pytest.fixture
 def before_families(transactional_db, ana):
-    migrate("0003_revocation")
+    migrate("0004_revocation")
     rows(f"CREATE TABLE {OLD}_outstandingtoken (id int PRIMARY KEY, user_id bigint)")
     rows(f"ALTER TABLE {OLD}_outstandingtoken ADD FOREIGN KEY (user_id) REFERENCES accounts_user")
     rows(f"CREATE TABLE {OLD}_blacklistedtoken (id int REFERENCES {OLD}_outstandingtoken)")
@@ -43,6 +43,6 @@ def test_nothing_is_left_of_the_old_tables_of_tokens(before_families, ana):
 
 
 def test_database_without_old_tables_is_upgraded(transactional_db):
-    migrate("0003_revocation")
+    migrate("0004_revocation")
     migrate()
     assert "accounts_tokenfamily" in connection.introspection.table_names()

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
-from axes.models import AccessAttempt
 from cryptography.fernet import Fernet
 from django.urls import get_resolver
 from playwright.sync_api import expect
@@ -34,7 +33,6 @@ def superuser(transactional_db, ana):
     failed(ana)
     revised(ana)
     reject_document(ana, days_ago(2))
-    AccessAttempt.objects.create(username="ben", failures_since_start=1)
     now = datetime.now(UTC)
     Connection.objects.create(
         user=ana,

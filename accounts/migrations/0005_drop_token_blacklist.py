@@ -17,7 +17,7 @@ def _delete_permissions(apps: Any, _: object) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0003_revocation"),
+        ("accounts", "0004_revocation"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]

@@ -33,7 +33,7 @@ DROP FUNCTION accounts_revoke_tokens;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0002_origin")]
+    dependencies = [("accounts", "0003_failed_sign_ins")]
 
     operations = [
         migrations.RunSQL(_CREATE, _DROP),
