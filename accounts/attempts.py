@@ -187,6 +187,9 @@ def _succeed(attempt: FailedSignIn, user: User) -> None:
     with transaction.atomic():
         _lock([attempt.account])
         FailedSignIn.objects.filter(account=attempt.account, source=attempt.source).delete()
+        if not User.objects.select_for_update(no_key=True).filter(pk=user.pk):
+            # Deleted meanwhile.
+            return
         KnownNetwork.objects.bulk_create(
             [KnownNetwork(user=user, network=attempt.network, at=timezone.now())],
             update_conflicts=True,

@@ -428,7 +428,7 @@ def test_administrator_can_forget_failures(admin, ana, ben):
             wrong(name, AWAY)
     action = {"action": "forget_failed_sign_ins", "_selected_action": [ben.pk]}
     answer = admin.post("/admin/accounts/user/", action, follow=True)
-    assert "are forgotten" in answer.content.decode()
+    assert "Forgotten for accounts: 1 of 1" in answer.content.decode()
     assert (right("ben", AWAY), right("ana", AWAY)) == (200, 429)
 
 

@@ -22,7 +22,7 @@ def fields(present=PASSWORDS["ana"], new=NEW, again=None):
 def other(ana):
     """Another browser in which ana is signed in."""
     browser = Client()
-    browser.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(ana)
     return browser
 
 
@@ -103,7 +103,7 @@ def test_signing_out_everywhere_ends_sessions_and_tokens(signed_in, other, api):
 @pytest.mark.parametrize("path", [PAGE, SIGN_OUT])
 def test_forms_require_csrf_token(ana, path):
     strict = Client(enforce_csrf_checks=True)
-    strict.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
+    strict.force_login(ana)
     assert strict.post(path, fields()).status_code == 403
     assert User.objects.get().token_version == 0
 

@@ -16,7 +16,6 @@ from tests.conftest import Api
 from tests.worlds import PASSWORDS
 
 pytestmark = pytest.mark.django_db
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def load(user):
@@ -123,7 +122,7 @@ def test_profile_form_in_a_loop_undoes_nothing(ana):
     def save_again_and_again():
         codes = set()
         browser = Client()
-        browser.force_login(ana, backend=BACKEND)
+        browser.force_login(ana)
         while not stop.is_set():
             for zone in ("UTC", "Europe/Berlin"):
                 codes.add(browser.post("/account/", {"time_zone": zone}).status_code)

@@ -11,7 +11,6 @@ from django.utils import timezone
 from tests.conftest import Api
 
 pytestmark = pytest.mark.django_db
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def visit(browser, **later):
@@ -64,6 +63,6 @@ def test_signing_in_again_begins_anew(signed_in, ana):
     visit(signed_in, days=13)
     with time_machine.travel(timezone.now() + datetime.timedelta(days=20), tick=False):
         fresh = Client()
-        fresh.force_login(ana, backend=BACKEND)
+        fresh.force_login(ana)
     for days in (30, 40, 50, 60, 70, 80, 90, 100):
         assert visit(fresh, days=days) == 200

@@ -40,7 +40,7 @@ def staff(db):
 @pytest.fixture
 def browser(staff):
     made = Client(REMOTE_ADDR="198.51.100.7")
-    made.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    made.force_login(staff)
     return made
 
 

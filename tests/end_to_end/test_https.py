@@ -55,7 +55,7 @@ def test_session_is_bound_to_host(session, https):
 def planted_session(user):
     """Return the cookie that a site beside ours could set: a session of its owner's."""
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     return f"sessionid={client.cookies['sessionid'].value}"
 
 
