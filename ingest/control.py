@@ -30,6 +30,7 @@ def _send(method: str, path: str) -> None:
             headers={"Authorization": f"Bearer {settings.CONTROL_TOKENS[0]}"},
             timeout=(5, 60),
             allow_redirects=False,
+            verify=settings.PROCESSOR_CA_BUNDLE or True,
         )
         if response.status_code in (201, 204):
             return

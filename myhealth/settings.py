@@ -9,17 +9,20 @@ import base64
 import ipaddress
 import os
 import secrets
+import ssl
 import zoneinfo
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import certifi
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from myhealth import aws
 from myhealth.logs import Role, logging_config
+from myhealth.secret_settings import read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _SERVICES = ("api", "processor", "sandbox")
@@ -28,13 +31,17 @@ _HAS_SANDBOX = (BASE_DIR / "sandbox" / "__init__.py").exists()
 
 _problems: list[str] = []
 
-environ.Env.read_env(BASE_DIR / ".env")
+# The settings that any process has, and the names in the AWS secret that no process takes.
+_names: set[str] = set()
+_not_secret: set[str] = set()
+
+read_env_file(BASE_DIR / ".env")
 VAR_DIR = BASE_DIR / (os.environ.get("VAR_DIR") or "var")
-if not os.environ.get("DB_HOST") and (VAR_DIR / "local.env").exists():
-    environ.Env.read_env(VAR_DIR / "local.env")
+if not os.environ.get("DB_HOST"):
+    read_env_file(VAR_DIR / "local.env")
 if os.environ.get("AWS_SECRETS_ID"):
     try:
-        aws.fill_environment(os.environ["AWS_SECRETS_ID"])
+        _not_secret = aws.fill_environment(os.environ["AWS_SECRETS_ID"])
     except aws.SecretUnavailable as error:
         _problems.append(str(error))
 
@@ -43,6 +50,7 @@ _env = environ.FileAwareEnv()
 
 def _text(name: str, default: str = "") -> str:
     """Return a setting, or the content of the file that `NAME_FILE` names (a mounted secret)."""
+    _names.add(name)
     try:
         # Not env.str, which takes a value that begins with $ for another setting's name.
         return (os.environ.get(name) or _env.ENVIRON.get(name, "")).strip() or default
@@ -97,6 +105,40 @@ def _url(name: str, default: str) -> str:
         _problems.append(f"{name} must be an http:// or https:// address.")
         return default
     return value
+
+
+def _is_plain_http(value: str) -> bool:
+    return value.lower().startswith("http:")
+
+
+def _oura_url(name: str, default: str = "") -> str:
+    """Return an address that gets tokens: over TLS in production, unless it is this machine."""
+    value = _url(name, default)
+    if not LOCAL and _is_plain_http(value) and not _is_loopback(urlsplit(value).hostname or ""):
+        _problems.append(f"{name} must start with https:// in production.")
+    return value
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, by name, address or socket."""
+    address = _address(host)
+    return address.is_loopback if address else host == "localhost" or host.startswith(("/", "@"))
+
+
+def _is_internal(host: str) -> bool:
+    """Return whether a host is this machine, or a name that only a private network knows."""
+    host = host.rstrip(".")
+    # Not a digit first: an address can be written as one number.
+    is_label = host[:1].isalpha() and "." not in host and ":" not in host
+    private = (".svc", ".svc.cluster.local", ".internal")
+    return _is_loopback(host) or is_label or host.endswith(private)
 
 
 def _origins(name: str) -> list[str]:
@@ -164,11 +206,37 @@ DB_HOST = _text("DB_HOST")
 EMBEDDED_DATABASE = not DB_HOST
 if SERVING and EMBEDDED_DATABASE and not LOCAL:
     _problems.append("DB_HOST must name the PostgreSQL server.")
+_DB_HOSTS = [host for name in ("DB_HOST", "DB_REPLICA_HOST") for host in _list(name)]
 DB_SSLMODE = _choice(
     "DB_SSLMODE",
-    "prefer",
+    "prefer" if all(map(_is_loopback, _DB_HOSTS)) else "verify-full",
     ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
 )
+DB_SSLROOTCERT = _text("DB_SSLROOTCERT", "system")
+_ssl_options: dict[str, str] = {}
+if DB_SSLMODE in ("disable", "allow", "prefer") and not LOCAL:
+    for host in _DB_HOSTS:
+        address = _address(host)
+        if not (_is_internal(host) or (address and address.is_private)):
+            _problems.append(
+                f"DB_SSLMODE must be verify-full, verify-ca or require: with {DB_SSLMODE}, "
+                f"passwords and data may reach {host} in clear text."
+            )
+if DB_SSLMODE.startswith("verify-"):
+    if DB_SSLROOTCERT != "system" and not os.access(DB_SSLROOTCERT, os.R_OK):
+        _problems.append(
+            "DB_SSLROOTCERT must be a file with certificates that can be read, or system."
+        )
+    if DB_SSLROOTCERT == "system" and DB_SSLMODE == "verify-ca":
+        _problems.append(
+            "DB_SSLMODE=verify-ca needs a file as DB_SSLROOTCERT: a public authority's "
+            "certificates can belong to anybody. Use verify-full with system."
+        )
+    # Not libpq's own `system`: psycopg's OpenSSL does not look where this machine's are.
+    system = ssl.get_default_verify_paths().cafile or certifi.where()
+    _ssl_options = {"sslrootcert": system if DB_SSLROOTCERT == "system" else DB_SSLROOTCERT}
+elif DB_SSLROOTCERT != "system":
+    _problems.append("DB_SSLROOTCERT needs DB_SSLMODE verify-full or verify-ca.")
 DB_POOL_SIZE = _number("DB_POOL_SIZE", 16, 1, 1000)
 # Off behind a connection pooler that keeps none, such as PgBouncer before 1.24.
 DB_PREPARED_STATEMENTS = _flag("DB_PREPARED_STATEMENTS", True)
@@ -184,6 +252,7 @@ def _database(host: str) -> dict[str, Any]:
         "NAME": _text("DB_NAME", "myhealth"),
         "OPTIONS": {
             "sslmode": "disable" if EMBEDDED_DATABASE else DB_SSLMODE,
+            **_ssl_options,
             "connect_timeout": 5,
             # A short timeout keeps the pauses between attempts short, however long the database
             # has been away: each new request starts over.
@@ -217,16 +286,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 OURA_API_KEY = _text("OURA_API_KEY")
 OURA_USER = _text("OURA_USER")
-OURA_API_URL = _url("OURA_API_URL", "https://api.ouraring.com")
+OURA_API_URL = _oura_url("OURA_API_URL", "https://api.ouraring.com")
 OURA_CLIENT_ID = _text("OURA_CLIENT_ID")
 OURA_CLIENT_SECRET = _text("OURA_CLIENT_SECRET")
-OURA_OAUTH_DISCOVERY_URL = _url(
+OURA_OAUTH_DISCOVERY_URL = _oura_url(
     "OURA_OAUTH_DISCOVERY_URL",
     "https://moi.ouraring.com/oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration",
 )
-OURA_AUTHORIZE_URL = _url("OURA_AUTHORIZE_URL", "")
-OURA_TOKEN_URL = _url("OURA_TOKEN_URL", "")
-OURA_REVOKE_URL = _url("OURA_REVOKE_URL", "")
+OURA_AUTHORIZE_URL = _oura_url("OURA_AUTHORIZE_URL")
+OURA_TOKEN_URL = _oura_url("OURA_TOKEN_URL")
+OURA_REVOKE_URL = _oura_url("OURA_REVOKE_URL")
 # Requests in five minutes for all people of the application, as Oura documents it.
 OURA_REQUEST_LIMIT = _number("OURA_REQUEST_LIMIT", 5000, 20, 1_000_000)
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
@@ -250,6 +319,16 @@ COLLECTOR_TIMEOUT = _number("COLLECTOR_TIMEOUT", 30, 1, 600)
 PROCESSOR_URL = _url(
     "PROCESSOR_URL", f"http://127.0.0.1:{PROCESSOR_PORT}" if LOCAL or SERVING else ""
 )
+_processor_host = urlsplit(PROCESSOR_URL).hostname or ""
+if not LOCAL and _is_plain_http(PROCESSOR_URL) and not _is_internal(_processor_host):
+    _problems.append(
+        "PROCESSOR_URL must start with https:// unless its host is this machine or a name in a "
+        "private network, such as processor, processor.health.svc or processor.internal."
+    )
+# Certificates to trust, if the processor's is not from a public authority.
+PROCESSOR_CA_BUNDLE = _text("PROCESSOR_CA_BUNDLE")
+if PROCESSOR_CA_BUNDLE and not os.access(PROCESSOR_CA_BUNDLE, os.R_OK):
+    _problems.append("PROCESSOR_CA_BUNDLE must be a file with certificates that can be read.")
 INGEST_TOKENS = _list("INGEST_TOKENS")
 CONTROL_TOKENS = _list("CONTROL_TOKENS")
 if SERVICE == "processor" and not INGEST_TOKENS:
@@ -475,6 +554,11 @@ LOGGING = logging_config(level=LOG_LEVEL, style=LOG_FORMAT)
 LOGGING_CONFIG = "myhealth.logs.configure"
 PROMETHEUS_EXPORT_MIGRATIONS = False
 
+if _not_secret & _names:
+    _problems.append(
+        f"AWS_SECRETS_ID: the secret must not have {', '.join(sorted(_not_secret & _names))}; "
+        "only secrets are taken from it."
+    )
 if _problems:
     raise ImproperlyConfigured(
         "myhealth can't start. Fix these settings:\n"

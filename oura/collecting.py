@@ -76,6 +76,7 @@ def _collect_account(
             origin=origin_of(settings.OURA_API_URL),
             request_id=request_id,
             retry_time=retry_time,
+            ca_bundle=settings.PROCESSOR_CA_BUNDLE,
         ) as processor:
             collector = Collector(account, processor, options, report, progress=progress)
             collector.collect(types, retry_time)

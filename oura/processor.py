@@ -61,6 +61,7 @@ class Processor:
         request_id: str,
         timeout: float = 60.0,
         retry_time: RetryTime | None = None,
+        ca_bundle: str = "",
     ) -> None:
         self.base_url = base_url
         self.user = user
@@ -70,6 +71,7 @@ class Processor:
         self.retry_time = retry_time or RetryTime()
         self.session = requests.Session()
         self.session.trust_env = False
+        self.session.verify = ca_bundle or True
         self.session.headers.update(
             {
                 "Authorization": f"Bearer {token}",

@@ -21,7 +21,6 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-import environ
 import honcho.manager
 import requests
 from honcho.printer import Message, Printer
@@ -30,6 +29,7 @@ from honcho.process import Popen, Process
 from myhealth.local import backups, embedded, local_env
 from myhealth.local.processes import die_with_parent
 from myhealth.local.server import EmbeddedError
+from myhealth.secret_settings import read_env_file
 
 _BASE_DIR = Path(__file__).resolve().parents[2]
 _PORTS = {"API_PORT": 8000, "PROCESSOR_PORT": 8001, "SANDBOX_PORT": 8002}
@@ -56,10 +56,8 @@ def _var_dir() -> Path:
 
 def _read_env_files() -> None:
     """Read the same files as the settings, so that the services inherit these values."""
-    environ.Env.read_env(_BASE_DIR / ".env")
-    local_env = _var_dir() / "local.env"
-    if local_env.exists():
-        environ.Env.read_env(local_env)
+    read_env_file(_BASE_DIR / ".env")
+    read_env_file(_var_dir() / "local.env")
 
 
 def _ports() -> dict[str, int]:

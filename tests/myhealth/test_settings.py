@@ -56,7 +56,15 @@ def test_valid_settings_start(tmp_path):
         ("PUBLIC_URL", "http://health.example"),
         ("LOG_LEVEL", "loud"),
         ("TRUSTED_PROXIES", "here"),
+        ("DB_SSLMODE", "prefer"),
+        ("DB_SSLROOTCERT", "/nowhere"),
         ("OURA_API_URL", "ouraring.com"),
+        ("OURA_API_URL", "http://api.ouraring.com"),
+        ("OURA_OAUTH_DISCOVERY_URL", "http://moi.ouraring.com/discovery"),
+        ("OURA_AUTHORIZE_URL", "http://moi.ouraring.com/authorize"),
+        ("OURA_TOKEN_URL", "http://tokens"),
+        ("OURA_REVOKE_URL", "HTTP://moi.ouraring.com/revoke"),
+        ("PROCESSOR_CA_BUNDLE", "/nowhere"),
         ("INGEST_TOKENS", "short"),
         ("CONTROL_TOKENS", "i" * 20),
         ("PUBLIC_URL", "https://health.example:99999"),
@@ -73,6 +81,108 @@ def test_invalid_setting_is_named_at_start(tmp_path, name, value):
     # A file is read only if the environment lacks the setting.
     unset = {name.removesuffix("_FILE"): None}
     assert name in start(tmp_path, **(unset | {name: value}))
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["processor.example.org", "203.0.113.9", "10.0.0.5", "[2001:db8::1]", "3405803785", "svc.org"],
+)
+def test_processor_elsewhere_is_asked_by_https_only(tmp_path, host):
+    assert "PROCESSOR_URL" in start(tmp_path, PROCESSOR_URL=f"http://{host}:8001")
+    assert start(tmp_path, PROCESSOR_URL=f"https://{host}:8001") == ""
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "[::1]",
+        "localhost",
+        "processor",
+        "processor.health.svc",
+        "processor.health.svc.cluster.local",
+        "processor.internal",
+    ],
+)
+def test_processor_in_private_network_may_use_plain_http(tmp_path, host):
+    assert start(tmp_path, PROCESSOR_URL=f"http://{host}:8001") == ""
+
+
+def test_loopback_stands_in_for_oura(tmp_path):
+    assert start(tmp_path, OURA_API_URL="http://127.0.0.1:8002") == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "mode"),
+    [
+        ("db.example", "verify-full"),
+        ("10.0.0.5", "verify-full"),
+        ("db", "verify-full"),
+        ("127.0.0.1,db.example", "verify-full"),
+        ("127.0.0.1", "prefer"),
+        ("::1", "prefer"),
+        ("localhost", "prefer"),
+        ("/run/postgresql", "prefer"),
+    ],
+)
+def test_database_certificate_is_verified_except_on_this_machine(tmp_path, host, mode):
+    assert evaluate(tmp_path, "settings.DB_SSLMODE", DB_HOST=host) == mode
+
+
+def test_replica_elsewhere_is_verified_too(tmp_path):
+    changed = {"DB_HOST": "localhost", "DB_REPLICA_HOST": "replica.example"}
+    assert evaluate(tmp_path, "settings.DB_SSLMODE", **changed) == "verify-full"
+
+
+SSL_OPTIONS = "{k: v for k, v in settings.DATABASES['default']['OPTIONS'].items() if 'ssl' in k}"
+
+
+def test_database_certificate_is_checked_with_given_authority(tmp_path):
+    (tmp_path / "ca.crt").write_text("")
+    file = str(tmp_path / "ca.crt")
+    output = evaluate(tmp_path, SSL_OPTIONS, DB_SSLROOTCERT=file)
+    assert output == str({"sslmode": "verify-full", "sslrootcert": file})
+
+
+def test_without_authority_those_of_system_are_used(tmp_path):
+    output = evaluate(tmp_path, f"list({SSL_OPTIONS}.values())", SSL_CERT_FILE=__file__)
+    assert output == str(["verify-full", __file__])
+
+
+def test_unverified_database_gets_no_authority(tmp_path):
+    assert evaluate(tmp_path, SSL_OPTIONS, DB_SSLMODE="require") == str({"sslmode": "require"})
+
+
+@pytest.mark.parametrize("mode", ["disable", "allow", "prefer"])
+@pytest.mark.parametrize("host", ["db", "10.0.0.5", "db.internal", "127.0.0.1"])
+def test_private_network_may_be_without_tls(tmp_path, host, mode):
+    assert start(tmp_path, DB_HOST=host, DB_SSLMODE=mode) == ""
+
+
+@pytest.mark.parametrize("host", ["db.example", "8.8.8.8"])
+def test_clear_text_to_public_database_is_refused(tmp_path, host):
+    assert "clear text" in start(tmp_path, DB_HOST=host, DB_SSLMODE="disable")
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca"])
+def test_authority_and_mode_that_contradict_are_refused(tmp_path, mode):
+    cert = __file__ if mode == "require" else "system"
+    assert "DB_SSLROOTCERT" in start(tmp_path, DB_SSLMODE=mode, DB_SSLROOTCERT=cert)
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, True), (0o600, False)])
+def test_file_with_secrets_is_for_its_owner(tmp_path, mode, warned):
+    file = tmp_path / "local.env"
+    file.write_text("LOCAL=on\nOURA_CLIENT_SECRET=hush-hush\nPUBLIC_URL=http://localhost:8000\n")
+    file.chmod(mode)
+    output = start(tmp_path, DB_HOST=None, PUBLIC_URL=None)
+    assert (f"chmod 600 {file}" in output) is warned
+    assert "hush" not in output
+
+
+def test_secrets_that_were_handed_on_give_no_warning(tmp_path):
+    (tmp_path / "local.env").write_text(f"LOCAL=on\nJWT_SECRET={'j' * 40}\n")
+    assert start(tmp_path, DB_HOST=None, PUBLIC_URL="http://localhost:8000") == ""
 
 
 def test_all_invalid_settings_are_listed_at_once(tmp_path):

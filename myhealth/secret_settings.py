@@ -1,0 +1,47 @@
+"""Which settings are secret, which process needs each of them, and the files that hold them."""
+
+import os
+import sys
+from pathlib import Path
+
+import environ
+
+# The services and the commands of `manage.py` that need each secret setting.
+_NEEDED_BY = {
+    "DB_PASSWORD": None,
+    "SECRET_KEY": {"api", "processor"},
+    "SECRET_KEY_FALLBACKS": {"api"},
+    "JWT_SECRET": {"api"},
+    "INGEST_TOKENS": {"processor", "collect_oura"},
+    "CONTROL_TOKENS": {"api", "processor", "delete_person"},
+    "METRICS_TOKEN": {"api", "processor"},
+    "EMAIL_URL": {"api"},
+    "OURA_API_KEY": {"collect_oura"},
+    "OURA_CLIENT_ID": {"api", "collect_oura", "connect_oura"},
+    "OURA_CLIENT_SECRET": {"api", "collect_oura", "connect_oura"},
+    "TOKEN_ENCRYPTION_KEYS": {"api", "collect_oura", "connect_oura", "rotate_token_keys"},
+}
+SECRETS = frozenset(_NEEDED_BY)
+# For a collector without a database, which collects with OURA_API_KEY alone.
+_WITHOUT_DATABASE = {"INGEST_TOKENS", "OURA_API_KEY"}
+
+
+def needed_secrets() -> set[str]:
+    """Return the secret settings that this service or command needs."""
+    process = os.environ.get("SERVICE") or "".join(sys.argv[1:2])
+    if process == "collect_oura" and not os.environ.get("DB_HOST"):
+        return _WITHOUT_DATABASE
+    return {name for name, who in _NEEDED_BY.items() if who is None or process in who}
+
+
+def read_env_file(path: Path) -> None:
+    """Set the environment variables that are in a file and not yet set, if there is a file.
+
+    Warns of a file with secrets that other users of this machine can read.
+    """
+    if not path.exists():
+        return
+    before = set(os.environ)
+    environ.Env.read_env(path)
+    if SECRETS & (os.environ.keys() - before) and path.stat().st_mode & 0o077:
+        sys.stderr.write(f"Other users can read the secrets in {path}. Run: chmod 600 {path}\n")
