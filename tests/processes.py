@@ -56,10 +56,12 @@ class Service:
     application: str = "myhealth.wsgi:application"
     # Seconds for the requests under way when it is stopped.
     patience: int = 8
+    # The file with the certificate to trust if it serves TLS.
+    authority: str = ""
 
     def __post_init__(self):
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if self.authority else 'http'}://127.0.0.1:{self.port}"
         self.process = None
 
     def start(self):
@@ -81,7 +83,8 @@ class Service:
                 },
                 stderr=log,
             )
-        wait_until(lambda: requests.get(f"{self.url}/health", timeout=1).ok)
+        verify = self.authority or True
+        wait_until(lambda: requests.get(f"{self.url}/health", timeout=1, verify=verify).ok)
         return self
 
     def post(self, path, **body):

@@ -1,0 +1,66 @@
+"""A processor that serves TLS itself, with a certificate of a private authority."""
+
+import datetime
+import ipaddress
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ingest.control import ControlError, delete_metrics
+from ingest.models import SleepMetric
+from tests.processes import Service
+
+TOKEN = "control-token-for-tests"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """The files of a self-signed certificate for 127.0.0.1 and of its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "processor")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "tls.crt").write_bytes(made.public_bytes(pem))
+    (folder / "tls.key").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "tls.crt", folder / "tls.key"
+
+
+@pytest.fixture(scope="module")
+def tls_processor(database_settings, certificate):
+    file, key = map(str, certificate)
+    environment = {"GRANIAN_SSL_CERTIFICATE": file, "GRANIAN_SSL_KEYFILE": key}
+    service = Service("processor", {**database_settings, **environment}, authority=file).start()
+    yield service
+    service.stop()
+
+
+def test_collector_sends_to_processor_with_tls(pipeline, tls_processor, certificate):
+    changed = {"PROCESSOR_URL": tls_processor.url, "PROCESSOR_CA_BUNDLE": str(certificate[0])}
+    assert pipeline.collect("--days", "3", **changed).code == 0
+    assert SleepMetric.objects.exists()
+
+
+def test_collector_refuses_processor_of_unknown_authority(pipeline, tls_processor):
+    assert pipeline.collect("--days", "3", PROCESSOR_URL=tls_processor.url).code == 1
+    assert not SleepMetric.objects.exists()
+
+
+def test_api_asks_processor_with_tls(transactional_db, ana, settings, tls_processor, certificate):
+    settings.PROCESSOR_URL, settings.CONTROL_TOKENS = tls_processor.url, [TOKEN]
+    with pytest.raises(ControlError, match="reached"):
+        delete_metrics("ana")
+    settings.PROCESSOR_CA_BUNDLE = str(certificate[0])
+    delete_metrics("ana")
