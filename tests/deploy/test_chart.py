@@ -39,6 +39,8 @@ from tests.deploy.charts import (
 # Their definitions come with an operator, not with Kubernetes.
 CUSTOM = {
     "AuthorizationPolicy",
+    "BackendTrafficPolicy",
+    "EnvoyFilter",
     "ExternalSecret",
     "Gateway",
     "HTTPRoute",
@@ -79,7 +81,13 @@ def templates():
 def test_every_missing_value_is_told_in_one_message():
     answer = run("helm", "template", "health", CHART)
     assert answer.returncode != 0
-    for value in ("publicUrl", "database.host", "api.trustedProxies", "secrets needs"):
+    for value in (
+        "publicUrl",
+        "database.host",
+        "api.trustedProxies",
+        "secrets needs",
+        "networkPolicy.database",
+    ):
         assert f"- {value}" in answer.stderr
 
 
@@ -100,7 +108,15 @@ def test_ten_lines_of_values_suffice_and_the_readme_shows_them():
         ("settings.JWT_SECRET=abc", "JWT_SECRET"),
         ("settings.DB_HOST=elsewhere", "DB_HOST"),
         ("collector.schedule=hourly", "/collector/schedule"),
+        ("api.resources.limits.memory=null", "missing property 'memory'"),
+        ("settings.DB_SSLROOTCERT=/ca.crt", "DB_SSLROOTCERT"),
         ("database.sslMode=maybe", "/database/sslMode"),
+        ("database.sslMode=verify-ca", "database.ca"),
+        ("database.sslMode=require,database.ca.secret=ca", "verify-full"),
+        ("database.ca.secret=ca,database.ca.configMap=ca", "not both"),
+        ("networkPolicy.database=null", "networkPolicy.database"),
+        ("secrets.existingSecret=,secrets.aws.secretId=a", "networkPolicy.aws"),
+        ("istio.enabled=true,processor.tls.secretName=tls", "processor.tls"),
         ("publicPaths[0].path=/metrics,publicPaths[0].type=Exact", "/publicPaths/0"),
         ("publicPaths[0].path=/,publicPaths[0].type=Prefix", "/publicPaths/0"),
         ("secrets.values.SECRET_KEY=short", "/secrets/values/SECRET_KEY"),
@@ -130,7 +146,7 @@ def test_every_pod_keeps_to_the_restricted_standard(name):
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
         kinds = {kind for volume in spec["volumes"] for kind in volume if kind != "name"}
-        assert kinds <= {"emptyDir", "configMap"}
+        assert kinds <= {"emptyDir", "configMap", "secret"}
 
 
 @each_set
@@ -150,7 +166,18 @@ def test_every_container_runs_without_privileges_on_a_read_only_root(name):
 def test_every_container_has_requests_and_limits(name):
     for container in containers(rendered(name)):
         for bound in ("requests", "limits"):
-            assert {"cpu", "memory"} <= container["resources"][bound].keys()
+            assert container["resources"][bound].keys() == {"cpu", "memory", "ephemeral-storage"}
+
+
+@each_set
+def test_temporary_files_fit_into_storage_of_pod(name):
+    for pod in pods(rendered(name)):
+        (size,) = (
+            each["emptyDir"]["sizeLimit"] for each in pod["spec"]["volumes"] if "emptyDir" in each
+        )
+        (container,) = pod["spec"]["containers"]
+        storage = container["resources"]["limits"]["ephemeral-storage"]
+        assert int(size.removesuffix("Mi")) < int(storage.removesuffix("Mi"))
 
 
 @each_set
@@ -221,6 +248,10 @@ def checksum(component, objects):
 def test_the_settings_start_with_what_the_chart_gives(component):
     given = environment_of(component, rendered("full"))
     assert given["SERVICE"] == component
+    # Files that are mounted in the pod.
+    for name, value in given.items():
+        if value.startswith("/etc/myhealth/"):
+            given[name] = __file__
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     started = subprocess.run(
         [sys.executable, "-c", "import myhealth.settings"],
@@ -232,8 +263,14 @@ def test_the_settings_start_with_what_the_chart_gives(component):
 @each_set
 def test_every_variable_is_one_that_something_reads(name):
     settings = (ROOT / "myhealth" / "settings.py").read_text()
-    # The image's entry point, PostgreSQL's library and AWS' own read these.
-    others = {"WORKERS", "THREADS", "PGSSLROOTCERT", "AWS_DEFAULT_REGION"}
+    # The image's entry point, its server and AWS' library read these.
+    others = {
+        "WORKERS",
+        "THREADS",
+        "GRANIAN_SSL_CERTIFICATE",
+        "GRANIAN_SSL_KEYFILE",
+        "AWS_DEFAULT_REGION",
+    }
     for container in containers(rendered(name)):
         for entry in container["env"]:
             assert entry["name"] in others or f'"{entry["name"]}"' in settings, entry["name"]
@@ -262,8 +299,14 @@ def test_each_process_is_given_the_secrets_that_it_needs_alone():
         for pod in pods(rendered("minimal"))
     }
     assert given == {
-        "api": {"SECRET_KEY", "JWT_SECRET", "DB_PASSWORD", "CONTROL_TOKENS"},
-        "processor": {"SECRET_KEY", "DB_PASSWORD", "INGEST_TOKENS", "CONTROL_TOKENS"},
+        "api": {"SECRET_KEY", "JWT_SECRET", "DB_PASSWORD", "CONTROL_TOKENS", "METRICS_TOKEN"},
+        "processor": {
+            "SECRET_KEY",
+            "DB_PASSWORD",
+            "INGEST_TOKENS",
+            "CONTROL_TOKENS",
+            "METRICS_TOKEN",
+        },
         "collector": {"INGEST_TOKENS", "OURA_API_KEY"},
         "migrations": {"DB_PASSWORD"},
     }
@@ -276,7 +319,56 @@ def test_with_aws_processes_read_secret_by_their_role():
         assert {"name": "AWS_SECRETS_ID", "value": "production/myhealth"} in container["env"]
         account = only("ServiceAccount", objects, pod["spec"]["serviceAccountName"])
         assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].startswith("arn:")
-    assert not of_kind("Secret", objects)
+    assert [name_of(each) for each in of_kind("Secret", objects)] == ["health-myhealth-metrics"]
+
+
+def environment_names(component, objects):
+    return {entry["name"]: entry.get("value") for entry in container_of(component, objects)["env"]}
+
+
+def mounted(component, objects):
+    """The keys of each Secret and ConfigMap that a component's pod mounts."""
+    found = {}
+    for volume in pod_of(component, objects)["spec"]["volumes"]:
+        for kind in ("secret", "configMap"):
+            if kind in volume:
+                source = volume[kind]
+                name = source.get("secretName") or source["name"]
+                found[name] = {item["key"] for item in source.get("items", [])}
+    return found
+
+
+def test_database_is_verified_by_default():
+    for component in ("api", "processor", "migrations"):
+        assert environment_names(component, rendered("minimal"))["DB_SSLMODE"] == "verify-full"
+
+
+def test_database_authority_can_come_from_secret():
+    objects = rendered("minimal", "--set", "database.ca.secret=postgres-ca")
+    for component in ("api", "processor", "migrations"):
+        file = environment_names(component, objects)["DB_SSLROOTCERT"]
+        assert file == "/etc/myhealth/database/ca.crt"
+        assert mounted(component, objects) == {"postgres-ca": {"ca.crt"}}
+
+
+def test_processor_with_tls_is_reached_by_https_only():
+    objects = rendered("full")
+    container = container_of("processor", objects)
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["scheme"] == "HTTPS"
+    service = only("Service", objects, "-processor")["spec"]
+    assert service["ports"][0]["appProtocol"] == "https"
+    for component in ("api", "collector"):
+        environment = environment_names(component, objects)
+        assert environment["PROCESSOR_URL"] == "https://health-processor:8001"
+        assert environment["PROCESSOR_CA_BUNDLE"] == "/etc/myhealth/processor/ca.crt"
+
+
+def test_processor_alone_gets_key_of_its_certificate():
+    objects, name = rendered("full"), "health-processor-tls"
+    assert mounted("processor", objects)[name] == {"tls.crt", "tls.key"}
+    assert mounted("api", objects)[name] == mounted("collector", objects)[name] == {"ca.crt"}
+    assert name not in mounted("migrations", objects)
 
 
 # The migration and the collection -------------------------------------------------------------

@@ -1,12 +1,13 @@
 """What Prometheus and Grafana get: rules, alerts, dashboards, and who may scrape."""
 
+import base64
 import json
 import re
 
 import pytest
 import yaml
 
-from tests.deploy.charts import ROOT, container_of, of_kind, only, rendered, run
+from tests.deploy.charts import ROOT, container_of, name_of, of_kind, only, rendered, run
 
 RULES = sorted((ROOT / "deploy" / "prometheus").glob("*.rules.yml"))
 EXAMPLES = sorted((ROOT / "deploy" / "prometheus").glob("*.test.yml"))
@@ -88,8 +89,36 @@ def test_scraped_labels_and_jobs_match_rules():
     assert jobs == {"myhealth-api", "myhealth-processor"}
 
 
-def test_prometheus_is_given_the_token_that_the_pods_ask_for():
-    for monitor in of_kind("ServiceMonitor", rendered("external-secrets")):
+@pytest.mark.parametrize(
+    ("name", "options", "secret"),
+    [
+        ("external-secrets", (), "health-myhealth-metrics"),
+        ("external-secrets", ("--set", "metrics.token.secret=own"), "own"),
+        ("full", (), "health"),
+    ],
+)
+def test_prometheus_is_given_the_token_that_the_pods_ask_for(name, options, secret):
+    objects = rendered(name, *options)
+    for monitor in of_kind("ServiceMonitor", objects):
         asked = monitor["spec"]["endpoints"][0]["authorization"]["credentials"]
+        assert asked == {"name": secret, "key": "METRICS_TOKEN"}
         wanted = {"name": "METRICS_TOKEN", "valueFrom": {"secretKeyRef": asked}}
-        assert wanted in container_of("api", rendered("external-secrets"))["env"]
+        assert wanted in container_of("api", objects)["env"]
+        assert wanted in container_of("processor", objects)["env"]
+
+
+def test_metrics_token_is_random_unless_given():
+    tokens = {
+        only("Secret", rendered("minimal", "-n", each), "-metrics")["data"]["METRICS_TOKEN"]
+        for each in ("one", "two")
+    }
+    assert len(tokens) == 2
+    assert all(len(base64.b64decode(token)) == 48 for token in tokens)
+    assert not [each for each in of_kind("Secret", rendered("full")) if "-metrics" in name_of(each)]
+
+
+def test_prometheus_verifies_processor_with_tls():
+    endpoint = only("ServiceMonitor", rendered("full"), "-processor")["spec"]["endpoints"][0]
+    assert endpoint["scheme"] == "https"
+    ca = {"secret": {"name": "health-processor-tls", "key": "ca.crt"}}
+    assert endpoint["tlsConfig"] == {"ca": ca, "serverName": "health-processor"}

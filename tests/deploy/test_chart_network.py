@@ -57,10 +57,99 @@ def test_traffic_leaves_by_the_designs_arrows_alone(name, arrows):
 def test_the_processor_hears_collector_api_and_prometheus_alone():
     policy = only("NetworkPolicy", rendered("minimal"), "-processor")
     peers = [peer for rule in policy["spec"]["ingress"] for peer in rule["from"]]
-    callers = [each["podSelector"]["matchLabels"] for each in peers if "podSelector" in each]
-    assert {each["app.kubernetes.io/component"] for each in callers} == {"collector", "api"}
-    outside = [each["namespaceSelector"] for each in peers if "namespaceSelector" in each]
-    assert outside == [{"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}]
+    inside = [
+        each["podSelector"]["matchLabels"] for each in peers if "namespaceSelector" not in each
+    ]
+    assert {each["app.kubernetes.io/component"] for each in inside} == {"collector", "api"}
+    outside = [each for each in peers if "namespaceSelector" in each]
+    assert [each["namespaceSelector"]["matchLabels"] for each in outside] == [
+        {"kubernetes.io/metadata.name": "monitoring"}
+    ]
+
+
+@each_set
+def test_every_rule_names_its_ports_and_peers(name):
+    for policy in of_kind("NetworkPolicy", rendered(name)):
+        rules = [(rule, "from") for rule in policy["spec"].get("ingress", [])]
+        rules += [(rule, "to") for rule in policy["spec"].get("egress", [])]
+        for rule, peers in rules:
+            assert rule["ports"]
+            anywhere = [5432] if name == "gateway" else []
+            assert rule.get(peers) or [port["port"] for port in rule["ports"]] == anywhere
+
+
+def test_other_namespaces_reach_pods_only_from_named_ones():
+    for policy in of_kind("NetworkPolicy", rendered("minimal")):
+        for rule in policy["spec"].get("ingress", []):
+            for peer in rule["from"]:
+                assert peer["podSelector"]["matchLabels"], peer
+
+
+def test_names_are_asked_of_cluster_dns_alone():
+    for policy in of_kind("NetworkPolicy", rendered("minimal")):
+        for rule in policy["spec"].get("egress", []):
+            if rule["ports"][0]["port"] == 53:
+                (peer,) = rule["to"]
+                assert peer["podSelector"]["matchLabels"] == {"k8s-app": "kube-dns"}
+
+
+@pytest.mark.parametrize("kind", ["ingressController", "prometheus", "oura", "dns"])
+def test_empty_list_of_peers_allows_nobody(kind):
+    before, after = (
+        [
+            (rule, policy["metadata"]["name"])
+            for policy in of_kind("NetworkPolicy", objects)
+            for way in ("ingress", "egress")
+            for rule in policy["spec"].get(way) or []
+        ]
+        for objects in (rendered("full"), rendered("full", "--set", f"networkPolicy.{kind}=null"))
+    )
+    assert len(after) < len(before)
+    assert all(rule in before for rule in after)
+
+
+# Header names with underscores ------------------------------------------------------------------
+
+ALIASES = {
+    f"{prefix}Forwarded{infix}{name}"
+    for name in ("For", "Proto")
+    for prefix, infix in (("X_", "_"), ("X-", "_"), ("X_", "-"))
+}
+
+
+def test_gateway_removes_aliases_of_its_headers():
+    rule = only("HTTPRoute", rendered("gateway"))["spec"]["rules"][0]
+    assert set(rule["filters"][0]["requestHeaderModifier"]["remove"]) == ALIASES
+
+
+@pytest.mark.parametrize("own", ["", "idle_timeout.timeout_seconds=30"])
+def test_aws_load_balancer_drops_invalid_header_names(own):
+    key = "alb.ingress.kubernetes.io/load-balancer-attributes"
+    option = key.replace(".", "\\.")
+    options = ["--set-string", f"ingress.annotations.{option}={own}"] if own else []
+    attributes = only("Ingress", rendered("aws", *options))["metadata"]["annotations"][key].split(
+        ","
+    )
+    assert attributes == [
+        *filter(None, [own]),
+        "routing.http.drop_invalid_header_fields.enabled=true",
+    ]
+
+
+def test_sidecar_drops_aliases_and_buffers_bodies():
+    found = only("EnvoyFilter", rendered("istio"))["spec"]
+    assert selects(found["workloadSelector"]["labels"], pod_of("api", rendered("istio")))
+    names, bodies = (each["patch"]["value"]["typed_config"] for each in found["configPatches"])
+    action = names["common_http_protocol_options"]["headers_with_underscores_action"]
+    assert action == "DROP_HEADER"
+    assert bodies["max_request_bytes"] == 256 * 1024
+
+
+def test_envoy_gateway_buffers_bodies_of_our_route():
+    policy = only("BackendTrafficPolicy", rendered("gateway"))["spec"]
+    route = only("HTTPRoute", rendered("gateway"))
+    assert [each["name"] for each in policy["targetRefs"]] == [route["metadata"]["name"]]
+    assert policy["requestBuffer"] == {"limit": "256Ki"}
 
 
 @each_set

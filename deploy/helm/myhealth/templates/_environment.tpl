@@ -16,8 +16,10 @@
 
 {{- define "myhealth.metricsTokenSecret" -}}
 {{- with .Values.metrics.token -}}
-{{- if .enabled -}}
-{{ .secret | default (include "myhealth.secretName" (list $ "api")) }}
+{{- if and .enabled .secret -}}
+{{ .secret }}
+{{- else if .enabled -}}
+{{ include "myhealth.fullname" $ }}{{ if not $.Values.secrets.values.METRICS_TOKEN }}-metrics{{ end }}
 {{- end -}}
 {{- end -}}
 {{- end }}
@@ -79,8 +81,8 @@
 - {name: DB_NAME, value: {{ .name | quote }}}
 - {name: DB_USER, value: {{ .user | quote }}}
 - {name: DB_SSLMODE, value: {{ .sslMode | quote }}}
-{{- if .ca.configMap }}
-- {name: PGSSLROOTCERT, value: /etc/myhealth/database/{{ .ca.key }}}
+{{- if or .ca.configMap .ca.secret }}
+- {name: DB_SSLROOTCERT, value: /etc/myhealth/database/{{ .ca.key }}}
 {{- end }}
 {{- if and .replicaHost (eq $component "api") }}
 - {name: DB_REPLICA_HOST, value: {{ .replicaHost | quote }}}
@@ -105,8 +107,12 @@
 {{ concat .Values.api.trustedProxies (.Values.istio.enabled | ternary (list "127.0.0.6/32") list) | join "," }}
 {{- end }}
 
+{{- define "myhealth.processorScheme" -}}
+{{ empty .Values.processor.tls.secretName | ternary "http" "https" }}
+{{- end }}
+
 {{- define "myhealth.processorUrl" -}}
-http://{{ include "myhealth.fullname" . }}-processor:8001
+{{ include "myhealth.processorScheme" . }}://{{ include "myhealth.fullname" . }}-processor:8001
 {{- end }}
 
 {{- define "myhealth.ownEnv" -}}
@@ -122,6 +128,13 @@ http://{{ include "myhealth.fullname" . }}-processor:8001
 {{- end }}
 {{- if has $component (list "api" "collector") }}
 - {name: PROCESSOR_URL, value: {{ include "myhealth.processorUrl" $root | quote }}}
+{{- if $root.Values.processor.tls.secretName }}
+- {name: PROCESSOR_CA_BUNDLE, value: /etc/myhealth/processor/ca.crt}
+{{- end }}
+{{- end }}
+{{- if and (eq $component "processor") $root.Values.processor.tls.secretName }}
+- {name: GRANIAN_SSL_CERTIFICATE, value: /etc/myhealth/processor/tls.crt}
+- {name: GRANIAN_SSL_KEYFILE, value: /etc/myhealth/processor/tls.key}
 {{- end }}
 {{- if eq $component "api" }}
 - {name: PUBLIC_URL, value: {{ $root.Values.publicUrl | trimSuffix "/" | quote }}}

@@ -64,3 +64,14 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{ toYaml . }}
 {{- end -}}
 {{- end }}
+
+{{- /* An AWS load balancer passes on header names with underscores, unless it is told otherwise. */ -}}
+{{- define "myhealth.ingressAnnotations" -}}
+{{- $annotations := deepCopy .Values.ingress.annotations -}}
+{{- if eq .Values.ingress.className "alb" -}}
+{{- $key := "alb.ingress.kubernetes.io/load-balancer-attributes" -}}
+{{- $drop := "routing.http.drop_invalid_header_fields.enabled=true" -}}
+{{- $_ := set $annotations $key (compact (list (get $annotations $key) $drop) | join ",") -}}
+{{- end -}}
+{{- toYaml $annotations -}}
+{{- end }}

@@ -1,23 +1,24 @@
-{{- /* Called with (list peers port …): egress to these peers (none: any) on these TCP ports. */ -}}
+{{- /* Called with (list peers port …): egress to these peers, if any, on these TCP ports. In a
+       policy, a rule without peers would allow all addresses. */ -}}
 {{- define "myhealth.egress" -}}
-{{- $peers := index . 0 -}}
+{{- $ports := rest . -}}
+{{- with index . 0 -}}
 - ports:
-    {{- range rest . }}
+    {{- range $ports }}
     - {port: {{ . }}, protocol: TCP}
     {{- end }}
-  {{- with $peers }}
   to:
     {{- toYaml . | nindent 4 }}
-  {{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "myhealth.ingressFrom" -}}
-{{- $peers := index . 0 -}}
-- ports: [{port: {{ index . 1 }}, protocol: TCP}]
-  {{- with $peers }}
+{{- $port := index . 1 -}}
+{{- with index . 0 -}}
+- ports: [{port: {{ $port }}, protocol: TCP}]
   from:
     {{- toYaml . | nindent 4 }}
-  {{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* What each pod may reach: DNS and, where used, the database, secrets and the mesh. */ -}}
@@ -25,13 +26,17 @@
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
 {{- with $root.Values.networkPolicy -}}
+{{- with .dns -}}
 - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
-  {{- with .dns }}
   to:
     {{- toYaml . | nindent 4 }}
-  {{- end }}
+{{- end }}
 {{- if or (ne $component "collector") $root.Values.oura.connections }}
+{{- if .anyDatabase }}
+- ports: [{port: {{ $root.Values.database.port }}, protocol: TCP}]
+{{- else }}
 {{ include "myhealth.egress" (list .database $root.Values.database.port) }}
+{{- end }}
 {{- end }}
 {{- if $root.Values.secrets.aws.secretId }}
 {{ include "myhealth.egress" (list .aws 443) }}

@@ -24,7 +24,8 @@ annotations:
 
 {{- define "myhealth.podSpec" -}}
 {{- $root := index . 0 -}}
-serviceAccountName: {{ include "myhealth.fullname" $root }}-{{ index . 1 }}
+{{- $component := index . 1 -}}
+serviceAccountName: {{ include "myhealth.fullname" $root }}-{{ $component }}
 automountServiceAccountToken: false
 # Otherwise a Service named "api" would set API_PORT.
 enableServiceLinks: false
@@ -60,9 +61,24 @@ priorityClassName: {{ . }}
 volumes:
   - name: tmp
     emptyDir: {sizeLimit: 64Mi}
-  {{- if $root.Values.database.ca.configMap }}
+  {{- with $root.Values.database.ca }}
+  {{- if .configMap }}
   - name: database-ca
-    configMap: {name: {{ $root.Values.database.ca.configMap }}}
+    configMap: {name: {{ .configMap }}}
+  {{- else if .secret }}
+  - name: database-ca
+    secret: {secretName: {{ .secret }}, items: [{key: {{ .key }}, path: {{ .key }}}]}
+  {{- end }}
+  {{- end }}
+  {{- if and $root.Values.processor.tls.secretName (ne $component "migrations") }}
+  - name: processor-tls
+    secret:
+      secretName: {{ $root.Values.processor.tls.secretName }}
+      # Only the processor gets the key.
+      items:
+        {{- range eq $component "processor" | ternary (list "tls.crt" "tls.key") (list "ca.crt") }}
+        - {key: {{ . }}, path: {{ . }}}
+        {{- end }}
   {{- end }}
 {{- end }}
 
@@ -88,7 +104,10 @@ resources:
   {{- toYaml (index $root.Values $component).resources | nindent 2 }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
-  {{- if $root.Values.database.ca.configMap }}
+  {{- if or $root.Values.database.ca.configMap $root.Values.database.ca.secret }}
   - {name: database-ca, mountPath: /etc/myhealth/database, readOnly: true}
+  {{- end }}
+  {{- if and $root.Values.processor.tls.secretName (ne $component "migrations") }}
+  - {name: processor-tls, mountPath: /etc/myhealth/processor, readOnly: true}
   {{- end }}
 {{- end }}

@@ -22,8 +22,13 @@
 {{- $problems = append $problems "secrets.aws.roleArn requires secrets.aws.secretId." -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.secrets.aws.secretId .Values.metrics.token.enabled (not .Values.metrics.token.secret) -}}
-{{- $problems = append $problems "metrics.token.secret must name a Secret with METRICS_TOKEN: Prometheus can't read secrets.aws.secretId." -}}
+{{- with .Values.networkPolicy -}}
+{{- if and .enabled (not .database) (not .anyDatabase) -}}
+{{- $problems = append $problems "networkPolicy.database must list the database's network, such as [{ipBlock: {cidr: 10.1.2.0/24}}], or set networkPolicy.anyDatabase to true." -}}
+{{- end -}}
+{{- if and .enabled $.Values.secrets.aws.secretId (not .aws) -}}
+{{- $problems = append $problems "networkPolicy.aws must list the network of the endpoints of Secrets Manager and STS, such as [{ipBlock: {cidr: 10.1.0.0/16}}]." -}}
+{{- end -}}
 {{- end -}}
 {{- if .Values.secrets.values -}}
 {{- $components := list "api" "processor" "migrations" -}}
@@ -33,9 +38,6 @@
 {{- range include "myhealth.requiredKeys" (list $ .) | fromJsonArray -}}
 {{- if not (hasKey $.Values.secrets.values .) }}{{ $missing = append $missing . }}{{ end -}}
 {{- end -}}
-{{- end -}}
-{{- if and .Values.metrics.token.enabled (not .Values.metrics.token.secret) (not (hasKey .Values.secrets.values "METRICS_TOKEN")) -}}
-{{- $missing = append $missing "METRICS_TOKEN" -}}
 {{- end -}}
 {{- with $missing | uniq | sortAlpha -}}
 {{- $problems = append $problems (printf "secrets.values must contain %s." (join ", " .)) -}}
@@ -59,8 +61,20 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.database.ca.configMap (not (has .Values.database.sslMode (list "verify-ca" "verify-full"))) -}}
+{{- with .Values.database -}}
+{{- $ca := compact (list .ca.configMap .ca.secret) -}}
+{{- if and $ca (not (has .sslMode (list "verify-ca" "verify-full"))) -}}
 {{- $problems = append $problems "database.ca requires database.sslMode verify-ca or verify-full." -}}
+{{- end -}}
+{{- if and (eq .sslMode "verify-ca") (not $ca) -}}
+{{- $problems = append $problems "database.sslMode verify-ca requires database.ca, since anybody can get a certificate of a public authority." -}}
+{{- end -}}
+{{- if gt (len $ca) 1 -}}
+{{- $problems = append $problems "database.ca must be a configMap or a secret, not both." -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.istio.enabled .Values.processor.tls.secretName -}}
+{{- $problems = append $problems "processor.tls is not for istio.enabled, whose sidecars encrypt already." -}}
 {{- end -}}
 {{- if $problems -}}
 {{- fail (printf "\n\nmyhealth can't be installed. Fix these values:\n  - %s\n" (join "\n  - " ($problems | uniq))) -}}
