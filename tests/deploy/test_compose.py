@@ -1,9 +1,11 @@
 """compose.yaml as Docker Compose reads it, and its commands run as real processes."""
 
 import contextlib
+import ipaddress
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -129,6 +131,29 @@ def test_service_gets_only_secrets_it_reads(model):
         assert handed == read, name
 
 
+def test_memory_of_all_that_runs_fits_into_two_gigabytes(model):
+    services = model["services"]
+    assert all(int(each["mem_limit"]) and each["pids_limit"] for each in services.values())
+    # These have ended when the others run.
+    lasting = services.keys() - {"migrate", "account"}
+    assert sum(int(services[name]["mem_limit"]) for name in lasting) < 2_000_000_000
+
+
+def test_api_trusts_network_of_proxy_alone(model):
+    (pool,) = model["networks"]["proxy-api"]["ipam"]["config"]
+    assert model["services"]["api"]["environment"]["TRUSTED_PROXIES"] == pool["subnet"]
+    assert ipaddress.ip_network(pool["subnet"]).num_addresses <= 8
+    attached = [name for name, each in model["services"].items() if "proxy-api" in each["networks"]]
+    assert sorted(attached) == ["api", "proxy"]
+
+
+def test_images_of_others_are_pinned_by_digest(model):
+    for name in ("db", "backup", "proxy"):
+        assert re.search(r":\d+\.\d+\S*@sha256:[0-9a-f]{64}$", model["services"][name]["image"]), (
+            name
+        )
+
+
 # prepare -----------------------------------------------------------------------------------------
 
 
@@ -167,6 +192,27 @@ def test_domain_name_turns_tls_on_and_keeps_env_file(folder):
     assert services["proxy"]["environment"]["SITE"] == "health.example.org"
     assert {port["published"] for port in services["proxy"]["ports"]} == {"80", "443"}
     assert "TIME_ZONE=Europe/Berlin\n" in (folder.path / ".env").read_text()
+
+
+def test_env_file_is_for_its_owner(folder):
+    folder.prepare("health.example.org")
+    assert (folder.path / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_network_of_proxy_can_be_changed(folder):
+    folder.prepare()
+    (folder.path / ".env").write_text("PROXY_NETWORK=10.9.8.0/29\n")
+    model = folder.model()
+    assert model["services"]["api"]["environment"]["TRUSTED_PROXIES"] == "10.9.8.0/29"
+    assert model["networks"]["proxy-api"]["ipam"]["config"] == [{"subnet": "10.9.8.0/29"}]
+
+
+def test_hsts_is_passed_on(folder):
+    folder.prepare("health.example.org")
+    with (folder.path / ".env").open("a") as file:
+        file.write("HSTS_SECONDS=31536000\n")
+    environment = folder.model()["services"]["api"]["environment"]
+    assert (environment["HSTS_SECONDS"], environment["HSTS_SUBDOMAINS"]) == ("31536000", "off")
 
 
 # The commands ------------------------------------------------------------------------------------
@@ -244,8 +290,9 @@ class Composed:
         text = (self.folder.path / "deploy/compose/Caddyfile").read_text()
         assert "api:8000" in text
         text = text.replace("api:8000", f"127.0.0.1:{self.ports[api]}")
-        # Where plain HTTP would be redirected from: port 80 may be somebody's here.
-        config.write_text(text.replace("{\n", f"{{\n\thttp_port {free_port()}\n", 1))
+        # Port 80 may be somebody's here.
+        self.plain_port = free_port()
+        config.write_text(text.replace("{\n", f"{{\n\thttp_port {self.plain_port}\n", 1))
         self.running[f"proxy-{api}"] = subprocess.Popen(
             [BIN / "caddy", "run", "--config", config, "--adapter", "caddyfile"],
             env={"SITE": site, "XDG_DATA_HOME": str(self.folder.path), "HOME": "/nonexistent"},
@@ -362,6 +409,19 @@ def test_a_compressed_answer_keeps_its_etag(site, collected):
     assert requests.get(url, WHOLE, headers=headers, timeout=10).status_code == 304
 
 
+@pytest.mark.parametrize("name", ["api", "processor"])
+def test_metrics_require_their_token(composed, site, name):
+    url = f"http://127.0.0.1:{composed.ports[name]}/metrics"
+    assert requests.get(url, timeout=5).status_code == 401
+    headers = {"Authorization": f"Bearer {composed.folder.secret('metrics_token')}"}
+    assert requests.get(url, headers=headers, timeout=5).ok
+
+
+def test_proxy_refuses_bodies_larger_than_any_route_takes(site):
+    body = b"x" * (256 * 1024 + 1)
+    assert requests.post(f"{site}/auth/login", body, timeout=10).status_code == 413
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/health/ready"])
 def test_the_proxy_keeps_what_is_for_operators(site, path):
     assert requests.get(f"{site}{path}", timeout=5).status_code == 404
@@ -427,6 +487,15 @@ def test_under_a_domain_name_people_log_in_by_tls(composed, site):
         answer = person.post(page.url, form, headers={"Referer": page.url}, timeout=10)
         assert answer.ok
         assert answer.url == f"{url}/"
+        plain = f"http://localhost:{composed.plain_port}"
+        for path in ("/auth/login", "/api/v1/sleep"):
+            refused = person.post(f"{plain}{path}", allow_redirects=False, timeout=10)
+            assert (refused.status_code, refused.json()["code"]) == (403, "https_required")
+        page = person.get(f"{plain}/account/?x=1", allow_redirects=False, timeout=10)
+        assert (page.status_code, page.headers["Location"]) == (
+            301,
+            "https://localhost/account/?x=1",
+        )
         assert {cookie.secure for cookie in person.cookies} == {True}
 
 
