@@ -1,5 +1,5 @@
 # One image for all processes of myhealth; deploy/entrypoint has the commands.
-ARG BASE=python:3.13-slim
+ARG BASE=python:3.13.16-slim-trixie@sha256:bf44cdfcb76cd3b41e879bc058fc37ec5872002ccfde7fcb765e218cde0cd79c
 
 FROM ${BASE} AS build
 # Bytecode is compiled below, and validated by content: file times would make builds differ.
@@ -23,8 +23,9 @@ LABEL org.opencontainers.image.title="myhealth" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
-# A running service needs no pip.
-RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip
+# A running service installs nothing.
+RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip setuptools \
+    && rm -r "$(python -c 'import ensurepip; print(ensurepip.__path__[0])')"
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 ENV PATH=/opt/venv/bin:$PATH \

@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 	&& echo $$python && break; done)
 VENV := .venv/bin/python
 INSTALL := $(VENV) -m pip install -qq --disable-pip-version-check --require-hashes
+# What `venv` installs of it is old, and nothing needs it. (pip is in the requirements.)
+UNINSTALL := $(VENV) -m pip uninstall -qq --yes setuptools
 # With extras in the lock file: otherwise pip does not accept the pin of `coverage` for `coverage[toml]`.
 LOCK := pip compile --quiet --generate-hashes --universal --no-strip-extras --python-version 3.11
 
@@ -84,11 +86,13 @@ wrk:
 .venv/run.stamp: requirements-local.txt | $(VENV)
 	@echo "Installing the pinned dependencies (about a minute, once) …"
 	@$(INSTALL) -r requirements-local.txt
+	@$(UNINSTALL)
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.txt | $(VENV)
 	@echo "Installing the pinned dependencies, including those of the tests (a minute or two, once) …"
 	@$(INSTALL) -r requirements-dev.txt
+	@$(UNINSTALL)
 	@touch .venv/run.stamp $@
 
 $(VENV):

@@ -226,7 +226,10 @@ def check_restrictions(container: Container) -> None:
     write = ("python", "-c", "import sys; open(sys.argv[1] + '/x', 'w')")
     expect(container.run_inside(*write, "/app") != 0, "the application's folder can't be written")
     expect(container.run_inside(*write, "/tmp") == 0, "/tmp can be written")
-    expect(container.run_inside("python", "-m", "pip", "--version") != 0, "there is no pip")
+    for python in ("/opt/venv/bin/python", "/usr/local/bin/python"):
+        for name in ("pip", "setuptools", "ensurepip"):
+            missing = container.run_inside(python, "-c", f"import {name}") != 0
+            expect(missing, f"{python} has no {name}")
     bounding = ("grep", "-q", "^CapBnd:.0000000000000000$", "/proc/1/status")
     expect(container.run_inside(*bounding) == 0, "it has no capabilities")
     probe = "import os; assert (os.getuid(), os.getgid()) == (10001, 10001)"

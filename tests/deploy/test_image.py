@@ -103,6 +103,11 @@ def test_a_command_without_a_database_gets_a_sentence(context):
     assert (done.returncode, done.stderr) == (1, "DB_HOST must name the PostgreSQL server.\n")
 
 
+def test_base_image_is_pinned_by_version_and_digest():
+    (base,) = re.findall(r"(?m)^ARG BASE=(.+)$", (ROOT / "Dockerfile").read_text())
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-trixie@sha256:[0-9a-f]{64}", base)
+
+
 def test_hadolint_finds_nothing():
     done = subprocess.run([BIN / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
