@@ -24,7 +24,7 @@ LABEL org.opencontainers.image.title="myhealth" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
 # A running service installs nothing.
-RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip setuptools \
+RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip \
     && rm -r "$(python -c 'import ensurepip; print(ensurepip.__path__[0])')"
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app

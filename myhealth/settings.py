@@ -111,7 +111,7 @@ def _is_plain_http(value: str) -> bool:
     return value.lower().startswith("http:")
 
 
-def _oura_url(name: str, default: str = "") -> str:
+def _url_for_tokens(name: str, default: str = "") -> str:
     """Return an address that gets tokens: over TLS in production, unless it is this machine."""
     value = _url(name, default)
     if not LOCAL and _is_plain_http(value) and not _is_loopback(urlsplit(value).hostname or ""):
@@ -286,16 +286,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 OURA_API_KEY = _text("OURA_API_KEY")
 OURA_USER = _text("OURA_USER")
-OURA_API_URL = _oura_url("OURA_API_URL", "https://api.ouraring.com")
+OURA_API_URL = _url_for_tokens("OURA_API_URL", "https://api.ouraring.com")
 OURA_CLIENT_ID = _text("OURA_CLIENT_ID")
 OURA_CLIENT_SECRET = _text("OURA_CLIENT_SECRET")
-OURA_OAUTH_DISCOVERY_URL = _oura_url(
+OURA_OAUTH_DISCOVERY_URL = _url_for_tokens(
     "OURA_OAUTH_DISCOVERY_URL",
     "https://moi.ouraring.com/oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration",
 )
-OURA_AUTHORIZE_URL = _oura_url("OURA_AUTHORIZE_URL")
-OURA_TOKEN_URL = _oura_url("OURA_TOKEN_URL")
-OURA_REVOKE_URL = _oura_url("OURA_REVOKE_URL")
+OURA_AUTHORIZE_URL = _url_for_tokens("OURA_AUTHORIZE_URL")
+OURA_TOKEN_URL = _url_for_tokens("OURA_TOKEN_URL")
+OURA_REVOKE_URL = _url_for_tokens("OURA_REVOKE_URL")
 # Requests in five minutes for all people of the application, as Oura documents it.
 OURA_REQUEST_LIMIT = _number("OURA_REQUEST_LIMIT", 5000, 20, 1_000_000)
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
