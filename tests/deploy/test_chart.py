@@ -14,6 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from myhealth.secret_settings import needed_secrets
 from tests.deploy.charts import (
     CHART,
     ROOT,
@@ -320,6 +321,24 @@ def test_with_aws_processes_read_secret_by_their_role():
         account = only("ServiceAccount", objects, pod["spec"]["serviceAccountName"])
         assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].startswith("arn:")
     assert [name_of(each) for each in of_kind("Secret", objects)] == ["health-myhealth-metrics"]
+
+
+@pytest.mark.parametrize(
+    ("component", "process"),
+    [
+        ("api", "api"),
+        ("processor", "processor"),
+        ("collector", "collect_oura"),
+        ("migrations", "migrate"),
+    ],
+)
+def test_process_takes_from_aws_what_other_sources_give(monkeypatch, component, process):
+    container = container_of(component, rendered("full"))
+    given = {entry["name"] for entry in container["env"] if "valueFrom" in entry}
+    monkeypatch.setenv("DB_HOST", "postgres.example.org")
+    monkeypatch.setenv("SERVICE", process if component == process else "")
+    monkeypatch.setattr(sys, "argv", ["manage.py", process])
+    assert needed_secrets() == given
 
 
 def environment_names(component, objects):

@@ -1,7 +1,10 @@
-"""A processor that serves TLS itself, with a certificate of a private authority."""
+"""TLS between our own processes, with a certificate of a private authority, and PostgreSQL."""
 
 import datetime
 import ipaddress
+import os
+import subprocess
+import sys
 
 import pytest
 from cryptography import x509
@@ -10,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ingest.control import ControlError, delete_metrics
 from ingest.models import SleepMetric
-from tests.processes import Service
+from tests.processes import ROOT, Service
 
 TOKEN = "control-token-for-tests"
 
@@ -64,3 +67,22 @@ def test_api_asks_processor_with_tls(transactional_db, ana, settings, tls_proces
         delete_metrics("ana")
     settings.PROCESSOR_CA_BUNDLE = str(certificate[0])
     delete_metrics("ana")
+
+
+def test_container_with_tls_is_found_healthy(tls_processor, tmp_path):
+    (tmp_path / "port").write_text(str(tls_processor.port))
+    environment = {**os.environ, **tls_processor.environment, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, ROOT / "deploy/image/healthcheck.py"]
+    assert subprocess.run(command, env=environment, check=False).returncode == 0
+
+
+def test_database_without_tls_is_refused_if_it_must_be_verified(database_settings):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--check"],
+        cwd=ROOT,
+        env={**os.environ, **database_settings, "DB_SSLMODE": "verify-full"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "does not support SSL" in done.stdout + done.stderr
