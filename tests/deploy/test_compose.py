@@ -212,7 +212,7 @@ def test_hsts_is_passed_on(folder):
     with (folder.path / ".env").open("a") as file:
         file.write("HSTS_SECONDS=31536000\n")
     environment = folder.model()["services"]["api"]["environment"]
-    assert (environment["HSTS_SECONDS"], environment["HSTS_SUBDOMAINS"]) == ("31536000", "off")
+    assert (environment["HSTS_SECONDS"], environment["HSTS_SUBDOMAINS"]) == ("31536000", "")
 
 
 # The commands ------------------------------------------------------------------------------------
