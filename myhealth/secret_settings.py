@@ -22,6 +22,14 @@ _NEEDED_BY = {
     "TOKEN_ENCRYPTION_KEYS": {"api", "collect_oura", "connect_oura", "rotate_token_keys"},
 }
 SECRETS = frozenset(_NEEDED_BY)
+# What a service does not read, but may have been given.
+_OTHER_SECRETS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "DEMO_PASSWORD",
+    "OURA_USER_PASSWORD",
+)
 # For a collector without a database, which collects with OURA_API_KEY alone.
 _WITHOUT_DATABASE = {"INGEST_TOKENS", "OURA_API_KEY"}
 
@@ -32,6 +40,12 @@ def needed_secrets() -> set[str]:
     if process == "collect_oura" and not os.environ.get("DB_HOST"):
         return _WITHOUT_DATABASE
     return {name for name, who in _NEEDED_BY.items() if who is None or process in who}
+
+
+def forget_secrets() -> None:
+    """Remove secrets from the environment, which the server puts into every request's `META`."""
+    for name in (*SECRETS, *_OTHER_SECRETS):
+        os.environ.pop(name, None)
 
 
 def read_env_file(path: Path) -> None:

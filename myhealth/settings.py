@@ -22,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from myhealth import aws
 from myhealth.logs import Role, logging_config
-from myhealth.secret_settings import read_env_file
+from myhealth.secret_settings import forget_secrets, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _SERVICES = ("api", "processor", "sandbox")
@@ -564,3 +564,6 @@ if _problems:
         "myhealth can't start. Fix these settings:\n"
         + "\n".join(f"  - {problem}" for problem in _problems)
     )
+if SERVING:
+    # Commands keep them, since they may start others.
+    forget_secrets()

@@ -107,7 +107,9 @@ def test_collector_without_database_takes_only_its_tokens(aws, create_secret):
 
 def taken(aws, process, **settings):
     """Return the names that a process or command has from the secret."""
-    code = "import os, myhealth.settings; print(*os.environ)"
+    code = (
+        f"import os; from myhealth import aws; aws.fill_environment({SECRET!r}); print(*os.environ)"
+    )
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ["HOME"],

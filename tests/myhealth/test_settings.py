@@ -1,5 +1,6 @@
 """The settings, loaded by real processes."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from myhealth.secret_settings import SECRETS
 
 ROOT = Path(__file__).parents[2]
 VALID = {
@@ -307,3 +310,20 @@ HSTS = """(
 )
 def test_hsts_is_set_by_operator(tmp_path, changed, expected):
     assert evaluate(tmp_path, HSTS, **changed) == str(expected)
+
+
+@pytest.mark.parametrize("service", ["api", "processor"])
+def test_no_secret_stays_in_the_environment_of_requests(tmp_path, service):
+    given = dict.fromkeys([*SECRETS, "AWS_SECRET_ACCESS_KEY", "DEMO_PASSWORD"], "s" * 43 + "=")
+    given["EMAIL_URL"] = "smtp+tls://user:a-password@host:587"
+    given["CONTROL_TOKENS"] = "c" * 20
+    output = evaluate(
+        tmp_path,
+        "settings.DEBUG or sorted(__import__('os').environ)",
+        SERVICE=service,
+        THREADS="2",
+        **given,
+    )
+    left = ast.literal_eval(output)
+    assert "THREADS" in left
+    assert not given.keys() & set(left)
