@@ -54,7 +54,7 @@ def connect(user: Any, code: str, verifier: str) -> ConnectResult:
         _revoke(grant)
         raise AccountMismatch(refusal)
     fields = {
-        **tokens.token_columns(grant),
+        **tokens.token_columns(grant, user.pk),
         "oura_user_id": oura_user_id,
         "origin": origin_of(settings.OURA_API_URL),
         "scopes": list(scopes),
@@ -134,8 +134,8 @@ def disconnect(connection: Connection) -> bool:
     try:
         # Both, since some providers revoke only the given token.
         confirmed = [
-            provider.revoke(vault.decrypt(encrypted), connection.token_url)
-            for encrypted in (connection.refresh_token, connection.access_token)
+            provider.revoke(vault.decrypt(connection, column), connection.token_url)
+            for column in (vault.REFRESH, vault.ACCESS)
         ]
         revoked = all(confirmed)
     except vault.CannotDecrypt:

@@ -42,7 +42,7 @@ def access_token(
         connection = Connection.objects.get(pk=pk)
         if connection.ended:
             raise Disconnected(f"The connection {connection.get_ended_display()}. {RECONNECT}")
-        token = vault.decrypt(connection.access_token)
+        token = vault.decrypt(connection, vault.ACCESS)
         if connection.expires_at > now() + _MIN_LIFETIME and token != refused:
             return token
         if lease := take_lease(connection, now()):
@@ -74,7 +74,7 @@ def renew_tokens(connection: Connection, lease: uuid.UUID) -> str:
     leased = Connection.objects.filter(pk=connection.pk, lease=lease)
     same_tokens = Connection.objects.filter(pk=connection.pk, generation=connection.generation)
     try:
-        grant = provider.refresh(vault.decrypt(connection.refresh_token), connection.token_url)
+        grant = provider.refresh(vault.decrypt(connection, vault.REFRESH), connection.token_url)
     except provider.GrantRefused:
         # An earlier renewal may have used up the token and died before it stored the answer.
         interrupted = connection.unanswered
@@ -90,7 +90,11 @@ def renew_tokens(connection: Connection, lease: uuid.UUID) -> str:
         leased.update(lease=None, leased_until=None)
         raise
     scopes = {} if grant.scopes is None else {"scopes": list(grant.scopes)}
-    columns = {**token_columns(grant), **scopes, "generation": connection.generation + 1}
+    columns = {
+        **token_columns(grant, connection.user_id),
+        **scopes,
+        "generation": connection.generation + 1,
+    }
     # Not filtered by the lease: even if it has run out, these are the only valid tokens.
     if not _store_tokens(same_tokens, columns):
         provider.revoke(grant.refresh_token, grant.token_url)
@@ -117,11 +121,11 @@ def _store_tokens(row: ConnectionQuerySet, columns: dict[str, object]) -> int:
     return row.update(**columns)
 
 
-def token_columns(grant: provider.Grant) -> dict[str, object]:
+def token_columns(grant: provider.Grant, user_id: int) -> dict[str, object]:
     """Return the values of a connection's columns that come from a grant."""
     return {
-        "access_token": vault.encrypt(grant.access_token),
-        "refresh_token": vault.encrypt(grant.refresh_token),
+        "access_token": vault.encrypt(grant.access_token, user_id, vault.ACCESS),
+        "refresh_token": vault.encrypt(grant.refresh_token, user_id, vault.REFRESH),
         "expires_at": grant.expires_at,
         "token_url": grant.token_url,
         "lease": None,

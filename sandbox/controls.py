@@ -38,6 +38,7 @@ def _control_view(**handlers: _Handler) -> Callable[[HttpRequest], HttpResponse]
                 {"detail": f"This route accepts {allow} only."}, 405, {"Allow": allow}
             )
         try:
+            _refuse_other_sites(request)
             fields = _parse_body(request) if request.method == "POST" else request.GET.dict()
             return json_response(handler(fields))
         except ApiError as error:
@@ -48,6 +49,18 @@ def _control_view(**handlers: _Handler) -> Callable[[HttpRequest], HttpResponse]
             return json_response({"detail": str(error)}, 400)
 
     return view
+
+
+def _refuse_other_sites(request: HttpRequest) -> None:
+    """Raise ApiError for what the page of another site can make a browser send."""
+    origin = f"{request.scheme}://{request.get_host()}"
+    if request.headers.get("Origin", origin) != origin:
+        raise ApiError(403, "Another site's page can't use the controls.")
+    if request.method == "GET" or not (request.content_type or request.body):
+        return
+    # Without asking first, a page can send text, forms and bodies that say nothing of their type.
+    if request.content_type != "application/json":
+        raise ApiError(415, "The body must be JSON, with Content-Type: application/json.")
 
 
 def _parse_body(request: HttpRequest) -> _Body:

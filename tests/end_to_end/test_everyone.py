@@ -138,6 +138,6 @@ def test_no_token_and_no_name_is_in_the_log(club):
     connection = club.join(1)
     _, _, log = club.collect(LOG_LEVEL="debug")
     assert "range collected" in log
-    for sealed in (connection.access_token, connection.refresh_token):
-        assert vault.decrypt(sealed) not in log
+    for column in (vault.ACCESS, vault.REFRESH):
+        assert vault.decrypt(connection, column) not in log
     assert "member1" not in log

@@ -171,7 +171,7 @@ def test_account_with_data_of_another_origin_is_refused(visitor, ana):
 
 def test_disconnecting_revokes_and_deletes_the_tokens(visitor, at_oura):
     visitor.connect()
-    token = vault.decrypt(Connection.objects.get().access_token)
+    token = vault.decrypt(Connection.objects.get(), vault.ACCESS)
     response = visitor.http.post("/disconnect/oura/", follow=True)
     assert "Disconnected. Your days stay here" in response.content.decode()
     assert at_oura.get("daily_sleep", token).status_code == 401
@@ -217,7 +217,7 @@ def test_connecting_and_disconnecting_require_post(visitor):
 def test_admin_disconnects_and_never_shows_tokens(visitor, ana, at_oura):
     visitor.connect()
     connection = Connection.objects.get()
-    token = vault.decrypt(connection.access_token)
+    token = vault.decrypt(connection, vault.ACCESS)
     ana.is_staff = ana.is_superuser = True
     ana.save()
     page = visitor.http.get(f"/admin/oura/connection/{connection.pk}/change/").content.decode()

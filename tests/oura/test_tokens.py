@@ -39,7 +39,7 @@ def test_expiring_token_is_renewed_and_both_tokens_stored(at_oura, connected):
     token = tokens.access_token(connected.pk)
     assert at_oura.get("daily_sleep", token).status_code == 200
     connection = Connection.objects.get()
-    assert vault.decrypt(connection.access_token) == token
+    assert vault.decrypt(connection, vault.ACCESS) == token
     assert connection.expires_at > timezone.now() + timedelta(days=29)
     # The stored refresh token is the new one: it works, too.
     about_to_expire(connected)
@@ -48,7 +48,7 @@ def test_expiring_token_is_renewed_and_both_tokens_stored(at_oura, connected):
 
 def test_refused_token_is_renewed(at_oura, connected):
     at_oura.control("grants/expire", name="ana")
-    old = vault.decrypt(connected.access_token)
+    old = vault.decrypt(connected, vault.ACCESS)
     token = tokens.access_token(connected.pk, refused=old)
     assert at_oura.get("daily_sleep", token).status_code == 200
 
@@ -113,7 +113,7 @@ def test_process_that_dies_after_renewal_interrupts_the_connection(at_oura, conn
     connection = Connection.objects.get()
     assert tokens.take_lease(connection, timezone.now() - 2 * tokens.LEASE)
     # The answer came, and was lost with the process.
-    provider.refresh(vault.decrypt(connection.refresh_token), connection.token_url)
+    provider.refresh(vault.decrypt(connection, vault.REFRESH), connection.token_url)
     with pytest.raises(Disconnected, match="interrupted"):
         tokens.access_token(connected.pk)
     assert Connection.objects.get().ended == Connection.Ended.INTERRUPTED
@@ -155,17 +155,52 @@ def test_working_token_address_is_remembered(at_oura, ana, settings):
 
 def test_tokens_are_encrypted_in_the_database(connected):
     connection = Connection.objects.get()
-    for encrypted in (connection.access_token, connection.refresh_token):
-        assert vault.decrypt(encrypted).encode() not in bytes(encrypted)
+    for column in (vault.ACCESS, vault.REFRESH):
+        assert vault.decrypt(connection, column).encode() not in bytes(getattr(connection, column))
+
+
+def test_token_of_another_person_is_not_decrypted(connected, ben):
+    connected.user = ben
+    with pytest.raises(vault.CannotDecrypt):
+        vault.decrypt(connected, vault.ACCESS)
+
+
+def test_token_in_another_column_is_not_decrypted(connected):
+    connected.access_token = connected.refresh_token
+    with pytest.raises(vault.CannotDecrypt):
+        vault.decrypt(connected, vault.ACCESS)
+
+
+def stored_before(connection, settings):
+    """Store the tokens as they were stored before they were bound to their rows."""
+    key = Fernet(settings.TOKEN_ENCRYPTION_KEYS[0])
+    connection.access_token = key.encrypt(b"old access")
+    connection.refresh_token = key.encrypt(b"old refresh")
+    connection.save()
+    return connection
+
+
+def test_token_stored_before_binding_is_read(connected, settings):
+    assert vault.decrypt(stored_before(connected, settings), vault.REFRESH) == "old refresh"
+
+
+def test_rotation_binds_tokens_stored_before(connected, ben, settings):
+    stored_before(connected, settings)
+    call_command("rotate_token_keys")
+    connection = Connection.objects.get()
+    assert vault.decrypt(connection, vault.ACCESS) == "old access"
+    connection.user = ben
+    with pytest.raises(vault.CannotDecrypt):
+        vault.decrypt(connection, vault.ACCESS)
 
 
 def test_keys_are_rotated_without_losing_a_token(connected, settings):
-    before = vault.decrypt(connected.access_token)
+    before = vault.decrypt(connected, vault.ACCESS)
     new = Fernet.generate_key().decode()
     settings.TOKEN_ENCRYPTION_KEYS = [new, *settings.TOKEN_ENCRYPTION_KEYS]
     call_command("rotate_token_keys")
     settings.TOKEN_ENCRYPTION_KEYS = [new]
-    assert vault.decrypt(Connection.objects.get().access_token) == before
+    assert vault.decrypt(Connection.objects.get(), vault.ACCESS) == before
 
 
 def test_missing_key_is_an_error(connected, settings):

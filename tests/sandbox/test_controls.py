@@ -223,6 +223,40 @@ def test_body_must_be_a_json_object(content):
     assert answer.json() == {"detail": "The body must be a JSON object."}
 
 
+TYPES = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_body_that_is_not_json_is_415(demo, method, content_type):
+    body = '{"fault": "slow"}'
+    answer = demo.http.generic(method, "/_sandbox/faults", body, content_type=content_type)
+    assert answer.status_code == 415
+    assert demo.http.get("/_sandbox/faults").json() == []
+
+
+def test_json_may_name_its_charset(demo):
+    content_type = "application/json; charset=utf-8"
+    assert demo.http.post("/_sandbox/faults", {"fault": "slow"}, content_type).status_code == 200
+
+
+def test_empty_body_needs_no_content_type(demo):
+    assert demo.http.generic("DELETE", "/_sandbox/faults", content_type="").status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:8000", ""])
+def test_page_of_another_site_is_refused(demo, origin):
+    for method in ("GET", "POST", "DELETE"):
+        answer = demo.http.generic(method, "/_sandbox/faults", headers={"Origin": origin})
+        assert answer.status_code == 403
+        assert "Access-Control-Allow-Origin" not in answer
+
+
+def test_page_of_the_sandbox_may_use_controls(demo):
+    headers = {"Host": "localhost:8002", "Origin": "http://localhost:8002"}
+    assert demo.http.get("/_sandbox/faults", headers=headers).status_code == 200
+
+
 def test_wrong_method_is_405_with_allow():
     answer = Client().get("/_sandbox/recompute")
     assert (answer.status_code, answer["Allow"]) == (405, "POST")

@@ -23,8 +23,8 @@ class Command(BaseCommand):
                 if connection is None:
                     continue
                 try:
-                    connection.access_token = vault.reencrypt(connection.access_token)
-                    connection.refresh_token = vault.reencrypt(connection.refresh_token)
+                    connection.access_token = vault.reencrypt(connection, vault.ACCESS)
+                    connection.refresh_token = vault.reencrypt(connection, vault.REFRESH)
                 except vault.CannotDecrypt as error:
                     raise CommandError(str(error)) from None
                 connection.save(update_fields=["access_token", "refresh_token"])
