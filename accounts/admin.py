@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from accounts import attempts
 from accounts.models import Origin, User
-from myhealth.admin import ReadOnlyAdmin
+from myhealth.admin import CheckedAdmin, ReadOnlyAdmin
 
 # What only superusers give and take away.
 _RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
@@ -18,7 +18,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
     list_display = ["username", "time_zone", "is_active", "is_staff", "last_login"]
     list_filter = ["is_active", "is_staff"]
     fieldsets = [

@@ -7,7 +7,6 @@ import json
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -15,7 +14,6 @@ from django.utils.html import format_html, format_html_join
 
 from ingest import control
 from ingest.admin_filters import (
-    CheckedChangeList,
     DayFilter,
     DaysFilter,
     FailureKindFilter,
@@ -74,9 +72,6 @@ class _LinkedAdmin(ReadOnlyAdmin):
 
     change_form_template = "admin/ingest/linked_change_form.html"
     list_select_related: ClassVar[list[str]] = ["user"]
-
-    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
-        return CheckedChangeList
 
     @admin.display(description="type", ordering="type")
     def type_title(self, obj: Any) -> str:

@@ -1,16 +1,10 @@
 """Filters of the admin's lists."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
-from django.db import DataError
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
@@ -89,27 +83,6 @@ class PersonFilter(admin.RelatedFieldListFilter):
     def has_output(self) -> bool:
         # Django would not apply a filter without output, and show the rows of all people.
         return bool(self.lookup_choices or self.lookup_val)
-
-
-@contextmanager
-def _invalid_lookups_redirect() -> Iterator[None]:
-    """Turn errors about impossible dates and numbers into a redirect to the unfiltered list."""
-    try:
-        yield
-    except (ValueError, OverflowError, ValidationError, DataError) as error:
-        raise IncorrectLookupParameters(error) from error
-
-
-class CheckedChangeList(ChangeList):
-    """A list that redirects to itself, unfiltered, if a filter is impossible."""
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        with _invalid_lookups_redirect():
-            return super().get_queryset(request, exclude_parameters)
-
-    def get_results(self, request: HttpRequest) -> None:
-        with _invalid_lookups_redirect():
-            super().get_results(request)
 
 
 class OutcomeFilter(admin.SimpleListFilter):

@@ -1,8 +1,17 @@
 """What all apps share in the admin site."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import BadRequest, ValidationError
+from django.db import DataError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 # Django's own class takes no type parameter at run time.
@@ -15,7 +24,60 @@ admin.site.site_header = admin.site.site_title = "myhealth"
 admin.site.index_title = "Overview"
 
 
-class ReadOnlyAdmin(ModelAdmin):
+@contextmanager
+def _invalid_lookups_redirect() -> Iterator[None]:
+    """Turn errors about impossible dates and numbers into a redirect to the unfiltered list."""
+    try:
+        yield
+    except (ValueError, OverflowError, ValidationError, DataError) as error:
+        raise IncorrectLookupParameters(error) from error
+
+
+class CheckedChangeList(ChangeList):
+    """A list that can be filtered only by what it offers.
+
+    It redirects to itself, unfiltered, if a filter is impossible.
+    """
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        filters = super().get_filters(request)
+        # What no filter took. Django would ask the database about any column, also hidden ones.
+        left = set(filters[2])
+        if f"{self.date_hierarchy}__year" in self.filter_params:
+            left -= {f"{self.date_hierarchy}__gte", f"{self.date_hierarchy}__lt"}
+        if left:
+            raise DisallowedModelAdminLookup("The list does not offer this filter.")
+        return filters
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        with _invalid_lookups_redirect():
+            return super().get_queryset(request, exclude_parameters)
+
+    def get_results(self, request: HttpRequest) -> None:
+        with _invalid_lookups_redirect():
+            super().get_results(request)
+
+
+class CheckedAdmin(ModelAdmin):
+    """The base class of all admins: checks what a browser sends before the database is asked."""
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        return CheckedChangeList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        # Django looks for the field of an empty `_to_field`.
+        return super().get_object(request, object_id, from_field or None)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                self.opts.pk.to_python(value)
+            except ValidationError:
+                raise BadRequest("A selected row has no valid key.") from None
+        return super().response_action(request, queryset)
+
+
+class ReadOnlyAdmin(CheckedAdmin):
     show_full_result_count = False
     list_per_page = 50
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -28,6 +28,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = exceptions.PermissionDenied()
     elif isinstance(error, RequestDataTooBig):
         error = BodyTooLarge()
+    elif isinstance(error, DataError | UnicodeEncodeError):
+        log.warning("impossible value", error=type(error).__name__)
+        error = exceptions.ParseError("The request has a value that the database can't take.")
     if isinstance(error, Invalid):
         set_rollback()
         return Response(error_body(str(error), error.code, error.errors), status=400)

@@ -24,12 +24,25 @@ class Role:
     name = os.environ.get("SERVICE") or "command"
 
 
-class UnhandledErrorFilter(logging.Filter):
-    """Keep only Django's lines about exceptions, without the path, which may contain names."""
+class DjangoFilter(logging.Filter):
+    """Take out of Django's lines what they quote: hosts, paths and parameters of strangers.
+
+    Of the lines about requests, only those about exceptions are kept: our middleware logs them all.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = "unhandled error", ()
-        return bool(record.exc_info)
+        # What is left of a line is its format string, which is Django's own.
+        record.args = ()
+        if record.name.startswith("django.request"):
+            record.msg = "unhandled error"
+            return bool(record.exc_info)
+        if record.name.startswith("django.security"):
+            # Its text is that of an exception, such as DisallowedHost, which names the logger.
+            record.msg, record.exc_info = "request refused", None
+            record.error = record.name.rpartition(".")[2]
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            return logging.getLogger().isEnabledFor(record.levelno)
+        return True
 
 
 def _add_service(_logger: Any, _name: str, event: _Event) -> _Event:
@@ -132,13 +145,27 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED_PROCESSORS,
             }
         },
-        "filters": {"unhandled": {"()": UnhandledErrorFilter}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "filters": {"django": {"()": DjangoFilter}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "structured"},
+            "django": {
+                "class": "logging.StreamHandler",
+                "formatter": "structured",
+                "filters": ["django"],
+            },
+        },
         "root": {"handlers": ["stderr"], "level": _LEVELS[level]},
         "loggers": {
             # Our own middleware logs requests with their id.
             "django.server": {"handlers": [], "propagate": False},
-            "django.request": {"level": "ERROR", "filters": ["unhandled"]},
+            "django.request": {"level": "ERROR"},
+            # A handler's filter also sees the lines of all loggers below this one.
+            "django": {
+                "handlers": ["django"],
+                # At debug, Django logs statements with their values.
+                "level": "INFO" if level == "debug" else _LEVELS[level],
+                "propagate": False,
+            },
             "urllib3": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},
         },

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from prometheus_client import Counter, Histogram
@@ -84,11 +84,16 @@ class RequestMiddleware:
         )
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer 503 if a view without Django REST framework can't reach the database."""
+        """Answer for views without Django REST framework: 503 if the database can't be reached,
+        and 400 if it can't take a value, such as NUL or half a character.
+        """
         if isinstance(exception, OperationalError | InterfaceError):
             log.error("database unavailable", error=type(exception).__name__)
             body, headers = database_unavailable()
             return JsonResponse(body, status=503, headers=headers)
+        if isinstance(exception, DataError | UnicodeEncodeError):
+            log.warning("impossible value", error=type(exception).__name__)
+            return bad_request(request)
         return None
 
 

@@ -488,6 +488,7 @@ if SERVICE == "api" and not LOCAL and PUBLIC_URL and not PUBLIC_URL.startswith("
 # Browsers send cookies with Secure by https only. With the prefix, they take them from this host
 # alone, so that no other name under its domain can plant one here.
 _HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
+SESSION_ENGINE = "myhealth.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if _HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if _HTTPS else "csrftoken"

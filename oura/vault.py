@@ -5,8 +5,9 @@ column: one that is moved to another row or column can't be decrypted.
 """
 
 import base64
+from contextlib import suppress
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -37,12 +38,10 @@ def decrypt(connection: Connection, column: str) -> str:
     derived = [_derive(key, connection.user_id, column) for key in keys]
     # Tokens that were stored before keys were derived, and not renewed or rotated since.
     underived = [Fernet(key) for key in keys]
-    try:
-        return (
-            MultiFernet([*derived, *underived]).decrypt(bytes(getattr(connection, column))).decode()
-        )
-    except InvalidToken:
-        raise CannotDecrypt from None
+    for fernet in (*derived, *underived):
+        with suppress(InvalidToken):
+            return fernet.decrypt(bytes(getattr(connection, column))).decode()
+    raise CannotDecrypt
 
 
 def reencrypt(connection: Connection, column: str) -> bytes:

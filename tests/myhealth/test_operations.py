@@ -129,7 +129,9 @@ def test_http_is_redirected_to_https(behind_tls):
 
 
 def test_failed_request_is_logged_without_path():
-    record = logging.makeLogRecord({"msg": "%s: %s", "args": ("Oops", "/api/v1/people/ana")})
+    record = logging.makeLogRecord(
+        {"msg": "%s: %s", "args": ("Oops", "/api/v1/people/ana"), "name": "django.request"}
+    )
     record.exc_info = (ValueError, ValueError("x"), None)
-    assert logs.UnhandledErrorFilter().filter(record)
+    assert logs.DjangoFilter().filter(record)
     assert record.getMessage() == "unhandled error"
