@@ -44,6 +44,8 @@ def _documents(data: Raw) -> Any:
 
     Of a list that is too long, the first MAX_DOCUMENTS + 1 are returned, as None.
     """
+    # The decoder does not look into Raw, which could be anything but UTF-8.
+    str(memoryview(data), "utf-8")
     kind = bytes(memoryview(data)[:1])
     if kind == b"{":
         return data

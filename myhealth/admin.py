@@ -12,7 +12,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 # Django's own class takes no type parameter at run time.
 if TYPE_CHECKING:
@@ -64,17 +64,21 @@ class CheckedAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
         return CheckedChangeList
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
         # Django looks for the field of an empty `_to_field`.
         return super().get_object(request, object_id, from_field or None)
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any
+    ) -> HttpResponse | None:
         for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
             try:
                 self.opts.pk.to_python(value)
             except ValidationError:
                 raise BadRequest("A selected row has no valid key.") from None
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args, **options)
 
 
 class ReadOnlyAdmin(CheckedAdmin):

@@ -2,8 +2,8 @@ import gc
 import os
 import sys
 
+import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
@@ -12,9 +12,12 @@ gc.disable()
 try:
     from django.conf import settings
 
+    from myhealth.handler import Handler
+
     if not settings.SERVING:
         raise ImproperlyConfigured("SERVICE must be one of: api, processor, sandbox.")
-    application = get_wsgi_application()
+    django.setup(set_prefix=False)
+    application = Handler()
     # Import all views now, and keep what is in memory out of later garbage collections.
     get_resolver().check()
     gc.collect()

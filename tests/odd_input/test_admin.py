@@ -96,14 +96,16 @@ def test_odd_actions_are_answered(sender):
             for action in (*actions, value):
                 body = f"action={action}&{ACTION_CHECKBOX_NAME}={value}&index=0&select_across=0"
                 sender.send("POST", address(each), body=body.encode(), content_type=FORM)
-            body = f"action={actions[0]}&{ACTION_CHECKBOX_NAME}=1&select_across={value}&index={value}"
+            body = (
+                f"action={actions[0]}&{ACTION_CHECKBOX_NAME}=1&select_across={value}&index={value}"
+            )
             sender.send("POST", address(each), body=body.encode(), content_type=FORM)
     assert sender.failed == []
 
 
 def test_odd_lookups_of_autocomplete_are_answered(sender):
     names = ["app_label", "model_name", "field_name", "term", "page"]
-    for index, name in enumerate(names):
+    for index in range(len(names)):
         for value in Turns(8)(IN_URL):
             given = ["ingest", "run", "user", "a", "1"]
             given[index] = value

@@ -78,6 +78,14 @@ IN_HEADER = [
     "Basic ::",
     "Bearer",
     "fe80::1%" + "a" * 300,
+    "application/json; charset*=utf-8''%00",
+    "application/x-www-form-urlencoded; charset*=no''%ff",
+    "*/*; x*=no''%ff",
+    "application/json; charset*=utf-7''+2AA-",
+    "application/x-www-form-urlencoded; charset=rot13",
+    "application/json; charset=idna",
+    "multipart/form-data; boundary=é; charset=undefined",
+    "multipart/form-data; boundary*=no''%ff",
 ]
 HEADERS = [
     "Accept",
