@@ -42,10 +42,11 @@ class CheckedChangeList(ChangeList):
     def get_filters(self, request: HttpRequest) -> Any:
         filters = super().get_filters(request)
         # What no filter took. Django would ask the database about any column, also hidden ones.
-        left = set(filters[2])
+        dates = {"month", "day"}
         if f"{self.date_hierarchy}__year" in self.filter_params:
-            left -= {f"{self.date_hierarchy}__gte", f"{self.date_hierarchy}__lt"}
-        if left:
+            # Django has replaced it by these.
+            dates |= {"gte", "lt"}
+        if set(filters[2]) - {f"{self.date_hierarchy}__{name}" for name in dates}:
             raise DisallowedModelAdminLookup("The list does not offer this filter.")
         return filters
 

@@ -137,3 +137,9 @@ def test_a_body_of_eleven_mebibytes_is_too_large(transactional_db, ana, processo
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert not SleepMetric.objects.exists()
+
+
+@pytest.mark.parametrize("content_type", ["a/b; charset*=utf-8''%00", "a/b; charset=rot13"])
+def test_any_content_type_is_answered(api_process, content_type):
+    url = f"{api_process.url.replace('127.0.0.1', 'localhost')}/accounts/login/?next=/"
+    assert requests.get(url, headers={"Content-Type": content_type}, timeout=10).ok

@@ -1,13 +1,18 @@
 """Health checks, metrics, request ids and logs."""
 
+import io
 import json
 import logging
 from ipaddress import ip_network
 
 import pytest
+from django.conf import settings
+from django.db import DataError
 from django.test import Client
 
 from myhealth import logs
+from myhealth.exception_handler import exception_handler
+from myhealth.requests import RequestMiddleware
 
 
 @pytest.fixture
@@ -135,3 +140,90 @@ def test_failed_request_is_logged_without_path():
     record.exc_info = (ValueError, ValueError("x"), None)
     assert logs.DjangoFilter().filter(record)
     assert record.getMessage() == "unhandled error"
+
+
+MARK = "ZQMARKERZQ"
+
+
+@pytest.fixture(params=["debug"])
+def log(request):
+    """Log as a service does, and return what it wrote."""
+    written = io.StringIO()
+    config = logs.logging_config(level=request.param, style="json")
+    for handler in config["handlers"].values():
+        handler["stream"] = written
+    logs.configure(config)
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    logs.configure(settings.LOGGING)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/", {"Host": f"{MARK}-host"}),
+        ("/account/", {"Host": f"{MARK}.example:8000"}),
+        (f"/{MARK}", {}),
+        (f"/static/{MARK}", {}),
+        (f"/?{MARK}={MARK}", {}),
+        ("/", {"Cookie": f"sessionid={MARK}; messages={MARK}; csrftoken={MARK}"}),
+        ("/api/v1/sleep", {"Authorization": f"Bearer {MARK}"}),
+        ("/api/v1/sleep", {"Accept": MARK, "User-Agent": MARK, "Referer": MARK, "Origin": MARK}),
+        (f"/api/v1/sleep?start={MARK}", {}),
+        (f"/api/v1/days/{MARK}", {}),
+        (f"/admin/ingest/run/?_to_field={MARK}", {}),
+        (f"/admin/ingest/run/?_popup=1&_to_field={MARK}%00", {}),
+        (f"/admin/ingest/run/?{MARK}__contains=1", {}),
+        (f"/admin/ingest/run/?user__password__startswith={MARK}", {}),
+        (f"/admin/ingest/run/?q={MARK}%00&o={MARK}&p={MARK}", {}),
+        (f"/admin/ingest/run/{MARK}%00/change/?_to_field={MARK}", {}),
+        (f"/connect/oura/callback?state={MARK}&code={MARK}&error={MARK}", {}),
+    ],
+)
+def test_what_strangers_send_is_not_logged(log, admin, path, headers):
+    admin.raise_request_exception = False
+    for method in ("GET", "POST"):
+        admin.generic(method, path, MARK, "application/json", headers=headers)
+    lines = log()
+    assert [each["message"] for each in lines].count("request") == 2
+    assert MARK.lower() not in json.dumps(lines).lower()
+
+
+@pytest.mark.django_db
+def test_refused_form_is_not_quoted_in_log(log, ana):
+    for path in ("/accounts/login/", "/admin/login/"):
+        browser = Client(enforce_csrf_checks=True)
+        browser.post(
+            path, {"username": MARK, "csrfmiddlewaretoken": MARK}, headers={"Referer": MARK}
+        )
+        Client().post(path, {"username": MARK, "password": MARK, "next": MARK})
+    lines = log()
+    assert {each["message"] for each in lines} == {"request refused", "request"}
+    assert MARK not in json.dumps(lines)
+
+
+def test_refused_host_is_a_warning_with_class_and_request(log, client):
+    client.get("/x", headers={"Host": MARK, "X-Request-ID": "a-request"})
+    line = next(each for each in log() if each["logger"].startswith("django"))
+    assert (line["level"], line["message"]) == ("warning", "request refused")
+    assert (line["error"], line["request_id"]) == ("DisallowedHost", "a-request")
+
+
+@pytest.mark.parametrize("log", ["error"], indirect=True)
+def test_refused_host_is_no_error(log, client):
+    client.get("/x", headers={"Host": MARK})
+    assert log() == []
+
+
+IMPOSSIBLE = [DataError("x"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")]
+
+
+@pytest.mark.parametrize("error", IMPOSSIBLE)
+def test_what_database_cannot_take_is_400_of_api(error):
+    assert exception_handler(error, {}).status_code == 400
+
+
+@pytest.mark.parametrize("error", IMPOSSIBLE)
+def test_what_database_cannot_take_is_400_of_pages(rf, error):
+    middleware = RequestMiddleware(lambda request: None)
+    assert middleware.process_exception(rf.get("/"), error).status_code == 400

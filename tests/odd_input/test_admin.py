@@ -1,15 +1,10 @@
 """Whatever is sent to the admin's pages, no answer is a 500."""
 
 import pytest
-from django.contrib import admin as site
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.urls import reverse
 
-from myhealth.admin import CheckedAdmin
-from oura.models import Connection
-from tests.ingest.admin.pages import failed, fetched, ran, revised
+from tests.odd_input.admins import address, admins, offered
 from tests.odd_input.values import IN_URL, Sender, Turns, filled, has_parameter, routes
-from tests.worlds import days_ago, reject_document, store_days
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FORM = "application/x-www-form-urlencoded"
@@ -17,44 +12,8 @@ EVERY_LIST = ["q", "o", "p", "e", "all", "_facets", "_popup", "_to_field", "_cha
 
 
 @pytest.fixture
-def sender(admin, ana):
-    """A superuser's browser, and a row in every list."""
-    for type_ in ("sleep", "activity", "readiness"):
-        store_days(ana, [days_ago(3)], type_)
-    reject_document(ana, days_ago(2))
-    ran(ana)
-    fetched(ana)
-    failed(ana)
-    revised(ana)
-    Connection.objects.create(
-        user=ana,
-        oura_user_id="x",
-        access_token=b"",
-        refresh_token=b"",
-        expires_at="2026-03-01T00:00:00Z",
-        token_url="http://localhost/",
-    )
+def sender(admin, rows):
     return Sender(admin)
-
-
-def admins():
-    site.autodiscover()
-    return [each for each in site.site._registry.values() if isinstance(each, CheckedAdmin)]
-
-
-def address(each, page="changelist"):
-    return reverse(f"admin:{each.opts.app_label}_{each.opts.model_name}_{page}")
-
-
-def offered(sender, each):
-    """Return the parameters that a list offers."""
-    changes = sender.client.get(address(each)).context["cl"]
-    names = [name for spec in changes.filter_specs for name in spec.expected_parameters()]
-    for filter_ in each.get_list_filter(sender.client.get(address(each)).wsgi_request):
-        name = getattr(filter_, "parameter_name", None)
-        names += [name] if name and name not in names else []
-    day = each.date_hierarchy
-    return names + ([f"{day}__year", f"{day}__month", f"{day}__day"] if day else [])
 
 
 def admin_routes():
@@ -64,7 +23,7 @@ def admin_routes():
 def test_odd_parameters_of_lists_are_answered(sender):
     some = Turns(1)
     for each in admins():
-        for name in [*EVERY_LIST, *offered(sender, each)]:
+        for name in [*EVERY_LIST, *offered(sender.client, each)]:
             for value in some(IN_URL):
                 sender.send("GET", address(each), f"{name}={value}&_facets=True")
     assert sender.failed == []

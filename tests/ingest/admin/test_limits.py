@@ -53,15 +53,12 @@ def test_more_missing_ranges_take_no_more_queries(admin, ana):
         ("sleepmetric", "day__year=99999999999"),
         ("sleepmetric", "day__year=9999"),
         ("sleepmetric", "day__year=9999&day__month=12&day__day=31"),
-        ("sleepmetric", "day__year__gte=99999999999"),
         ("rejecteddocument", "last_seen__year=99999999999"),
         ("revision", "replaced_at__year=99999999999"),
         ("revision", "day=soon"),
         ("fetch", "days=soon"),
         ("fetch", "days=2026-03-01"),
         ("fetch", "run=%00"),
-        ("fetch", "start__year__gte=99999999999"),
-        ("run", "began_at__year__gte=99999999999"),
         ("run", "user__id__exact=ana"),
         ("run", "user__id__exact="),
     ],
@@ -74,5 +71,5 @@ def test_impossible_filter_redirects(admin, ana, model, query):
 
 @pytest.mark.django_db(transaction=True)
 def test_filter_that_database_refuses_redirects(admin):
-    answer = admin.get("/admin/ingest/fetch/?kind__regex=[")
+    answer = admin.get("/admin/ingest/fetch/?kind=%00")
     assert answer.headers["Location"] == "/admin/ingest/fetch/?e=1"
