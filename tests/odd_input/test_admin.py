@@ -47,6 +47,11 @@ def test_odd_parameters_of_pages_are_answered(sender):
     assert sender.failed == []
 
 
+def test_empty_field_of_key_is_no_field(sender, ana):
+    answer = sender.send("GET", f"/admin/accounts/user/{ana.pk}/change/", "_to_field=")
+    assert answer.status_code == 200
+
+
 def test_odd_actions_are_answered(sender):
     some = Turns(3)
     for each in admins():

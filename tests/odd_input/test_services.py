@@ -144,6 +144,13 @@ def test_odd_cookies_are_answered(browser, name):
     assert browser.failed == []
 
 
+@pytest.mark.parametrize("key", [r'"\000abcdefghijklmnop"', "A" * 32, "a" * 31, "a" * 33, "é" * 32])
+def test_impossible_session_is_none(key, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        answer = Client().get("/", headers={"Cookie": f"sessionid={key}"})
+    assert answer.headers["Location"].startswith("/accounts/login/")
+
+
 @pytest.mark.parametrize("route", FIELDS)
 def test_odd_bodies_are_answered_by_processor(program, route):
     for body in (*with_odd_field(FIELDS[route], Turns(12)), *IN_JSON):

@@ -114,17 +114,18 @@ _PARAMETER = re.compile(r"<[^>]+>")
 
 
 class Turns:
-    """Takes turns: at full scale each call returns all values, else the next few of them."""
+    """Takes turns: each call returns the next few of the values, at full scale eight times as many.
+
+    So each parameter is asked with some values, and each value is asked of some parameters.
+    """
 
     def __init__(self, few):
-        self.few = few
+        self.few = scaled(few, 8 * few)
         self.at = 0
 
     def __call__(self, values):
-        if scaled(True, False):
-            begin, self.at = self.at, self.at + self.few
-            return [values[index % len(values)] for index in range(begin, self.at)]
-        return values
+        begin, self.at = self.at, self.at + min(self.few, len(values))
+        return [values[index % len(values)] for index in range(begin, self.at)]
 
 
 def routes(patterns=None, prefix="/"):
