@@ -102,7 +102,7 @@ def test_odd_parameters_of_processor_are_answered(program):
 
 
 def test_odd_headers_are_answered(browser):
-    some = Turns(4)
+    some = Turns(2)
     for name in HEADERS:
         for value in some(IN_HEADER):
             for page in PAGES:
@@ -183,7 +183,7 @@ def test_odd_credentials_of_people_are_answered(ana, page):
 
 
 def test_odd_fields_of_own_account_are_answered(browser):
-    for value in IN_URL:
+    for value in Turns(6)(IN_URL):
         form = f"time_zone={value}"
         browser.send("POST", "/account/", body=form.encode(), content_type=FORM)
     assert browser.failed == []

@@ -247,7 +247,8 @@ def test_empty_body_needs_no_content_type(demo):
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:8000", ""])
 def test_page_of_another_site_is_refused(demo, origin):
     for method in ("GET", "POST", "DELETE"):
-        answer = demo.http.generic(method, "/_sandbox/faults", headers={"Origin": origin})
+        headers = {"Origin": origin, "Content-Length": "2", "Content-Type": "application/json"}
+        answer = demo.http.generic(method, "/_sandbox/faults", "{}", headers=headers)
         assert answer.status_code == 403
         assert "Access-Control-Allow-Origin" not in answer
 
