@@ -198,7 +198,7 @@ def test_refused_form_is_not_quoted_in_log(log, ana):
         )
         Client().post(path, {"username": MARK, "password": MARK, "next": MARK})
     lines = log()
-    assert {each["message"] for each in lines} == {"request refused", "request"}
+    assert [each["message"] for each in lines].count("request refused") == 2
     assert MARK not in json.dumps(lines)
 
 
