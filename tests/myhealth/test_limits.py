@@ -7,6 +7,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
 
 from myhealth.limits import Busy, WaitingThreads, waiting_threads
 from myhealth.parsers import ObjectParser
@@ -245,3 +246,13 @@ def test_metrics_without_token_are_not_public(client, host):
 @pytest.mark.parametrize("host", ["localhost:8000", "10.1.2.3:8001", "[fd00::1]:8001", "processor"])
 def test_metrics_are_scraped_by_address_or_plain_name(client, host):
     assert client.get("/metrics", headers={"Host": host}).status_code == 200
+
+
+# Documents ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json"])
+def test_openapi_document_is_made_once(client, monkeypatch, accept):
+    first = client.get("/api/schema/", headers={"Accept": accept})
+    monkeypatch.setattr(SchemaGenerator, "get_schema", None)
+    assert client.get("/api/schema/", headers={"Accept": accept}).content == first.content
