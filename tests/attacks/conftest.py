@@ -1,0 +1,94 @@
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+from tests.attacks.attacking import CONTROL_TOKEN, Browser, Deployed, Watch
+from tests.processes import TOKEN, database_environment
+from tests.worlds import PASSWORDS
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("services")
+
+
+@pytest.fixture(scope="session")
+def database_settings(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        return database_environment()
+
+
+@pytest.fixture(scope="session")
+def processor_of_all(database_settings, folder):
+    service = Deployed(
+        "processor", folder, **database_settings, INGEST_TOKENS=TOKEN, CONTROL_TOKENS=CONTROL_TOKEN
+    )
+    yield service.start()
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def api_of_all(database_settings, folder, processor_of_all):
+    settings = {"CONTROL_TOKENS": CONTROL_TOKEN, "PROCESSOR_URL": processor_of_all.url}
+    service = Deployed("api", folder, **database_settings, **settings)
+    yield service.start()
+    service.stop()
+
+
+@pytest.fixture
+def processor(transactional_db, processor_of_all):
+    return processor_of_all.mend()
+
+
+@pytest.fixture
+def api(transactional_db, api_of_all):
+    return api_of_all.mend()
+
+
+@pytest.fixture(scope="session")
+def hashed():
+    """The passwords, hashed as in production: else each sign-in would change the account."""
+    hasher = PBKDF2PasswordHasher()
+    return {name: hasher.encode(text, hasher.salt()) for name, text in PASSWORDS.items()}
+
+
+@pytest.fixture
+def ana(ana, hashed):
+    type(ana).objects.filter(pk=ana.pk).update(password=hashed["ana"])
+    ana.refresh_from_db()
+    return ana
+
+
+@pytest.fixture
+def ben(ben, hashed):
+    type(ben).objects.filter(pk=ben.pk).update(password=hashed["ben"])
+    ben.refresh_from_db()
+    return ben
+
+
+@pytest.fixture
+def log_in(api):
+    """Returns the tokens of a person who signs in from an address of their own."""
+
+    def log_in(person, address="192.0.2.77"):
+        credentials = {"username": person.username, "password": PASSWORDS[person.username]}
+        answer = api.ask("POST", "/auth/login", credentials, X_Forwarded_For=address)
+        assert answer.status == 200, answer
+        return answer.json()
+
+    return log_in
+
+
+@pytest.fixture
+def browse(api):
+    """Returns a browser in which a person is signed in."""
+
+    def browse(person, address="192.0.2.78"):
+        return Browser(api, address).sign_in(person.username, PASSWORDS[person.username])
+
+    return browse
+
+
+@pytest.fixture
+def watch(api, processor, ana, log_in):
+    """Watches both services, once it is entered."""
+    return Watch(api, log_in(ana)["access"], processor)

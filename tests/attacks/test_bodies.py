@@ -1,0 +1,203 @@
+"""Bodies that strangers send: large, endless, unfinished, or files."""
+
+import contextlib
+
+import orjson
+import pytest
+
+from tests.attacks.attacking import INGEST, ORIGIN, at_once, head, in_turn
+from tests.scale import full_only, scaled
+
+JSON = {"Content_Type": "application/json"}
+SIGN_IN = ("/auth/login", "/auth/refresh", "/auth/logout")
+PAGES = ("/accounts/login/", "/admin/login/", "/account/")
+PROGRAMS = ("/api/v1/reports", "/api/v1/runs")
+KIB = 1024
+CONNECTIONS = 64
+
+
+def many_objects(size):
+    """Return JSON that takes much more memory as Python's objects."""
+    return b"[" + b"{}," * ((size - 3) // 3) + b"{}]"
+
+
+MEGABYTE = many_objects(1_000_000)
+
+
+@pytest.fixture(params=scaled(["/auth/login", "/api/v1/runs"], [*SIGN_IN, *PROGRAMS]))
+def route(request, api, processor):
+    """A route that takes JSON: its service, path and credentials."""
+    is_program = request.param in PROGRAMS
+    service = processor if is_program else api
+    return service, request.param, {**JSON, **(INGEST if is_program else {})}
+
+
+# Large bodies -------------------------------------------------------------------------------------
+
+
+def test_megabytes_of_objects_are_refused_unread(route, watch):
+    service, path, headers = route
+    with watch:
+        answers = in_turn(
+            scaled(40, 240), lambda _: service.ask("POST", path, MEGABYTE, **headers)
+        )
+        watch.wait_for_samples(5)
+    assert {answer.status for answer in answers} == {413}
+    assert answers[0].json()["code"] == "too_large"
+    watch.assert_held()
+
+
+def test_bodies_just_under_the_limit_cost_little(route, watch):
+    service, path, headers = route
+    body = many_objects((256 if path in PROGRAMS else 16) * KIB - 8)
+    with watch:
+        answers = in_turn(scaled(40, 240), lambda _: service.ask("POST", path, body, **headers))
+        watch.wait_for_samples(5)
+    assert {answer.status for answer in answers} <= {400, 503}
+    watch.assert_held()
+
+
+def test_body_above_the_limit_is_refused_before_it_comes(route):
+    service, path, headers = route
+    limit = (256 if path in PROGRAMS else 16) * KIB
+    began = head("POST", path, **headers, Content_Length=str(limit + 1))
+    assert service.status_of(began) == 413
+
+
+def test_body_of_ten_mebibytes_is_refused_before_it_comes(route, watch):
+    service, path, headers = route
+    began = head("POST", path, **headers, Content_Length=str(10 * KIB**2))
+    with watch:
+        statuses = at_once(16, lambda _: service.status_of(began + b"[" * KIB))
+        watch.wait_for_samples(5)
+    assert set(statuses) == {413}
+    watch.assert_held()
+
+
+def test_ingest_of_large_bodies_keeps_processor_small(processor, watch):
+    document = {"type": "sleep", "user": "ana", "data": [{"id": "a", "day": "2026-03-01"}]}
+    body = orjson.dumps(document | {"data": orjson.Fragment(many_objects(10 * KIB**2 - 200))})
+    with watch:
+        answers = in_turn(
+            scaled(4, 24),
+            lambda _: processor.ask("POST", "/api/v1/ingest", body, timeout=60, **JSON, **INGEST),
+        )
+    assert {answer.status for answer in answers} <= {400, 503}
+    watch.assert_held()
+
+
+def test_stranger_sends_processor_nothing(processor, watch):
+    began = head("POST", "/api/v1/ingest", **JSON, Content_Length=str(9 * KIB**2))
+    with watch:
+        statuses = at_once(CONNECTIONS, lambda _: processor.status_of(began + b"[" * KIB))
+        watch.wait_for_samples(5)
+    assert set(statuses) <= {401, 503}
+    watch.assert_held()
+
+
+# Files --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_file_is_refused_and_never_on_disk(path, api, watch):
+    boundary = "----a-boundary"
+    part = 'Content-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
+    size = scaled(10, 50) * KIB**2
+    body = f"--{boundary}\r\n{part}".encode() + b"x" * size + f"\r\n--{boundary}--\r\n".encode()
+    headers = {
+        "Content_Type": f"multipart/form-data; boundary={boundary}",
+        "Cookie": "; ".join(f"{name}={'a' * 32}" for name in ("csrftoken", "__Host-csrftoken")),
+        "Referer": f"{ORIGIN}/",
+    }
+    with watch:
+        answers = in_turn(4, lambda _: api.ask("POST", path, body, timeout=60, **headers))
+        watch.wait_for_samples(5)
+    assert watch.uploaded < 100_000, f"{watch.uploaded} bytes in temporary files"
+    assert {answer.status for answer in answers} == {413}
+    watch.assert_held()
+
+
+def test_small_file_is_never_on_disk(api, watch):
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
+        + b"x" * 8000
+        + b"\r\n--b--\r\n"
+    )
+    headers = {"Content_Type": "multipart/form-data; boundary=b", "Referer": f"{ORIGIN}/"}
+    with watch:
+        answers = in_turn(8, lambda _: api.ask("POST", "/accounts/login/", body, **headers))
+        watch.wait_for_samples(5)
+    assert all(400 <= answer.status < 500 for answer in answers)
+    watch.assert_held()
+
+
+# Unfinished requests ------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def held_open(service, sent, count=CONNECTIONS, **options):
+    """Connections that stay open, with nothing more sent and nothing read."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(service.connect(sent, **options)) for _ in range(count)]
+
+
+UNFINISHED = {
+    "sign-in": ("api", "/auth/login", {}),
+    "refresh": ("api", "/auth/refresh", {}),
+    "page": ("api", "/accounts/login/", {"Content_Type": "application/x-www-form-urlencoded"}),
+    "admin": ("api", "/admin/login/", {"Content_Type": "application/x-www-form-urlencoded"}),
+    "read": ("api", "/api/v1/sleep", {}),
+    "nowhere": ("api", "/nothing/here", {}),
+    "ingest": ("processor", "/api/v1/ingest", INGEST),
+    "ingest without token": ("processor", "/api/v1/ingest", {}),
+    "reports": ("processor", "/api/v1/reports", INGEST),
+}
+
+
+@pytest.mark.parametrize("name", UNFINISHED)
+def test_unfinished_bodies_hold_nobody_up(name, api, processor, watch):
+    which, path, headers = UNFINISHED[name]
+    service = {"api": api, "processor": processor}[which]
+    cookies = "; ".join(f"{cookie}={'a' * 32}" for cookie in ("csrftoken", "__Host-csrftoken"))
+    headers = {**JSON, **headers, "Cookie": cookies, "Referer": f"{ORIGIN}/"}
+    sent = head("POST", path, **headers, Content_Length="1000")
+    with held_open(service, sent + b"{"), watch:
+        watch.wait_for_samples()
+        statuses = at_once(4, lambda _: processor.ask("GET", "/health").status)
+    assert statuses == [200] * 4
+    watch.assert_held()
+
+
+def test_unfinished_headers_hold_nobody_up(api, watch):
+    sent = head("POST", "/auth/login")[:-2] + b"X-Header: a"
+    with held_open(api, sent, scaled(100, 300)), watch:
+        watch.wait_for_samples()
+    watch.assert_held()
+
+
+def test_body_of_one_byte_at_a_time_holds_nobody_up(api, watch):
+    sent = head("POST", "/auth/login", **JSON, Content_Length="1000")
+    with held_open(api, sent) as connections, watch:
+        for _ in range(scaled(4, 20)):
+            for connection in connections:
+                with contextlib.suppress(OSError):
+                    connection.sendall(b" ")
+            watch.wait_for_samples(5)
+    watch.assert_held()
+
+
+LARGE_ANSWERS = ("/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js",)
+
+
+@pytest.mark.parametrize("path", [*LARGE_ANSWERS, "/api/schema/", "/api/docs/"])
+def test_answers_that_nobody_reads_hold_nobody_up(path, api, watch):
+    with held_open(api, head("GET", path), receive_buffer=4096), watch:
+        watch.wait_for_samples()
+    watch.assert_held()
+
+
+@full_only
+def test_idle_connections_hold_nobody_up(api, watch):
+    with held_open(api, b"", 1000), watch:
+        watch.wait_for_samples()
+    watch.assert_held()

@@ -1,0 +1,154 @@
+"""Guessing passwords: from many connections, of many names, from many addresses."""
+
+import itertools
+import threading
+import time
+
+import pytest
+
+from tests.attacks.attacking import Browser, at_once
+from tests.scale import full_only, scaled
+from tests.worlds import PASSWORDS
+
+CONNECTIONS = 32
+# Seconds of an attack: enough for some of its tries, or for all that a network has.
+SECONDS = scaled(1.5, 20)
+CHECKED = 401
+
+
+def try_login(api, name, address="198.51.100.9", password="a wrong guess"):
+    credentials = {"username": name, "password": password}
+    return api.ask("POST", "/auth/login", credentials, timeout=30, X_Forwarded_For=address)
+
+
+def all_checked(answers):
+    """Return how many passwords were looked at; the others were refused, and told when to return."""
+    refused = [answer for answer in answers if answer.status != CHECKED]
+    assert {answer.status for answer in refused} <= {429, 503}
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+    return len(answers) - len(refused)
+
+
+class PageTries:
+    """Tries on a page with a form, each connection with a cookie and a token of its own."""
+
+    def __init__(self, api, path):
+        self.path = path
+        self.browsers = [Browser(api, "198.51.100.9") for _ in range(CONNECTIONS)]
+        self.tokens = [browser.csrf_token(path) for browser in self.browsers]
+
+    def __call__(self, number, name):
+        form = {
+            "csrfmiddlewaretoken": self.tokens[number],
+            "username": name,
+            "password": "a wrong guess",
+        }
+        answer = self.browsers[number].ask("POST", self.path, form)
+        # The page says in words that the password was wrong.
+        answer.status = CHECKED if answer.status == 200 else answer.status
+        return answer
+
+
+def attack(tries):
+    """Try new names on all connections until the time is over; return the answers."""
+    over = time.monotonic() + SECONDS
+    names, lock, answers = itertools.count(), threading.Lock(), []
+
+    def connection(number):
+        while time.monotonic() < over:
+            answer = tries(number, f"stranger {next(names)}")
+            with lock:
+                answers.append(answer)
+
+    at_once(CONNECTIONS, connection)
+    return answers
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/accounts/login/", "/admin/login/"])
+def test_new_names_from_one_network_stop_nobody(path, api, watch):
+    if path == "/auth/login":
+        tries = lambda number, name: try_login(api, name)  # noqa: E731
+    else:
+        tries = PageTries(api, path)
+    with watch:
+        answers = attack(tries)
+    assert all_checked(answers) <= 50
+    watch.assert_held()
+
+
+def test_many_hashes_at_once_are_refused(api, watch):
+    with watch:
+        answers = at_once(
+            CONNECTIONS, lambda number: try_login(api, f"busy {number}", f"203.0.113.{number}")
+        )
+        watch.wait_for_samples(5)
+    # Two hashes and four who wait, in each of two workers; one that ends makes room for another.
+    assert 2 <= all_checked(answers) < CONNECTIONS - 4
+    watch.assert_held()
+
+
+@full_only
+def test_spraying_many_names_ends_at_fifty(api, ana, log_in):
+    answers = [try_login(api, f"name {number}") for number in range(60)]
+    assert all_checked(answers) == 50
+    assert all_checked([try_login(api, "another")]) == 0
+    # Somebody else is not concerned.
+    assert log_in(ana)
+
+
+def test_forty_tries_at_once_are_five_guesses(api, ana):
+    answers = at_once(40, lambda _: try_login(api, "ana"))
+    # Those that found hashing busy were no guesses either.
+    assert 1 <= all_checked(answers) <= 5
+
+
+def test_addresses_of_one_home_are_one_network(api, ana, log_in):
+    addresses = [f"2001:db8:1:2::{number:x}" for number in range(1, scaled(30, 110) + 1)]
+    answers = [try_login(api, "ana", address) for address in addresses]
+    assert all_checked(answers) == 5
+    right = try_login(api, "ana", "2001:db8:1:2:ffff::1", PASSWORDS["ana"])
+    assert right.status == 429
+    assert log_in(ana)
+
+
+def test_four_pairs_of_spellings_are_one_name(api, ana):
+    names = ["ana", "ANA", "Ana", "aNa"] * scaled(4, 10)
+    assert all_checked([try_login(api, name) for name in names]) == 5
+
+
+def test_unknown_names_are_limited_like_known_ones(api, ana):
+    answers = [try_login(api, "nobody of that name") for _ in range(10)]
+    assert all_checked(answers) == 5
+
+
+def test_underscored_alias_changes_nobodys_address(api, ana):
+    answers = []
+    for number in range(10):
+        credentials = {"username": "ana", "password": "a wrong guess"}
+        # As a proxy passes them on that knows only the name with hyphens.
+        headers = {"X-Forwarded-For": "198.51.100.9", "X_Forwarded_For": f"192.0.2.{number}"}
+        answers.append(ask_as_sent(api, headers, credentials))
+    assert sum(status == CHECKED for status in answers) <= 5
+
+
+def ask_as_sent(api, headers, credentials):
+    import orjson
+
+    from tests.attacks.attacking import head
+
+    body = orjson.dumps(credentials)
+    began = head("POST", "/auth/login", Content_Type="application/json")
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    lines += f"Content-Length: {len(body)}\r\n\r\n"
+    return api.status_of(began[:-2] + lines.encode() + body)
+
+
+def test_wrong_guesses_leave_no_name_in_log(api, ana):
+    before = api.log.stat().st_size
+    for number in range(6):
+        try_login(api, f"typedapasswordhere{number}")
+    with api.log.open() as log:
+        log.seek(before)
+        said = log.read()
+    assert "/auth/login" in said
+    assert "typedapasswordhere" not in said
