@@ -31,6 +31,7 @@ PROXIED = {"Host": HOST, "X-Forwarded-Proto": "https"}
 MOST_MS = 200
 MOST_BYTES = 250_000_000
 SAMPLES = 20
+READ = "/api/v1/sleep"
 # For an answer that never comes.
 PATIENCE = 10
 
@@ -265,39 +266,50 @@ class Browser:
 class Watch:
     """Asks for `/health` and for a signed-in read all the time, and looks at the workers."""
 
+    PACE = 0.03
+
     def __init__(self, api, access, *others):
         self.api = api
         self.watched = (api, *others)
-        self.asked = [("/health", {}), ("/api/v1/sleep", bearer(access))]
-        self.took = {path: [] for path, _ in self.asked}
+        self.took = {"/health": [], READ: []}
         self.statuses = set()
         self.memory = [0]
         self.uploaded = 0
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        acts = [(self._ask, "/health", {}), (self._ask, READ, bearer(access)), (self._look,)]
+        self._threads = [threading.Thread(target=self._repeat, args=each) for each in acts]
 
     def __enter__(self):
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *error):
         self._over.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self):
-        while not self._over.wait(0.02):
-            for path, headers in self.asked:
-                began = time.perf_counter()
-                self.statuses.add(self.api.ask("GET", path, **headers).status)
-                self.took[path].append((time.perf_counter() - began) * 1000)
-            self.memory.append(max(size for each in self.watched for size in each.memory()))
-            self.uploaded = max(self.uploaded, sum(each.uploaded() for each in self.watched))
+    def _repeat(self, act, *args):
+        while not self._over.wait(self.PACE):
+            act(*args)
+
+    def _ask(self, path, headers):
+        began = time.perf_counter()
+        self.statuses.add(self.api.ask("GET", path, **headers).status)
+        took = time.perf_counter() - began
+        # Who would have asked while this one waited would have waited for the rest of it.
+        waits = (took - n * self.PACE for n in range(int(took / self.PACE) + 1))
+        self.took[path].extend(wait * 1000 for wait in waits)
+
+    def _look(self):
+        self.memory.append(max(size for each in self.watched for size in each.memory()))
+        self.uploaded = max(self.uploaded, sum(each.uploaded() for each in self.watched))
 
     def wait_for_samples(self, count=SAMPLES):
         """Keep the attack up until enough requests were answered, or none within the patience."""
-        before = len(self.took["/api/v1/sleep"])
+        before = len(self.took[READ])
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: len(self.took["/api/v1/sleep"]) >= before + count, PATIENCE)
+            wait_until(lambda: len(self.took[READ]) >= before + count, PATIENCE)
 
     def figures(self):
         shown = {
