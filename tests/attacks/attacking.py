@@ -79,7 +79,7 @@ class Deployed:
         }
 
     def start(self):
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [ROOT / "deploy" / "entrypoint", self.name],
                 cwd=ROOT,
@@ -133,9 +133,13 @@ class Deployed:
                             found += opened.stat().st_size
         return found
 
-    def errors(self):
+    def said(self, since=0):
+        """Return its log, from that size on."""
+        return self.log.read_bytes()[since:].decode(errors="replace")
+
+    def errors(self, since=0):
         """Return the lines of its log that tell of an error."""
-        lines = self.log.read_text(errors="replace").splitlines()
+        lines = self.said(since).splitlines()
         return [line for line in lines if '"level":"error"' in line or "Traceback" in line]
 
     def stop(self):

@@ -41,7 +41,7 @@ def test_megabytes_of_objects_are_refused_unread(route, watch):
         answers = in_turn(
             scaled(40, 240), lambda _: service.ask("POST", path, MEGABYTE, **headers)
         )
-        watch.wait_for_samples(5)
+        watch.wait_for_samples(8)
     assert {answer.status for answer in answers} == {413}
     assert answers[0].json()["code"] == "too_large"
     watch.assert_held()
@@ -52,7 +52,7 @@ def test_bodies_just_under_the_limit_cost_little(route, watch):
     body = many_objects((256 if path in PROGRAMS else 16) * KIB - 8)
     with watch:
         answers = in_turn(scaled(40, 240), lambda _: service.ask("POST", path, body, **headers))
-        watch.wait_for_samples(5)
+        watch.wait_for_samples(8)
     assert {answer.status for answer in answers} <= {400, 503}
     watch.assert_held()
 
@@ -69,7 +69,7 @@ def test_body_of_ten_mebibytes_is_refused_before_it_comes(route, watch):
     began = head("POST", path, **headers, Content_Length=str(10 * KIB**2))
     with watch:
         statuses = at_once(16, lambda _: service.status_of(began + b"[" * KIB))
-        watch.wait_for_samples(5)
+        watch.wait_for_samples(8)
     assert set(statuses) == {413}
     watch.assert_held()
 
@@ -90,7 +90,7 @@ def test_stranger_sends_processor_nothing(processor, watch):
     began = head("POST", "/api/v1/ingest", **JSON, Content_Length=str(9 * KIB**2))
     with watch:
         statuses = at_once(CONNECTIONS, lambda _: processor.status_of(began + b"[" * KIB))
-        watch.wait_for_samples(5)
+        watch.wait_for_samples(8)
     assert set(statuses) <= {401, 503}
     watch.assert_held()
 
@@ -111,7 +111,7 @@ def test_file_is_refused_and_never_on_disk(path, api, watch):
     }
     with watch:
         answers = in_turn(4, lambda _: api.ask("POST", path, body, timeout=60, **headers))
-        watch.wait_for_samples(5)
+        watch.wait_for_samples(8)
     assert watch.uploaded < 100_000, f"{watch.uploaded} bytes in temporary files"
     assert {answer.status for answer in answers} == {413}
     watch.assert_held()
@@ -126,7 +126,7 @@ def test_small_file_is_never_on_disk(api, watch):
     headers = {"Content_Type": "multipart/form-data; boundary=b", "Referer": f"{ORIGIN}/"}
     with watch:
         answers = in_turn(8, lambda _: api.ask("POST", "/accounts/login/", body, **headers))
-        watch.wait_for_samples(5)
+        watch.wait_for_samples(8)
     assert all(400 <= answer.status < 500 for answer in answers)
     watch.assert_held()
 
@@ -182,7 +182,7 @@ def test_body_of_one_byte_at_a_time_holds_nobody_up(api, watch):
             for connection in connections:
                 with contextlib.suppress(OSError):
                     connection.sendall(b" ")
-            watch.wait_for_samples(5)
+            watch.wait_for_samples(8)
     watch.assert_held()
 
 
