@@ -59,6 +59,7 @@ class Deployed:
         self.name = name
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.remembered = None
         # Of its own, to see what a request leaves in it.
         self.temporary = Path(folder) / name
         self.temporary.mkdir()
@@ -91,11 +92,13 @@ class Deployed:
         wait_until(lambda: len(self.workers()) == 2 and self.is_up())
         return self
 
-    def mend(self):
-        """Start it again if an attack has left it without answers, or large."""
-        if max(self.memory(), default=0) > MOST_BYTES or not self.is_up():
+    def mend(self, remembered):
+        """Start it again if an attack left it without answers or large, or the database changed."""
+        changed = self.remembered not in (None, remembered)
+        if changed or max(self.memory(), default=0) > MOST_BYTES or not self.is_up():
             self.stop()
             self.start()
+        self.remembered = remembered
         return self
 
     def is_up(self):

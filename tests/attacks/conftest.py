@@ -1,9 +1,15 @@
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
 
 from tests.attacks.attacking import CONTROL_TOKEN, Browser, Deployed, Watch
 from tests.processes import TOKEN, database_environment
 from tests.worlds import PASSWORDS
+
+# What migrations make, and running services remember.
+KEPT = ("django_migrations", "django_content_type", "auth_permission")
 
 
 @pytest.fixture(scope="session")
@@ -35,13 +41,29 @@ def api_of_all(database_settings, folder, processor_of_all):
 
 
 @pytest.fixture
-def processor(transactional_db, processor_of_all):
-    return processor_of_all.mend()
+def transactional_db(django_db_setup, django_db_blocker):
+    """The database, which is emptied afterwards, but for what services remember."""
+    with django_db_blocker.unblock():
+        yield
+        with connection.cursor() as cursor:
+            names = set(connection.introspection.table_names(cursor)) - set(KEPT)
+            cursor.execute(f"TRUNCATE {', '.join(map(connection.ops.quote_name, names))} CASCADE")
 
 
 @pytest.fixture
-def api(transactional_db, api_of_all):
-    return api_of_all.mend()
+def remembered(transactional_db):
+    """Changes when other tests have emptied the database."""
+    return ContentType.objects.filter(app_label="accounts", model="user").get().pk
+
+
+@pytest.fixture
+def processor(remembered, processor_of_all):
+    return processor_of_all.mend(remembered)
+
+
+@pytest.fixture
+def api(remembered, api_of_all):
+    return api_of_all.mend(remembered)
 
 
 @pytest.fixture(scope="session")
@@ -52,17 +74,13 @@ def hashed():
 
 
 @pytest.fixture
-def ana(ana, hashed):
-    type(ana).objects.filter(pk=ana.pk).update(password=hashed["ana"])
-    ana.refresh_from_db()
-    return ana
+def ana(transactional_db, hashed):
+    return get_user_model().objects.create(username="ana", password=hashed["ana"])
 
 
 @pytest.fixture
-def ben(ben, hashed):
-    type(ben).objects.filter(pk=ben.pk).update(password=hashed["ben"])
-    ben.refresh_from_db()
-    return ben
+def ben(transactional_db, hashed):
+    return get_user_model().objects.create(username="ben", password=hashed["ben"])
 
 
 @pytest.fixture
