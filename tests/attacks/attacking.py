@@ -108,14 +108,19 @@ class Deployed:
             return False
 
     def workers(self):
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [each for each in children if "resource_tracker" not in " ".join(each.cmdline())]
+        """Return its processes, but for the first one."""
+        found = []
+        for each in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "resource_tracker" not in " ".join(each.cmdline()):
+                    found.append(each)
+        return found
 
     def memory(self):
         """Return the bytes of each worker in memory."""
         sizes = []
-        for each in psutil.Process(self.process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
+        for each in self.workers():
+            with contextlib.suppress(psutil.Error):
                 sizes.append(each.memory_info().rss)
         return sizes
 
@@ -152,7 +157,7 @@ class Deployed:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             for each in children:
-                with contextlib.suppress(psutil.NoSuchProcess):
+                with contextlib.suppress(psutil.Error):
                     each.kill()
             self.process.kill()
             self.process.wait()
@@ -188,16 +193,11 @@ class Deployed:
             connection.sendall(sent)
         return connection
 
-    def status_of(self, sent, timeout=3, finished=False):
-        """Send any bytes; return the status of the answer, or None if there is none.
-
-        Finished: nothing more is sent on this connection, and the server sees that.
-        """
+    def status_of(self, sent, timeout=3):
+        """Send any bytes; return the status of the answer, or None if there is none."""
         with self.connect(sent) as connection:
             connection.settimeout(timeout)
             with contextlib.suppress(OSError):
-                if finished:
-                    connection.shutdown(socket.SHUT_WR)
                 found = re.match(rb"HTTP/1\.[01] (\d{3})", connection.recv(4096))
                 return int(found[1]) if found else None
         return None
@@ -263,11 +263,6 @@ class Browser:
     def cookie(self, ending):
         """Return the name of the cookie that ends so, whatever stands before it."""
         return next(name for name in self.cookies if name.endswith(ending))
-
-    def sign_in(self, name, password):
-        answer = self.post("/accounts/login/", {"username": name, "password": password})
-        assert answer.status == 302, answer.status
-        return self
 
 
 class Watch:

@@ -1,9 +1,12 @@
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.test import Client
 
+from accounts.tokens import issue_tokens
 from tests.attacks.attacking import CONTROL_TOKEN, Browser, Deployed, Watch
 from tests.processes import TOKEN, database_environment
 from tests.worlds import PASSWORDS
@@ -85,23 +88,23 @@ def ben(transactional_db, hashed):
 
 @pytest.fixture
 def log_in(api):
-    """Returns the tokens of a person who signs in from an address of their own."""
-
-    def log_in(person, address="192.0.2.77"):
-        credentials = {"username": person.username, "password": PASSWORDS[person.username]}
-        answer = api.ask("POST", "/auth/login", credentials, X_Forwarded_For=address)
-        assert answer.status == 200, answer
-        return answer.json()
-
-    return log_in
+    """Returns new tokens of a person, without the work of checking a password."""
+    return issue_tokens
 
 
 @pytest.fixture
 def browse(api):
-    """Returns a browser in which a person is signed in."""
+    """Returns a browser in which a person is signed in, without the work of checking a password."""
 
-    def browse(person, address="192.0.2.78"):
-        return Browser(api, address).sign_in(person.username, PASSWORDS[person.username])
+    def browse(person):
+        client = Client()
+        client.force_login(person, backend=settings.AUTHENTICATION_BACKENDS[-1])
+        browser = Browser(api)
+        browser.get("/accounts/login/")
+        prefix = browser.cookie("csrftoken").removesuffix("csrftoken")
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        browser.cookies[f"{prefix}sessionid"] = session
+        return browser
 
     return browse
 
