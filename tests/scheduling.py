@@ -3,7 +3,7 @@
 from xdist.scheduler import LoadFileScheduling
 
 # Real processes: what takes long begins first.
-FIRST = ("tests/end_to_end/", "tests/deploy/", "tests/myhealth/local/")
+FIRST = ("tests/attacks/", "tests/end_to_end/", "tests/deploy/", "tests/myhealth/local/")
 # Of these files any worker takes the next test: what they share, each worker has once anyway.
 SPREAD = (
     "tests/end_to_end/test_accounting.py",
@@ -28,6 +28,8 @@ ON_A_RUNNING_MACHINE = (
     "tests/end_to_end/test_readme.py",
     "tests/end_to_end/test_running_machine.py",
 )
+# These share two services, and measure them: one worker runs all of them, one after another.
+ATTACKS = "tests/attacks/"
 
 
 class Scheduling(LoadFileScheduling):  # type: ignore[misc]
@@ -36,6 +38,8 @@ class Scheduling(LoadFileScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid):
         if nodeid.startswith(ON_A_RUNNING_MACHINE):
             return "on a running machine"
+        if nodeid.startswith(ATTACKS):
+            return ATTACKS
         return nodeid if nodeid.startswith(SPREAD) else super()._split_scope(nodeid)
 
 

@@ -248,7 +248,9 @@ class Browser:
 
     def post(self, path, form=None):
         """Post a form with the CSRF token of the page that shows it."""
-        return self.ask("POST", path, {"csrfmiddlewaretoken": self.csrf_token(path), **(form or {})})
+        return self.ask(
+            "POST", path, {"csrfmiddlewaretoken": self.csrf_token(path), **(form or {})}
+        )
 
     def csrf_token(self, path="/accounts/login/"):
         page = self.get(path)

@@ -270,7 +270,5 @@ def test_chunked_bodies_are_411_on_every_route(name, of_service, headers, ana):
 def test_permission_to_view_opens_one_list_only(api, headers, ana, ben):
     permission = Permission.objects.get(codename="view_sleepmetric")
     ben.user_permissions.add(permission)
-    answers = {
-        name: api.ask("GET", f"/admin/{name}/", **headers["staff"]).status for name in LISTS
-    }
+    answers = {name: api.ask("GET", f"/admin/{name}/", **headers["staff"]).status for name in LISTS}
     assert [name for name, status in answers.items() if status != 403] == ["ingest/sleepmetric"]

@@ -38,9 +38,7 @@ def route(request, api, processor):
 def test_megabytes_of_objects_are_refused_unread(route, watch):
     service, path, headers = route
     with watch:
-        answers = in_turn(
-            scaled(40, 240), lambda _: service.ask("POST", path, MEGABYTE, **headers)
-        )
+        answers = in_turn(scaled(40, 240), lambda _: service.ask("POST", path, MEGABYTE, **headers))
         watch.wait_for_samples(8)
     assert {answer.status for answer in answers} == {413}
     assert answers[0].json()["code"] == "too_large"

@@ -74,7 +74,16 @@ PIECES = (
     *(b"-1", b"0", b"99999999999999999999", b"1e999", b"NaN", b"null", b"true", b"0000-00-00"),
     *(b"Bearer ", b"Basic ", b"text/csv", b"application/json", b"multipart/form-data; boundary="),
     *(b"charset=utf-7", b"gzip", b"chunked", b"bytes=0-", b"W/", b"*", b"*/*", b"q=", b"fe80::1%"),
-    *(b"127.0.0.1", b"[::1", b":", b"a" * 300, "ß界🎈".encode(), b"=?utf-8?b?AA==?=", b"{{", b"<b>"),
+    *(
+        b"127.0.0.1",
+        b"[::1",
+        b":",
+        b"a" * 300,
+        "ß界🎈".encode(),
+        b"=?utf-8?b?AA==?=",
+        b"{{",
+        b"<b>",
+    ),
 )
 # Long enough for the key of a session, or a CSRF token.
 LONG = (b"\\000bcdefghijklmnop", b"\\377bcdefghijklmnop", b"a" * 32, b"a" * 64, b".eJwV:1a:b")

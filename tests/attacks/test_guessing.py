@@ -129,7 +129,9 @@ def test_underscored_alias_changes_nobodys_address(first, api, ana):
     statuses = []
     for number in range(10):
         claims = {"X-Forwarded-For": "198.51.100.9", "X_Forwarded_For": f"192.0.2.{number}"}
-        lines = [f"{name}: {claims[name]}" for name in sorted(claims, key=lambda name: name != first)]
+        lines = [
+            f"{name}: {claims[name]}" for name in sorted(claims, key=lambda name: name != first)
+        ]
         began = head("POST", "/auth/login", Content_Type="application/json")
         sent = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
         statuses.append(api.status_of(began[:-2] + sent.encode() + body))

@@ -27,7 +27,9 @@ def grows_little(api, processor):
         assert MARK.lower() not in service.said(logged).lower()
 
 
-@pytest.mark.parametrize("path", ["/auth/login", "/", "/health", "/nothing", "/admin/", "/static/a"])
+@pytest.mark.parametrize(
+    "path", ["/auth/login", "/", "/health", "/nothing", "/admin/", "/static/a"]
+)
 def test_made_up_methods_are_405_and_one_label(path, api, watch, grows_little):
     with watch:
         answers = in_turn(METHODS // 6, lambda number: api.ask(f"{MARK}{number}{'A' * 2000}", path))

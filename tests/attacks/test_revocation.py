@@ -1,7 +1,7 @@
 """What was taken from a person stays taken, whatever they send meanwhile."""
 
-import csv
 import contextlib
+import csv
 import io
 import itertools
 import threading

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
+from accounts.tokens import issue_tokens
 from metrics import TYPES
 from tests.processes import TOKEN
 from tests.scale import scaled
-from tests.worlds import PASSWORDS, store_days
+from tests.worlds import store_days
 
 # positive_data_acceptance is left out: a request that conforms to the schema can still be invalid,
 # for example if its end is before its start.
@@ -20,13 +21,30 @@ CHECKS = (
 )
 
 
-def explore(service, token, folder):
+ROUTES = {"api": 7 + len(TYPES), "processor": 8}
+# Examples of each route, by service and by who sends them.
+EXAMPLES = scaled(
+    {("api", "person"): 15, ("api", "nobody"): 4, ("processor", "program"): 15},
+    {
+        ("api", "nobody"): 400,
+        ("api", "person"): 400,
+        ("api", "program"): 60,
+        ("processor", "nobody"): 60,
+        ("processor", "person"): 60,
+        ("processor", "program"): 300,
+    },
+)
+
+
+def explore(service, headers, examples, folder):
+    """Send odd requests to all routes; return how many routes there are."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/api/schema/"]
-    command += ["--header", f"Authorization: Bearer {token}", "--checks", CHECKS]
-    command += ["--max-examples", str(scaled(15, 30)), "--seed", "1"]
+    for name, value in headers.items():
+        command += ["--header", f"{name}: {value}"]
+    command += ["--checks", CHECKS, "--max-examples", str(examples), "--seed", "1"]
     command += ["--phases", scaled("fuzzing", "coverage,fuzzing")]
     command += ["--continue-on-failure", "--no-color", "--warnings", "off"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout
     return int(re.search(r"Tested: +(\d+)", done.stdout)[1])
 
@@ -39,10 +57,19 @@ def ana_with_days(transactional_db, ana):
     return ana
 
 
-def test_processor_conforms_to_its_document(ana_with_days, processor_process, tmp_path):
-    assert explore(processor_process, TOKEN, tmp_path) == 8
+@pytest.fixture
+def credentials(ana_with_days):
+    access = issue_tokens(ana_with_days)["access"]
+    tokens = {"nobody": None, "person": access, "program": TOKEN}
+    return {
+        who: {"Authorization": f"Bearer {token}"} if token else {} for who, token in tokens.items()
+    }
 
 
-def test_api_conforms_to_its_document(ana_with_days, api_process, tmp_path):
-    access = api_process.post("/auth/login", username="ana", password=PASSWORDS["ana"])["access"]
-    assert explore(api_process, access, tmp_path) == 7 + len(TYPES)
+@pytest.mark.parametrize(("name", "who"), EXAMPLES)
+def test_service_conforms_to_its_document(
+    name, who, credentials, api_process, processor_process, tmp_path
+):
+    service = {"api": api_process, "processor": processor_process}[name]
+    tested = explore(service, credentials[who], EXAMPLES[name, who], tmp_path)
+    assert tested == ROUTES[name]
