@@ -23,7 +23,7 @@ def try_login(api, name, address="198.51.100.9", password="a wrong guess"):
 
 
 def all_checked(answers):
-    """Return how many passwords were looked at; the others were refused, and told when to return."""
+    """Return how many passwords were looked at; those refused were told when to come back."""
     refused = [answer for answer in answers if answer.status != CHECKED]
     assert {answer.status for answer in refused} <= {429, 503}
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
