@@ -7,6 +7,7 @@ import pytest
 
 from tests.attacks.attacking import INGEST, ORIGIN, at_once, head, in_turn
 from tests.scale import full_only, scaled
+from tests.worlds import PASSWORDS
 
 JSON = {"Content_Type": "application/json"}
 SIGN_IN = ("/auth/login", "/auth/refresh", "/auth/logout")
@@ -164,6 +165,27 @@ def test_unfinished_bodies_hold_nobody_up(name, api, processor, watch):
         statuses = at_once(4, lambda _: processor.ask("GET", "/health").status)
     assert statuses == [200] * 4
     watch.assert_held()
+
+
+def test_unfinished_bodies_of_many_networks_hold_no_reads_up(api, watch):
+    with contextlib.ExitStack() as stack:
+        for number in range(CONNECTIONS):
+            headers = {**JSON, "Content-Length": "1000", "X-Forwarded-For": f"203.0.113.{number}"}
+            stack.enter_context(api.connect(head("POST", "/auth/login", **headers) + b"{"))
+        with watch:
+            watch.wait_for_samples()
+    watch.assert_held()
+
+
+def test_others_sign_in_while_one_network_holds_bodies(api, ana):
+    credentials = {"username": "ana", "password": PASSWORDS["ana"]}
+    headers = {**JSON, "Content-Length": "1000", "X-Forwarded-For": "203.0.113.5"}
+    with held_open(api, head("POST", "/auth/login", **headers) + b"{"):
+        answers = [
+            api.ask("POST", "/auth/login", credentials, X_Forwarded_For="192.0.2.77")
+            for _ in range(4)
+        ]
+    assert [answer.status for answer in answers] == [200] * 4
 
 
 def test_unfinished_headers_hold_nobody_up(api, watch):
