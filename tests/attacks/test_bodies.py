@@ -81,6 +81,7 @@ def test_ingest_of_large_bodies_keeps_processor_small(processor, watch):
             scaled(4, 24),
             lambda _: processor.ask("POST", "/api/v1/ingest", body, timeout=60, **JSON, **INGEST),
         )
+        watch.wait_for_samples(8)
     assert {answer.status for answer in answers} <= {400, 503}
     watch.assert_held()
 

@@ -65,7 +65,9 @@ def attack(tries):
     return answers
 
 
-@pytest.mark.parametrize("path", ["/auth/login", "/accounts/login/", "/admin/login/"])
+@pytest.mark.parametrize(
+    "path", ["/auth/login", "/admin/login/", *scaled([], ["/accounts/login/"])]
+)
 def test_new_names_from_one_network_stop_nobody(path, api, watch):
     if path == "/auth/login":
         tries = lambda number, name: try_login(api, name)  # noqa: E731
@@ -118,7 +120,7 @@ def test_four_pairs_of_spellings_are_one_name(api, ana):
 
 
 def test_unknown_names_are_limited_like_known_ones(api, ana):
-    answers = [try_login(api, "nobody of that name") for _ in range(10)]
+    answers = [try_login(api, "nobody of that name") for _ in range(7)]
     assert all_checked(answers) == 5
 
 
@@ -141,7 +143,7 @@ def test_underscored_alias_changes_nobodys_address(first, api, ana):
 
 def test_wrong_guesses_leave_no_name_in_log(api, ana):
     before = api.log.stat().st_size
-    for number in range(6):
+    for number in range(2):
         try_login(api, f"typedapasswordhere{number}")
     assert "/auth/login" in api.said(before)
     assert "typedapasswordhere" not in api.said(before)
