@@ -20,6 +20,7 @@ import psutil
 import requests
 
 from tests.processes import ROOT, TOKEN, free_port, wait_until
+from tests.scale import scaled
 
 HOST = "health.example.org"
 ORIGIN = f"https://{HOST}"
@@ -30,7 +31,7 @@ PROXIED = {"Host": HOST, "X-Forwarded-Proto": "https"}
 # What must hold under every attack.
 MOST_MS = 200
 MOST_BYTES = 250_000_000
-SAMPLES = 20
+SAMPLES = scaled(12, 30)
 READ = "/api/v1/sleep"
 # For an answer that never comes.
 PATIENCE = 10
@@ -60,6 +61,7 @@ class Deployed:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.remembered = None
+        self.known_workers = []
         # Of its own, to see what a request leaves in it.
         self.temporary = Path(folder) / name
         self.temporary.mkdir()
@@ -109,12 +111,14 @@ class Deployed:
 
     def workers(self):
         """Return its processes, but for the first one."""
-        found = []
-        for each in psutil.Process(self.process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                if "resource_tracker" not in " ".join(each.cmdline()):
-                    found.append(each)
-        return found
+        # To look through all processes of the machine takes a while.
+        if len(self.known_workers) < 2 or not all(each.is_running() for each in self.known_workers):
+            self.known_workers = []
+            for each in psutil.Process(self.process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if "resource_tracker" not in " ".join(each.cmdline()):
+                        self.known_workers.append(each)
+        return self.known_workers
 
     def memory(self):
         """Return the bytes of each worker in memory."""
@@ -270,7 +274,7 @@ class Browser:
 class Watch:
     """Asks for `/health` and for a signed-in read all the time, and looks at the workers."""
 
-    PACE = 0.03
+    PACE = 0.02
 
     def __init__(self, api, access, *others):
         self.api = api
@@ -323,14 +327,14 @@ class Watch:
         }
         return f"{shown}, statuses {self.statuses}, memory {max(self.memory) / 1e6:.0f} MB"
 
-    def assert_held(self):
+    def assert_held(self, most_bytes=MOST_BYTES):
         """Fail unless people were served all the time, from workers that stayed small."""
         figures = self.figures()
         assert self.statuses == {200}, figures
         for took in self.took.values():
             assert len(took) >= 5, figures
             assert statistics.median(took) < MOST_MS, figures
-        assert max(self.memory) < MOST_BYTES, figures
+        assert max(self.memory) < most_bytes, figures
         assert self.uploaded < 100_000, f"{self.uploaded} bytes in temporary files"
 
 

@@ -83,7 +83,8 @@ def test_ingest_of_large_bodies_keeps_processor_small(processor, watch):
         )
         watch.wait_for_samples(8)
     assert {answer.status for answer in answers} <= {400, 503}
-    watch.assert_held()
+    # Four at once are in memory, of the size that programs may send.
+    watch.assert_held(most_bytes=450_000_000)
 
 
 def test_stranger_sends_processor_nothing(processor, watch):
