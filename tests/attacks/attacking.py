@@ -90,8 +90,12 @@ class Deployed:
                 stdout=log,
                 stderr=log,
             )
-        # Both workers: each connection goes to any of them.
-        wait_until(lambda: len(self.workers()) == 2 and self.is_up())
+        try:
+            # Both workers: each connection goes to any of them.
+            wait_until(lambda: len(self.workers()) == 2 and self.is_up())
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def mend(self, remembered):
