@@ -13,7 +13,13 @@ from django.http.response import HttpResponseBase
 from myhealth.errors import error_body
 
 POLICY = "Content-Security-Policy"
-_RESOURCE_POLICY, _SAME_ORIGIN = "Cross-Origin-Resource-Policy", "same-origin"
+# Django's own middleware sets some of them, but not for answers that it does not see.
+_HEADERS_OF_ALL = (
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
+    ("X-Frame-Options", settings.X_FRAME_OPTIONS),
+)
 # Nothing in these answers is for a browser to run or to load.
 _POLICY_OF_DATA = "default-src 'none'; frame-ancestors 'none'"
 _UNUSED_FEATURES = (
@@ -66,7 +72,8 @@ class HeadersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         headers = response.headers
-        headers[_RESOURCE_POLICY] = _SAME_ORIGIN
+        for name, value in _HEADERS_OF_ALL:
+            headers.setdefault(name, value)
         if not headers.get("Content-Type", "").startswith("text/html"):
             headers[POLICY] = _POLICY_OF_DATA
             headers.setdefault("Cache-Control", "no-store")

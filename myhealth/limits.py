@@ -2,12 +2,15 @@
 
 The server reads a body and sends a large file in the thread that handles the request, and waits for
 the client without a limit of time. So at most half of the threads do: the others stay for reads
-and probes.
+and probes. Django looks at paths and headers in ways that take the square of their length, so they
+are short; the server limits all of a request's headers together (myhealth.serve).
 """
 
+import re
+import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +27,16 @@ from myhealth.errors import error_body
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # In bytes, for views that don't set `max_body`. It is many times the largest form.
 _MAX_BODY = 16 * 1024
+# A body that is handled alone, since its documents take many times its memory.
+_LARGE_BODY = 4 * 1024 * 1024
+_LENGTH = re.compile(r"0|[1-9][0-9]{0,9}")
+# In characters. The longest path has a user name of 150.
+_MAX_PATH = 512
+# In characters. Python before 3.11.10 and 3.12.6 takes the square of the time for escaped ones.
+_MAX_ESCAPED_COOKIES = 2048
+_IS_SLOW_WITH_ESCAPES = sys.version_info < (3, 11, 10) or (3, 12) <= sys.version_info < (3, 12, 6)
+# The key of a request with a large body, in its META.
+_IS_LARGE = "myhealth.large_body"
 
 
 class LengthRequired(APIException):
@@ -32,6 +45,18 @@ class LengthRequired(APIException):
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_detail = "The body needs a Content-Length header (chunked bodies are not supported)."
     default_code = "length_required"
+
+
+class UnsupportedMethod(APIException):
+    status_code = status.HTTP_405_METHOD_NOT_ALLOWED
+    default_detail = "This method is not supported."
+    default_code = "method_not_allowed"
+
+
+class PathTooLong(APIException):
+    status_code = status.HTTP_414_REQUEST_URI_TOO_LONG
+    default_detail = f"The path is too long; expected at most {_MAX_PATH} characters."
+    default_code = "path_too_long"
 
 
 class BodyTooLarge(APIException):
@@ -55,29 +80,46 @@ class WaitingThreads:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        # One client alone can't take all.
-        self._most_of_a_network = max(1, most * 3 // 4)
-        self._by_network: Counter[str | None] = Counter()
-        self._lock = threading.Lock()
+        # What is left is for networks that have no thread yet, so that few clients can't take all.
+        self._most_shared = most * 3 // 4
+        self._most_of_a_network = max(1, most // 2)
+        self._by_network: Counter[Hashable] = Counter()
+        self.patient = 0
+        self._changed = threading.Condition()
 
-    def add(self, network: str | None) -> None:
-        """Count this thread. Raises Busy if there are too many."""
-        with self._lock:
-            if (
-                self._by_network.total() >= self._most
-                or self._by_network[network] >= self._most_of_a_network
-            ):
-                raise Busy
+    def add(self, network: Hashable, patience: float = 0) -> None:
+        """Count this thread, within `patience` seconds. Raises Busy if there are too many."""
+        with self._changed:
+            if not self._has_place(network):
+                # Those who wait for a place take threads, too.
+                if not patience or self.patient >= self._most // 4:
+                    raise Busy
+                self.patient += 1
+                try:
+                    if not self._changed.wait_for(lambda: self._has_place(network), patience):
+                        raise Busy
+                finally:
+                    self.patient -= 1
             self._by_network[network] += 1
 
-    def remove(self, network: str | None) -> None:
-        with self._lock:
+    def remove(self, network: Hashable) -> None:
+        with self._changed:
             self._by_network[network] -= 1
             if not self._by_network[network]:
                 del self._by_network[network]
+            self._changed.notify_all()
+
+    def _has_place(self, network: Hashable) -> bool:
+        total, own = self._by_network.total(), self._by_network[network]
+        if not own:
+            return total < self._most
+        return total < self._most_shared and own < self._most_of_a_network
 
 
 waiting_threads = WaitingThreads(settings.THREADS // 2)
+_large_body = threading.BoundedSemaphore()
+# Most bodies have arrived when they are read, so others leave their places soon.
+_PATIENCE_SECONDS = 0.1
 
 
 def waiting_network(request: HttpRequest) -> str | None:
@@ -89,10 +131,9 @@ def waiting_network(request: HttpRequest) -> str | None:
 
 
 @contextmanager
-def waiting_for_client(request: HttpRequest) -> Iterator[None]:
+def waiting_for_client(network: Hashable) -> Iterator[None]:
     """Count this thread while it reads a body. Raises Busy."""
-    network = waiting_network(request)
-    waiting_threads.add(network)
+    waiting_threads.add(network, _PATIENCE_SECONDS)
     try:
         yield
     finally:
@@ -110,32 +151,32 @@ class LimitsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.method not in METHODS:
-            body = error_body("This method is not supported.", "method_not_allowed")
-            allow = ", ".join(sorted(METHODS))
-            return JsonResponse(body, status=405, headers={"Allow": allow})
-        if "HTTP_TRANSFER_ENCODING" in request.META or (
-            request.method == "POST" and not request.META.get("CONTENT_LENGTH")
-        ):
-            return refuse(LengthRequired())
-        return self.get_response(request)
+        if error := _error(request):
+            return refuse(error)
+        try:
+            return self.get_response(request)
+        finally:
+            if _IS_LARGE in request.META:
+                _large_body.release()
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], *_: Any
     ) -> HttpResponseBase | None:
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if length == "0":
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+        if not length:
             return None
-        if not (length.isascii() and length.isdecimal()):
-            return refuse(ParseError("Content-Length must be a whole number."))
         options = getattr(view, "view_class", None) or getattr(view, "cls", view)
         max_body = getattr(options, "max_body", _MAX_BODY)
-        if int(length[:20]) > max_body:
+        if length > max_body:
             return refuse(BodyTooLarge(max_body))
+        if length > _LARGE_BODY:
+            if not _large_body.acquire(blocking=False):
+                return refuse(Busy())
+            request.META[_IS_LARGE] = True
         if getattr(options, "reads_body", False):
             return None
         try:
-            with waiting_for_client(request):
+            with waiting_for_client(waiting_network(request)):
                 # Django keeps it, so that nothing waits for it later.
                 request.body  # noqa: B018
         except Busy as error:
@@ -145,9 +186,31 @@ class LimitsMiddleware:
         return None
 
 
+def _error(request: HttpRequest) -> APIException | None:
+    """Return why a request is refused by its first line and headers, or None if it is not."""
+    headers = request.META
+    if request.method not in METHODS:
+        return UnsupportedMethod()
+    if len(headers["PATH_INFO"]) > _MAX_PATH:
+        return PathTooLong()
+    length = headers.get("CONTENT_LENGTH")
+    if "HTTP_TRANSFER_ENCODING" in headers or (request.method == "POST" and not length):
+        return LengthRequired()
+    if length and not _LENGTH.fullmatch(length):
+        return ParseError("Content-Length must be a whole number.", code="bad_request")
+    cookies = headers.get("HTTP_COOKIE", "")
+    if len(cookies) > _MAX_ESCAPED_COOKIES and "\\" in cookies and _IS_SLOW_WITH_ESCAPES:
+        # None of ours has escaped characters.
+        del headers["HTTP_COOKIE"]
+    return None
+
+
 def refuse(error: APIException) -> JsonResponse:
     """Return the response to an error, for middleware."""
     body = error_body(str(error.detail), str(error.get_codes()))
-    wait = getattr(error, "wait", None)
-    headers = {"Retry-After": str(wait)} if wait else {}
+    headers = {}
+    if isinstance(error, Busy):
+        headers["Retry-After"] = str(error.wait)
+    if isinstance(error, UnsupportedMethod):
+        headers["Allow"] = ", ".join(sorted(METHODS))
     return JsonResponse(body, status=error.status_code, headers=headers)

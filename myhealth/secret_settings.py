@@ -17,9 +17,15 @@ _NEEDED_BY = {
     "METRICS_TOKEN": {"api", "processor"},
     "EMAIL_URL": {"api"},
     "OURA_API_KEY": {"collect_oura"},
-    "OURA_CLIENT_ID": {"api", "collect_oura", "connect_oura"},
-    "OURA_CLIENT_SECRET": {"api", "collect_oura", "connect_oura"},
-    "TOKEN_ENCRYPTION_KEYS": {"api", "collect_oura", "connect_oura", "rotate_token_keys"},
+    "OURA_CLIENT_ID": {"api", "collect_oura", "connect_oura", "delete_person"},
+    "OURA_CLIENT_SECRET": {"api", "collect_oura", "connect_oura", "delete_person"},
+    "TOKEN_ENCRYPTION_KEYS": {
+        "api",
+        "collect_oura",
+        "connect_oura",
+        "delete_person",
+        "rotate_token_keys",
+    },
 }
 SECRETS = frozenset(_NEEDED_BY)
 # What a service does not read, but may have been given.

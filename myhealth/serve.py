@@ -9,12 +9,18 @@ import resource
 import sys
 from pathlib import Path
 
+from myhealth.secret_settings import read_env_file
+
 # A client that sends nothing keeps its connection for so many milliseconds, the most that granian
 # takes: proxies must close idle connections sooner, or they send requests on closed ones.
 _IDLE_MS = 60_000
 # Connections a worker accepts. An idle one costs some kilobytes; with the server's default of 512,
 # a client with as many would shut out everybody else.
 _CONNECTIONS = 4096
+
+
+def _threads() -> str:
+    return os.environ.get("THREADS") or "16"
 
 
 def server_options(
@@ -24,10 +30,10 @@ def server_options(
     return [
         *("--interface", "wsgi", "--http", "1", "--no-ws"),
         *("--host", os.environ.get("HOST") or "127.0.0.1", "--port", str(port)),
-        *("--workers", str(workers), "--blocking-threads", os.environ.get("THREADS") or "16"),
+        *("--workers", str(workers), "--blocking-threads", _threads()),
         *("--backpressure", str(_CONNECTIONS), "--http1-header-read-timeout", str(_IDLE_MS)),
-        # The longest line and the longest headers.
-        *("--http1-buffer-size", str(64 * 1024)),
+        # The first line and all headers of a request together.
+        *("--http1-buffer-size", str(16 * 1024)),
         *("--respawn-failed-workers", "--workers-kill-timeout", stop_seconds),
         *("--log-level", "error"),
     ]
@@ -42,6 +48,7 @@ def allow_connections() -> None:
 
 
 def main(arguments: list[str]) -> None:
+    read_env_file(Path(__file__).resolve().parents[1] / ".env")
     setting = os.environ.get
     options = server_options(
         setting("PORT") or 8000,
@@ -49,6 +56,8 @@ def main(arguments: list[str]) -> None:
         stop_seconds=setting("STOP_SECONDS") or "10",
     )
     allow_connections()
+    # The settings of the workers must know how many there are.
+    os.environ["THREADS"] = _threads()
     command = str(Path(sys.executable).with_name("granian"))
     os.execv(command, [command, *options, *(arguments or ["myhealth.wsgi:application"])])
 

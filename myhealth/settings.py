@@ -133,11 +133,13 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_internal(host: str) -> bool:
-    """Return whether a host is this machine, or a name that only a private network knows."""
+    """Return whether a host is this machine, or in a private network by its name or address."""
     host = host.rstrip(".")
+    if address := _address(host):
+        return address.is_private
     # Not a digit first: an address can be written as one number.
     is_label = host[:1].isalpha() and "." not in host and ":" not in host
-    private = (".svc", ".svc.cluster.local", ".internal")
+    private = (".svc", ".svc.cluster.local", ".internal", ".local", ".lan", ".home.arpa")
     return _is_loopback(host) or is_label or host.endswith(private)
 
 
@@ -216,8 +218,7 @@ DB_SSLROOTCERT = _text("DB_SSLROOTCERT", "system")
 _ssl_options: dict[str, str] = {}
 if DB_SSLMODE in ("disable", "allow", "prefer") and not LOCAL:
     for host in _DB_HOSTS:
-        address = _address(host)
-        if not (_is_internal(host) or (address and address.is_private)):
+        if not _is_internal(host):
             _problems.append(
                 f"DB_SSLMODE must be verify-full, verify-ca or require: with {DB_SSLMODE}, "
                 f"passwords and data may reach {host} in clear text."
@@ -322,8 +323,8 @@ PROCESSOR_URL = _url(
 _processor_host = urlsplit(PROCESSOR_URL).hostname or ""
 if not LOCAL and _is_plain_http(PROCESSOR_URL) and not _is_internal(_processor_host):
     _problems.append(
-        "PROCESSOR_URL must start with https:// unless its host is this machine or a name in a "
-        "private network, such as processor, processor.health.svc or processor.internal."
+        "PROCESSOR_URL must start with https:// unless its host is this machine or in a private "
+        "network, such as processor, processor.health.svc, processor.internal or 10.0.0.5."
     )
 # Certificates to trust, if the processor's is not from a public authority.
 PROCESSOR_CA_BUNDLE = _text("PROCESSOR_CA_BUNDLE")

@@ -142,14 +142,14 @@ def test_sidecar_drops_aliases_and_buffers_bodies():
     names, bodies = (each["patch"]["value"]["typed_config"] for each in found["configPatches"])
     action = names["common_http_protocol_options"]["headers_with_underscores_action"]
     assert action == "DROP_HEADER"
-    assert bodies["max_request_bytes"] == 256 * 1024
+    assert bodies["max_request_bytes"] == 16 * 1024
 
 
 def test_envoy_gateway_buffers_bodies_of_our_route():
     policy = only("BackendTrafficPolicy", rendered("gateway"))["spec"]
     route = only("HTTPRoute", rendered("gateway"))
     assert [each["name"] for each in policy["targetRefs"]] == [route["metadata"]["name"]]
-    assert policy["requestBuffer"] == {"limit": "256Ki"}
+    assert policy["requestBuffer"] == {"limit": "16Ki"}
 
 
 @each_set

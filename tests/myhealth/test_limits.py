@@ -1,7 +1,10 @@
 """Limits that hold before anybody knows who sent a request."""
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -9,13 +12,17 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
+from ingest.parsers import EnvelopeParser
+from ingest.views import IngestView
 from myhealth.limits import Busy, WaitingThreads, waiting_threads
 from myhealth.parsers import ObjectParser
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db
 _FORMS = ["/accounts/login/", "/admin/login/", "/account/", "/connect/oura/", "/accounts/logout/"]
 _TOKENS = ["/auth/login", "/auth/refresh", "/auth/logout"]
 _JSON = "application/json"
+_MANY = b'{"data": []' + b" " * 5_000_000 + b"}"
 _LARGE = "drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 
 
@@ -34,13 +41,8 @@ def processor(settings, client):
 @pytest.fixture
 def busy():
     """As many threads wait for clients of one network as may."""
-    added = 0
-    try:
-        while True:
-            waiting_threads.add("192.0.2.1")
-            added += 1
-    except Busy:
-        yield
+    added = fill(waiting_threads, "192.0.2.1")
+    yield
     for _ in range(added):
         waiting_threads.remove("192.0.2.1")
 
@@ -83,10 +85,30 @@ def test_post_without_length_is_refused(client):
     assert client.generic("POST", "/auth/login").status_code == 411
 
 
-@pytest.mark.parametrize("length", ["many", "-1", "1.5", "+5", "²", "9" * 5000])
-def test_odd_length_is_no_server_error(client, length):
-    answer = client.generic("POST", "/auth/login", b"{}", _JSON, CONTENT_LENGTH=length)
-    assert answer.status_code in (400, 413)
+@pytest.mark.parametrize("path", ["/auth/login", "/api/v1/sleep", "/nothing", "/health"])
+@pytest.mark.parametrize(
+    "length", ["many", "-1", "1.5", "+5", "²", "9" * 5000, "0" * 20 + "10485760", "0" * 4400 + "2"]
+)
+def test_odd_length_is_refused(client, path, length):
+    answer = client.generic("POST", path, b"{}", _JSON, CONTENT_LENGTH=length)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_one_large_body_is_handled_at_a_time(processor, monkeypatch):
+    meanwhile = []
+
+    class Parser(EnvelopeParser):
+        def read(self, stream, request):
+            if not meanwhile:
+                meanwhile.append(None)
+                meanwhile[0] = processor.post("/api/v1/ingest", _MANY, _JSON)
+            return super().read(stream, request)
+
+    monkeypatch.setattr(IngestView, "parser_classes", [Parser])
+    for _ in range(2):
+        meanwhile.clear()
+        assert list(processor.post("/api/v1/ingest", _MANY, _JSON).json()["errors"]) == ["type"]
+        assert (meanwhile[0].status_code, meanwhile[0]["Retry-After"]) == (503, "1")
 
 
 def test_file_is_not_stored(client, monkeypatch, tmp_path):
@@ -130,28 +152,74 @@ def test_no_field_is_nested_by_default():
     assert ObjectParser.nested == {}
 
 
+# Headers ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/admin/r/" + "/" * 600 + "x", "/" + "a" * 600, "/static/" * 90])
+def test_long_path_is_refused(client, path):
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (414, "path_too_long")
+
+
+def test_longest_user_name_fits_into_a_path(processor, settings):
+    processor.defaults["HTTP_AUTHORIZATION"] = f"Bearer {settings.CONTROL_TOKENS[0]}"
+    assert processor.delete(f"/api/v1/people/{'a' * 150}").status_code == 400
+
+
+def test_endless_content_type_is_none(client):
+    content_type = "application/json" + ";a=b" * 100
+    assert client.post("/auth/login", "{}", content_type).status_code == 415
+
+
 # Threads ------------------------------------------------------------------------------------------
 
 
-def test_one_network_has_three_quarters_of_the_threads():
-    waiting = WaitingThreads(8)
-    for _ in range(6):
-        waiting.add("192.0.2.1")
-    with pytest.raises(Busy):
-        waiting.add("192.0.2.1")
-    waiting.add("192.0.2.2")
+def fill(waiting, network):
+    """Add threads of a network until there is no place, and return how many."""
+    for number in count():
+        try:
+            waiting.add(network)
+        except Busy:
+            return number
 
 
-def test_all_networks_have_no_more_than_all():
+def test_one_network_has_half_of_the_places():
+    assert fill(WaitingThreads(8), "192.0.2.1") == 4
+
+
+def test_few_networks_leave_places_to_others():
     waiting = WaitingThreads(8)
-    for number in range(8):
-        waiting.add(str(number))
+    assert [fill(waiting, network) for network in "abcde"] == [4, 2, 1, 1, 0]
+
+
+def test_waits_for_a_place_within_its_patience():
+    waiting = WaitingThreads(4)
+    fill(waiting, "a")
+    Timer(0.01, waiting.remove, ["a"]).start()
+    waiting.add("a", patience=30)
+
+
+def test_waits_no_longer_than_its_patience():
+    waiting = WaitingThreads(4)
+    fill(waiting, "a")
     with pytest.raises(Busy):
-        waiting.add("another")
+        waiting.add("a", patience=0.01)
+
+
+def test_few_wait_for_a_place():
+    waiting = WaitingThreads(4)
+    fill(waiting, "a")
+    with ThreadPoolExecutor(1) as pool:
+        patient = pool.submit(waiting.add, "a", 30)
+        wait_until(lambda: waiting.patient == 1)
+        with pytest.raises(Busy):
+            waiting.add("a", patience=30)
+        waiting.remove("a")
+        patient.result()
 
 
 def test_thread_that_waits_no_longer_is_free():
-    waiting = WaitingThreads(1)
+    waiting = WaitingThreads(2)
     waiting.add("192.0.2.1")
     waiting.remove("192.0.2.1")
     waiting.add("192.0.2.2")
@@ -164,9 +232,19 @@ def test_body_gets_503_while_too_many_wait(busy, client, path):
     assert answer.json()["code"] == "busy"
 
 
-def test_program_gets_503_while_too_many_wait(busy, processor):
-    answer = processor.post("/api/v1/ingest", "{}", _JSON, REMOTE_ADDR="192.0.2.1")
+def test_program_gets_503_while_too_many_wait(processor, settings):
+    networks = [object() for _ in range(settings.THREADS // 2)]
+    for network in networks:
+        waiting_threads.add(network)
+    answer = processor.post("/api/v1/ingest", "{}", _JSON)
+    for network in networks:
+        waiting_threads.remove(network)
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+
+
+def test_programs_share_no_limit_of_their_network(busy, processor):
+    answer = processor.post("/api/v1/ingest", "{}", _JSON, REMOTE_ADDR="192.0.2.1")
+    assert answer.status_code == 400
 
 
 def test_stranger_is_refused_before_the_body(busy, processor):
