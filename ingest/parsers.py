@@ -5,7 +5,7 @@ import orjson
 from msgspec import Raw
 
 from ingest.validation import MAX_DOCUMENTS, MAX_RANGES
-from myhealth.limits import waiting_for_client
+from myhealth.limits import check_length, waiting_for_client
 from myhealth.parsers import ObjectParser
 
 _DOCUMENTS = msgspec.json.Decoder(list[Raw])
@@ -30,7 +30,9 @@ class ProgramParser(ObjectParser):
     def read(self, stream: IO[Any], request: Any) -> bytes:
         # Each body of a known program has the same right to a thread.
         with waiting_for_client(object()):
-            return super().read(stream, request)
+            body = super().read(stream, request)
+        check_length(request._request, body)
+        return body
 
 
 class EnvelopeParser(ProgramParser):

@@ -18,8 +18,9 @@ from django.utils.cache import patch_vary_headers
 
 from myhealth.limits import Busy, refuse, waiting_network, waiting_threads
 
-# In bytes. The kernel takes smaller files from the server at once, so that no thread waits.
-_LARGE_FILE = 512 * 1024
+# In bytes. The kernel takes smaller files from the server at once, so that no thread waits, and no
+# memory is held.
+_LARGE_FILE = 256 * 1024
 
 
 def is_from_program(request: HttpRequest) -> bool:
@@ -45,6 +46,8 @@ class WhiteNoiseMiddleware(_for_browsers(whitenoise.middleware.WhiteNoiseMiddlew
     """WhiteNoise, without threads that wait for clients who don't read the file they asked for."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # A part of a large file would take as much memory as the whole.
+        request.META.pop("HTTP_RANGE", None)
         response: HttpResponseBase = super().__call__(request)
         if not isinstance(response, FileResponse):
             return response

@@ -16,7 +16,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
-from django.http.request import UnreadablePostError
 from django.http.response import HttpResponseBase
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
@@ -92,7 +91,7 @@ class WaitingThreads:
         with self._changed:
             if not self._has_place(network):
                 # Those who wait for a place take threads, too.
-                if not patience or self.patient >= self._most // 4:
+                if not patience or self.patient >= self._most // 2:
                     raise Busy
                 self.patient += 1
                 try:
@@ -119,7 +118,7 @@ class WaitingThreads:
 waiting_threads = WaitingThreads(settings.THREADS // 2)
 _large_body = threading.BoundedSemaphore()
 # Most bodies have arrived when they are read, so others leave their places soon.
-_PATIENCE_SECONDS = 0.1
+_PATIENCE_SECONDS = 0.2
 
 
 def waiting_network(request: HttpRequest) -> str | None:
@@ -178,12 +177,16 @@ class LimitsMiddleware:
         try:
             with waiting_for_client(waiting_network(request)):
                 # Django keeps it, so that nothing waits for it later.
-                request.body  # noqa: B018
-        except Busy as error:
+                check_length(request, request.body)
+        except (Busy, ParseError) as error:
             return refuse(error)
-        except UnreadablePostError:
-            return refuse(ParseError("The body is incomplete."))
         return None
+
+
+def check_length(request: HttpRequest, body: bytes) -> None:
+    """Raise ParseError if a body was cut off. The server takes it for a whole one."""
+    if len(body) < int(request.META.get("CONTENT_LENGTH") or 0):
+        raise ParseError("The body is incomplete.")
 
 
 def _error(request: HttpRequest) -> APIException | None:

@@ -8,6 +8,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_MOST_FIELDS = 100
 
 
 class ObjectParser(BaseParser):
@@ -34,7 +35,10 @@ class ObjectParser(BaseParser):
             raise ParseError("The body must be UTF-8.", code="parse_error")
         body = self.read(stream, request)
         try:
-            values = {name: self.loads(name, raw) for name, raw in _OBJECT.decode(body).items()}
+            fields = _OBJECT.decode(body)
+            if len(fields) > _MOST_FIELDS:
+                raise ParseError(f"The body has {len(fields)} fields; no route takes so many.")
+            values = {name: self.loads(name, raw) for name, raw in fields.items()}
         except msgspec.ValidationError:
             return None
         except (ValueError, RecursionError) as error:

@@ -14,9 +14,9 @@ from myhealth.secret_settings import read_env_file
 # A client that sends nothing keeps its connection for so many milliseconds, the most that granian
 # takes: proxies must close idle connections sooner, or they send requests on closed ones.
 _IDLE_MS = 60_000
-# Connections a worker accepts. An idle one costs some kilobytes; with the server's default of 512,
-# a client with as many would shut out everybody else.
-_CONNECTIONS = 4096
+# Connections a worker accepts. An idle one costs some kilobytes. A client that opens as many shuts
+# out everybody else, but of two workers, one address has not ports enough for that.
+_CONNECTIONS = 16_384
 
 
 def _threads() -> str:
@@ -42,7 +42,7 @@ def server_options(
 def allow_connections() -> None:
     """Allow this process and its children as many open files as the system lets them have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4 * _CONNECTIONS if hard == resource.RLIM_INFINITY else min(4 * _CONNECTIONS, hard)
+    wanted = 2 * _CONNECTIONS if hard == resource.RLIM_INFINITY else min(2 * _CONNECTIONS, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

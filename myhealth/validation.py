@@ -6,12 +6,17 @@ from datetime import date
 from myhealth.days import Days
 from myhealth.errors import Invalid
 
+_MOST_NAMED = 20
+
 
 def unknown_name_errors(
     names: Iterable[str], allowed: Sequence[str], noun: str
 ) -> dict[str, list[str]]:
-    """Return an error for each name that is not allowed; `noun` is what the names are of."""
-    unknown = sorted(set(names) - set(allowed))
+    """Return an error for names that are not allowed; `noun` is what the names are of.
+
+    A stranger may have sent thousands: only some of them are named.
+    """
+    unknown = sorted(set(names) - set(allowed))[:_MOST_NAMED]
     message = f"Unknown {noun}; expected one of {', '.join(allowed)}."
     return {name[:64]: [message] for name in unknown}
 

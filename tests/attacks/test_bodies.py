@@ -1,6 +1,7 @@
 """Bodies that strangers send: large, endless, unfinished, or files."""
 
 import contextlib
+import socket
 
 import orjson
 import pytest
@@ -132,6 +133,54 @@ def test_small_file_is_never_on_disk(api, watch):
     watch.assert_held()
 
 
+def test_length_with_leading_zeros_is_refused(route, watch):
+    service, path, headers = route
+    with watch:
+        for digits in (20, 4400):
+            length = "0" * digits + "10485760"
+            sent = head("POST", path, **{**headers, "Content_Length": length})
+            answers = in_turn(20, lambda _, sent=sent: service.status_of(sent + MEGABYTE))
+            assert set(answers) <= {400, None}
+        watch.wait_for_samples(8)
+    watch.assert_held()
+
+
+def test_body_that_was_cut_off_is_refused(route):
+    service, path, headers = route
+    sent = head("POST", path, **headers, Content_Length="1000")
+    with service.connect(sent + b"{}") as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+
+
+# Long first lines and headers -------------------------------------------------------------------
+
+LONG = {
+    "path with many parts": {"path": "/admin/r/" + "/" * 14_000 + "x"},
+    "path of the longest length": {"path": "/admin/r/" + "/" * 490 + "x"},
+    "escaped cookies": {"Cookie": 'a="' + "\\0" * 4_000 + '"'},
+    "many cookies": {"Cookie": "a=b;" * 3_500},
+    "content type": {"Content_Type": "text/html" + ";a=b" * 3_500},
+    "accept": {"Accept": "text/html;q=0.1," * 900},
+    "languages": {"Accept_Language": "a-b;q=0.1," * 1_400},
+    "addresses": {"X_Forwarded_For": "::1," * 3_500},
+    "etags": {"If_None_Match": '"a",' * 3_500},
+    "token": {"Authorization": "Bearer " + "a." * 7_000},
+    "parameters": {"path": "/api/v1/sleep?" + "a=b&" * 3_500},
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_requests_hold_nobody_up(name, api, watch):
+    headers = dict(LONG[name])
+    sent = head("GET", headers.pop("path", "/accounts/login/"), **headers)
+    with watch:
+        answers = in_turn(scaled(40, 400), lambda _: api.status_of(sent, 10), threads=16)
+        watch.wait_for_samples(8)
+    assert not {500, None} & set(answers)
+    watch.assert_held()
+
+
 # Unfinished requests ------------------------------------------------------------------------------
 
 
@@ -179,10 +228,14 @@ def test_unfinished_bodies_of_many_networks_hold_no_reads_up(api, watch):
     watch.assert_held()
 
 
-def test_others_sign_in_while_one_network_holds_bodies(api, ana):
+def test_others_sign_in_while_one_home_holds_bodies(api, ana):
     credentials = {"username": "ana", "password": PASSWORDS["ana"]}
-    headers = {**JSON, "Content-Length": "1000", "X-Forwarded-For": "203.0.113.5"}
-    with held_open(api, head("POST", "/auth/login", **headers) + b"{"):
+    with contextlib.ExitStack() as stack:
+        # Its networks of both kinds.
+        for address in ("203.0.113.5", "2001:db8:7::1"):
+            headers = {**JSON, "Content-Length": "1000", "X-Forwarded-For": address}
+            sent = head("POST", "/auth/login", **headers) + b"{"
+            stack.enter_context(held_open(api, sent, CONNECTIONS // 2))
         answers = [
             api.ask("POST", "/auth/login", credentials, X_Forwarded_For="192.0.2.77")
             for _ in range(4)
@@ -211,6 +264,14 @@ def test_body_of_one_byte_at_a_time_holds_nobody_up(api, watch):
 LARGE_ANSWERS = ("/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js",)
 
 
+@full_only
+def test_parts_of_files_that_nobody_reads_cost_little(api, watch):
+    sent = head("GET", LARGE_ANSWERS[0], Range="bytes=0-524287")
+    with held_open(api, sent, 2000, receive_buffer=4096), watch:
+        watch.wait_for_samples()
+    watch.assert_held()
+
+
 @pytest.mark.parametrize("path", [*LARGE_ANSWERS, "/api/schema/", "/api/docs/"])
 def test_answers_that_nobody_reads_hold_nobody_up(path, api, watch):
     with held_open(api, head("GET", path), receive_buffer=4096), watch:
@@ -220,6 +281,6 @@ def test_answers_that_nobody_reads_hold_nobody_up(path, api, watch):
 
 @full_only
 def test_idle_connections_hold_nobody_up(api, watch):
-    with held_open(api, b"", 1000), watch:
+    with held_open(api, b"", 5000), watch:
         watch.wait_for_samples()
     watch.assert_held()

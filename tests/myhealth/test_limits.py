@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from threading import Timer
 
+import orjson
 import pytest
 from django.contrib.staticfiles import finders
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -138,6 +139,23 @@ def test_too_many_documents_are_refused(processor, count):
     assert errors == {"data": ["It has more than 5000 documents; send them in parts."]}
 
 
+@pytest.mark.parametrize("count", [101, 100_000])
+def test_too_many_fields_are_refused(processor, count):
+    body = orjson.dumps({f"field-{number}": 0 for number in range(count)})
+    answer = processor.post("/api/v1/ingest", body, _JSON)
+    assert (answer.status_code, len(answer.content) < 1_000) == (400, True)
+
+
+def test_few_of_many_unknown_fields_are_named(processor):
+    body = orjson.dumps({f"field-{number}": 0 for number in range(100)})
+    assert len(processor.post("/api/v1/ingest", body, _JSON).json()["errors"]) == 20
+
+
+def test_few_of_many_unknown_parameters_are_named(signed_in):
+    answer = signed_in.get("/api/v1/sleep?" + "&".join(f"p{number}=1" for number in range(90)))
+    assert len(answer.json()["errors"]) == 20
+
+
 @pytest.mark.parametrize("body", ["[]", "1", '"text"', "null"])
 def test_body_that_is_no_object_is_refused(client, body):
     assert list(client.post("/auth/login", body, _JSON).json()["errors"]) == ["body"]
@@ -207,7 +225,7 @@ def test_waits_no_longer_than_its_patience():
 
 
 def test_few_wait_for_a_place():
-    waiting = WaitingThreads(4)
+    waiting = WaitingThreads(2)
     fill(waiting, "a")
     with ThreadPoolExecutor(1) as pool:
         patient = pool.submit(waiting.add, "a", 30)
@@ -285,6 +303,12 @@ def test_large_file_is_whole(client):
 def test_large_file_needs_a_free_thread(busy, client):
     answer = client.get(f"/static/{_LARGE}", REMOTE_ADDR="192.0.2.1")
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+
+
+def test_part_of_a_large_file_is_the_whole(client):
+    answer = client.get(f"/static/{_LARGE}", headers={"Range": "bytes=0-9"})
+    assert (answer.status_code, answer.streaming) == (200, True)
+    answer.close()
 
 
 def test_sent_file_frees_its_thread(client):

@@ -88,7 +88,7 @@ def test_invalid_setting_is_named_at_start(tmp_path, name, value):
 
 @pytest.mark.parametrize(
     "host",
-    ["processor.example.org", "203.0.113.9", "10.0.0.5", "[2001:db8::1]", "3405803785", "svc.org"],
+    ["processor.example.org", "8.8.8.8", "[2606:4700::1]", "3405803785", "svc.org"],
 )
 def test_processor_elsewhere_is_asked_by_https_only(tmp_path, host):
     assert "PROCESSOR_URL" in start(tmp_path, PROCESSOR_URL=f"http://{host}:8001")
@@ -98,6 +98,8 @@ def test_processor_elsewhere_is_asked_by_https_only(tmp_path, host):
 @pytest.mark.parametrize(
     "host",
     [
+        "10.0.0.5",
+        "processor.lan",
         "127.0.0.1",
         "[::1]",
         "localhost",
