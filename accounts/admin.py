@@ -50,10 +50,28 @@ class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and _is_within_rights(request, obj)
 
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **options: Any) -> Any:
+        # What the page showed goes with the form. Otherwise, what others changed since then would
+        # be taken for changes of the one who has the page open.
+        options["show_hidden_initial"] = True
+        return super().formfield_for_dbfield(db_field, request, **options)
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         # What the form only showed may have been changed meanwhile. (Permissions are no column.)
         columns = {field.name for field in User._meta.concrete_fields}
         obj.save(update_fields=columns.intersection(form.changed_data) if change else None)
+
+    def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
+        """Give and take only those permissions that the editor chose differently."""
+        chosen = form.cleaned_data.pop("user_permissions", None)
+        super().save_related(request, form, formsets, change)
+        if chosen is not None:
+            shown = set(request.POST.getlist("initial-user_permissions"))
+            held = form.instance.user_permissions
+            held.add(*(each for each in chosen if str(each.pk) not in shown))
+            held.remove(
+                *(each for each in held.all() if str(each.pk) in shown and each not in chosen)
+            )
 
     @admin.action(permissions=["change"], description="Sign out everywhere")
     def sign_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -29,13 +29,20 @@ _HOUR = timedelta(hours=1)
 _KNOWN_FOR = timedelta(days=30)
 # Old rows that are deleted with each row that is added.
 _BATCH = 500
+# Tries must not hold all threads while something else holds a lock in the database.
+_PATIENCE = "2s"
+
+# A password that is being checked, which takes a few seconds at most. After that, the check was cut
+# off, as by an outage of the database, and nobody learned if the password was right.
+_IS_CHECKING = "NOT is_checked AND at > %(now)s - interval '10 seconds'"
+_COUNTS = f"(is_checked OR {_IS_CHECKING})"
 
 
 def _limit(condition: str, failures: int, period: str) -> str:
     """Return SQL for when there will be fewer failures than these in the period, or null."""
     return (
         f"(SELECT at + interval '{period}' FROM accounts_failedsignin"
-        f" WHERE {condition} AND at > %(now)s - interval '{period}'"
+        f" WHERE {condition} AND at > %(now)s - interval '{period}' AND {_COUNTS}"
         f" ORDER BY at DESC OFFSET {failures - 1} LIMIT 1)"
     )
 
@@ -51,11 +58,12 @@ _LIMITS = "SELECT " + ", ".join(
         # After a hundred failures of an account, all new networks share one try a minute.
         _limit("account = %(account)s", 100, "1 hour"),
         _limit("account = %(account)s AND is_new", 1, "1 minute"),
-        # A password that is being checked, which takes a few seconds at most.
-        f"EXISTS (SELECT FROM accounts_failedsignin WHERE {_PAIR}"
-        " AND NOT is_checked AND at > %(now)s - interval '10 seconds')",
+        f"EXISTS (SELECT FROM accounts_failedsignin WHERE {_PAIR} AND {_IS_CHECKING})",
+        # Right passwords have no other limit, and their checks must leave some for other people.
+        "(SELECT count(*) >= 5 FROM accounts_failedsignin"
+        f" WHERE account = %(account)s AND {_IS_CHECKING})",
         "EXISTS (SELECT FROM accounts_knownnetwork WHERE user_id = %(user_id)s"
-        " AND network = %(network)s AND at > %(known_since)s)",
+        " AND token_version = %(version)s AND network = %(network)s AND at > %(known_since)s)",
     ]
 )
 
@@ -81,8 +89,8 @@ def guard(request: HttpRequest | None, name: str, check: Callable[[], User | Non
         attempt.delete()
         raise
     if user is None:
-        attempt.is_checked = True
-        attempt.save(update_fields=["is_checked"])
+        # Its row may have been forgotten meanwhile.
+        FailedSignIn.objects.filter(pk=attempt.pk).update(is_checked=True)
         log.info("sign-in failed", user=user_id, network=attempt.network)
     else:
         _succeed(attempt, user)
@@ -110,11 +118,12 @@ def _begin(request: HttpRequest, name: str) -> tuple[FailedSignIn, int | None]:
     block = client_network(request, 48) or ""
     # Without the commit, nobody else would see it.
     with transaction.atomic(durable=True):
-        folded, user_id = _find(name)
+        _limit_waiting()
+        folded, user_id, version = _find(name)
         account = _hash("account", folded)
         # A block's lock is also that of its networks.
         _lock([account, _hash("block", block)])
-        browser = browsers.known_browser(request, user_id)
+        browser = browsers.known_browser(request, user_id, version)
         attempt = FailedSignIn(
             account=account,
             source=f"browser {browser}" if browser else network,
@@ -123,15 +132,21 @@ def _begin(request: HttpRequest, name: str) -> tuple[FailedSignIn, int | None]:
             is_new=browser is None,
             at=timezone.now(),
         )
-        if wait := _wait(attempt, user_id):
+        if wait := _wait(attempt, user_id, version):
             raise TooManyAttempts(wait.total_seconds())
         _delete_old(FailedSignIn.objects, _HOUR)
         attempt.save(force_insert=True)
     return attempt, user_id
 
 
-def _find(name: str) -> tuple[str, int | None]:
-    """Return a name as the database folds it, and the number of the account if there is one.
+def _limit_waiting() -> None:
+    """Let statements of this transaction fail that wait long for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+
+
+def _find(name: str) -> tuple[str, int | None, int | None]:
+    """Return a name as the database folds it, and its account's number and version, if any.
 
     The database folds it for all, so that no spelling of a name tells if there is an account.
     """
@@ -139,12 +154,12 @@ def _find(name: str) -> tuple[str, int | None]:
     name = name.replace("\0", "\ufffd").encode(errors="replace").decode()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT lower(%(name)s),"
-            " (SELECT id FROM accounts_user WHERE lower(username) = lower(%(name)s))",
-            {"name": name},
+            "SELECT folded, id, token_version FROM lower(%s) AS folded"
+            " LEFT JOIN accounts_user ON lower(username) = folded",
+            [name],
         )
-        folded, user_id = cursor.fetchone()
-        return folded, user_id
+        folded, user_id, version = cursor.fetchone()
+        return folded, user_id, version
 
 
 def _hash(kind: str, text: str) -> int:
@@ -161,7 +176,7 @@ def _lock(keys: Iterable[int]) -> None:
         )
 
 
-def _wait(attempt: FailedSignIn, user_id: int | None) -> timedelta:
+def _wait(attempt: FailedSignIn, user_id: int | None, version: int | None) -> timedelta:
     """Return how long a try has to wait, or zero, and note if its network is known."""
     values: dict[str, Any] = {
         "account": attempt.account,
@@ -170,31 +185,39 @@ def _wait(attempt: FailedSignIn, user_id: int | None) -> timedelta:
         "block": attempt.block,
         "now": attempt.at,
         "user_id": user_id,
+        "version": version,
         "known_since": attempt.at - _KNOWN_FOR,
     }
     with connection.cursor() as cursor:
         cursor.execute(_LIMITS, values)
-        pair, network, block, attack, minute, is_checking, is_known = cursor.fetchone()
+        pair, network, block, attack, minute, is_checking, is_busy, is_known = cursor.fetchone()
     attempt.is_new = attempt.is_new and not is_known
     ends = [pair, network, block, attack and minute] if attempt.is_new else [pair]
     wait = max((end - attempt.at for end in ends if end), default=timedelta())
-    # That password may turn out to be right, and its try be taken back.
-    return timedelta(seconds=1) if wait and is_checking else wait
+    # A password that is being checked may turn out to be right, and its try be taken back.
+    return timedelta(seconds=1) if (is_checking if wait else is_busy) else wait
 
 
 def _succeed(attempt: FailedSignIn, user: User) -> None:
     """Forget the failures of the pair, and remember the network."""
     with transaction.atomic():
+        _limit_waiting()
         _lock([attempt.account])
         FailedSignIn.objects.filter(account=attempt.account, source=attempt.source).delete()
-        if not User.objects.select_for_update(no_key=True).filter(pk=user.pk):
-            # Deleted meanwhile.
+        version = user.token_version
+        if not User.objects.select_for_update(no_key=True).filter(
+            pk=user.pk, token_version=version
+        ):
+            # Deleted meanwhile, or signed out everywhere.
             return
+        known = KnownNetwork(
+            user=user, token_version=version, network=attempt.network, at=timezone.now()
+        )
         KnownNetwork.objects.bulk_create(
-            [KnownNetwork(user=user, network=attempt.network, at=timezone.now())],
+            [known],
             update_conflicts=True,
             unique_fields=["user", "network"],
-            update_fields=["at"],
+            update_fields=["token_version", "at"],
         )
         _delete_old(KnownNetwork.objects, _KNOWN_FOR)
 

@@ -16,8 +16,8 @@ _YEAR = timedelta(days=365)
 _SALT = "accounts.browsers"
 # The key of the account that signed in, in a request's META.
 _SIGNED_IN = "myhealth.signed_in"
-# Programs have no use for the cookie.
-_PROGRAMS = "/auth/"
+# A browser may be shared, and a person may have two accounts.
+_MOST_ACCOUNTS = 5
 
 
 def _cookie_name() -> str:
@@ -25,25 +25,39 @@ def _cookie_name() -> str:
     return "__Host-device" if settings.SESSION_COOKIE_SECURE else "device"
 
 
-def known_browser(request: HttpRequest, user_id: int | None) -> str | None:
-    """Return the id of a browser that signed in to this account before."""
+def _entries(request: HttpRequest) -> list[str]:
+    """Return what a browser's cookie says: `account:version:id`, the newest sign-in first."""
     value = request.get_signed_cookie(_cookie_name(), default="", salt=_SALT, max_age=_YEAR)
-    owner, _, browser = (value or "").partition(":")
-    return browser if browser and owner == str(user_id) else None
+    return value.split(".") if value else []
+
+
+def known_browser(request: HttpRequest, user_id: int | None, version: int | None) -> str | None:
+    """Return the id of a browser that signed in to this account before, in this version of it.
+
+    Whoever knew a former password, or was signed out everywhere, has a browser that is new.
+    """
+    account = f"{user_id}:{version}:"
+    ids = (each.removeprefix(account) for each in _entries(request) if each.startswith(account))
+    return next(ids, None)
 
 
 @receiver(user_logged_in)
-def _note(request: HttpRequest, user: User, **_: Any) -> None:
+def note_account(request: HttpRequest, user: User, **_: Any) -> None:
+    """Let the answer to this request say that its browser is one of this account."""
     request.META[_SIGNED_IN] = user
 
 
 def remember_browser(request: HttpRequest, response: HttpResponseBase) -> None:
     """Give the cookie to a browser, if someone has signed in with it in this request."""
     user = request.META.get(_SIGNED_IN)
-    if user and not request.path.startswith(_PROGRAMS):
+    if user:
+        # It keeps its id, or each sign-in would give five more tries.
+        known = known_browser(request, user.pk, user.token_version)
+        entry = f"{user.pk}:{user.token_version}:{known or secrets.token_urlsafe(12)}"
+        others = [each for each in _entries(request) if not each.startswith(f"{user.pk}:")]
         response.set_signed_cookie(
             _cookie_name(),
-            f"{user.pk}:{secrets.token_urlsafe(12)}",
+            ".".join([entry, *others][:_MOST_ACCOUNTS]),
             salt=_SALT,
             max_age=_YEAR,
             secure=settings.SESSION_COOKIE_SECURE,

@@ -47,11 +47,11 @@ class OwnPasswordForm(PasswordChangeForm):
 
         While it was hashed, an administrator may have set another one or disabled the account.
         """
-        user, held = self.user, self.user.password
+        user = self.user
         user.set_password(self.cleaned_data["new_password1"])
         with transaction.atomic():
             unchanged = User.objects.select_for_update().filter(
-                pk=user.pk, password=held, token_version=user.token_version, is_active=True
+                pk=user.pk, token_version=user.token_version, is_active=True
             )
             if unchanged.first() is None:
                 return False

@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, models
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -35,6 +35,7 @@ class NameValidator(UnicodeUsernameValidator):
 
 # A change of one of these, or its absence, decides which tokens and sessions are valid.
 _DECIDE_VERSION = {"password", "is_active", "token_version"}
+_SAME_PASSWORD = "SELECT set_config('myhealth.same_password', %s, true)"
 
 
 class PersonManager(UserManager["User"]):
@@ -142,8 +143,13 @@ class User(AbstractUser):
         def replace_hash(raw_password: str | None) -> None:
             # Unless the password itself was replaced meanwhile.
             same = User.objects.filter(pk=self.pk, password=self.password)
-            if same.update(password=make_password(raw_password)):
-                self.refresh_from_db(fields=["password", "token_version"])
+            replaced = make_password(raw_password)
+            with transaction.atomic(), connection.cursor() as cursor:
+                # So that the trigger of the table lets sessions and tokens live on.
+                cursor.execute(_SAME_PASSWORD, ["on"])
+                if same.update(password=replaced):
+                    self.refresh_from_db(fields=["password"])
+                cursor.execute(_SAME_PASSWORD, ["off"])
 
         return check_password(raw_password, self.password, replace_hash)
 
@@ -154,7 +160,7 @@ class User(AbstractUser):
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """Return what a session must hold, also when made with a former SECRET_KEY."""
-        signed = f"{self.token_version} {self.password}"
+        signed = f"{self.pk} {self.token_version}"
         salt = "accounts.models.User.session"
         return salted_hmac(salt, signed, secret=secret, algorithm="sha256").hexdigest()
 
@@ -217,6 +223,7 @@ class KnownNetwork(models.Model):
     """A network from which someone has signed in to an account."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="known_networks", db_index=False)
+    token_version = models.PositiveIntegerField(help_text="The account's, at that sign-in.")
     network = models.CharField(max_length=43)
     at = models.DateTimeField(help_text="When that was, the last time.")
 

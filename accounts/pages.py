@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 
 from accounts.attempts import check_present_password
+from accounts.browsers import note_account
 from accounts.forms import OwnPasswordForm
 from accounts.models import User
 
@@ -54,6 +55,7 @@ class PasswordPage(PasswordChangeView):
             form.add_error(None, "Your account was changed meanwhile, so nothing was saved.")
             return self.form_invalid(form)
         update_session_auth_hash(self.request, form.user)
+        note_account(self.request, form.user)
         messages.success(
             self.request, "Your password was changed. You are signed out everywhere else."
         )

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.middleware import get_user
 from django.contrib.auth.models import AnonymousUser
@@ -26,9 +25,7 @@ _SIGNED_IN, _VISITED = "signed_in_at", "visited_at"
 
 @receiver(user_logged_in)
 def _begin(request: HttpRequest, **_: Any) -> None:
-    # Programs get tokens instead of a session.
-    if SESSION_KEY in request.session:
-        request.session[_SIGNED_IN] = request.session[_VISITED] = int(time.time())
+    request.session[_SIGNED_IN] = request.session[_VISITED] = int(time.time())
     delete_expired(Session.objects.filter(expire_date__lte=timezone.now()))
 
 

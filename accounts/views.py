@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.auth import authenticate
-from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.models import update_last_login
 from django.db import IntegrityError
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -68,7 +68,8 @@ class LoginView(_TokensView):
         user = authenticate(request._request, **credentials)
         if not isinstance(user, User):
             raise AuthenticationFailed(_REFUSED)
-        user_logged_in.send(sender=User, request=request._request, user=user)
+        # Django's signal would also begin the session anew whose cookie the request may have.
+        update_last_login(User, user)
         try:
             return Response(tokens.issue_tokens(user), headers=_NO_STORE)
         except IntegrityError:

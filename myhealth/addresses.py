@@ -6,6 +6,8 @@ from django.conf import settings
 from django.http import HttpRequest
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# Where a translator (NAT64) puts IPv4 addresses, in the last 32 bits.
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -44,7 +46,8 @@ def _client_address(request: HttpRequest) -> _Address | None:
 def _parse_address(hop: str) -> _Address | None:
     """Return the address of one hop, which may have a port, or None if it has none.
 
-    A zone is left out (any text may stand there), and an IPv4 address written as IPv6 is IPv4.
+    A zone is left out (any text may stand there), and an IPv4 address written as IPv6, as systems
+    and translators do, is IPv4.
     """
     hop = hop.strip()
     if hop.startswith("["):
@@ -55,6 +58,8 @@ def _parse_address(hop: str) -> _Address | None:
         address = ipaddress.ip_address(hop.partition("%")[0])
     except ValueError:
         return None
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(address.packed[-4:])
     return getattr(address, "ipv4_mapped", None) or address
 
 

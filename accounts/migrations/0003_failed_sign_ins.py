@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
             name='KnownNetwork',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token_version', models.PositiveIntegerField(help_text="The account's, at that sign-in.")),
                 ('network', models.CharField(max_length=43)),
                 ('at', models.DateTimeField(help_text='When that was, the last time.')),
                 ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='known_networks', to=settings.AUTH_USER_MODEL)),

@@ -1,7 +1,8 @@
 """Families of refresh tokens, names that can be part of an address, and the version of tokens.
 
 The trigger is right however the row is written. Nobody can lower the version, so no write of an old
-row makes revoked tokens valid again.
+row makes revoked tokens valid again. A new hash of the same password, which the code announces by a
+setting of the transaction, revokes nothing.
 """
 
 import uuid
@@ -17,7 +18,10 @@ _CREATE = """
 CREATE FUNCTION accounts_revoke_tokens() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.token_version = greatest(NEW.token_version, OLD.token_version);
-    IF NEW.password <> OLD.password OR (OLD.is_active AND NOT NEW.is_active) THEN
+    IF (
+        NEW.password <> OLD.password
+        AND current_setting('myhealth.same_password', true) IS DISTINCT FROM 'on'
+    ) OR (OLD.is_active AND NOT NEW.is_active) THEN
         NEW.token_version = greatest(NEW.token_version, OLD.token_version + 1);
     END IF;
     RETURN NEW;

@@ -30,15 +30,19 @@ def before_families(transactional_db, ana):
     rows(f"INSERT INTO {OLD}_outstandingtoken VALUES (1, %s)", ana.pk)
     rows(f"INSERT INTO {OLD}_blacklistedtoken VALUES (1)")
     rows("INSERT INTO django_migrations (app, name, applied) VALUES (%s, '0001', now())", OLD)
-    kind = ContentType.objects.create(app_label=OLD, model="outstandingtoken")
-    ana.user_permissions.add(Permission.objects.create(content_type=kind, codename="old"))
+    for app in OLD, "axes":
+        kind = ContentType.objects.create(app_label=app, model="old")
+        ana.user_permissions.add(Permission.objects.create(content_type=kind, codename="old"))
     migrate()
 
 
 def test_nothing_is_left_of_the_old_tables_of_tokens(before_families, ana):
     assert not [name for name in connection.introspection.table_names() if name.startswith(OLD)]
     assert rows("SELECT 1 FROM django_migrations WHERE app = %s", OLD) == []
-    assert not ContentType.objects.filter(app_label=OLD).exists()
+
+
+def test_nothing_is_left_of_permissions_of_former_apps(before_families, ana):
+    assert not ContentType.objects.filter(app_label__in=[OLD, "axes"]).exists()
     assert ana.user_permissions.count() == 0
 
 

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from accounts.tokens import issue_tokens
 from tests.conftest import Api
 from tests.worlds import PASSWORDS
 
@@ -244,7 +245,8 @@ def test_raised_version_ends_session(ana, signed_in):
 def with_old_hash(ana):
     hasher = PBKDF2PasswordHasher()
     elsewhere(ana, password=hasher.encode(PASSWORDS["ana"], "salt" * 6, iterations=3))
-    return load(ana)
+    ana.refresh_from_db()
+    return ana
 
 
 def test_tokens_of_sign_in_that_replaces_hash_are_valid(with_old_hash):
@@ -259,6 +261,38 @@ def test_session_of_sign_in_that_replaces_hash_is_valid(with_old_hash):
     browser = Client(REMOTE_ADDR="198.51.100.7")
     browser.post("/accounts/login/", {"username": "ana", "password": PASSWORDS["ana"]})
     assert browser.get("/").status_code == 200
+
+
+def test_replacing_a_hash_ends_no_session_and_token(with_old_hash, signed_in):
+    other = Api()
+    tokens = issue_tokens(with_old_hash)
+    other.access, other.refresh = tokens["access"], tokens["refresh"]
+    assert Api().log_in().status_code == 200
+    assert signed_in.get("/").status_code == 200
+    assert other.get("sleep").status_code == 200
+    assert other.renew().status_code == 200
+
+
+def test_two_sign_ins_that_replace_a_hash_are_valid(with_old_hash, while_hashing):
+    first, second = Api(), Api()
+    while_hashing(first.log_in)
+    assert second.log_in().status_code == 200
+    assert [api.get("sleep").status_code for api in (first, second)] == [200, 200]
+
+
+@pytest.mark.parametrize("new", ["short", "a new one for ana's account"])
+def test_password_page_that_replaces_a_hash_keeps_session(with_old_hash, signed_in, new):
+    fields = {"old_password": PASSWORDS["ana"], "new_password1": new, "new_password2": new}
+    signed_in.post("/account/password/", fields)
+    assert signed_in.get("/").status_code == 200
+
+
+def test_new_password_after_replaced_hash_raises_version(with_old_hash):
+    # In one transaction, which this test is.
+    assert with_old_hash.check_password(PASSWORDS["ana"])
+    before = version(with_old_hash)
+    elsewhere(with_old_hash, password="new")
+    assert version(with_old_hash) == before + 1
 
 
 def test_replacing_a_hash_restores_no_old_password(with_old_hash, while_hashing):

@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.conftest import Api
+from tests.worlds import PASSWORDS
 
 pytestmark = pytest.mark.django_db
 
@@ -41,13 +42,29 @@ def test_visits_of_one_day_save_session_once(signed_in):
 
 def test_signing_in_deletes_expired_sessions(signed_in, ben):
     Session.objects.update(expire_date=timezone.now() - datetime.timedelta(seconds=1))
-    Api().log_in("ben")
-    assert not Session.objects.exists()
+    Client().force_login(ben)
+    assert Session.objects.get().expire_date > timezone.now()
 
 
 def test_program_that_signs_in_gets_no_session(ana):
     answer = Api().log_in()
     assert (dict(answer.cookies), Session.objects.count()) == ({}, 0)
+
+
+def test_program_that_signs_in_prolongs_no_session(signed_in, ben):
+    body = {"username": "ben", "password": PASSWORDS["ben"]}
+    before = signed_in.session.items()
+    with time_machine.travel(timezone.now() + datetime.timedelta(days=10), tick=False):
+        answer = signed_in.post("/auth/login", body, content_type="application/json")
+    assert (answer.status_code, dict(answer.cookies)) == (200, {})
+    assert signed_in.session.items() == before
+    assert visit(signed_in, days=15) == 302
+
+
+def test_last_login_is_that_of_programs_as_well(ana):
+    Api().log_in()
+    ana.refresh_from_db()
+    assert ana.last_login is not None
 
 
 def test_session_without_time_of_sign_in_begins_with_visit(signed_in):

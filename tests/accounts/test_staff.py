@@ -1,5 +1,7 @@
 """Staff who are no superusers can't raise themselves, nor harm those who have rights."""
 
+from html.parser import HTMLParser
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.db.models.signals import pre_save
@@ -13,6 +15,39 @@ USERS = "/admin/accounts/user/"
 FIELDS = {"username": "ben", "time_zone": "UTC", "is_active": "on"}
 PASSWORD = "a password of one's own"
 NEW_PASSWORD = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+
+
+class Form(HTMLParser):
+    """What a browser sends of a page's forms if nothing in them is changed."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.fields, self.select = {}, ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        held = dict(attributes)
+        if tag == "select":
+            self.select = held["name"]
+        elif tag == "option" and "selected" in held:
+            self.add(self.select, held["value"])
+        elif tag == "input" and held.get("type") == "checkbox":
+            if "checked" in held:
+                self.add(held["name"], "on")
+        elif tag == "input" and "name" in held and held.get("type") != "submit":
+            self.add(held["name"], held.get("value", ""))
+
+    def add(self, name, value):
+        self.fields.setdefault(name, []).append(value)
+
+
+def change(browser, user, meanwhile=lambda: None, without=(), **changes):
+    """Change some fields of the admin's form, in which others may do something meanwhile."""
+    path = f"{USERS}{user.pk}/change/"
+    fields = Form(browser.get(path).content.decode()).fields
+    meanwhile()
+    sent = {name: value for name, value in fields.items() if name not in without}
+    assert browser.post(path, sent | changes).status_code == 302
 
 
 def load(user):
@@ -66,8 +101,7 @@ def rights(user):
 
 
 def test_staff_change_and_disable_people_without_rights(browser, ben):
-    fields = {"username": "ben", "time_zone": "Europe/Berlin"}
-    assert browser.post(f"{USERS}{ben.pk}/change/", fields).status_code == 302
+    change(browser, ben, without=["is_active"], time_zone="Europe/Berlin")
     assert (load(ben).time_zone, load(ben).is_active) == ("Europe/Berlin", False)
 
 
@@ -149,12 +183,10 @@ def test_admin_has_no_other_way_to_rights(admin, model):
 
 
 def test_superuser_gives_and_takes_rights(admin, ben):
-    path = f"{USERS}{ben.pk}/change/"
     permission = Permission.objects.get(codename="change_user")
-    given = {"is_staff": "on", "user_permissions": [permission.pk]}
-    assert admin.post(path, {**FIELDS, **given}).status_code == 302
+    change(admin, ben, is_staff="on", user_permissions=[permission.pk])
     assert rights(ben) == (True, False, {"change_user"}, 0)
-    assert admin.post(path, FIELDS).status_code == 302
+    change(admin, ben, without=["is_staff", "user_permissions"])
     assert rights(ben) == (False, False, set(), 0)
 
 
@@ -164,11 +196,46 @@ def test_admin_form_undoes_no_change_meanwhile(admin, ben):
 
     pre_save.connect(elsewhere, sender=User)
     try:
-        admin.post(f"{USERS}{ben.pk}/change/", {**FIELDS, "first_name": "B"})
+        change(admin, ben, first_name="B")
     finally:
         pre_save.disconnect(elsewhere, sender=User)
     held = load(ben)
     assert (held.first_name, held.is_active, held.password) == ("B", False, "new")
+
+
+@pytest.mark.parametrize("right", ["is_active", "is_staff", "is_superuser"])
+def test_admin_form_open_meanwhile_gives_no_right_back(admin, ben, right):
+    User.objects.filter(pk=ben.pk).update(**{right: True})
+    change(
+        admin,
+        ben,
+        meanwhile=lambda: User.objects.filter(pk=ben.pk).update(**{right: False}),
+        first_name="B",
+    )
+    assert (load(ben).first_name, getattr(load(ben), right)) == ("B", False)
+
+
+def test_admin_form_open_meanwhile_keeps_other_changes(admin, ben):
+    changes = {"username": "benno", "email": "b@example.org", "time_zone": "Europe/Berlin"}
+    change(
+        admin,
+        ben,
+        meanwhile=lambda: User.objects.filter(pk=ben.pk).update(**changes),
+        last_name="B",
+    )
+    held = columns(load(ben))
+    assert {**held, **changes, "last_name": "B"} == held
+
+
+@pytest.mark.parametrize("changes", [{}, {"first_name": "B"}, {"user_permissions": ["{}", "{}"]}])
+def test_admin_form_open_meanwhile_gives_no_permission_back(admin, ben, changes):
+    taken, given, chosen = Permission.objects.all()[:3]
+    ben.user_permissions.add(taken)
+    if "user_permissions" in changes:
+        changes = {"user_permissions": [taken.pk, chosen.pk]}
+    change(admin, ben, meanwhile=lambda: ben.user_permissions.set([given]), **changes)
+    expected = {given, chosen} if "user_permissions" in changes else {given}
+    assert set(ben.user_permissions.all()) == expected
 
 
 def test_superuser_sets_passwords(admin, ben):
