@@ -248,6 +248,7 @@ class TokenFamily(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="token_families")
     signed_in_at = models.DateTimeField(default=timezone.now)
+    renewed_at = models.DateTimeField(null=True, help_text="When its tokens were, the last time.")
     current = models.UUIDField(help_text="The id of the refresh token that is valid now.")
     expires_at = models.DateTimeField(db_index=True)
 

@@ -10,6 +10,7 @@ import jwt
 import msgspec
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from msgspec import Meta
 from rest_framework_simplejwt import tokens
@@ -22,7 +23,8 @@ from myhealth.postgresql.prepared import fetch_all
 
 # Renewal ends so long after the sign-in.
 _FAMILY_LIFETIME = timedelta(days=90)
-# A person can be signed in with so many programs; after that, the oldest sign-in ends.
+# A person can be signed in with so many programs. After that, the sign-in ends that was renewed
+# least recently, or never: a script that signs in again and again must not end that of a phone.
 MOST_FAMILIES = 100
 # PyJWT raises these for odd headers and claims, the last one for deeply nested ones.
 _UNEXPECTED = (jwt.InvalidTokenError, ArithmeticError, TypeError, ValueError, RecursionError)
@@ -99,8 +101,9 @@ def issue_tokens(user: User) -> dict[str, str]:
     family = TokenFamily.objects.create(
         user=user, signed_in_at=now, current=uuid.uuid4(), expires_at=now + _FAMILY_LIFETIME
     )
-    newest_first = TokenFamily.objects.filter(user=user).order_by("-signed_in_at", "pk")
-    TokenFamily.objects.filter(pk__in=newest_first.values("pk")[MOST_FAMILIES:]).delete()
+    others = TokenFamily.objects.filter(user=user).exclude(pk=family.pk)
+    kept_first = others.order_by(F("renewed_at").desc(nulls_last=True), "-signed_in_at", "pk")
+    TokenFamily.objects.filter(pk__in=kept_first.values("pk")[MOST_FAMILIES - 1 :]).delete()
     return _tokens(user, family.pk, family.current, family.expires_at)
 
 
@@ -119,7 +122,10 @@ def _tokens(user: User, family: uuid.UUID, id_: uuid.UUID, expires_at: datetime)
 
 _FIELDS = [field.attname for field in User._meta.concrete_fields]
 _FAMILIES = TokenFamily._meta.db_table
-_RENEW = f"UPDATE {_FAMILIES} SET current = %s WHERE id = %s AND current = %s RETURNING expires_at"
+_RENEW = (
+    f"UPDATE {_FAMILIES} SET current = %s, renewed_at = %s WHERE id = %s AND current = %s"
+    " RETURNING expires_at"
+)
 
 
 @functools.cache
@@ -162,7 +168,7 @@ def refresh_tokens(text: str) -> dict[str, str]:
     if user and claims.exp > time.time():
         new = uuid.uuid4()
         # Of two requests at once, only one finds its token to be the current one.
-        if renewed := fetch_all(_RENEW, [new, claims.family, claims.jti]):
+        if renewed := fetch_all(_RENEW, [new, timezone.now(), claims.family, claims.jti]):
             return _tokens(user, claims.family, new, renewed[0][0])
     _end(claims)
     raise TokenError("Token is no longer valid: sign in again")

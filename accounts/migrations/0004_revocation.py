@@ -52,6 +52,12 @@ class Migration(migrations.Migration):
                 ),
                 ("signed_in_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
+                    "renewed_at",
+                    models.DateTimeField(
+                        help_text="When its tokens were, the last time.", null=True
+                    ),
+                ),
+                (
                     "current",
                     models.UUIDField(help_text="The id of the refresh token that is valid now."),
                 ),

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.authentication import KNOWN_SECONDS
 from accounts.models import TokenFamily, User
-from accounts.tokens import MOST_FAMILIES
+from accounts.tokens import MOST_FAMILIES, issue_tokens
 from tests.conftest import Api
 from tests.worlds import PASSWORDS
 
@@ -143,6 +143,30 @@ def test_oldest_of_too_many_families_ends(api, ana):
     assert Api().log_in().status_code == 200
     assert ana.token_families.count() == MOST_FAMILIES
     assert_is_dead(api)
+
+
+def test_program_that_renews_is_not_ended_by_many_sign_ins(api, ana):
+    renew(api)
+    for _ in range(MOST_FAMILIES + 1):
+        issue_tokens(ana)
+    assert ana.token_families.count() == MOST_FAMILIES
+    assert api.renew().status_code == 200
+
+
+def test_least_recently_renewed_of_too_many_families_ends(api, ana):
+    renewed = [Api(), Api()]
+    for each in renewed:
+        each.log_in()
+    # The first one signed in earlier, and was renewed later.
+    for each in reversed(renewed):
+        renew(each)
+    last = {"current": "1" * 32, "expires_at": timezone.now() + datetime.timedelta(days=90)}
+    TokenFamily.objects.bulk_create(
+        TokenFamily(user=ana, renewed_at=timezone.now(), **last) for _ in range(MOST_FAMILIES - 2)
+    )
+    newest = Api()
+    newest.log_in()
+    assert [each.renew().status_code for each in (*renewed, newest)] == [200, 401, 200]
 
 
 def test_signing_in_deletes_expired_families_of_everybody(api, ben):
