@@ -497,6 +497,8 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = _origins("CSRF_TRUSTED_ORIGINS")
 CSRF_FAILURE_VIEW = "accounts.pages.expired"
+# Otherwise messages are in a cookie of their own.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 _HSTS_SECONDS = _number("HSTS_SECONDS", 86_400, 0, 63_072_000)
 SECURE_HSTS_SECONDS = _HSTS_SECONDS if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _flag("HSTS_SUBDOMAINS")

@@ -27,8 +27,16 @@ def expand(text):
             yield f"{section}.{number}"
 
 
-def files(text):
-    return re.findall(r"`(tests/[\w/.]+)`", text)
+def named_tests(text):
+    """Yield the tests that a text names, as file and function; some are in the file before."""
+    file = None
+    for path, name in re.findall(r"`(tests/[\w/.]+)?::(\w+)`", text):
+        file = path or file
+        yield file, name
+
+
+def functions(file):
+    return set(re.findall(r"(?m)^def (test_\w+)\(", (ROOT / file).read_text()))
 
 
 def test_every_requirement_is_judged_once():
@@ -48,13 +56,17 @@ def test_judgement_has_tests_or_reason(row):
     assert state in STATES
     assert reason
     if state == "met":
-        assert files(reason) or reason.startswith("no test: ")
+        assert [*named_tests(reason)] or reason.startswith("no test: ")
 
 
-def test_named_files_exist():
-    named = files(SECURITY)
-    assert len(named) > 30
-    assert [name for name in named if not (ROOT / name).is_file()] == []
+def test_named_tests_exist():
+    named = [each for row in ROWS for each in named_tests(row[3])]
+    assert len(named) > 100
+    assert [(file, name) for file, name in named if name not in functions(file)] == []
+
+
+def test_tests_are_named_with_their_functions():
+    assert re.findall(r"`tests/[\w/.]+`", SECURITY) == []
 
 
 def test_data_file_has_both_levels():

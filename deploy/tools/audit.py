@@ -18,8 +18,18 @@ PINS = ROOT / "deploy/tools/audit.txt"
 REQUIREMENTS = ("requirements.txt", "requirements-local.txt")
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def run_tool(tools: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    # As a module: its script would not work after the folder was moved.
+    return run(tools / "bin/python", "-m", *command)
 
 
 def install(tools: Path) -> bool:
@@ -27,6 +37,7 @@ def install(tools: Path) -> bool:
     installed = tools / "installed.txt"
     if installed.exists() and installed.read_bytes() == PINS.read_bytes():
         return True
+    say("Installing the tools of the audit (some minutes, once) …")
     pip = (tools / "bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check")
     run(sys.executable, "-m", "venv", "--clear", tools)
     if run(*pip, "--require-hashes", "-r", PINS).returncode:
@@ -40,7 +51,7 @@ def findings(tools: Path) -> Iterator[str]:
     files = [part for name in REQUIREMENTS for part in ("-r", name)]
     options = ("--format=json", "--desc=off", "--progress-spinner=off", "--require-hashes")
     cache = f"--cache-dir={tools / 'cache'}"
-    report = run(tools / "bin/pip-audit", "--disable-pip", *options, cache, *files).stdout
+    report = run_tool(tools, "pip_audit", "--disable-pip", *options, cache, *files).stdout
     dependencies: list[dict[str, Any]] = json.loads(report)["dependencies"] if report else []
     # pip-audit skips what the database does not answer, and calls the result free of findings.
     known = [each for each in dependencies if "skip_reason" not in each]
@@ -61,21 +72,29 @@ def findings(tools: Path) -> Iterator[str]:
 
 def write_sbom(tools: Path, path: Path) -> str:
     """List what the image contains, the same for the same pins, and return a sentence."""
-    made = run(
-        tools / "bin/cyclonedx-py",
-        *("requirements", "--output-reproducible", "--output-format=JSON"),
-        *("--pyproject=pyproject.toml", f"--output-file={path}", "requirements.txt"),
+    made = run_tool(
+        tools,
+        *("cyclonedx_py", "requirements", "--output-reproducible", "--output-format=JSON"),
+        *("--pyproject=pyproject.toml", "requirements.txt"),
     )
-    return f"No {path}: {made.stderr.strip()}" if made.returncode else f"Components: {path}"
+    if made.returncode:
+        return f"No {path}: {made.stderr.strip()}"
+    # Whole or not at all.
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(made.stdout)
+    unfinished.replace(path)
+    return f"Components: {path}"
 
 
 def main(var: Path) -> None:
     tools = var / "tools/audit"
-    if install(tools):
-        lines = [*findings(tools), write_sbom(tools, var / "sbom.json")]
-    else:
-        lines = ["Nothing was checked: the tools can't be installed, as without a network."]
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    if not install(tools):
+        say("Nothing was checked: the tools can't be installed, as without a network.")
+        return
+    say("Asking for known vulnerabilities …")
+    for line in findings(tools):
+        say(line)
+    say(write_sbom(tools, var / "sbom.json"))
 
 
 if __name__ == "__main__":

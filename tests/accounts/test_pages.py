@@ -1,6 +1,7 @@
 """The pages for signing in and out, and accounts in the admin."""
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from accounts.models import User
@@ -22,6 +23,13 @@ def test_sign_in_redirects_to_today(browser, ana):
     answer = sign_in(browser, PASSWORDS["ana"])
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")
     assert browser.get("/").status_code == 200
+
+
+def test_signing_in_replaces_the_session(browser, ana):
+    before = browser.session.session_key
+    sign_in(browser, PASSWORDS["ana"])
+    assert browser.session.session_key != before
+    assert not Session.objects.filter(pk=before)
 
 
 def test_wrong_password_shows_error(browser, ana):

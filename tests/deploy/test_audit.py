@@ -37,17 +37,20 @@ def audit(var, **environment):
 def answering(tmp_path):
     """Put a stand-in for pip-audit in place, which finds the given dependencies."""
 
-    def install(*dependencies, code=0):
+    def install(*dependencies, code=0, components="echo {}"):
         tools = tmp_path / "tools/audit"
         (tools / "bin").mkdir(parents=True)
         (tools / "installed.txt").write_bytes((ROOT / "deploy/tools/audit.txt").read_bytes())
         (tools / "found.json").write_text(json.dumps({"dependencies": dependencies, "fixes": []}))
         report = f"cat {tools}/found.json" if dependencies else "echo Traceback >&2"
-        for name, command in (("pip-audit", f"{report}; exit {code}"), ("cyclonedx-py", "exit 0")):
-            (tools / "bin" / name).write_text(f"#!/bin/sh\n{command}\n")
-            (tools / "bin" / name).chmod(0o755)
-        # The last line is about the list of components.
-        return audit(tmp_path, PATH=os.environ["PATH"])[:-1]
+        python = tools / "bin/python"
+        check = f"pip_audit) {report}; exit {code};;"
+        python.write_text(f"#!/bin/sh\ncase $2 in {check} cyclonedx_py) {components};; esac\n")
+        python.chmod(0o755)
+        first, *found, last = audit(tmp_path, PATH=os.environ["PATH"])
+        assert first == "Asking for known vulnerabilities …"
+        assert str(tmp_path / "sbom.json") in last
+        return found
 
     return install
 
@@ -81,7 +84,19 @@ def test_database_out_of_reach_gets_a_sentence(answering):
 def test_registry_out_of_reach_gets_a_sentence(tmp_path):
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
     said = audit(tmp_path, PIP_CONFIG_FILE=os.devnull, **nowhere)
-    assert said == ["Nothing was checked: the tools can't be installed, as without a network."]
+    assert said == [
+        "Installing the tools of the audit (some minutes, once) …",
+        "Nothing was checked: the tools can't be installed, as without a network.",
+    ]
+
+
+def test_failed_list_of_components_keeps_the_former(answering, tmp_path):
+    list_of_components = tmp_path / "sbom.json"
+    list_of_components.write_text("former")
+    # Like the real one, it opens the file that it is told first of all.
+    opens = 'for each; do case $each in --output-file=*) : > "${each#*=}";; esac; done'
+    answering(GOOD, components=f"{opens}; exit 1")
+    assert list_of_components.read_text() == "former"
 
 
 def test_components_are_the_pins_each_time_alike(tmp_path):

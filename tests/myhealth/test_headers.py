@@ -67,6 +67,17 @@ def test_reads_of_programs_allow_nothing_and_keep_caching(api, ana, format):
         assert answer.headers["Cache-Control"] == "private, no-cache"
 
 
+@pytest.mark.parametrize("path", ["/static", "/static/", "/static/myhealth", "/static/admin/"])
+def test_folders_of_files_are_not_listed(path):
+    assert Client().get(path).status_code == 404
+
+
+def test_message_needs_no_cookie_of_its_own(signed_in):
+    answer = signed_in.post("/account/", {"time_zone": "Europe/Berlin"})
+    assert set(answer.cookies) <= {"sessionid", "csrftoken"}
+    assert "Saved." in signed_in.get("/account/").content.decode()
+
+
 @pytest.mark.parametrize("path", ["/accounts/logout/", "/admin/logout/"])
 def test_signing_out_clears_cache(admin, path):
     assert admin.post(path).headers["Clear-Site-Data"] == '"cache"'
@@ -124,6 +135,25 @@ def test_api_by_http_is_refused(behind_tls, path):
 
 def test_pages_by_http_are_redirected(behind_tls):
     assert Client().get("/account/").headers["Location"] == "https://testserver/account/"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("POST", "/health", 411),
+        ("BREW", "/account/", 405),
+        ("GET", "/api/v1/sleep", 403),
+        ("GET", "/account/", 301),
+    ],
+)
+def test_every_answer_forbids_frames_and_guessed_types(behind_tls, method, path, status):
+    answer = Client().generic(method, path)
+    assert answer.status_code == status
+    assert directives(answer)["frame-ancestors"] == "'none'"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
 
 
 @pytest.mark.django_db

@@ -9,10 +9,12 @@ import pytest
 from django.conf import settings
 from django.db import DataError
 from django.test import Client
+from django.urls import path as route
 
 from myhealth import logs
 from myhealth.exception_handler import exception_handler
 from myhealth.requests import RequestMiddleware
+from myhealth.urls.common import handler500
 
 
 @pytest.fixture
@@ -143,6 +145,22 @@ def test_failed_request_is_logged_without_path():
 
 
 MARK = "ZQMARKERZQ"
+
+
+def crash(request):
+    raise ValueError(MARK)
+
+
+# This module is a URLConf, too.
+urlpatterns = [route("crash", crash)]
+__all__ = ["handler500", "urlpatterns"]
+
+
+def test_error_says_nothing_of_its_cause(settings):
+    settings.ROOT_URLCONF = __name__
+    answer = Client(raise_request_exception=False).get("/crash")
+    body = {"detail": "Something went wrong on the server.", "code": "error", "errors": {}}
+    assert (answer.status_code, answer.json()) == (500, body)
 
 
 @pytest.fixture(params=["debug"])
