@@ -126,6 +126,8 @@ def test_ten_lines_of_values_suffice_and_the_readme_shows_them():
         ("httpRoute.enabled=true", "httpRoute.parentRefs"),
         ("istio.enabled=true", "istio.gateway"),
         ("api.autoscaling.min=9", "autoscaling.min"),
+        ("api.threads=1", "/api/threads"),
+        ("processor.threads=1", "/processor/threads"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(wrong, told):

@@ -92,6 +92,7 @@ OURA = {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET", "TOKEN_ENCRYPTION_KEYS"}
         ("api", SERVER | OURA | {"JWT_SECRET", "EMAIL_URL"}),
         ("processor", SERVER | {"INGEST_TOKENS"}),
         ("collect_oura", OURA | {"DB_PASSWORD", "INGEST_TOKENS", "OURA_API_KEY"}),
+        ("delete_person", OURA | {"DB_PASSWORD", "CONTROL_TOKENS"}),
         ("migrate", {"DB_PASSWORD"}),
     ],
 )
