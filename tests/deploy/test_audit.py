@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.processes import ROOT
+from tests.scale import full_only
 
 SCRIPT = ROOT / "deploy/tools/audit.py"
 SKIPPED = {"name": "attrs", "skip_reason": "Dependency not found on PyPI"}
@@ -99,6 +100,7 @@ def test_failed_list_of_components_keeps_the_former(answering, tmp_path):
     assert list_of_components.read_text() == "former"
 
 
+@full_only
 def test_components_are_the_pins_each_time_alike(tmp_path):
     script = runpy.run_path(str(SCRIPT))
     tools = ROOT / "var/tools/audit"

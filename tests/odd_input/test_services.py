@@ -102,7 +102,7 @@ def test_odd_parameters_of_processor_are_answered(program):
 
 
 def test_odd_headers_are_answered(browser):
-    some = Turns(2)
+    some = Turns(1)
     for name in HEADERS:
         for value in some(IN_HEADER):
             for page in PAGES:
