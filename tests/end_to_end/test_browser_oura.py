@@ -20,6 +20,7 @@ def page(chromium, machine):
     page.get_by_label("User name").fill("ben")
     page.get_by_label("Password").fill("correct horse")
     page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/account/")
     yield page
     context.close()
 

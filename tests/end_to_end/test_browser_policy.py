@@ -13,6 +13,7 @@ from tests.end_to_end.test_browser import sign_in
 from tests.ingest.admin.pages import failed, ran, revised
 from tests.oura.provided import Provider
 from tests.processes import Service
+from tests.scale import full_only
 from tests.worlds import days_ago, reject_document, store_days
 
 DAY = f"/api/v1/days/{days_ago(0)}"
@@ -90,6 +91,7 @@ def routes():
     return {f"/{pattern}" for pattern in patterns if "<" not in pattern}
 
 
+@full_only
 def test_no_page_runs_or_loads_what_is_forbidden(page):
     waiting, seen = routes() | {DAY, "/nothing", "/admin/nothing/"}, set(NO_PAGES)
     while paths := waiting - seen:

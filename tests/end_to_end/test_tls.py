@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ingest.control import ControlError, delete_metrics
 from ingest.models import SleepMetric
 from tests.processes import ROOT, Service
+from tests.scale import full_only
 
 TOKEN = "control-token-for-tests"
 
@@ -56,6 +57,7 @@ def test_collector_sends_to_processor_with_tls(pipeline, tls_processor, certific
     assert SleepMetric.objects.exists()
 
 
+@full_only
 def test_collector_refuses_processor_of_unknown_authority(pipeline, tls_processor):
     assert pipeline.collect("--days", "3", PROCESSOR_URL=tls_processor.url).code == 1
     assert not SleepMetric.objects.exists()
@@ -76,6 +78,7 @@ def test_container_with_tls_is_found_healthy(tls_processor, tmp_path):
     assert subprocess.run(command, env=environment, check=False).returncode == 0
 
 
+@full_only
 def test_database_without_tls_is_refused_if_it_must_be_verified(database_settings):
     done = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--check"],

@@ -114,7 +114,7 @@ _PARAMETER = re.compile(r"<[^>]+>")
 
 
 class Turns:
-    """Takes turns: each call returns the next few of the values, at full scale sixteen times as many.
+    """Takes turns: each call returns the next few of the values, at full scale sixteen times more.
 
     So each parameter is asked with some values, and each value is asked of some parameters.
     """
