@@ -7,12 +7,18 @@ from django.db import connection
 from django.test import Client
 
 from accounts.tokens import issue_tokens
+from myhealth.serve import allow_connections
 from tests.attacks.attacking import CONTROL_TOKEN, Browser, Deployed, Watch
 from tests.processes import TOKEN, database_environment
 from tests.worlds import PASSWORDS
 
 # What migrations make, and running services remember.
 KEPT = ("django_migrations", "django_content_type", "auth_permission")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def many_connections():
+    allow_connections()
 
 
 @pytest.fixture(scope="session")
