@@ -83,7 +83,7 @@ class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
 
     @admin.action(permissions=["change"], description="Forget failed sign-ins")
     def forget_failed_sign_ins(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Let people in whom failed tries to sign in keep out."""
+        """Let people sign in whose failed tries keep them out."""
         allowed = [each.pk for each in queryset if self.has_change_permission(request, each)]
         attempts.forget(queryset.filter(pk__in=allowed))
         messages.success(request, f"Forgotten for accounts: {len(allowed)} of {len(queryset)}.")

@@ -34,7 +34,7 @@ def _entries(request: HttpRequest) -> list[str]:
 def known_browser(request: HttpRequest, user_id: int | None, version: int | None) -> str | None:
     """Return the id of a browser that signed in to this account before, in this version of it.
 
-    Whoever knew a former password, or was signed out everywhere, has a browser that is new.
+    The browser of anyone who knew a former password, or was signed out everywhere, is new.
     """
     account = f"{user_id}:{version}:"
     ids = (each.removeprefix(account) for each in _entries(request) if each.startswith(account))

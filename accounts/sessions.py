@@ -50,6 +50,6 @@ def _user_within_limits(request: HttpRequest) -> AbstractBaseUser | AnonymousUse
         session.flush()
         return AnonymousUser()
     if now - session.get(_VISITED, 0) >= _DAY:
-        # Saving it sets its end anew, to SESSION_COOKIE_AGE from now.
+        # Saving it sets its end again, to SESSION_COOKIE_AGE from now.
         session[_VISITED] = now
     return user

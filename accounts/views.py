@@ -68,7 +68,7 @@ class LoginView(_TokensView):
         user = authenticate(request._request, **credentials)
         if not isinstance(user, User):
             raise AuthenticationFailed(_REFUSED)
-        # Django's signal would also begin the session anew whose cookie the request may have.
+        # Django's signal would also restart the session whose cookie the request may have.
         update_last_login(User, user)
         try:
             return Response(tokens.issue_tokens(user), headers=_NO_STORE)
