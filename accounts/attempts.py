@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Manager, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils import timezone
@@ -19,6 +19,7 @@ from django.utils.crypto import salted_hmac
 from rest_framework.exceptions import Throttled
 
 from accounts import browsers
+from accounts.expiry import delete_expired
 from accounts.models import FailedSignIn, KnownNetwork, User
 from myhealth.addresses import client_network
 
@@ -27,8 +28,6 @@ log = structlog.get_logger("accounts.attempts")
 # The longest that any limit looks back, and that a network is known.
 _HOUR = timedelta(hours=1)
 _KNOWN_FOR = timedelta(days=30)
-# Old rows that are deleted with each row that is added.
-_BATCH = 500
 # Tries must not hold all threads while something else holds a lock in the database.
 _PATIENCE = "2s"
 
@@ -134,7 +133,7 @@ def _begin(request: HttpRequest, name: str) -> tuple[FailedSignIn, int | None]:
         )
         if wait := _wait(attempt, user_id, version):
             raise TooManyAttempts(wait.total_seconds())
-        _delete_old(FailedSignIn.objects, _HOUR)
+        delete_expired(FailedSignIn.objects.filter(at__lt=attempt.at - _HOUR))
         attempt.save(force_insert=True)
     return attempt, user_id
 
@@ -219,11 +218,4 @@ def _succeed(attempt: FailedSignIn, user: User) -> None:
             unique_fields=["user", "network"],
             update_fields=["token_version", "at"],
         )
-        _delete_old(KnownNetwork.objects, _KNOWN_FOR)
-
-
-def _delete_old(rows: Manager[Any], age: timedelta) -> None:
-    """Delete some of the rows that no limit looks at any more, without waiting for others."""
-    old = rows.filter(at__lt=timezone.now() - age).order_by("at")
-    some = old.select_for_update(skip_locked=True).values("pk")[:_BATCH]
-    rows.filter(pk__in=some).delete()
+        delete_expired(KnownNetwork.objects.filter(at__lt=known.at - _KNOWN_FOR))

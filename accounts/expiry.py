@@ -11,6 +11,7 @@ _AT_ONCE = 1000
 
 def delete_expired(rows: QuerySet[Any]) -> None:
     """Delete some of these rows, but for those that another sign-in is deleting."""
-    with transaction.atomic():
+    # No savepoint of its own, where the sign-in has a transaction.
+    with transaction.atomic(savepoint=False):
         some = rows.select_for_update(skip_locked=True).values("pk")[:_AT_ONCE]
         rows.model._default_manager.filter(pk__in=some).delete()
