@@ -16,6 +16,7 @@ LOCK := pip compile --quiet --generate-hashes --universal --no-strip-extras --py
 .PHONY: help run test check audit bench backup restore collect lock browser wrk image image-check
 
 help: ## list these commands
+	@sed -n 's/^__version__ = "\(.*\)"/myhealth \1/p' myhealth/__init__.py
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)

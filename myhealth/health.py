@@ -4,15 +4,17 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+from myhealth import __version__
+
 migrated = False
 
 
 def health(request: HttpRequest) -> JsonResponse:
-    """`GET /health`: report that the process is up.
+    """`GET /health`: report that the process is up, and its version.
 
     The database is not checked: an outage must not restart the processes.
     """
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok", "version": __version__})
 
 
 def ready(request: HttpRequest) -> JsonResponse:

@@ -20,7 +20,7 @@ import certifi
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from myhealth import aws
+from myhealth import __version__, aws
 from myhealth.logs import Role, logging_config
 from myhealth.secret_settings import forget_secrets, read_env_file
 
@@ -536,7 +536,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "myhealth",
     "DESCRIPTION": "A person's sleep, activity and readiness, as their Oura ring measures them.",
-    "VERSION": "0.1.0",
+    "VERSION": __version__,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,

@@ -1,6 +1,7 @@
 """README, docs/ and deploy/ name what there is: no more, no less."""
 
 import re
+import subprocess
 
 import pytest
 from django.apps import apps
@@ -8,6 +9,7 @@ from django.contrib import admin
 from django.core.management import get_commands, load_command_class
 from django.urls import URLPattern, get_resolver, resolve
 
+from myhealth import __version__
 from myhealth.states import State
 from tests.processes import ROOT
 
@@ -216,3 +218,8 @@ def test_messages_to_look_up_are_in_the_code():
     ]
     assert len(messages) >= 10
     assert [part for part in parts if part not in joined] == []
+
+
+def test_make_shows_the_version():
+    done = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0] == f"myhealth {__version__}"

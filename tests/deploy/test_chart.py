@@ -14,6 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from myhealth import __version__
 from myhealth.secret_settings import needed_secrets
 from tests.deploy.charts import (
     CHART,
@@ -455,3 +456,8 @@ def test_a_collection_by_one_pod_has_no_shards():
     job = only("CronJob", rendered("minimal"))["spec"]["jobTemplate"]["spec"]
     assert "completionMode" not in job
     assert container_of("collector", rendered("minimal"))["args"] == ["collect"]
+
+
+def test_chart_installs_this_version():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["appVersion"] == __version__

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import requests
 
+from myhealth import __version__
 from tests.processes import ROOT, database_environment, free_port, wait_until
 
 BIN = Path(sys.executable).parent
@@ -106,6 +107,19 @@ def test_a_command_without_a_database_gets_a_sentence(context):
 def test_base_image_is_pinned_by_version_and_digest():
     (base,) = re.findall(r"(?m)^ARG BASE=(.+)$", (ROOT / "Dockerfile").read_text())
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-trixie@sha256:[0-9a-f]{64}", base)
+
+
+def test_image_is_labelled_with_version_of_the_code(tmp_path):
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    docker.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "deploy/image/build"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "BUILDER": "docker"},
+        capture_output=True,
+        text=True,
+    )
+    assert f"VERSION={__version__}" in done.stdout.splitlines()
 
 
 def test_hadolint_finds_nothing():

@@ -11,7 +11,7 @@ from django.db import DataError
 from django.test import Client
 from django.urls import path as route
 
-from myhealth import logs
+from myhealth import __version__, logs
 from myhealth.exception_handler import exception_handler
 from myhealth.requests import RequestMiddleware
 from myhealth.urls.common import handler500
@@ -25,7 +25,7 @@ def client(settings):
 
 def test_health_needs_no_database(client):
     # Without the db mark, a query would fail this test.
-    assert client.get("/health").json() == {"status": "ok"}
+    assert client.get("/health").json() == {"status": "ok", "version": __version__}
 
 
 @pytest.mark.django_db
