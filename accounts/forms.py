@@ -1,4 +1,3 @@
-import zoneinfo
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -7,6 +6,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.db import transaction
 
 from accounts.models import User
+from myhealth import time_zones
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -14,15 +14,15 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         fields = ("time_zone",)
         widgets: ClassVar[dict[str, Any]] = {
-            "time_zone": forms.Select(
-                choices=[(name, name) for name in sorted(zoneinfo.available_timezones())]
-            )
+            "time_zone": forms.Select(choices=[(name, name) for name in sorted(time_zones.names())])
         }
 
-    def save(self, commit: bool = True) -> User:
-        user: User = self.instance
-        user.save(update_fields=self.changed_data)
-        return user
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        user = self.instance
+        self.unknown_zone = "" if user.zone.key == user.time_zone else user.time_zone
+        # Else browsers would choose the first zone of the list.
+        self.initial["time_zone"] = user.zone.key
 
 
 class OwnPasswordForm(PasswordChangeForm):

@@ -1,10 +1,11 @@
 import uuid
-import zoneinfo
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -16,9 +17,11 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.deconstruct import deconstructible
 
+from myhealth import time_zones
+
 
 def validate_time_zone(name: str) -> None:
-    if name not in zoneinfo.available_timezones():
+    if name not in time_zones.names():
         raise ValidationError(
             "%(name)s is not a time zone; use a name such as Europe/Berlin.",
             code="time_zone",
@@ -166,7 +169,13 @@ class User(AbstractUser):
 
     def today(self, now: datetime | None = None) -> date:
         """Return the date in this person's time zone."""
-        return (now or timezone.now()).astimezone(zoneinfo.ZoneInfo(self.time_zone)).date()
+        return (now or timezone.now()).astimezone(self.zone).date()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """This person's time zone, or the server's if theirs is not known here."""
+        known = self.time_zone in time_zones.names()
+        return ZoneInfo(self.time_zone if known else settings.TIME_ZONE)
 
 
 class Origin(models.Model):

@@ -4,12 +4,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.middleware import csrf
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 
@@ -17,6 +20,10 @@ from accounts.attempts import check_present_password
 from accounts.browsers import note_account
 from accounts.forms import OwnPasswordForm
 from accounts.models import User
+
+log = structlog.get_logger("accounts.pages")
+# How Django's reasons begin that speak of the address from which a form was sent.
+_ELSEWHERE = ("Origin checking failed", "Referer checking failed")
 
 
 def require_post(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -76,6 +83,16 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
 def expired(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Return the 403 page for a form without a valid CSRF token (Django's `CSRF_FAILURE_VIEW`).
 
-    The form was open too long, or another site sent it.
+    It was sent from another address than ours, without our cookie, or long after it was opened.
     """
-    return render(request, "accounts/expired.html", status=403)
+    case = "old"
+    if reason == csrf.REASON_NO_CSRF_COOKIE:
+        case = "cookie"
+    elif reason.startswith(_ELSEWHERE):
+        # Browsers send this word for an origin that they keep to themselves.
+        hidden = request.headers.get("Origin") == "null" or reason == csrf.REASON_NO_REFERER
+        case = "hidden" if hidden else "elsewhere"
+    if case == "elsewhere":
+        log.warning("a form came from an address that is neither PUBLIC_URL nor trusted")
+    context = {"case": case, "public_url": settings.PUBLIC_URL}
+    return render(request, "accounts/expired.html", context, status=403)

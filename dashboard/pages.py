@@ -149,3 +149,8 @@ class AccountPage(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
             is_sandbox=origin_of(settings.OURA_API_URL) == "sandbox",
             **kwargs,
         )
+
+
+def robots(request: HttpRequest) -> HttpResponse:
+    """`GET /robots.txt`: nothing here is for search engines."""
+    return HttpResponse("User-agent: *\nDisallow: /\n", content_type="text/plain")

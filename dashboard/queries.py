@@ -106,7 +106,7 @@ def read_basis(user: User) -> Basis:
     rows = fetch_all(_VERSIONS, [user.pk], using=database_alias())
     versions = {name: _Versions(*counters) for name, *counters in rows}
     by_type = {name: versions.get(name, _NO_VERSIONS) for name in TYPES}
-    return Basis(by_type, user.today(), utc_today(), user.time_zone, user.is_staff)
+    return Basis(by_type, user.today(), utc_today(), user.zone.key, user.is_staff)
 
 
 def etag(*parts: Any) -> str:

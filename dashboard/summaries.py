@@ -104,7 +104,7 @@ def _columns(metric_type: MetricType) -> tuple[str, ...]:
 def _weekly_summaries(
     document: Mapping[str, Any], user: User, today: date, weeks: int
 ) -> list[dict[str, Any]]:
-    zone = ZoneInfo(user.time_zone)
+    zone = user.zone
     by_type = {
         name: _in_weeks(metric_type, document[name]["rows"] or (), user.pk, today, weeks, zone)
         for name, metric_type in TYPES.items()

@@ -35,5 +35,6 @@ urlpatterns = [
     # Present passwords are asked for, and guesses counted, on one page only.
     path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("admin/", admin.site.urls),
+    path("robots.txt", pages.robots),
     path("favicon.ico", RedirectView.as_view(url=static("myhealth/icon.svg"))),
 ]

@@ -32,6 +32,11 @@ def is_from_trusted_proxy(request: HttpRequest) -> bool:
     return _is_trusted(_parse_address(request.META.get("REMOTE_ADDR", "")))
 
 
+def is_from_this_machine(request: HttpRequest) -> bool:
+    address = _parse_address(request.META.get("REMOTE_ADDR", ""))
+    return address is not None and address.is_loopback
+
+
 def _client_address(request: HttpRequest) -> _Address | None:
     address = _parse_address(request.META.get("REMOTE_ADDR", ""))
     hops = request.headers.get("X-Forwarded-For", "").split(",")

@@ -14,7 +14,11 @@ from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware import common
+from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
+from django.utils.encoding import iri_to_uri
+from django.utils.http import escape_leading_slashes
 
 from myhealth.limits import Busy, refuse, waiting_network, waiting_threads
 
@@ -95,3 +99,27 @@ class CorsMiddleware(corsheaders.middleware.CorsMiddleware):
         if not response.headers.get("Vary", "").endswith("origin"):
             patch_vary_headers(response, ["origin"])
         return response
+
+
+class CommonMiddleware(common.CommonMiddleware):
+    """Django's, which leads to addresses that were written with a slash too few, or too many.
+
+    Only reads are redirected: browsers would send a form again without its content.
+    """
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        return _is_read(request) and super().should_redirect_with_slash(request)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
+        path = request.path_info.rstrip("/")
+        if response.status_code == 404 and _is_read(request) and path != request.path_info:
+            match = is_valid_path(path)
+            if match and getattr(match.func, "should_append_slash", True):
+                query = request.META.get("QUERY_STRING", "")
+                address = escape_leading_slashes(iri_to_uri(path))
+                return self.response_redirect_class(f"{address}?{query}" if query else address)
+        return super().process_response(request, response)
+
+
+def _is_read(request: HttpRequest) -> bool:
+    return request.method in ("GET", "HEAD")

@@ -38,7 +38,7 @@ _UNUSED_FEATURES = (
     "xr-spatial-tracking",
 )
 _PERMISSIONS = ", ".join(f"{name}=()" for name in _UNUSED_FEATURES)
-_API_PATHS = ("/api/", "/auth/")
+API_PATHS = ("/api/", "/auth/")
 # The key in the META of a request that has ended its session.
 _SIGNED_OUT_KEY = "myhealth.signed_out"
 
@@ -104,7 +104,7 @@ class HttpsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path.startswith(_API_PATHS) and not request.is_secure():
+        if request.path.startswith(API_PATHS) and not request.is_secure():
             body = error_body(
                 "Use https. Others could read this request, with any password or token in it.",
                 "https_required",

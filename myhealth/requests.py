@@ -9,13 +9,15 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from prometheus_client import Counter, Histogram
 
-from myhealth.addresses import is_from_trusted_proxy
+from myhealth.addresses import is_from_this_machine, is_from_trusted_proxy
 from myhealth.errors import database_unavailable, error_body
+from myhealth.headers import API_PATHS
 from myhealth.health import health, ready
 from myhealth.limits import METHODS
 from myhealth.logs import log_request
@@ -28,6 +30,7 @@ _PROBES = {"/health": health, "/health/ready": ready, "/metrics": metrics}
 # The key of the request's id in its META.
 REQUEST_ID_KEY = "myhealth.request_id"
 _FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+_SCHEMES = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
 
 
 def _endpoint(request: HttpRequest) -> str:
@@ -116,21 +119,81 @@ class ProbeMiddleware:
         return probe(request)
 
 
-class ProxyMiddleware:
-    """Remove `X-Forwarded-Proto` unless a trusted proxy sent it, and report an untrusted one."""
+def _refuse(request: HttpRequest, status: int, sentence: str, code: str) -> HttpResponse:
+    """Answer what a wrong installation causes: browsers get the sentence, programs JSON.
+
+    A page would need styles and links, which would be refused in the same way.
+    """
+    wants_page = "text/html" in request.META.get("HTTP_ACCEPT", "")
+    if wants_page and not request.path.startswith(API_PATHS):
+        text = "text/plain; charset=utf-8"
+        return HttpResponse(f"{sentence}\n", status=status, content_type=text)
+    return JsonResponse(error_body(sentence, code), status=status)
+
+
+class HostMiddleware:
+    """Refuse other hosts than those of ALLOWED_HOSTS, and say which setting names them."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if _FORWARDED_PROTO in request.META and not is_from_trusted_proxy(request):
-            scheme = request.META.pop(_FORWARDED_PROTO)
-            if scheme == "https" and settings.SECURE_SSL_REDIRECT and not request.is_secure():
-                # A redirect to https would come back here, and never end.
-                log.error("TRUSTED_PROXIES does not name the proxy that this request came through")
-                body = error_body("TRUSTED_PROXIES must name this proxy.", "untrusted_proxy")
-                return JsonResponse(body, status=421)
+        try:
+            request.get_host()
+        except DisallowedHost:
+            log.warning("the host of a request is neither in ALLOWED_HOSTS nor that of PUBLIC_URL")
+            sentence = (
+                "This server does not answer under this name. Whoever runs it can add the name "
+                "to ALLOWED_HOSTS."
+            )
+            return _refuse(request, 400, sentence, "unknown_host")
         return self.get_response(request)
+
+
+class ProxyMiddleware:
+    """Decide whether a request came by https, as a trusted proxy says in `X-Forwarded-Proto`.
+
+    Refuses requests through proxies that are not set up for that. A redirect to https would come
+    back through them, and never end.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        scheme = _forwarded_scheme(request)
+        if scheme and _may_name_scheme(request):
+            request.META[_FORWARDED_PROTO] = scheme
+        if request.is_secure() or scheme == "http" or not settings.SECURE_SSL_REDIRECT:
+            return self.get_response(request)
+        if scheme:
+            log.error("TRUSTED_PROXIES does not name the proxy that this request came through")
+            sentence = "TRUSTED_PROXIES must name this proxy."
+            return _refuse(request, 421, sentence, "untrusted_proxy")
+        log.error("a request came without X-Forwarded-Proto, which the proxy must send")
+        sentence = (
+            f"Open {settings.PUBLIC_URL} instead. If you did, the proxy in front of this server "
+            "must send the header X-Forwarded-Proto with the scheme (http or https) that it was "
+            "asked by."
+        )
+        return _refuse(request, 421, sentence, "forwarded_proto_missing")
+
+
+def _forwarded_scheme(request: HttpRequest) -> str:
+    """Remove `X-Forwarded-Proto`, and return what it says: https, http, or nothing.
+
+    Of several proxies, the first one knows how the client asked.
+    """
+    first = request.META.pop(_FORWARDED_PROTO, "").partition(",")[0].strip().lower()
+    return _SCHEMES.get(first, "")
+
+
+def _may_name_scheme(request: HttpRequest) -> bool:
+    """Return whether to believe the scheme: that of a trusted proxy, or of this machine's programs.
+
+    Theirs is believed for local use, so that a tunnel works; who the client is, is another matter.
+    """
+    return is_from_trusted_proxy(request) or (settings.LOCAL and is_from_this_machine(request))
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-import environ
+from myhealth import env_file
 
 # The services and the commands of `manage.py` that need each secret setting.
 _NEEDED_BY = {
@@ -54,14 +54,28 @@ def forget_secrets() -> None:
         os.environ.pop(name, None)
 
 
-def read_env_file(path: Path) -> None:
+def read_env_file(path: Path) -> list[str]:
     """Set the environment variables that are in a file and not yet set, if there is a file.
 
-    Warns of a file with secrets that other users of this machine can read.
+    Returns what can't be read in it, without its text. Warns of a file with secrets that other
+    users of this machine can read.
     """
-    if not path.exists():
-        return
-    before = set(os.environ)
-    environ.Env.read_env(path)
-    if SECRETS & (os.environ.keys() - before) and path.stat().st_mode & 0o077:
+    values, problems = env_file.read(path)
+    added = values.keys() - os.environ.keys()
+    os.environ.update({name: values[name] for name in added})
+    if SECRETS & added and path.stat().st_mode & 0o077:
         sys.stderr.write(f"Other users can read the secrets in {path}. Run: chmod 600 {path}\n")
+    return problems
+
+
+def describe(problems: list[str]) -> str:
+    """Return the message that stops the start."""
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    return f"myhealth can't start. Fix these settings:\n{lines}"
+
+
+def exit_if(problems: list[str]) -> None:
+    """Exit with the message if there are problems, before other processes could repeat it."""
+    if problems:
+        sys.stderr.write(f"{describe(problems)}\n")
+        sys.exit(2)

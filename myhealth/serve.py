@@ -9,7 +9,7 @@ import resource
 import sys
 from pathlib import Path
 
-from myhealth.secret_settings import read_env_file
+from myhealth.secret_settings import exit_if, read_env_file
 
 # A client that sends nothing keeps its connection for so many milliseconds, the most that granian
 # takes: proxies must close idle connections sooner, or they send requests on closed ones.
@@ -48,7 +48,7 @@ def allow_connections() -> None:
 
 
 def main(arguments: list[str]) -> None:
-    read_env_file(Path(__file__).resolve().parents[1] / ".env")
+    exit_if(read_env_file(Path(__file__).resolve().parents[1] / ".env"))
     setting = os.environ.get
     options = server_options(
         setting("PORT") or 8000,

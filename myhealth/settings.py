@@ -8,9 +8,9 @@ environment. If any settings are invalid, the process stops with one message tha
 import base64
 import ipaddress
 import os
+import re
 import secrets
 import ssl
-import zoneinfo
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ import certifi
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from myhealth import __version__, aws
+from myhealth import __version__, aws, env_file, hosts, time_zones
 from myhealth.logs import Role, logging_config
-from myhealth.secret_settings import forget_secrets, read_env_file
+from myhealth.secret_settings import describe, forget_secrets, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _SERVICES = ("api", "processor", "sandbox")
@@ -35,28 +35,46 @@ _problems: list[str] = []
 _names: set[str] = set()
 _not_secret: set[str] = set()
 
-read_env_file(BASE_DIR / ".env")
+_problems += read_env_file(BASE_DIR / ".env")
 VAR_DIR = BASE_DIR / (os.environ.get("VAR_DIR") or "var")
 if not os.environ.get("DB_HOST"):
-    read_env_file(VAR_DIR / "local.env")
+    _problems += read_env_file(VAR_DIR / "local.env")
 if os.environ.get("AWS_SECRETS_ID"):
     try:
         _not_secret = aws.fill_environment(os.environ["AWS_SECRETS_ID"])
     except aws.SecretUnavailable as error:
         _problems.append(str(error))
 
-_env = environ.FileAwareEnv()
+
+def _file_text(name: str) -> str:
+    """Return the content of the file that `NAME_FILE` names (a mounted secret)."""
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return ""
+    try:
+        text = env_file.decode(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", "") or type(error).__name__
+        _problems.append(f"{name}_FILE: the file can't be read ({why}).")
+        return ""
+    if not env_file.is_decoded(text):
+        _problems.append(f"{name}_FILE: the file must have text in UTF-8.")
+    return text
 
 
 def _text(name: str, default: str = "") -> str:
-    """Return a setting, or the content of the file that `NAME_FILE` names (a mounted secret)."""
+    """Return a setting, or the content of the file that `NAME_FILE` names."""
     _names.add(name)
-    try:
-        # Not env.str, which takes a value that begins with $ for another setting's name.
-        return (os.environ.get(name) or _env.ENVIRON.get(name, "")).strip() or default
-    except (OSError, ValueError) as error:
-        _problems.append(f"{name}_FILE: the file can't be read ({type(error).__name__}).")
-        return default
+    value = (os.environ.get(name) or _file_text(name)).strip()
+    # Docker's --env-file hands quotes on; only a password may have them.
+    if value[:1] in ("'", '"') and value[1:].endswith(value[0]) and name != "DB_PASSWORD":
+        value = value[1:-1].strip()
+    return value or default
+
+
+def _text_of_token(name: str) -> str:
+    """Return a token, which may have been copied with the word that stands before it."""
+    return re.sub(r"(?i)^bearer\s+", "", _text(name))
 
 
 def _flag(name: str, default: bool = False) -> bool:
@@ -80,6 +98,21 @@ def _number(name: str, default: int, lowest: int, highest: int) -> int:
 
 def _list(name: str) -> list[str]:
     return [part for part in (part.strip() for part in _text(name).split(",")) if part]
+
+
+def _list_of_tokens(name: str) -> list[str]:
+    """Return tokens; in a file, each may be on a line of its own."""
+    return [word for word in hosts.split_words(_text(name)) if word.lower() != "bearer"]
+
+
+def _list_of_hosts(name: str) -> list[str]:
+    found = []
+    for word in hosts.split_words(_text(name)):
+        try:
+            found.append(word if word == "*" else hosts.host(word))
+        except ValueError:
+            _problems.append(f"{name} must list host names, such as health.example.org.")
+    return found
 
 
 def _choice(name: str, default: str, options: tuple[str, ...]) -> str:
@@ -143,13 +176,28 @@ def _is_internal(host: str) -> bool:
     return _is_loopback(host) or is_label or host.endswith(private)
 
 
-def _origins(name: str) -> list[str]:
+def _url_without_path(name: str, default: str) -> str:
+    value = _text(name, default)
+    try:
+        return hosts.origin(value) if value else ""
+    except ValueError:
+        _problems.append(
+            f"{name} must be an http:// or https:// address without a path, a user or a query, "
+            "such as https://health.example.org: myhealth needs a host name of its own."
+        )
+        return default
+
+
+def _origins(name: str, *, wildcards: bool = False) -> list[str]:
     """Return origins, which are addresses without a path."""
-    values = [part.rstrip("/") for part in _list(name)]
-    if any(not _is_url(part) or part.count("/") > 2 for part in values):
-        _problems.append(f"{name} must be a list of origins, such as https://example.org.")
-        return []
-    return values
+    try:
+        values = [hosts.origin(word) for word in hosts.split_words(_text(name))]
+        if wildcards or not any("*" in value for value in values):
+            return values
+    except ValueError:
+        pass
+    _problems.append(f"{name} must be a list of origins, such as https://example.org.")
+    return []
 
 
 # The process ---------------------------------------------------------------------------------
@@ -176,14 +224,7 @@ if len(SECRET_KEY) < 32:
     # Commands sign nothing that is used after them.
     SECRET_KEY = secrets.token_urlsafe(50)
 
-_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = _list("ALLOWED_HOSTS") or (_LOOPBACK if LOCAL or not SERVING else [])
-if SERVING and not ALLOWED_HOSTS and SERVICE != "sandbox":
-    _problems.append("ALLOWED_HOSTS must list the host names of this service.")
-if "*" in ALLOWED_HOSTS and not LOCAL:
-    _problems.append("ALLOWED_HOSTS must list host names; * would allow any.")
 if SERVICE == "sandbox":
-    ALLOWED_HOSTS = _LOOPBACK
     if not LOCAL:
         _problems.append(
             "SERVICE=sandbox needs LOCAL=on: the sandbox has demo data and is not for production."
@@ -196,11 +237,25 @@ PROCESSOR_PORT = _number("PROCESSOR_PORT", 8001, 1, 65535)
 SANDBOX_PORT = _number("SANDBOX_PORT", 8002, 1, 65535)
 # The threads of one worker, as the server is started with.
 THREADS = _number("THREADS", 16, 2, 1000)
-PUBLIC_URL = _url("PUBLIC_URL", f"http://localhost:{API_PORT}" if LOCAL or not SERVING else "")
+PUBLIC_URL = _url_without_path(
+    "PUBLIC_URL", f"http://localhost:{API_PORT}" if LOCAL or not SERVING else ""
+)
 if SERVICE == "api" and not PUBLIC_URL:
     _problems.append(
         "PUBLIC_URL must be the address of this service, such as https://health.example.org."
     )
+
+_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = [] if SERVICE == "sandbox" else _list_of_hosts("ALLOWED_HOSTS")
+if "*" in ALLOWED_HOSTS and not LOCAL:
+    _problems.append("ALLOWED_HOSTS must list host names; * would allow any.")
+if SERVICE in ("", "api") and PUBLIC_URL:
+    ALLOWED_HOSTS.append(hosts.host(PUBLIC_URL))
+if LOCAL or not SERVING or SERVICE == "sandbox":
+    # The processes of one machine find each other, whatever names people use.
+    ALLOWED_HOSTS += _LOOPBACK
+if SERVICE == "processor" and not ALLOWED_HOSTS:
+    _problems.append("ALLOWED_HOSTS must list the host names of this service.")
 
 # Database ------------------------------------------------------------------------------------
 
@@ -285,7 +340,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Oura and the collector ----------------------------------------------------------------------
 
-OURA_API_KEY = _text("OURA_API_KEY")
+OURA_API_KEY = _text_of_token("OURA_API_KEY")
 OURA_USER = _text("OURA_USER")
 OURA_API_URL = _url_for_tokens("OURA_API_URL", "https://api.ouraring.com")
 OURA_CLIENT_ID = _text("OURA_CLIENT_ID")
@@ -299,7 +354,7 @@ OURA_TOKEN_URL = _url_for_tokens("OURA_TOKEN_URL")
 OURA_REVOKE_URL = _url_for_tokens("OURA_REVOKE_URL")
 # Requests in five minutes for all people of the application, as Oura documents it.
 OURA_REQUEST_LIMIT = _number("OURA_REQUEST_LIMIT", 5000, 20, 1_000_000)
-TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
+TOKEN_ENCRYPTION_KEYS = _list_of_tokens("TOKEN_ENCRYPTION_KEYS")
 if OURA_CLIENT_ID and not OURA_CLIENT_SECRET:
     _problems.append("OURA_CLIENT_SECRET must be set if OURA_CLIENT_ID is set.")
 if OURA_CLIENT_ID and not TOKEN_ENCRYPTION_KEYS:
@@ -330,8 +385,8 @@ if not LOCAL and _is_plain_http(PROCESSOR_URL) and not _is_internal(_processor_h
 PROCESSOR_CA_BUNDLE = _text("PROCESSOR_CA_BUNDLE")
 if PROCESSOR_CA_BUNDLE and not os.access(PROCESSOR_CA_BUNDLE, os.R_OK):
     _problems.append("PROCESSOR_CA_BUNDLE must be a file with certificates that can be read.")
-INGEST_TOKENS = _list("INGEST_TOKENS")
-CONTROL_TOKENS = _list("CONTROL_TOKENS")
+INGEST_TOKENS = _list_of_tokens("INGEST_TOKENS")
+CONTROL_TOKENS = _list_of_tokens("CONTROL_TOKENS")
 if SERVICE == "processor" and not INGEST_TOKENS:
     _problems.append("INGEST_TOKENS must contain at least one token, which the collector sends.")
 for name, tokens in (("INGEST_TOKENS", INGEST_TOKENS), ("CONTROL_TOKENS", CONTROL_TOKENS)):
@@ -339,7 +394,7 @@ for name, tokens in (("INGEST_TOKENS", INGEST_TOKENS), ("CONTROL_TOKENS", CONTRO
         _problems.append(f"Each token in {name} must have at least 16 characters.")
 if set(INGEST_TOKENS) & set(CONTROL_TOKENS):
     _problems.append("CONTROL_TOKENS must differ from INGEST_TOKENS.")
-METRICS_TOKEN = _text("METRICS_TOKEN")
+METRICS_TOKEN = _text_of_token("METRICS_TOKEN")
 METRICS_TEXTFILE = _text("METRICS_TEXTFILE")
 PUSHGATEWAY_URL = _url("PUSHGATEWAY_URL", "")
 
@@ -380,6 +435,7 @@ _COMMON_MIDDLEWARE = [
     "myhealth.headers.HeadersMiddleware",
     "myhealth.limits.LimitsMiddleware",
     "myhealth.requests.ProbeMiddleware",
+    "myhealth.requests.HostMiddleware",
     "myhealth.requests.ProxyMiddleware",
     "myhealth.headers.HttpsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -389,7 +445,7 @@ _BROWSER_MIDDLEWARE = [
     "myhealth.browsers.CorsMiddleware",
     "myhealth.loopback.LoopbackMiddleware",
     "myhealth.browsers.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "myhealth.browsers.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "myhealth.browsers.AuthenticationMiddleware",
     "accounts.sessions.SessionLimits",
@@ -414,7 +470,8 @@ if SERVICE in ("processor", "sandbox"):
     SILENCED_SYSTEM_CHECKS += ["admin.E408", "admin.E409", "admin.E410"]
 ROOT_URLCONF = f"myhealth.urls.{SERVICE or 'api'}"
 WSGI_APPLICATION = "myhealth.wsgi.application"
-APPEND_SLASH = False
+# Only the API has pages (see myhealth.browsers.CommonMiddleware).
+APPEND_SLASH = SERVICE in ("", "api")
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -435,10 +492,16 @@ WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = _text("TIME_ZONE", "UTC")
-# The list of all zones takes a while.
-if TIME_ZONE != "UTC" and TIME_ZONE not in zoneinfo.available_timezones():
+if TIME_ZONE not in time_zones.names():
     _problems.append("TIME_ZONE must be an IANA name, such as Europe/Berlin.")
     TIME_ZONE = "UTC"
+# Django looks there for it.
+_SYSTEM_ZONES = Path("/usr/share/zoneinfo")
+if _SYSTEM_ZONES.exists() and not (_SYSTEM_ZONES / TIME_ZONE).exists():
+    _problems.append(
+        "TIME_ZONE: this system does not know the zone; update its package tzdata, "
+        "or use the zone's present name."
+    )
 
 # Accounts, sessions, tokens ------------------------------------------------------------------
 
@@ -471,7 +534,7 @@ SIMPLE_JWT = {
 }
 
 TRUSTED_PROXIES = []
-for part in _list("TRUSTED_PROXIES"):
+for part in hosts.split_words(_text("TRUSTED_PROXIES")):
     try:
         TRUSTED_PROXIES.append(ipaddress.ip_network(part, strict=False))
     except ValueError:
@@ -490,7 +553,10 @@ SESSION_COOKIE_NAME = "__Host-sessionid" if _HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if _HTTPS else "csrftoken"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_TRUSTED_ORIGINS = _origins("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = _origins("CSRF_TRUSTED_ORIGINS", wildcards=True)
+if PUBLIC_URL:
+    # A proxy may send another host, such as that of the address without its port.
+    CSRF_TRUSTED_ORIGINS.append(PUBLIC_URL)
 CSRF_FAILURE_VIEW = "accounts.pages.expired"
 # Otherwise messages are in a cookie of their own.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -498,7 +564,8 @@ _HSTS_SECONDS = _number("HSTS_SECONDS", 86_400, 0, 63_072_000)
 SECURE_HSTS_SECONDS = _HSTS_SECONDS if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _flag("HSTS_SUBDOMAINS")
 SECURE_SSL_REDIRECT = SERVICE in ("", "api") and _HTTPS
-# myhealth.requests.ProxyMiddleware removes this header unless TRUSTED_PROXIES sent it.
+SECURE_SSL_HOST = urlsplit(PUBLIC_URL).netloc
+# myhealth.requests.ProxyMiddleware removes this header unless a trusted proxy sent it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -506,7 +573,7 @@ X_FRAME_OPTIONS = "DENY"
 CORS_ALLOWED_ORIGINS = _origins("CORS_ALLOWED_ORIGINS")
 CORS_EXPOSE_HEADERS = ["ETag", "X-Request-ID", "Retry-After"]
 try:
-    vars().update(_env.email_url_config(_text("EMAIL_URL", "consolemail://")))
+    vars().update(environ.Env.email_url_config(_text("EMAIL_URL", "consolemail://")))
 except (ValueError, KeyError, ImproperlyConfigured):
     _problems.append("EMAIL_URL must have the form smtp+tls://user:password@host:587.")
 
@@ -559,10 +626,7 @@ if _not_secret & _names:
         "only secrets are taken from it."
     )
 if _problems:
-    raise ImproperlyConfigured(
-        "myhealth can't start. Fix these settings:\n"
-        + "\n".join(f"  - {problem}" for problem in _problems)
-    )
+    raise ImproperlyConfigured(describe(list(dict.fromkeys(_problems))))
 if SERVING:
     # Commands keep them, since they may start others.
     forget_secrets()

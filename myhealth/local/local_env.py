@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from myhealth import env_file
 from myhealth.local.files import write_private
 
 # Without characters that look alike, since people type passwords from the terminal.
@@ -38,8 +39,8 @@ def ensure(var: Path) -> None:
     path = var / "local.env"
     text = ""
     with contextlib.suppress(FileNotFoundError):
-        text = path.read_text()
-    present = {line.partition("=")[0].strip() for line in text.splitlines()}
+        text = env_file.decode(path.read_bytes())
+    present, _ = env_file.parse(text)
     missing = [f"{name}={make()}\n" for name, make in GENERATED.items() if name not in present]
     if not missing:
         return

@@ -29,7 +29,7 @@ from honcho.process import Popen, Process
 from myhealth.local import backups, embedded, local_env
 from myhealth.local.processes import die_with_parent
 from myhealth.local.server import EmbeddedError
-from myhealth.secret_settings import read_env_file
+from myhealth.secret_settings import exit_if, read_env_file
 
 _BASE_DIR = Path(__file__).resolve().parents[2]
 _PORTS = {"API_PORT": 8000, "PROCESSOR_PORT": 8001, "SANDBOX_PORT": 8002}
@@ -56,8 +56,9 @@ def _var_dir() -> Path:
 
 def _read_env_files() -> None:
     """Read the same files as the settings, so that the services inherit these values."""
-    read_env_file(_BASE_DIR / ".env")
-    read_env_file(_var_dir() / "local.env")
+    problems = read_env_file(_BASE_DIR / ".env")
+    # The first file may say where the second one is.
+    exit_if(problems + read_env_file(_var_dir() / "local.env"))
 
 
 def _ports() -> dict[str, int]:
