@@ -564,7 +564,7 @@ _HSTS_SECONDS = _number("HSTS_SECONDS", 86_400, 0, 63_072_000)
 SECURE_HSTS_SECONDS = _HSTS_SECONDS if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _flag("HSTS_SUBDOMAINS")
 SECURE_SSL_REDIRECT = SERVICE in ("", "api") and _HTTPS
-SECURE_SSL_HOST = urlsplit(PUBLIC_URL).netloc
+SECURE_SSL_HOST = urlsplit(PUBLIC_URL).netloc if _HTTPS else None
 # myhealth.requests.ProxyMiddleware removes this header unless a trusted proxy sent it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"

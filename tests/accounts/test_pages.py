@@ -1,7 +1,10 @@
 """The pages for signing in and out, and accounts in the admin."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
 from django.test import Client
 
 from accounts.models import User
@@ -68,9 +71,27 @@ def test_sign_out_requires_post_and_ends_session(signed_in):
 
 
 def test_form_without_csrf_token_shows_expired_page(ana):
-    answer = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "ana"})
+    strict = Client(enforce_csrf_checks=True)
+    strict.get("/accounts/login/")
+    answer = strict.post("/accounts/login/", {"username": "ana"})
     assert answer.status_code == 403
     assert "This page has expired" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({}, "Allow them for this site"),
+        ({"Origin": "https://elsewhere.example"}, "http://localhost:8000/</a> instead"),
+        ({"Origin": "https://elsewhere.example"}, "PUBLIC_URL"),
+        ({"Origin": "null"}, "Your browser hides"),
+    ],
+)
+def test_refused_form_says_the_true_reason(settings, headers, words):
+    settings.PUBLIC_URL = "http://localhost:8000"
+    answer = Client(enforce_csrf_checks=True).post("/accounts/login/", {}, headers=headers)
+    assert words in answer.content.decode()
+    assert "elsewhere.example" not in answer.content.decode()
 
 
 def test_admin_requires_staff_status(signed_in):
@@ -101,3 +122,49 @@ def test_admin_rejects_name_that_differs_only_in_case(admin):
 
 def test_admin_does_not_show_token_families(admin):
     assert admin.get("/admin/accounts/tokenfamily/").status_code == 404
+
+
+ZONES = ["localtime", "Factory", "posix/Europe/Berlin", "right/UTC", "Mars/Base", "/etc/passwd"]
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_zone_that_not_every_machine_knows_is_refused(ana, name):
+    ana.time_zone = name
+    with pytest.raises(ValidationError):
+        ana.full_clean()
+
+
+@pytest.mark.parametrize("name", ["Europe/Kyiv", "Asia/Calcutta", "US/Eastern", "UTC"])
+def test_zone_of_the_iana_database_is_offered(signed_in, name):
+    assert f'<option value="{name}"' in signed_in.get("/account/").content.decode()
+
+
+@pytest.fixture
+def lost(ana, settings):
+    """Ana with a time zone of another machine, which no form would take."""
+    settings.TIME_ZONE = "Pacific/Kiritimati"
+    User.objects.filter(pk=ana.pk).update(time_zone="localtime")
+    ana.refresh_from_db()
+    return ana
+
+
+def test_unknown_stored_zone_is_that_of_the_server(lost):
+    assert lost.today(datetime(2026, 3, 1, 12, tzinfo=UTC)) == date(2026, 3, 2)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/sleep", "/api/v1/dashboard", "/api/v1/coverage"])
+def test_unknown_stored_zone_breaks_nothing(lost, signed_in, path):
+    assert signed_in.get(path).status_code == 200
+
+
+def test_account_page_offers_another_zone_for_unknown_one(lost, signed_in):
+    page = signed_in.get("/account/").content.decode()
+    assert "does not know the time zone localtime and uses Pacific/Kiritimati" in page
+    assert '<option value="Pacific/Kiritimati" selected>' in page
+    signed_in.post("/account/", {"time_zone": "Pacific/Kiritimati"})
+    lost.refresh_from_db()
+    assert lost.time_zone == "Pacific/Kiritimati"
+
+
+def test_known_zone_brings_no_warning(signed_in):
+    assert "does not know the time zone" not in signed_in.get("/account/").content.decode()

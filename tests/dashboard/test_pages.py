@@ -180,3 +180,37 @@ def test_admin_finds_metrics_by_id_score_and_person(admin, ana, ben):
     assert search("score=optimal") == {"a", "d"}
     assert search("score=none") == {"c"}
     assert search(f"user__id__exact={ana.pk}") == {"a", "x", "c"}
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/account", "/account/"),
+        ("/accounts/login?next=/", "/accounts/login/?next=/"),
+        ("/admin", "/admin/"),
+        ("/api/docs", "/api/docs/"),
+        ("/api/v1/sleep/?start=2026-01-01", "/api/v1/sleep?start=2026-01-01"),
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_slash_too_few_or_too_many_is_mended(browser, path, address, method):
+    answer = getattr(browser, method)(path)
+    assert (answer.status_code, answer.headers["Location"]) == (301, address)
+
+
+@pytest.mark.parametrize("path", ["/accounts/login", "/auth/login/", "/api/v1/sleep/"])
+def test_form_is_never_redirected_to_another_slash(browser, path):
+    assert browser.post(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["//elsewhere.example", "//elsewhere.example/", "/nothing", "/no/"]
+)
+def test_slash_leads_only_to_what_there_is(browser, path):
+    assert browser.get(path).status_code == 404
+
+
+def test_robots_are_told_to_stay_away(browser):
+    answer = browser.get("/robots.txt")
+    assert answer.headers["Content-Type"] == "text/plain"
+    assert answer.content.decode() == "User-agent: *\nDisallow: /\n"

@@ -132,7 +132,68 @@ def test_untrusted_proxy_is_reported_instead_of_redirected(behind_tls):
 
 
 def test_http_is_redirected_to_https(behind_tls):
-    assert Client().get("/x").headers["Location"].startswith("https://")
+    answer = Client().get("/x", headers={"X-Forwarded-Proto": "http"})
+    assert answer.headers["Location"].startswith("https://")
+
+
+def by_proxy(headers, address="10.0.0.9"):
+    return Client().get("/x", headers=headers, REMOTE_ADDR=address)
+
+
+@pytest.mark.parametrize("value", ["HTTPS", "https,http", "https, https", " wss ", "Https"])
+def test_https_is_understood_however_proxies_spell_it(behind_tls, value):
+    assert by_proxy({"X-Forwarded-Proto": value}).status_code == 404
+
+
+@pytest.mark.parametrize("value", ["http", "HTTP", "ws", "http,https"])
+def test_http_is_understood_however_proxies_spell_it(behind_tls, value):
+    assert by_proxy({"X-Forwarded-Proto": value}).status_code == 301
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Forwarded-Proto": ""},
+        {"X-Forwarded-Proto": "on"},
+        {"X-Forwarded-Ssl": "on"},
+        {"X-Forwarded-Scheme": "https"},
+        {"Forwarded": "proto=https"},
+    ],
+)
+def test_proxy_that_names_no_scheme_is_told(log, behind_tls, headers):
+    answer = by_proxy(headers)
+    assert (answer.status_code, answer.json()["code"]) == (421, "forwarded_proto_missing")
+    assert "must send the header X-Forwarded-Proto" in answer.json()["detail"]
+    [line] = [each for each in log() if each["level"] == "error"]
+    assert "X-Forwarded-Proto" in line["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [("/x", {}, 421), ("/x", {"Host": "elsewhere.example"}, 400)],
+)
+def test_browser_reads_why_it_is_refused(behind_tls, path, headers, status):
+    page = by_proxy({"Accept": "text/html,*/*;q=0.8", **headers})
+    assert (page.status_code, page.headers["Content-Type"]) == (status, "text/plain; charset=utf-8")
+    assert "ALLOWED_HOSTS" in page.text or "X-Forwarded-Proto" in page.text
+    assert "elsewhere" not in page.text
+
+
+@pytest.mark.parametrize("status", [421, 400])
+def test_api_says_in_json_why_it_refuses(behind_tls, status):
+    headers = {"Accept": "text/html", **({"Host": "elsewhere.example"} if status == 400 else {})}
+    answer = Client().get("/api/v1/sleep", headers=headers, REMOTE_ADDR="10.0.0.9")
+    assert (answer.status_code, answer.json()["errors"]) == (status, {})
+
+
+@pytest.mark.parametrize(
+    ("local", "address", "status"),
+    [(True, "127.0.0.1", 404), (True, "::1", 404), (True, "9.9.9.9", 421), (False, "::1", 421)],
+)
+def test_tunnel_on_this_machine_names_the_scheme(behind_tls, settings, local, address, status):
+    settings.LOCAL = local
+    assert by_proxy({"X-Forwarded-Proto": "https"}, address).status_code == status
 
 
 def test_failed_request_is_logged_without_path():
@@ -220,11 +281,11 @@ def test_refused_form_is_not_quoted_in_log(log, ana):
     assert MARK not in json.dumps(lines)
 
 
-def test_refused_host_is_a_warning_with_class_and_request(log, client):
+def test_refused_host_is_a_warning_that_names_the_setting(log, client):
     client.get("/x", headers={"Host": MARK, "X-Request-ID": "a-request"})
-    line = next(each for each in log() if each["logger"].startswith("django"))
-    assert (line["level"], line["message"]) == ("warning", "request refused")
-    assert (line["error"], line["request_id"]) == ("DisallowedHost", "a-request")
+    [line] = [each for each in log() if each["level"] == "warning"]
+    assert "ALLOWED_HOSTS" in line["message"]
+    assert (line["request_id"], "exception" in line) == ("a-request", False)
 
 
 @pytest.mark.parametrize("log", ["error"], indirect=True)

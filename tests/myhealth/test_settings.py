@@ -1,6 +1,7 @@
 """The settings, loaded by real processes."""
 
 import ast
+import ipaddress
 import os
 import shutil
 import subprocess
@@ -48,8 +49,9 @@ def test_valid_settings_start(tmp_path):
         ("SECRET_KEY", "short"),
         ("JWT_SECRET", ""),
         ("JWT_SECRET", "j" * 40 + ",short"),
-        ("ALLOWED_HOSTS", ""),
         ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", "health.example/app"),
+        ("ALLOWED_HOSTS", "my_nas"),
         ("DEBUG", "on"),
         ("DB_HOST", ""),
         ("DB_PORT", "many"),
@@ -71,9 +73,18 @@ def test_valid_settings_start(tmp_path):
         ("INGEST_TOKENS", "short"),
         ("CONTROL_TOKENS", "i" * 20),
         ("PUBLIC_URL", "https://health.example:99999"),
+        ("PUBLIC_URL", "https://health.example/myhealth"),
+        ("PUBLIC_URL", "https://health.example?x=1"),
+        ("PUBLIC_URL", "https://health.example/#top"),
+        ("PUBLIC_URL", "https://ana:word@health.example"),
+        ("PUBLIC_URL", "https://my_nas"),
         ("TIME_ZONE", "Mars/Base"),
+        ("TIME_ZONE", "localtime"),
+        ("TIME_ZONE", "posix/Europe/Berlin"),
+        ("TIME_ZONE", "../zoneinfo/UTC"),
         ("EMAIL_URL", "somewhere"),
         ("CORS_ALLOWED_ORIGINS", "example.org"),
+        ("CORS_ALLOWED_ORIGINS", "https://*.example.org"),
         ("CSRF_TRUSTED_ORIGINS", "https://example.org/path"),
         ("JWT_SECRET_FILE", "/nowhere"),
         ("SERVICE", ""),
@@ -191,14 +202,19 @@ def test_secrets_that_were_handed_on_give_no_warning(tmp_path):
 
 
 def test_all_invalid_settings_are_listed_at_once(tmp_path):
-    output = start(tmp_path, SECRET_KEY="", JWT_SECRET="", ALLOWED_HOSTS="")
-    assert all(name in output for name in ("SECRET_KEY", "JWT_SECRET", "ALLOWED_HOSTS"))
+    (tmp_path / "local.env").write_text("LOCAL=on\nnot a setting\n")
+    output = start(tmp_path, DB_HOST=None, SECRET_KEY="", JWT_SECRET="", ALLOWED_HOSTS="a_b")
+    assert all(name in output for name in ("SECRET_KEY", "JWT_SECRET", "ALLOWED_HOSTS", "line 2"))
 
 
 def test_secrets_are_not_printed(tmp_path):
     output = start(tmp_path, JWT_SECRET="hush-hush", SECRET_KEY="hush-hush", DEBUG="on")
     assert output
     assert "hush" not in output
+
+
+def test_processor_requires_hosts(tmp_path):
+    assert "ALLOWED_HOSTS" in start(tmp_path, SERVICE="processor", ALLOWED_HOSTS="")
 
 
 def test_processor_requires_ingest_tokens(tmp_path):
@@ -255,6 +271,59 @@ def test_dollar_in_secret_file_is_kept(tmp_path):
     assert evaluate(tmp_path, "settings.JWT_SECRETS", JWT_SECRET=None, JWT_SECRET_FILE=file) == str(
         [secret]
     )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_file_of_setting_may_come_from_windows(tmp_path, encoding):
+    (tmp_path / "jwt").write_bytes(("x" * 40 + "\r\n").encode(encoding))
+    file = str(tmp_path / "jwt")
+    output = evaluate(tmp_path, "settings.JWT_SECRETS", JWT_SECRET=None, JWT_SECRET_FILE=file)
+    assert output == str(["x" * 40])
+
+
+@pytest.mark.parametrize("content", [b"\xff\xff" * 40, b"x\0" * 40, None])
+def test_file_of_setting_without_text_is_refused(tmp_path, content):
+    file = tmp_path / "jwt"
+    file.mkdir() if content is None else file.write_bytes(content)
+    output = start(tmp_path, JWT_SECRET=None, JWT_SECRET_FILE=str(file))
+    assert "JWT_SECRET_FILE: the file" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("expression", "name", "value", "expected"),
+    [
+        ("OURA_API_KEY", "OURA_API_KEY", "'a-token'", "a-token"),
+        ("OURA_API_KEY", "OURA_API_KEY", " Bearer a-token ", "a-token"),
+        ("OURA_API_KEY", "OURA_API_KEY", "a token", "a token"),
+        ("OURA_CLIENT_SECRET", "OURA_CLIENT_SECRET", '"a-secret"', "a-secret"),
+        ("LOG_FORMAT", "LOG_FORMAT", '"text"', "text"),
+        ("DATABASES['default']['PASSWORD']", "DB_PASSWORD", "'a-word'", "'a-word'"),
+        ("INGEST_TOKENS", "INGEST_TOKENS", f"Bearer {'i' * 16}\n{'j' * 16}", ["i" * 16, "j" * 16]),
+        ("JWT_SECRETS", "JWT_SECRET", f"a b {'j' * 40}", [f"a b {'j' * 40}"]),
+        ("ALLOWED_HOSTS", "ALLOWED_HOSTS", "a.example b.example", [*"ab"]),
+        ("ALLOWED_HOSTS", "ALLOWED_HOSTS", '["https://a.example:8443", "b.example."]', [*"ab"]),
+        ("ALLOWED_HOSTS", "ALLOWED_HOSTS", "", []),
+        ("CORS_ALLOWED_ORIGINS", "CORS_ALLOWED_ORIGINS", "https://A:443/ http://b", "origins"),
+        ("TRUSTED_PROXIES", "TRUSTED_PROXIES", "10.0.0.0/8 fd00::1", "networks"),
+        ("PUBLIC_URL", "PUBLIC_URL", "HTTPS://Health.Example:443/", "https://health.example"),
+    ],
+)
+def test_pasted_value_is_taken_for_what_is_meant(tmp_path, expression, name, value, expected):
+    expected = {
+        "origins": ["https://a", "http://b"],
+        "networks": [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::1")],
+    }.get(str(expected), expected)
+    if name == "ALLOWED_HOSTS":
+        expected = [*(f"{letter}.example" for letter in expected), "health.example"]
+    assert evaluate(tmp_path, f"settings.{expression}", **{name: value}) == str(expected)
+
+
+@pytest.mark.parametrize("service", ["api", "processor", "sandbox"])
+def test_loopback_is_always_served_on_one_machine(tmp_path, service):
+    changed = {"SERVICE": service, "LOCAL": "on", "ALLOWED_HOSTS": "health.example.org"}
+    hosts = evaluate(tmp_path, "settings.ALLOWED_HOSTS", **changed)
+    assert {"localhost", "127.0.0.1", "[::1]"} <= set(ast.literal_eval(hosts))
 
 
 def test_environment_overrides_file(tmp_path):
@@ -329,3 +398,35 @@ def test_no_secret_stays_in_the_environment_of_requests(tmp_path, service):
     left = ast.literal_eval(output)
     assert "THREADS" in left
     assert not given.keys() & set(left)
+
+
+SECRET_LINE = "OURA_API_KEY hush-hush"
+
+
+@pytest.mark.parametrize("module", ["myhealth.serve", "myhealth.local.run"])
+def test_line_that_cannot_be_read_is_told_once(tmp_path, module):
+    shutil.copytree(ROOT / "myhealth", tmp_path / "myhealth")
+    (tmp_path / ".env").write_text(f"LOCAL=on\n{SECRET_LINE}\n")
+    result = subprocess.run(
+        [sys.executable, "-m", module],
+        env={"PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    [problem] = result.stderr.splitlines()[1:]
+    assert problem.startswith(f"  - {tmp_path}/.env, line 2: ")
+
+
+def test_command_stops_at_line_that_cannot_be_read(tmp_path):
+    (tmp_path / "local.env").write_text(f"LOCAL=on\n{SECRET_LINE}\n")
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, "line 2" in result.stderr) == (2, True)
+    assert "hush" not in result.stderr + result.stdout

@@ -2,6 +2,9 @@
 
 import stat
 
+import pytest
+
+from myhealth import env_file
 from myhealth.local import local_env
 
 
@@ -22,3 +25,12 @@ def test_missing_secrets_are_added_and_others_kept(tmp_path):
     assert lines[0] == "DEMO_PASSWORD=mine"
     assert {line.partition("=")[0] for line in lines} == set(local_env.GENERATED)
     assert len(lines) == len(local_env.GENERATED)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_own_secret_is_kept_however_it_is_written(tmp_path, encoding):
+    (tmp_path / "local.env").write_bytes("export DEMO_PASSWORD = 'mine'\r\n".encode(encoding))
+    local_env.ensure(tmp_path)
+    values, problems = env_file.read(tmp_path / "local.env")
+    assert (values["DEMO_PASSWORD"], problems) == ("mine", [])
+    assert set(values) == set(local_env.GENERATED)
