@@ -153,7 +153,7 @@ def test_pages_by_http_are_redirected(behind_tls):
     ],
 )
 def test_every_answer_forbids_frames_and_guessed_types(behind_tls, method, path, status):
-    answer = Client().generic(method, path)
+    answer = Client().generic(method, path, headers=BY_HTTP)
     assert answer.status_code == status
     assert directives(answer)["frame-ancestors"] == "'none'"
     assert answer.headers["X-Frame-Options"] == "DENY"
