@@ -194,6 +194,33 @@ def test_domain_name_turns_tls_on_and_keeps_env_file(folder):
     assert "TIME_ZONE=Europe/Berlin\n" in (folder.path / ".env").read_text()
 
 
+@pytest.mark.parametrize("line", ["export DOMAIN=old.example", "  DOMAIN = old.example"])
+def test_former_domain_name_is_replaced_however_it_was_written(folder, line):
+    (folder.path / ".env").write_bytes(f"{line}\r\n".encode())
+    folder.prepare("https://health.example.org/")
+    assert (folder.path / ".env").read_text().count("DOMAIN") == 1
+    proxy = folder.model()["services"]["proxy"]
+    assert proxy["environment"]["SITE"] == "health.example.org"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("health.example.org/path", b""),
+        ("health.example.org:8443", b""),
+        ("health.example.org", "OURA_USER=ana".encode("utf-16")),
+        ("health.example.org", None),
+    ],
+)
+def test_prepare_refuses_what_compose_cannot_use(folder, name, content):
+    file = folder.path / ".env"
+    file.mkdir() if content is None else file.write_bytes(content)
+    script = folder.path / "deploy/compose/prepare"
+    done = subprocess.run([script, name], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert content is None or file.read_bytes() == content
+
+
 def test_env_file_is_for_its_owner(folder):
     folder.prepare("health.example.org")
     assert (folder.path / ".env").stat().st_mode & 0o777 == 0o600
