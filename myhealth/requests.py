@@ -144,7 +144,7 @@ class HostMiddleware:
             log.warning("the host of a request is neither in ALLOWED_HOSTS nor that of PUBLIC_URL")
             sentence = (
                 "This server does not answer under this name. Whoever runs it can add the name "
-                "to ALLOWED_HOSTS."
+                "to ALLOWED_HOSTS, or let the proxy pass on the Host that it was asked for."
             )
             return _refuse(request, 400, sentence, "unknown_host")
         return self.get_response(request)

@@ -101,6 +101,7 @@ API = {
     "connect/oura/register": ("/connect/oura/register", only(SESSIONS, 200, 302)),
     "disconnect/oura/": ("POST /disconnect/oura/", FORM),
     "favicon.ico": ("/favicon.ico", REDIRECT),
+    "robots.txt": ("/robots.txt", EVERYBODY),
     "admin/": ("/admin/", ADMIN_HOME),
     "admin/login/": ("/admin/login/", only(("staff",), 302, 200)),
     "admin/logout/": ("POST /admin/logout/", FORM),

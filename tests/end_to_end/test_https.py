@@ -65,3 +65,9 @@ def test_planted_cookie_is_ignored(session, https, ben):
     key, _ = cookie(session, "__Host-sessionid")
     both = f"__Host-sessionid={key}; {planted}"
     assert "Your account (ana)" in ask(https, "GET", "/account/", cookies=both).text
+
+
+def test_pages_by_http_lead_to_public_url(https):
+    headers = {"X-Forwarded-Proto": "http"}
+    page = requests.get(f"{https.url}/account/", headers=headers, allow_redirects=False, timeout=10)
+    assert (page.status_code, page.headers["Location"]) == (301, "https://health.example/account/")

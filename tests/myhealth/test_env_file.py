@@ -119,3 +119,8 @@ def test_file_that_is_missing_sets_nothing(tmp_path):
 def test_folder_in_place_of_file_is_told(tmp_path):
     _, [problem] = env_file.read(tmp_path)
     assert "is a folder" in problem
+
+
+def test_file_that_the_system_does_not_open_is_told(tmp_path):
+    file = tmp_path / ("x" * 300)
+    assert env_file.read(file) == ({}, [f"{file} can't be read: File name too long."])
