@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 from accounts.admin import PersonAdmin
 from accounts.models import User
-from dashboard.people import delete_account
+from dashboard.people import NOT_REVOKED, delete_account
 from ingest import control
 
 admin.site.unregister(User)
@@ -39,7 +39,8 @@ class AccountAdmin(PersonAdmin):
         return objects, counts, set(), protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        delete_account(obj)
+        if not delete_account(obj):
+            self.message_user(request, NOT_REVOKED, messages.WARNING)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         try:

@@ -19,6 +19,7 @@ from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
 from myhealth.days import utc_today
 from myhealth.headers import POLICY, page_policy
+from oura import tokens
 from oura.models import Connection
 from oura.origin import origin_of
 from oura.provider import SCOPES, consent_origins
@@ -144,6 +145,8 @@ class AccountPage(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
         connection = Connection.objects.filter(user=self.object).first()
         return super().get_context_data(
             connection=connection,
+            lost=tokens.why_lost(connection) if connection else "",
+            problem=tokens.present_problem(connection) if connection else "",
             missing=sorted(set(SCOPES) - set(connection.scopes)) if connection else [],
             can_connect=bool(settings.OURA_CLIENT_ID),
             is_sandbox=origin_of(settings.OURA_API_URL) == "sandbox",

@@ -6,15 +6,24 @@ from ingest.models import METRIC_MODELS
 from oura import connections
 from oura.models import Connection
 
+NOT_REVOKED = (
+    "Oura did not confirm that the connection has ended: the person should also remove myhealth "
+    "from the list of applications in their Oura account."
+)
+
 
 def count_days(user: User) -> dict[str, int]:
     """Return how many days are stored by type."""
     return {type_: model.objects.of(user.pk).count() for type_, model in METRIC_MODELS.items()}
 
 
-def delete_account(user: User) -> None:
-    """Delete all that is stored of a person, and then the account. Raises ControlError."""
+def delete_account(user: User) -> bool:
+    """Delete all that is stored of a person, and then the account. Raises ControlError.
+
+    Returns False if there was a connection that Oura did not confirm to have ended.
+    """
     control.delete_metrics(user.username)
-    if connection := Connection.objects.filter(user=user).first():
-        connections.disconnect(connection)
+    connection = Connection.objects.filter(user=user).first()
+    is_revoked = connection is None or connections.disconnect(connection)
     user.delete()
+    return is_revoked

@@ -109,9 +109,10 @@ class ConnectedAccount:
 
     @property
     def ended(self) -> str:
-        if not self.connection.ended:
-            return ""
-        return f"The connection {self.connection.get_ended_display()}. {tokens.RECONNECT}"
+        sentence = tokens.lost_sentence(self.connection)
+        # A connection that only the settings have closed is reported as new once.
+        is_known = self.connection.ended or self.connection.problem == sentence
+        return sentence if is_known else ""
 
     @property
     def log_fields(self) -> dict[str, Any]:
@@ -139,6 +140,9 @@ class ConnectedAccount:
     def finish(self, report: Report) -> None:
         """Record when all was collected and what is wrong, for the account page."""
         if self.connection.ended:
+            return
+        if sentence := tokens.lost_sentence(self.connection):
+            self._update(problem=sentence)
             return
         changes: dict[str, Any] = {"problem": ""}
         refused = [problem for problem in report.problems if problem.kind == FailureKind.FORBIDDEN]
@@ -182,8 +186,8 @@ def _sources(user: str | None) -> tuple[bool, bool]:
     if not (has_key and has_application):
         return has_key, has_application
     key_user = settings.OURA_USER
-    living = Connection.objects.served().living()
-    is_connected = bool(key_user) and living.filter(user__username__iexact=key_user).exists()
+    of_key_user = Connection.objects.served().filter(user__username__iexact=key_user)
+    is_connected = bool(key_user) and not all(map(tokens.why_lost, of_key_user))
     if user:
         is_key_user = user.lower() == key_user.lower()
         return is_key_user and not is_connected, not is_key_user or is_connected

@@ -5,14 +5,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from myhealth.admin import ReadOnlyAdmin
-from oura import connections
+from oura import connections, tokens
 from oura.models import Connection
 
 
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnlyAdmin):
     # Deleting a row would leave its tokens valid at Oura, so disconnecting is a separate action.
-    list_display = ["user", "state", "expires_at", "collected_at", "problem"]
+    list_display = ["user", "state", "expires_at", "collected_at", "present_problem"]
     list_filter = ["ended"]
     list_select_related = ["user"]
     search_fields = ["user__username"]
@@ -24,14 +24,18 @@ class ConnectionAdmin(ReadOnlyAdmin):
         "connected_at",
         "asked_at",
         "collected_at",
-        "problem",
+        "present_problem",
     )
     fields = readonly_fields
     actions = ["disconnect"]
 
+    @admin.display(description="problem")
+    def present_problem(self, obj: Connection) -> str:
+        return tokens.present_problem(obj)
+
     @admin.display
     def state(self, obj: Connection) -> str:
-        return obj.get_ended_display() or "connected"
+        return tokens.why_lost(obj) or "connected"
 
     def has_disconnect_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("oura.delete_connection"))

@@ -131,15 +131,16 @@ def _fetch_oura_user_id(access_token: str) -> str:
 
 def disconnect(connection: Connection) -> bool:
     """Revoke the tokens at Oura, delete the connection, and return whether Oura confirmed."""
-    try:
-        # Both, since some providers revoke only the given token.
-        confirmed = [
-            provider.revoke(vault.decrypt(connection, column), connection.token_url)
-            for column in (vault.REFRESH, vault.ACCESS)
-        ]
-        revoked = all(confirmed)
-    except vault.CannotDecrypt:
-        revoked = False
+    # Both, since some providers revoke only the given token.
+    confirmed = [_revoke_stored(connection, column) for column in (vault.REFRESH, vault.ACCESS)]
+    revoked = all(confirmed)
     connection.delete()
     log.info("disconnected", revoked=revoked)
     return revoked
+
+
+def _revoke_stored(connection: Connection, column: str) -> bool:
+    try:
+        return provider.revoke(vault.decrypt(connection, column), connection.token_url)
+    except vault.CannotDecrypt:
+        return False

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db import connection as database
 from django.db.models import Q
@@ -14,6 +15,7 @@ from django.utils import timezone
 from oura import provider, vault
 from oura.errors import Disconnected, OuraUnavailable
 from oura.models import Connection, ConnectionQuerySet
+from oura.origin import origin_of
 
 log = structlog.get_logger("oura.tokens")
 
@@ -24,6 +26,36 @@ LEASE = timedelta(minutes=10)
 _RENEWAL_WAIT_SECONDS = 60.0  # How long to wait for another process's renewal.
 _POLL_SECONDS = 0.1
 RECONNECT = "Connect Oura again on your account page."
+
+
+def why_lost(connection: Connection) -> str:
+    """Return why nothing comes until the person connects again, as what follows "The connection".
+
+    Empty if the connection works. Only what Oura said is stored: the rest depends on the settings,
+    and is over once they are right again.
+    """
+    origin = origin_of(settings.OURA_API_URL)
+    if connection.ended:
+        return connection.get_ended_display()
+    if not settings.OURA_CLIENT_ID:
+        return "can't be used, because OURA_CLIENT_ID is not set on this server"
+    if connection.origin != origin:
+        return f"is with {connection.origin}, but this server is set up for {origin}"
+    if not vault.can_decrypt(connection):
+        return "can't be opened with the keys of this server (TOKEN_ENCRYPTION_KEYS)"
+    return ""
+
+
+def lost_sentence(connection: Connection) -> str:
+    """Return `why_lost` as a sentence, and what to do; empty if the connection works."""
+    reason = why_lost(connection)
+    return f"The connection {reason}. {RECONNECT}" if reason else ""
+
+
+def present_problem(connection: Connection) -> str:
+    """Return the last run's problem; empty if it was a lost connection that works again."""
+    was_lost = connection.problem.endswith(RECONNECT)
+    return connection.problem if lost_sentence(connection) or not was_lost else ""
 
 
 def access_token(
@@ -40,8 +72,10 @@ def access_token(
     deadline = time.monotonic() + _RENEWAL_WAIT_SECONDS
     while time.monotonic() < deadline:
         connection = Connection.objects.get(pk=pk)
-        if connection.ended:
-            raise Disconnected(f"The connection {connection.get_ended_display()}. {RECONNECT}")
+        if sentence := lost_sentence(connection):
+            if not connection.ended:
+                log.error("connection can't be used", connection=pk, error=sentence)
+            raise Disconnected(sentence)
         token = vault.decrypt(connection, vault.ACCESS)
         if connection.expires_at > now() + _MIN_LIFETIME and token != refused:
             return token

@@ -23,7 +23,7 @@ class CannotDecrypt(Exception):
     def __init__(self) -> None:
         super().__init__(
             "A stored token can't be decrypted: TOKEN_ENCRYPTION_KEYS does not contain the key "
-            "that it was encrypted with, or it was moved from another person's row."
+            "that it was encrypted with, or it was damaged or moved from another person's row."
         )
 
 
@@ -42,6 +42,14 @@ def decrypt(connection: Connection, column: str) -> str:
         with suppress(InvalidToken):
             return fernet.decrypt(bytes(getattr(connection, column))).decode()
     raise CannotDecrypt
+
+
+def can_decrypt(connection: Connection) -> bool:
+    """Return whether both tokens can be decrypted."""
+    try:
+        return all(decrypt(connection, column) for column in (ACCESS, REFRESH))
+    except CannotDecrypt:
+        return False
 
 
 def reencrypt(connection: Connection, column: str) -> bytes:

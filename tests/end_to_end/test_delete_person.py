@@ -2,9 +2,11 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from accounts.models import Origin, User
 from ingest.models import MetricSource, SleepMetric
+from oura.models import Connection
 from tests.worlds import store_days
 
 DAY = "2026-03-01"
@@ -29,6 +31,15 @@ def test_data_only_deletes_days_and_keeps_account(stored, capsys):
 def test_account_is_deleted_after_its_data(stored):
     call_command("delete_person", "ana", "--yes")
     assert not User.objects.filter(username="ana").exists()
+
+
+def test_connection_that_oura_did_not_end_is_said(stored, settings, capsys):
+    Connection.objects.create(
+        user=stored, access_token=b"damaged", refresh_token=b"damaged", expires_at=timezone.now()
+    )
+    call_command("delete_person", "ana", "--yes")
+    assert "Oura did not confirm" in capsys.readouterr().out
+    assert not User.objects.exists()
 
 
 @pytest.mark.parametrize("options", [[], ["--data-only"]])

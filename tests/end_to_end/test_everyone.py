@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from ingest.models import SleepMetric
+from myhealth.states import State
 from oura import connections
 from oura.models import Connection
 from tests.processes import ROOT, TOKEN
@@ -53,6 +54,13 @@ class Club:
 @pytest.fixture
 def club(at_oura, processor_process, settings, database_settings):
     return Club(at_oura, processor_process, settings, database_settings)
+
+
+def states(client, user):
+    """Return the state of each of the last days of sleep, and who can fix it."""
+    client.force_login(user)
+    days = client.get("/api/v1/coverage").json()["sleep"]["ranges"]
+    return {(each["state"], State(each["state"]).fault) for each in days}
 
 
 def held(model=SleepMetric):
@@ -106,6 +114,25 @@ def test_ended_connection_is_reported_and_fails_no_later_run(club):
     assert club.collect()[0] == 1
     code, report, _ = club.collect()
     assert (code, [error["user"] for error in report["errors"]]) == (0, ["member1"])
+
+
+def test_tokens_that_no_key_opens_are_a_lost_connection(club, client):
+    lost = club.join(1)
+    club.join(2)
+    token = bytes(lost.access_token)
+    Connection.objects.filter(pk=lost.pk).update(access_token=b"damaged")
+    code, report, log = club.collect()
+    assert (code, report["status"], "Traceback" in log) == (1, "partial", False)
+    assert {error["user"] for error in report["errors"]} == {"member1"}
+    assert held() == {"member2"}
+    assert states(client, lost.user) == {("no_permission", "wearer")}
+    code, report, _ = club.collect()
+    assert (code, [error["user"] for error in report["errors"]]) == (0, ["member1"])
+    # As if the former key had been put back.
+    Connection.objects.filter(pk=lost.pk).update(access_token=token)
+    assert club.collect()[0] == 0
+    assert held() == {"member1", "member2"}
+    assert not Connection.objects.exclude(problem="").exists()
 
 
 def test_a_token_that_expires_on_the_way_is_renewed(club):

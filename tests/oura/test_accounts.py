@@ -1,8 +1,10 @@
 """Which accounts a run collects: the key's, connected ones, or one of them."""
 
 import pytest
+from cryptography.fernet import Fernet
 from django.utils import timezone
 
+from oura import vault
 from oura.accounts import (
     MEMBERSHIP_LAPSED,
     ConnectedAccount,
@@ -23,13 +25,23 @@ ALL = (0, 1)
 @pytest.fixture
 def both(settings):
     settings.OURA_API_KEY, settings.OURA_CLIENT_ID, settings.OURA_USER = "key", "id", "ana"
-    settings.OURA_API_URL = "https://api.ouraring.com"
+
+
+@pytest.fixture(autouse=True)
+def oura(settings):
+    settings.OURA_API_URL, settings.OURA_CLIENT_ID = "https://api.ouraring.com", "id"
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
 
 
 def connect(user, **values):
-    fields = {"access_token": b"", "refresh_token": b"", "expires_at": timezone.now()}
-    id_ = f"oura {user.pk}"
-    return Connection.objects.create(user=user, origin="oura", oura_user_id=id_, **fields, **values)
+    fields = {
+        "origin": "oura",
+        "oura_user_id": f"oura {user.pk}",
+        "access_token": vault.encrypt("a token", user.pk, vault.ACCESS),
+        "refresh_token": vault.encrypt("another", user.pk, vault.REFRESH),
+        "expires_at": timezone.now(),
+    }
+    return Connection.objects.create(user=user, **{**fields, **values})
 
 
 def selected(user=None, shard=ALL):
@@ -63,6 +75,11 @@ def test_connection_of_the_keys_person_takes_precedence(both, ana):
 
 def test_ended_connection_falls_back_to_the_key(both, ana):
     connect(ana, ended=Connection.Ended.REFUSED)
+    assert selected("ana") == [("key", "ana")]
+
+
+def test_connection_that_no_key_opens_falls_back_to_the_key(both, ana):
+    connect(ana, access_token=b"damaged")
     assert selected("ana") == [("key", "ana")]
 
 
@@ -124,6 +141,16 @@ def test_finish_records_problem_and_time_of_collection(ana, problems, scopes, sh
 
 def test_dry_run_records_no_collection(ana):
     ConnectedAccount(connect(ana, scopes=["daily"]), Budget()).finish(Report(dry_run=True))
+    assert Connection.objects.get().collected_at is None
+
+
+def test_lost_connection_is_new_once_and_never_complete(ana):
+    account = ConnectedAccount(connect(ana, access_token=b"damaged"), Budget())
+    assert account.ended == ""
+    account.finish(Report(problems=[FAILED]))
+    account.connection.refresh_from_db()
+    assert "Connect Oura again" in account.ended
+    account.finish(Report(problems=[REPEATED]))
     assert Connection.objects.get().collected_at is None
 
 

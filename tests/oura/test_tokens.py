@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from accounts.models import User
 from oura import connections, provider, tokens, vault
 from oura.errors import Disconnected, OuraUnavailable
 from oura.models import Connection
@@ -203,10 +204,120 @@ def test_keys_are_rotated_without_losing_a_token(connected, settings):
     assert vault.decrypt(Connection.objects.get(), vault.ACCESS) == before
 
 
-def test_missing_key_is_an_error(connected, settings):
-    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
-    with pytest.raises(CommandError, match="TOKEN_ENCRYPTION_KEYS"):
+def test_rotation_names_what_no_key_opens_and_rotates_the_rest(connected, at_oura, ben, settings):
+    other = connections.connect(ben, at_oura.code(person="ben"), VERIFIER).connection
+    Connection.objects.filter(pk=connected.pk).update(access_token=b"damaged")
+    new = Fernet.generate_key().decode()
+    settings.TOKEN_ENCRYPTION_KEYS = [new, *settings.TOKEN_ENCRYPTION_KEYS]
+    with pytest.raises(CommandError, match="'ana'") as caught:
         call_command("rotate_token_keys")
+    assert (caught.value.returncode, "ben" in str(caught.value)) == (1, False)
+    settings.TOKEN_ENCRYPTION_KEYS = [new]
+    assert vault.can_decrypt(Connection.objects.get(pk=other.pk))
+
+
+def test_rotation_without_keys_is_wrong_usage(connected, settings):
+    settings.TOKEN_ENCRYPTION_KEYS = []
+    with pytest.raises(CommandError, match="TOKEN_ENCRYPTION_KEYS is not set") as caught:
+        call_command("rotate_token_keys")
+    assert caught.value.returncode == 2
+
+
+def other_keys(connection, ben, settings):
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+
+
+def no_keys(connection, ben, settings):
+    settings.TOKEN_ENCRYPTION_KEYS = []
+
+
+def damaged_token(connection, ben, settings):
+    connection.access_token = bytes(connection.access_token)[:-1] + b"?"
+
+
+def empty_renewal_token(connection, ben, settings):
+    connection.refresh_token = b""
+
+
+def moved_row(connection, ben, settings):
+    connection.user = ben
+
+
+def no_application(connection, ben, settings):
+    settings.OURA_CLIENT_ID = ""
+
+
+WAYS_TO_LOSE = [
+    other_keys,
+    no_keys,
+    damaged_token,
+    empty_renewal_token,
+    moved_row,
+    no_application,
+]
+
+
+@pytest.fixture(params=WAYS_TO_LOSE, ids=lambda way: way.__name__)
+def lost(request, connected, ben, settings):
+    """A connection whose tokens can't be used any more."""
+    request.param(connected, ben, settings)
+    connected.save()
+    return connected
+
+
+def test_token_that_cannot_be_used_is_a_lost_connection(at_oura, lost):
+    before = at_oura.request_count()
+    with pytest.raises(Disconnected, match="Connect Oura again"):
+        tokens.access_token(lost.pk)
+    assert at_oura.request_count() == before
+
+
+def test_account_page_asks_to_reconnect_a_lost_connection(lost, client):
+    client.force_login(lost.user)
+    page = client.get("/account/").content.decode()
+    assert "No new data will arrive until you reconnect" in page
+    assert "Connected since" not in page
+
+
+def test_admin_shows_that_a_connection_is_lost(lost, client):
+    client.force_login(User.objects.create_superuser("root"))
+    assert "Connected since" not in client.get("/admin/oura/connection/").content.decode()
+    page = client.get(f"/admin/oura/connection/{lost.pk}/change/").content.decode()
+    assert "TOKEN_ENCRYPTION_KEYS" in page or "OURA_CLIENT_ID" in page
+
+
+def test_lost_connection_can_be_ended(lost):
+    assert not connections.disconnect(lost)
+    assert not Connection.objects.exists()
+
+
+def test_readable_token_is_revoked_though_the_other_is_not(at_oura, connected):
+    token = vault.decrypt(connected, vault.ACCESS)
+    connected.refresh_token = b"damaged"
+    assert not connections.disconnect(connected)
+    assert at_oura.get("daily_sleep", token).status_code == 401
+
+
+def test_connecting_again_replaces_lost_tokens(at_oura, connected, settings):
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    connections.connect(connected.user, at_oura.code(), VERIFIER)
+    assert at_oura.get("daily_sleep", tokens.access_token(connected.pk)).status_code == 200
+
+
+def test_former_key_put_back_heals_the_connection(at_oura, connected, settings, client):
+    keys, settings.TOKEN_ENCRYPTION_KEYS = settings.TOKEN_ENCRYPTION_KEYS, []
+    connected.problem = tokens.lost_sentence(connected)
+    connected.save()
+    settings.TOKEN_ENCRYPTION_KEYS = keys
+    assert at_oura.get("daily_sleep", tokens.access_token(connected.pk)).status_code == 200
+    client.force_login(connected.user)
+    page = client.get("/account/").content.decode()
+    assert ("Connected since" in page, tokens.RECONNECT in page) == (True, False)
+
+
+def test_sandbox_connection_is_lost_where_oura_is_asked(connected, settings):
+    settings.OURA_API_URL = "https://api.ouraring.com"
+    assert tokens.why_lost(connected) == "is with sandbox, but this server is set up for oura"
 
 
 def test_lease_for_replaced_tokens_is_refused(at_oura, connected):

@@ -7,7 +7,7 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from dashboard.people import count_days, delete_account
+from dashboard.people import NOT_REVOKED, count_days, delete_account
 from ingest import control
 
 log = structlog.get_logger("dashboard.people")
@@ -35,13 +35,15 @@ class Command(BaseCommand):
         what += "" if data_only else ", and the account itself"
         if not yes:
             raise CommandError(f"This would delete {what}. Add --yes to go ahead.", returncode=2)
-        pk = person.pk
+        pk, is_revoked = person.pk, True
         try:
             if data_only:
                 control.delete_metrics(person.username)
             else:
-                delete_account(person)
+                is_revoked = delete_account(person)
         except control.ControlError as error:
             raise CommandError(f"Nothing was deleted: {error}", returncode=1) from None
         log.warning("person deleted", person=pk, data_only=data_only)
         self.stdout.write(f"Deleted {what}.")
+        if not is_revoked:
+            self.stdout.write(NOT_REVOKED)

@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
@@ -14,8 +15,10 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError if a token's key is not in the setting."""
-        count = 0
+        """Raises CommandError if the setting is empty (2), or a token's key is not in it (1)."""
+        if not settings.TOKEN_ENCRYPTION_KEYS:
+            raise CommandError("TOKEN_ENCRYPTION_KEYS is not set.", returncode=2)
+        count, unreadable = 0, []
         for pk in Connection.objects.values_list("pk", flat=True):
             # Locked, so that a concurrent renewal is not overwritten.
             with transaction.atomic():
@@ -25,8 +28,16 @@ class Command(BaseCommand):
                 try:
                     connection.access_token = vault.reencrypt(connection, vault.ACCESS)
                     connection.refresh_token = vault.reencrypt(connection, vault.REFRESH)
-                except vault.CannotDecrypt as error:
-                    raise CommandError(str(error)) from None
+                except vault.CannotDecrypt:
+                    unreadable.append(f"'{connection.user}'")
+                    continue
                 connection.save(update_fields=["access_token", "refresh_token"])
             count += 1
         self.stdout.write(f"{count} connections are encrypted with the newest key.")
+        if unreadable:
+            raise CommandError(
+                f"{len(unreadable)} can't be decrypted with any of TOKEN_ENCRYPTION_KEYS: "
+                f"{', '.join(unreadable)}. Add the key that they were encrypted with, or let these "
+                "people connect again.",
+                returncode=1,
+            )
