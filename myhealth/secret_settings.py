@@ -19,6 +19,8 @@ _NEEDED_BY = {
     "OURA_API_KEY": {"collect_oura"},
     "OURA_CLIENT_ID": {"api", "collect_oura", "connect_oura", "delete_person"},
     "OURA_CLIENT_SECRET": {"api", "collect_oura", "connect_oura", "delete_person"},
+    # It may have a password.
+    "OURA_PROXY": {"api", "collect_oura", "connect_oura", "delete_person"},
     "TOKEN_ENCRYPTION_KEYS": {
         "api",
         "collect_oura",
@@ -37,7 +39,7 @@ _OTHER_SECRETS = (
     "OURA_USER_PASSWORD",
 )
 # For a collector without a database, which collects with OURA_API_KEY alone.
-_WITHOUT_DATABASE = {"INGEST_TOKENS", "OURA_API_KEY"}
+_WITHOUT_DATABASE = {"INGEST_TOKENS", "OURA_API_KEY", "OURA_PROXY"}
 
 
 def needed_secrets() -> set[str]:

@@ -140,6 +140,17 @@ def _url(name: str, default: str) -> str:
     return value
 
 
+def _certificates(name: str) -> str:
+    """Return the path of a file with certificates to trust; empty if there is none."""
+    path = _text(name)
+    try:
+        if path:
+            ssl.create_default_context(cafile=path)
+    except (OSError, ValueError):
+        _problems.append(f"{name} must be a file with certificates (PEM) that can be read.")
+    return path
+
+
 def _is_plain_http(value: str) -> bool:
     return value.lower().startswith("http:")
 
@@ -352,6 +363,15 @@ OURA_OAUTH_DISCOVERY_URL = _url_for_tokens(
 OURA_AUTHORIZE_URL = _url_for_tokens("OURA_AUTHORIZE_URL")
 OURA_TOKEN_URL = _url_for_tokens("OURA_TOKEN_URL")
 OURA_REVOKE_URL = _url_for_tokens("OURA_REVOKE_URL")
+# Requests to Oura go through it; nothing else does.
+OURA_PROXY = _text("OURA_PROXY")
+if OURA_PROXY and not _is_url(OURA_PROXY):
+    _problems.append(
+        "OURA_PROXY must be an http:// or https:// address, such as http://proxy.example.org:3128; "
+        "special characters in its user name and password must be percent-encoded."
+    )
+# Certificates to trust, if this network replaces Oura's.
+OURA_CA_BUNDLE = _certificates("OURA_CA_BUNDLE")
 # Requests in five minutes for all people of the application, as Oura documents it.
 OURA_REQUEST_LIMIT = _number("OURA_REQUEST_LIMIT", 5000, 20, 1_000_000)
 TOKEN_ENCRYPTION_KEYS = _list_of_tokens("TOKEN_ENCRYPTION_KEYS")
@@ -382,9 +402,7 @@ if not LOCAL and _is_plain_http(PROCESSOR_URL) and not _is_internal(_processor_h
         "network, such as processor, processor.health.svc, processor.internal or 10.0.0.5."
     )
 # Certificates to trust, if the processor's is not from a public authority.
-PROCESSOR_CA_BUNDLE = _text("PROCESSOR_CA_BUNDLE")
-if PROCESSOR_CA_BUNDLE and not os.access(PROCESSOR_CA_BUNDLE, os.R_OK):
-    _problems.append("PROCESSOR_CA_BUNDLE must be a file with certificates that can be read.")
+PROCESSOR_CA_BUNDLE = _certificates("PROCESSOR_CA_BUNDLE")
 INGEST_TOKENS = _list_of_tokens("INGEST_TOKENS")
 CONTROL_TOKENS = _list_of_tokens("CONTROL_TOKENS")
 if SERVICE == "processor" and not INGEST_TOKENS:

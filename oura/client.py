@@ -23,7 +23,15 @@ from oura.errors import (
     OuraUnavailable,
     OuraUnreachable,
 )
-from oura.exchange import MAX_RESPONSE_BYTES, Response, ResponseTooLarge, send_request
+from oura.exchange import (
+    MAX_RESPONSE_BYTES,
+    PROXY_PASSWORD,
+    Response,
+    ResponseTooLarge,
+    connection_problem,
+    send_request,
+    session_for,
+)
 from oura.retries import RetryTime, retry_after
 
 _CONNECT_TIMEOUT = 5.0
@@ -97,9 +105,7 @@ class OuraClient:
         self.before_request = before_request
         self.timeout = (_CONNECT_TIMEOUT, timeout)
         self.retry_time = retry_time or RetryTime()
-        self.session = requests.Session()
-        # No .netrc or proxy setting may decide where a token goes.
-        self.session.trust_env = False
+        self.session = session_for(base_url)
         self.session.headers["User-Agent"] = f"myhealth/{__version__}"
         self.pages_read = 0
 
@@ -233,6 +239,8 @@ def _connection_error(error: requests.RequestException, collection: str) -> Oura
         return OuraBadAnswer(
             f"Oura's answer for {collection} is larger than {MAX_RESPONSE_BYTES} bytes."
         )
+    if sentence := connection_problem(error):
+        return OuraUnreachable(sentence)
     if _is_unreachable(error):
         return OuraUnreachable(f"Oura can't be reached for {collection} ({type(error).__name__}).")
     if isinstance(error, requests.Timeout):
@@ -276,6 +284,8 @@ def _raise_for_status(response: Response, collection: str) -> None:
             f"Oura requires a newer version of its mobile app for {collection} (426). "
             "Update the Oura app."
         )
+    if status == 407:
+        raise OuraUnreachable(PROXY_PASSWORD)
     if status == 429:
         wait = retry_after(response.headers.get("Retry-After"))
         raise OuraRateLimited(f"Oura's rate limit is reached (429) for {collection}.", wait)

@@ -14,6 +14,7 @@ from myhealth.errors import START_OVER
 from oura import provider, tokens, vault
 from oura.client import parse_user_id
 from oura.errors import OuraError, OuraForbidden, OuraUnavailable
+from oura.exchange import connection_problem, session_for
 from oura.models import Connection
 from oura.origin import origin_of
 
@@ -110,7 +111,7 @@ def _revoke(grant: provider.Grant) -> None:
 def _fetch_oura_user_id(access_token: str) -> str:
     """Return Oura's id of the account. Raises OuraForbidden or OuraUnavailable."""
     try:
-        response = provider.plain_session().get(
+        response = session_for(settings.OURA_API_URL).get(
             f"{settings.OURA_API_URL}/v2/usercollection/personal_info",
             headers={"Authorization": f"Bearer {access_token}"},
             timeout=provider.TIMEOUT,
@@ -123,8 +124,10 @@ def _fetch_oura_user_id(access_token: str) -> str:
         response.raise_for_status()
         return parse_user_id(response.json()["id"])
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        problem = isinstance(error, requests.RequestException) and connection_problem(error)
         raise OuraUnavailable(
-            f"Oura did not return the account's identity ({type(error).__name__}). "
+            problem
+            or f"Oura did not return the account's identity ({type(error).__name__}). "
             "Please connect again."
         ) from None
 

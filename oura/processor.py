@@ -11,6 +11,7 @@ import requests
 from metrics import TYPES
 from myhealth import __version__
 from myhealth.days import ONE_DAY, Days
+from myhealth.outgoing import direct_session
 from myhealth.states import FailureKind, State
 from oura.errors import ProcessorError, ProcessorUnavailable
 from oura.exchange import Response, send_request
@@ -69,8 +70,7 @@ class Processor:
         self.owner = ""
         self.timeout = (5.0, timeout)
         self.retry_time = retry_time or RetryTime()
-        self.session = requests.Session()
-        self.session.trust_env = False
+        self.session = direct_session()
         self.session.verify = ca_bundle or True
         self.session.headers.update(
             {

@@ -1,10 +1,9 @@
 """The collector's Prometheus metrics, which are pushed: it ends before it could be scraped."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import requests
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -20,6 +19,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from myhealth.outgoing import direct_session
 from oura.models import Connection
 from oura.report import Report
 
@@ -115,13 +115,30 @@ def _read_textfile(path: str) -> str:
 
 
 def _read_gateway(url: str) -> str:
-    response = requests.get(f"{url}/metrics", timeout=_TIMEOUT_SECONDS)
+    with direct_session() as session:
+        response = session.get(f"{url}/metrics", timeout=_TIMEOUT_SECONDS)
     response.raise_for_status()
     return response.text
 
 
 def _push(url: str, registry: CollectorRegistry) -> None:
-    pushadd_to_gateway(url, job=_JOB, registry=registry, timeout=_TIMEOUT_SECONDS)
+    pushadd_to_gateway(
+        url, job=_JOB, registry=registry, timeout=_TIMEOUT_SECONDS, handler=_push_handler
+    )
+
+
+def _push_handler(
+    url: str, method: str, timeout: float | None, headers: Sequence[tuple[str, str]], data: bytes
+) -> Callable[[], None]:
+    """Return what sends a push; the library's own one takes proxies from the environment."""
+
+    def send() -> None:
+        with direct_session() as session:
+            session.request(
+                method, url, data=data, headers=dict(headers), timeout=timeout
+            ).raise_for_status()
+
+    return send
 
 
 class ConnectionsCollector(Collector):

@@ -21,6 +21,7 @@ from django.conf import settings
 from metrics import TYPES
 from myhealth.states import FailureKind
 from oura.errors import OuraError, OuraUnavailable
+from oura.exchange import connection_problem, prepare_session, session_for
 
 # Imported where it is used: it takes a tenth of a process's start, and is rarely needed.
 if TYPE_CHECKING:
@@ -154,25 +155,23 @@ def _discovery_document() -> dict[str, Any]:
 
 
 def _fetch_discovery_document(url: str) -> dict[str, Any]:
+    problem = ""
     try:
-        response = plain_session().get(url, timeout=(3.0, 5.0), allow_redirects=False)
+        response = session_for(url).get(url, timeout=(3.0, 5.0), allow_redirects=False)
         document = response.json() if response.status_code == 200 else {}
-    except (requests.RequestException, ValueError):
+    except requests.RequestException as error:
+        document, problem = {}, connection_problem(error)
+    except ValueError:
         document = {}
     if not isinstance(document, dict) or not document:
-        log.warning("Oura's discovery document can't be read; known addresses are used")
+        log.warning(
+            "Oura's discovery document can't be read; known addresses are used", error=problem
+        )
         return {}
     return document
 
 
-def plain_session() -> requests.Session:
-    """Return a session without .netrc and proxy settings, which must not redirect tokens."""
-    session = requests.Session()
-    session.trust_env = False
-    return session
-
-
-def _oauth_session(redirect_uri: str = "") -> "OAuth2Session":
+def _oauth_session(url: str, redirect_uri: str = "") -> "OAuth2Session":
     from authlib.integrations.requests_client import OAuth2Session
 
     session = OAuth2Session(
@@ -183,8 +182,7 @@ def _oauth_session(redirect_uri: str = "") -> "OAuth2Session":
         redirect_uri=redirect_uri or None,
         code_challenge_method="S256",
     )
-    session.trust_env = False
-    return session
+    return prepare_session(session, url)
 
 
 def consent_url(redirect_uri: str, state: str, verifier: str) -> str:
@@ -192,7 +190,7 @@ def consent_url(redirect_uri: str, state: str, verifier: str) -> str:
     oura = endpoints()
     prefix = _SCOPE_PREFIX if oura.has_prefix else ""
     scopes = [prefix + scope for scope in SCOPES]
-    with _oauth_session(redirect_uri) as session:
+    with _oauth_session(oura.authorize, redirect_uri) as session:
         url, _ = session.create_authorization_url(
             oura.authorize, state=state, code_verifier=verifier, scope=" ".join(scopes)
         )
@@ -233,7 +231,7 @@ def _request_grant(
     reason = "no answer"
     for number, url in enumerate(urls):
         try:
-            with _oauth_session(redirect_uri) as session:
+            with _oauth_session(url, redirect_uri) as session:
                 return _to_grant(request(session, url), url)
         except OAuthError as error:
             if error.error == "invalid_grant" and number == 0:
@@ -251,8 +249,10 @@ def _request_grant(
             AttributeError,
         ) as error:
             # It may have reached Oura, so the single-use token is not sent to a second address.
+            problem = isinstance(error, requests.RequestException) and connection_problem(error)
             raise OuraUnavailable(
-                f"Oura's token endpoint returned an unusable response ({type(error).__name__})."
+                problem
+                or f"Oura's token endpoint returned an unusable response ({type(error).__name__})."
             ) from None
     raise OuraUnavailable(f"Oura's token endpoints did not accept the application ({reason}).")
 
@@ -284,17 +284,16 @@ def revoke(token: str, token_url: str) -> bool:
     from authlib.integrations.base_client import OAuthError
 
     old = f"{settings.OURA_API_URL}/oauth"
+    is_old = token_url == f"{old}/token" and not settings.OURA_REVOKE_URL
+    url = f"{old}/revoke" if is_old else endpoints().revoke
+    options: dict[str, Any] = {"timeout": TIMEOUT, "allow_redirects": False}
     try:
-        with _oauth_session() as session:
-            if token_url == f"{old}/token" and not settings.OURA_REVOKE_URL:
+        with _oauth_session(url) as session:
+            if is_old:
                 # The old provider has its own parameters.
-                response = plain_session().post(
-                    f"{old}/revoke", params={"access_token": token}, timeout=TIMEOUT
-                )
+                response = session_for(url).post(url, params={"access_token": token}, **options)
             else:
-                response = session.revoke_token(
-                    endpoints().revoke, token=token, timeout=TIMEOUT, allow_redirects=False
-                )
+                response = session.revoke_token(url, token=token, **options)
         return bool(response.status_code == 200)
     except (OAuthError, requests.RequestException):
         return False

@@ -70,6 +70,12 @@ def test_valid_settings_start(tmp_path):
         ("OURA_TOKEN_URL", "http://tokens"),
         ("OURA_REVOKE_URL", "HTTP://moi.ouraring.com/revoke"),
         ("PROCESSOR_CA_BUNDLE", "/nowhere"),
+        ("PROCESSOR_CA_BUNDLE", "/dev/null"),
+        ("OURA_CA_BUNDLE", "/nowhere"),
+        ("OURA_CA_BUNDLE", "/dev/null"),
+        ("OURA_CA_BUNDLE", "/tmp"),
+        ("OURA_PROXY", "proxy.example.org:3128"),
+        ("OURA_PROXY", "socks5://proxy.example.org:1080"),
         ("INGEST_TOKENS", "short"),
         ("CONTROL_TOKENS", "i" * 20),
         ("PUBLIC_URL", "https://health.example:99999"),
@@ -95,6 +101,12 @@ def test_invalid_setting_is_named_at_start(tmp_path, name, value):
     # A file is read only if the environment lacks the setting.
     unset = {name.removesuffix("_FILE"): None}
     assert name in start(tmp_path, **(unset | {name: value}))
+
+
+def test_password_in_proxy_is_not_printed(tmp_path):
+    output = start(tmp_path, OURA_PROXY="http://user:a#password@proxy.example.org")
+    assert "percent-encoded" in output
+    assert "password@" not in output
 
 
 @pytest.mark.parametrize(
@@ -387,6 +399,7 @@ def test_hsts_is_set_by_operator(tmp_path, changed, expected):
 def test_no_secret_stays_in_the_environment_of_requests(tmp_path, service):
     given = dict.fromkeys([*SECRETS, "AWS_SECRET_ACCESS_KEY", "DEMO_PASSWORD"], "s" * 43 + "=")
     given["EMAIL_URL"] = "smtp+tls://user:a-password@host:587"
+    given["OURA_PROXY"] = "http://user:a-password@proxy.example.org:3128"
     given["CONTROL_TOKENS"] = "c" * 20
     output = evaluate(
         tmp_path,

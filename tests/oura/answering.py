@@ -34,13 +34,18 @@ class Reply:
 
 
 class StubServer:
-    """Answers with `reply`, a Reply or a function from Request to one; stores the `requests`."""
+    """Answers with `reply`, a Reply or a function from Request to one; stores the `requests`.
 
-    def __init__(self, reply):
+    `tls` is an SSLContext with its certificate, if it serves TLS.
+    """
+
+    def __init__(self, reply, tls=None):
         self.reply = reply
         self.requests = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self.server.daemon_threads = True
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -72,7 +77,7 @@ def _handler_for(stub):
             with suppress(OSError):
                 self.send(reply(request) if callable(reply) else reply)
 
-        do_POST = do_PUT = do_GET
+        do_POST = do_PUT = do_DELETE = do_GET
 
         def send(self, reply):
             self.send_response(reply.status)

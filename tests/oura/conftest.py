@@ -10,8 +10,8 @@ def serve():
     """Start a server that answers with a Reply, or a function from Request to one."""
     with ExitStack() as stack:
 
-        def start(reply):
-            server = StubServer(reply)
+        def start(reply, tls=None):
+            server = StubServer(reply, tls)
             stack.callback(server.close)
             return server
 
