@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import certifi
 import kubernetes_validate
 import pytest
 import yaml
@@ -255,7 +256,7 @@ def test_the_settings_start_with_what_the_chart_gives(component):
     # Files that are mounted in the pod.
     for name, value in given.items():
         if value.startswith("/etc/myhealth/"):
-            given[name] = __file__
+            given[name] = certifi.where()
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     started = subprocess.run(
         [sys.executable, "-c", "import myhealth.settings"],
@@ -371,6 +372,16 @@ def test_database_authority_can_come_from_secret():
         file = environment_names(component, objects)["DB_SSLROOTCERT"]
         assert file == "/etc/myhealth/database/ca.crt"
         assert mounted(component, objects) == {"postgres-ca": {"ca.crt"}}
+
+
+def test_certificates_for_oura_come_from_config_map():
+    objects = rendered("minimal", "--set", "oura.ca.configMap=company-ca")
+    for component in ("api", "collector"):
+        file = environment_names(component, objects)["OURA_CA_BUNDLE"]
+        assert file == "/etc/myhealth/oura/ca.crt"
+        assert "company-ca" in mounted(component, objects)
+    for component in ("processor", "migrations"):
+        assert "OURA_CA_BUNDLE" not in environment_names(component, objects)
 
 
 def test_processor_with_tls_is_reached_by_https_only():

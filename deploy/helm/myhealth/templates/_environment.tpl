@@ -42,9 +42,9 @@
 {{- define "myhealth.optionalKeys" -}}
 {{- $root := index . 0 }}
 {{- $keys := dict
-  "api" (list "SECRET_KEY_FALLBACKS" "EMAIL_URL")
+  "api" (list "SECRET_KEY_FALLBACKS" "EMAIL_URL" "OURA_PROXY")
   "processor" list
-  "collector" ($root.Values.oura.connections | ternary (list "OURA_API_KEY") list)
+  "collector" ($root.Values.oura.connections | ternary (list "OURA_PROXY" "OURA_API_KEY") (list "OURA_PROXY"))
   "migrations" list }}
 {{- concat (get $keys (index . 1)) (index $root.Values (index . 1)).secretKeys | toJson }}
 {{- end }}
@@ -127,6 +127,11 @@
 {{- end }}
 {{- end }}
 {{- if has $component (list "api" "collector") }}
+{{- with $root.Values.oura.ca }}
+{{- if .configMap }}
+- {name: OURA_CA_BUNDLE, value: /etc/myhealth/oura/{{ .key }}}
+{{- end }}
+{{- end }}
 - {name: PROCESSOR_URL, value: {{ include "myhealth.processorUrl" $root | quote }}}
 {{- if $root.Values.processor.tls.secretName }}
 - {name: PROCESSOR_CA_BUNDLE, value: /etc/myhealth/processor/ca.crt}

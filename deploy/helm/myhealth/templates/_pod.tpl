@@ -70,6 +70,10 @@ volumes:
     secret: {secretName: {{ .secret }}, items: [{key: {{ .key }}, path: {{ .key }}}]}
   {{- end }}
   {{- end }}
+  {{- if and $root.Values.oura.ca.configMap (has $component (list "api" "collector")) }}
+  - name: oura-ca
+    configMap: {name: {{ $root.Values.oura.ca.configMap }}}
+  {{- end }}
   {{- if and $root.Values.processor.tls.secretName (ne $component "migrations") }}
   - name: processor-tls
     secret:
@@ -106,6 +110,9 @@ volumeMounts:
   - {name: tmp, mountPath: /tmp}
   {{- if or $root.Values.database.ca.configMap $root.Values.database.ca.secret }}
   - {name: database-ca, mountPath: /etc/myhealth/database, readOnly: true}
+  {{- end }}
+  {{- if and $root.Values.oura.ca.configMap (has $component (list "api" "collector")) }}
+  - {name: oura-ca, mountPath: /etc/myhealth/oura, readOnly: true}
   {{- end }}
   {{- if and $root.Values.processor.tls.secretName (ne $component "migrations") }}
   - {name: processor-tls, mountPath: /etc/myhealth/processor, readOnly: true}
