@@ -26,6 +26,9 @@ _FAMILY_LIFETIME = timedelta(days=90)
 # A person can be signed in with so many programs. After that, the sign-in ends that was renewed
 # least recently, or never: a script that signs in again and again must not end that of a phone.
 MOST_FAMILIES = 100
+# Clocks of two machines differ by some seconds, and a token may be used at once elsewhere. This is
+# for the time of its issue alone: it still ends when its `exp` says.
+_CLOCK_SECONDS = 30
 # PyJWT raises these for odd headers and claims, the last one for deeply nested ones.
 _UNEXPECTED = (jwt.InvalidTokenError, ArithmeticError, TypeError, ValueError, RecursionError)
 
@@ -41,7 +44,13 @@ class _Keyring(TokenBackend):
         """Return the claims of a token of ours, which may have expired."""
         for secret in self.secrets:
             try:
-                return jwt.decode(token, secret, ["HS256"], options={"verify_exp": False})
+                return jwt.decode(
+                    token,
+                    secret,
+                    ["HS256"],
+                    options={"verify_exp": False},
+                    leeway=_CLOCK_SECONDS,
+                )
             except jwt.InvalidSignatureError:
                 continue
             except _UNEXPECTED:

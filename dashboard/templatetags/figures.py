@@ -1,14 +1,23 @@
 """Template filters that show values to people; an unknown value is a dash."""
 
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.utils import timezone
 
 from metrics.columns import Column
 
 register = template.Library()
 _UNKNOWN = "–"
 _MINUS = "−"
+
+
+@register.filter
+def ago(moment: datetime) -> str:
+    """Return how long ago it was: never in the future, as another machine's clock may have it."""
+    return str(naturaltime(min(moment, timezone.now())))
 
 
 @register.filter

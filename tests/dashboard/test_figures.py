@@ -1,8 +1,11 @@
 """The template filters."""
 
-import pytest
+from datetime import timedelta
 
-from dashboard.templatetags.figures import with_unit
+import pytest
+from django.utils import timezone
+
+from dashboard.templatetags.figures import ago, with_unit
 from metrics.columns import Column, Integer, Number, Text
 
 
@@ -28,3 +31,7 @@ def make_column(kind=None, unit="", **more):
 )
 def test_value_is_shown_with_its_unit(value, column, text):
     assert with_unit(value, column) == text
+
+
+def test_moment_of_a_clock_ahead_is_now():
+    assert ago(timezone.now() + timedelta(seconds=20)) == "now"
