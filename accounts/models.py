@@ -1,3 +1,4 @@
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -53,6 +54,9 @@ class PersonManager(UserManager["User"]):
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """Return the user of that name, ignoring case. Raises DoesNotExist."""
+        if username and re.search("[\0\ud800-\udfff]", username):
+            # PostgreSQL refuses NUL and half a character, such as a byte of another encoding.
+            raise self.model.DoesNotExist
         # The database folds both names, as its unique index does.
         return self.alias(folded=Lower("username")).get(folded=Lower(Value(username)))
 

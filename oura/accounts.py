@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.models import User
 from metrics import TYPES
 from myhealth.states import FailureKind
 from oura import tokens
@@ -173,7 +174,9 @@ def select_accounts(user: str | None, shard: tuple[int, int]) -> list[Account]:
     if by_key and shard[0] == 0:
         key_user = settings.OURA_USER
         if user and key_user and user.lower() != key_user.lower():
-            raise NoSuchAccount(f"OURA_API_KEY belongs to {key_user} (OURA_USER), not {user}.")
+            raise NoSuchAccount(
+                f"OURA_API_KEY belongs to '{key_user}' (OURA_USER), not to '{user}'."
+            )
         accounts.append(KeyAccount(user or key_user or None, settings.OURA_API_KEY))
     if by_connection:
         accounts += _connected_accounts(user, shard)
@@ -198,9 +201,23 @@ def _connected_accounts(user: str | None, shard: tuple[int, int]) -> list[Accoun
     """Return the connected accounts, those that have waited longest first."""
     connections = Connection.objects.served().select_related("user").of_shard(*shard)
     if user:
-        connections = connections.filter(user__username__iexact=user)
+        person = _find_person(user)
+        connections = connections.filter(user=person)
         if not connections:
-            raise NoSuchAccount(f"{user} has not connected an Oura account.")
+            raise NoSuchAccount(_why_none(person))
     budget = Budget()
     ordered = connections.order_by(F("asked_at").asc(nulls_first=True))
     return [ConnectedAccount(connection, budget) for connection in ordered]
+
+
+def _find_person(name: str) -> User:
+    try:
+        return User.objects.get_by_natural_key(name)
+    except User.DoesNotExist:
+        raise NoSuchAccount(f"There is no account named {name!r}.") from None
+
+
+def _why_none(person: User) -> str:
+    for connection in Connection.objects.filter(user=person):
+        return f"The connection of '{person}' {tokens.why_lost(connection)}."
+    return f"'{person}' has not connected an Oura account."

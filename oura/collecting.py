@@ -1,7 +1,7 @@
 """Collecting several accounts in parallel, so that none waits for a slow one."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import structlog
 from django.conf import settings
@@ -29,30 +29,38 @@ def collect_accounts(
     request_id: str,
     progress: _Progress,
 ) -> Report:
-    """Collect all accounts and return one report; a failure of one does not affect the others."""
+    """Collect all accounts and return one report; a failure of one does not affect the others.
+
+    `progress` is called with what is under way, how much of it is done, and how much there is: a
+    type's ranges for one account, otherwise people.
+    """
     return_large_blocks()
     total = Report(dry_run=options.dry_run)
 
-    def collect_one(account: Account) -> Report:
+    def collect_one(account: Account, progress: _Progress) -> Report:
         fields = {"request_id": request_id, **account.log_fields}
         with structlog.contextvars.bound_contextvars(**fields):
             return _collect_account(account, types, options, request_id, progress)
 
     def collect_in_thread(account: Account) -> Report:
         try:
-            return collect_one(account)
+            return collect_one(account, lambda *_: None)
         finally:
             # Each thread has its own connection, which goes back to the pool.
             database.close()
 
     if len(accounts) == 1:
         # In the main thread, so that a signal ends it at once.
-        total.add(collect_one(accounts[0]))
+        total.add(collect_one(accounts[0], progress))
     elif accounts:
         threads = min(settings.COLLECTOR_THREADS, settings.DB_POOL_SIZE)
         with ThreadPoolExecutor(threads) as pool:
-            for report in pool.map(collect_in_thread, accounts):
-                total.add(report)
+            running = [pool.submit(collect_in_thread, account) for account in accounts]
+            progress("people", 0, len(running))
+            for done, _ in enumerate(as_completed(running), 1):
+                progress("people", done, len(running))
+        for each in running:
+            total.add(each.result())
     return total
 
 

@@ -5,6 +5,7 @@ fetched too early, or never; after a while, what failed; and now and then what O
 or may have revised. Without failures that is at most one more request.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -99,6 +100,27 @@ class Plan:
     def days(self) -> list[Days]:
         """All days of the plan, merged."""
         return merge([*self.always, *self.if_listed, *self.apart])
+
+    @property
+    def by_reason(self) -> list[PlannedRange]:
+        """The days that are always fetched, each once, by the first of its reasons."""
+        return _by_reason((*self.always, *self.apart))
+
+    @property
+    def by_reason_if_listed(self) -> list[PlannedRange]:
+        return _by_reason(self.if_listed, [*self.always, *self.apart])
+
+
+def _by_reason(planned: Iterable[PlannedRange], covered: Iterable[Days] = ()) -> list[PlannedRange]:
+    """Return the days that are not covered as merged ranges, newest first for each reason."""
+    reasons: dict[str, list[Days]] = defaultdict(list)
+    for each in planned:
+        reasons[each.reason].append(each)
+    result: list[PlannedRange] = []
+    for reason, ranges in reasons.items():
+        rest = subtract(ranges, [*covered, *result])
+        result += [PlannedRange(days.start, days.end, reason) for days in rest[::-1]]
+    return result
 
 
 def make_plan(ledger: Sequence[LedgerRange], options: CollectOptions, now: datetime) -> Plan:

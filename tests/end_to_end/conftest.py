@@ -11,6 +11,7 @@ from django.core.servers.basehttp import WSGIRequestHandler
 from playwright.sync_api import sync_playwright
 
 from myhealth.local import embedded
+from tests.end_to_end.club import Club
 from tests.end_to_end.life import Life
 from tests.end_to_end.machines import Machine
 from tests.end_to_end.strange import Strange
@@ -78,6 +79,11 @@ def pipeline(transactional_db, ana, sandbox, processor_process):
     made.clear_faults()
     yield made
     made.clear_faults()
+
+
+@pytest.fixture
+def club(at_oura, processor_process, settings, database_settings):
+    return Club(at_oura, processor_process, settings, database_settings)
 
 
 @pytest.fixture

@@ -1,59 +1,13 @@
 """One run collects for every connected person; what happens to one is nobody else's."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
 from ingest.models import SleepMetric
 from myhealth.states import State
-from oura import connections
 from oura.models import Connection
-from tests.processes import ROOT, TOKEN
 from tests.scale import full_only
-from tests.worlds import person
 
-VERIFIER = "v" * 50
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Club:
-    """Some people who have connected the sandbox's people of the same number."""
-
-    def __init__(self, at_oura, processor, settings, database):
-        self.at_oura = at_oura
-        self.environment = {
-            **os.environ,
-            **database,
-            **at_oura.settings(),
-            "TOKEN_ENCRYPTION_KEYS": ",".join(settings.TOKEN_ENCRYPTION_KEYS),
-            "PROCESSOR_URL": processor.url,
-            "INGEST_TOKENS": TOKEN,
-            "COLLECTOR_TIMEOUT": "5",
-        }
-
-    def join(self, number, **consent):
-        user = person(f"member{number}", password_of="ana")
-        code = self.at_oura.code(person=f"member{number}", **consent)
-        return connections.connect(user, code, VERIFIER).connection
-
-    def collect(self, *arguments, **changed):
-        done = subprocess.run(
-            [sys.executable, "manage.py", "collect_oura", "--output", "json", *arguments],
-            cwd=ROOT,
-            env={**self.environment, **changed},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
-
-
-@pytest.fixture
-def club(at_oura, processor_process, settings, database_settings):
-    return Club(at_oura, processor_process, settings, database_settings)
 
 
 def states(client, user):

@@ -88,14 +88,26 @@ def test_user_selects_one_connection(both, ben):
     assert selected("BEN") == [("connection", "ben")]
 
 
-def test_unconnected_person_is_an_error(both):
-    with pytest.raises(NoSuchAccount, match="ben has not connected"):
+def test_unconnected_person_is_an_error(both, ben):
+    with pytest.raises(NoSuchAccount, match="'ben' has not connected"):
+        select_accounts("ben", ALL)
+
+
+@pytest.mark.parametrize("name", ["nobody", "a b", "x" * 160, "\udcff"])
+def test_name_without_an_account_is_an_error(both, name):
+    with pytest.raises(NoSuchAccount, match="There is no account named '"):
+        select_accounts(name, ALL)
+
+
+def test_connection_of_the_sandbox_is_said_not_to_be_served(both, ben):
+    connect(ben, origin="sandbox")
+    with pytest.raises(NoSuchAccount, match="'ben' is with sandbox, but this server"):
         select_accounts("ben", ALL)
 
 
 def test_user_other_than_the_keys_is_an_error(settings):
     settings.OURA_API_KEY, settings.OURA_CLIENT_ID, settings.OURA_USER = "key", "", "ana"
-    with pytest.raises(NoSuchAccount, match="belongs to ana"):
+    with pytest.raises(NoSuchAccount, match="belongs to 'ana'"):
         select_accounts("ben", ALL)
 
 

@@ -26,6 +26,20 @@ def test_pasted_address_connects(at_oura, ana, monkeypatch):
     assert Connection.objects.get().user == ana
 
 
+def test_without_a_pasted_address_nothing_is_connected(at_oura, ana, monkeypatch):
+    def end(url):
+        raise EOFError
+
+    with pytest.raises(CommandError, match="nothing is connected"):
+        connect(monkeypatch, end)
+
+
+@pytest.mark.parametrize("name", ["nobody", "\udcff"])
+def test_connecting_a_name_without_account_is_an_error(at_oura, db, monkeypatch, name):
+    with pytest.raises(CommandError, match="There is no account named '"):
+        connect(monkeypatch, agree, user=name)
+
+
 def test_another_address_connects_nothing(at_oura, ana, monkeypatch):
     with pytest.raises(CommandError, match="not the address"):
         connect(monkeypatch, lambda url: "http://localhost:8000/connect/oura/callback?code=x")

@@ -52,6 +52,40 @@ def stored(start, end, asked_at=NOW):
     return LedgerRange(start, end, State.HELD, asked_at=asked_at)
 
 
+# As it is shown ----------------------------------------------------------------------------------
+
+
+def shown(*ledger, **options):
+    """Each shown range with its reason: those that are fetched, and those that may be."""
+    plan = make_plan(ledger, CollectOptions(**options), NOW)
+    return [
+        [(str(each), each.reason) for each in ranges]
+        for ranges in (plan.by_reason, plan.by_reason_if_listed)
+    ]
+
+
+def test_day_inside_the_last_fourteen_is_shown_once():
+    early = [
+        LedgerRange(day(-1), day(-1), State.NOT_ASKED),
+        LedgerRange(day(5), day(5), State.NONE),
+    ]
+    assert shown(BEFORE, STORED, *early, repair=True)[0] == [(str(RECENT), "the last 14 days")]
+
+
+def test_days_of_one_reason_are_shown_as_one_range():
+    empty = [LedgerRange(day(ago), day(ago), State.NOT_ASKED) for ago in (40, 39, 38)]
+    assert shown(BEFORE, *empty)[0][1:] == [(f"{day(40)} to {day(38)}", "never fetched")]
+
+
+def test_every_day_is_shown_once_with_its_first_reason():
+    fetched, searched = shown(BEFORE, STORED, everything=True)
+    assert fetched == [
+        (str(RECENT), "the last 14 days"),
+        (f"2020-01-01 to {day(14)}", "stored"),
+    ]
+    assert searched == [(f"{FIRST_DAY} to 2019-12-31", "the whole history")]
+
+
 # Fetched at every run -----------------------------------------------------------------------------
 
 

@@ -47,5 +47,8 @@ def _user_id(name: str) -> int:
         if not name:  # which would be the only account
             raise Invalid({"user": ["It is missing; expected the name of an account."]})
         return find_user_id(name)
+    except UnicodeEncodeError:
+        # A byte of another encoding.
+        raise CommandError("There is no account with this name.", returncode=2) from None
     except Invalid as error:
         raise CommandError(join_messages(error.errors), returncode=2) from None

@@ -1,7 +1,10 @@
 import argparse
 import re
+import sys
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,10 +14,11 @@ import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from metrics import TYPES
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, parse_day, shift
-from myhealth.logs import Role
+from myhealth.logs import Role, configure, logging_config
 from oura.accounts import NoSuchAccount, select_accounts
 from oura.collecting import collect_accounts
 from oura.plan import RECENT_SPAN, CollectOptions, Plan, PlannedRange
@@ -31,6 +35,13 @@ def _parse_day(value: str) -> date:
     if day := parse_day(value):
         return day
     raise argparse.ArgumentTypeError(f"'{value}' is not a date; expected YYYY-MM-DD")
+
+
+def _parse_name(value: str) -> str:
+    with suppress(UnicodeEncodeError):
+        if value.encode():
+            return value
+    raise argparse.ArgumentTypeError(f"{value!r} is not the name of an account")
 
 
 def _parse_count(value: str) -> int:
@@ -57,7 +68,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--user", help="the account that the data go to")
+        parser.add_argument("--user", type=_parse_name, help="the account that the data go to")
         parser.add_argument(
             "--type",
             nargs="+",
@@ -96,14 +107,7 @@ class Command(BaseCommand):
             accounts = select_accounts(options["user"], options["shard"])
         except NoSuchAccount as error:
             raise CommandError(str(error), returncode=2) from None
-        # A bar on a terminal only, and only for a single account: several are collected at once.
-        is_disabled = None if len(accounts) == 1 else True
-        with tqdm(total=0, disable=is_disabled, leave=False, unit="range") as bar:
-
-            def progress(type_: str, done: int, total: int) -> None:
-                bar.total, bar.n = total, done
-                bar.set_description(type_)
-
+        with _progress_bar() as progress:
             report = collect_accounts(accounts, types, collect_options, request_id, progress)
         exit_code = 1 if report.new_problems else 0
         if collect_options.plan_only:
@@ -126,8 +130,12 @@ class Command(BaseCommand):
             return
         for user, by_type in report.plans:
             for type_, plan in by_type.items():
-                for planned in (*plan.always, *plan.if_listed):
+                for planned in plan.by_reason:
                     self.stdout.write(f"{user or ''} {type_}: {planned}: {planned.reason}".strip())
+                for planned in plan.by_reason_if_listed:
+                    self.stdout.write(
+                        f"{user or ''} {type_}: {planned}: {planned.reason}, {_IF_LISTED}".strip()
+                    )
 
     def _print_report(self, report: Report, output: str) -> None:
         types = {type_: asdict(tally) for type_, tally in report.tallies.items()}
@@ -148,12 +156,32 @@ class Command(BaseCommand):
                 self.stdout.write(f"{problem.type}: known problem: {problem.error}")
 
 
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar if this is a terminal, with log lines above it, as text and only about problems.
+
+    Yields what is called with the work, how much of it is done, and how much there is.
+    """
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    level = "warn" if settings.LOG_LEVEL == "info" else settings.LOG_LEVEL
+    configure(logging_config(level=level, style="text"))
+    with tqdm(total=0, leave=False, unit="") as bar, logging_redirect_tqdm():
+
+        def show(work: str, done: int, total: int) -> None:
+            bar.total, bar.n = total, done
+            bar.set_description(work)
+
+        yield show
+
+
 def _plan_json(plan: Plan) -> list[dict[str, Any]]:
     def to_dict(planned: PlannedRange) -> dict[str, Any]:
         return {"from": planned.start, "to": planned.end, "why": planned.reason}
 
-    if_listed = (to_dict(planned) | {"if": _IF_LISTED} for planned in plan.if_listed)
-    return [*map(to_dict, plan.always), *if_listed]
+    if_listed = (to_dict(planned) | {"if": _IF_LISTED} for planned in plan.by_reason_if_listed)
+    return [*map(to_dict, plan.by_reason), *if_listed]
 
 
 def _collect_options(options: dict[str, Any]) -> CollectOptions:

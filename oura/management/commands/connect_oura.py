@@ -28,7 +28,12 @@ class Command(BaseCommand):
         self.stdout.write("Open this address in a browser and agree:\n")
         self.stdout.write(provider.consent_url(connections.redirect_uri(), state, verifier))
         self.stdout.write("\nThe next page may not load. Paste its whole address here:")
-        code = self._get_code(input().strip(), state)
+        try:
+            code = self._get_code(input().strip(), state)
+        except EOFError:
+            raise CommandError(
+                "No address was pasted, so nothing is connected.", returncode=1
+            ) from None
         try:
             result = connections.connect(person, code, verifier)
         except OuraError as error:
@@ -43,7 +48,7 @@ class Command(BaseCommand):
         try:
             return users._default_manager.get_by_natural_key(name)
         except users.DoesNotExist:
-            raise CommandError(f"There is no account {name}.", returncode=2) from None
+            raise CommandError(f"There is no account named {name!r}.", returncode=2) from None
 
     def _get_code(self, address: str, state: str) -> str:
         """Return the code from the address of the callback. Raises CommandError."""
