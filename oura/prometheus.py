@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from myhealth.outgoing import direct_session
 from oura.models import Connection
 from oura.report import Report
+from oura.tokens import RECONNECT
 
 log = structlog.get_logger("oura.prometheus")
 
@@ -151,8 +152,12 @@ class ConnectionsCollector(Collector):
         try:
             states = Connection.objects.order_by().values_list("ended")
             counts = dict(states.annotate(Count("pk")))
+            # As the last run saw it: to decrypt all tokens at each scrape would take too long.
+            lost = Connection.objects.living().filter(problem__endswith=RECONNECT).count()
         except (DatabaseError, InterfaceError):
             return []
-        for state in ("", *Connection.Ended.values):
-            family.add_metric([state or "connected"], counts.get(state, 0))
+        family.add_metric(["connected"], counts.pop("", 0) - lost)
+        family.add_metric(["lost"], lost)
+        for state in Connection.Ended.values:
+            family.add_metric([state], counts.get(state, 0))
         return [family]

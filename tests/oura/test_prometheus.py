@@ -1,10 +1,14 @@
 """The collector's metrics in a textfile and at a gateway."""
 
 import pytest
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from oura.prometheus import publish
+from accounts.models import User
+from oura.models import Connection
+from oura.prometheus import ConnectionsCollector, publish
 from oura.report import Problem, Report, Tally
+from oura.tokens import RECONNECT
 from tests.oura.answering import Reply
 
 SUCCESS = "collector_last_successful_run_timestamp_seconds"
@@ -177,3 +181,21 @@ def test_unreadable_gateway_keeps_its_last_success(gateway):
     run(2000, succeeds=False)
     answer.others = ()
     assert gateway_values(gateway)[SUCCESS] == 1000
+
+
+# The API's ----------------------------------------------------------------------------------------
+
+
+def test_connections_are_counted_by_state(db):
+    states = {
+        "ana": {},
+        "ben": {"problem": f"The connection can't be opened. {RECONNECT}"},
+        "cem": {"ended": "refused", "problem": f"The connection was revoked. {RECONNECT}"},
+    }
+    for name, values in states.items():
+        user = User.objects.create_user(name)
+        fields = {"oura_user_id": name, "access_token": b"", "refresh_token": b""}
+        Connection.objects.create(user=user, expires_at=timezone.now(), **fields, **values)
+    [family] = ConnectionsCollector().collect()
+    counts = {sample.labels["state"]: sample.value for sample in family.samples}
+    assert counts == {"connected": 1, "lost": 1, "refused": 1, "interrupted": 0}
