@@ -14,7 +14,7 @@ import ssl
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import certifi
 import environ
@@ -130,6 +130,13 @@ def _is_url(value: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _is_proxy(value: str) -> bool:
+    """Return whether libraries can use it as a proxy: what they can't, they print."""
+    form = r"https?://([!$-.0->A-~]*@)?([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?/?"
+    is_latin = all(ord(character) < 256 for character in unquote(value))
+    return bool(re.fullmatch(form, value, re.ASCII | re.IGNORECASE)) and _is_url(value) and is_latin
 
 
 def _url(name: str, default: str) -> str:
@@ -365,7 +372,7 @@ OURA_TOKEN_URL = _url_for_tokens("OURA_TOKEN_URL")
 OURA_REVOKE_URL = _url_for_tokens("OURA_REVOKE_URL")
 # Requests to Oura go through it; nothing else does.
 OURA_PROXY = _text("OURA_PROXY")
-if OURA_PROXY and not _is_url(OURA_PROXY):
+if OURA_PROXY and not _is_proxy(OURA_PROXY):
     _problems.append(
         "OURA_PROXY must be an http:// or https:// address, such as http://proxy.example.org:3128; "
         "special characters in its user name and password must be percent-encoded."

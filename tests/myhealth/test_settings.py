@@ -76,6 +76,10 @@ def test_valid_settings_start(tmp_path):
         ("OURA_CA_BUNDLE", "/tmp"),
         ("OURA_PROXY", "proxy.example.org:3128"),
         ("OURA_PROXY", "socks5://proxy.example.org:1080"),
+        ("OURA_PROXY", "http://proxy.example.org:99999"),
+        ("OURA_PROXY", "http://proxy.example.org/path"),
+        ("OURA_PROXY", "http://a proxy:3128"),
+        ("OURA_PROXY", "http://me:%E2%82%AC@proxy.example.org"),
         ("INGEST_TOKENS", "short"),
         ("CONTROL_TOKENS", "i" * 20),
         ("PUBLIC_URL", "https://health.example:99999"),
@@ -103,10 +107,19 @@ def test_invalid_setting_is_named_at_start(tmp_path, name, value):
     assert name in start(tmp_path, **(unset | {name: value}))
 
 
-def test_password_in_proxy_is_not_printed(tmp_path):
-    output = start(tmp_path, OURA_PROXY="http://user:a#password@proxy.example.org")
+@pytest.mark.parametrize("character", ["#", "/", "?", "@", "[", "é", " "])
+def test_password_in_proxy_is_not_printed(tmp_path, character):
+    output = start(tmp_path, OURA_PROXY=f"http://user:a{character}password@proxy.example.org")
     assert "percent-encoded" in output
     assert "password@" not in output
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://proxy:3128", "https://u:p%40%23:$&@proxy.example.org:3128/", "http://[::1]:3128"],
+)
+def test_proxy_may_have_user_and_password(tmp_path, proxy):
+    assert start(tmp_path, OURA_PROXY=proxy) == ""
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class Command(BaseCommand):
         try:
             user.full_clean(exclude=["password"])
         except ValidationError as error:
-            _refuse(error.messages)
+            _refuse([f"{name!r} can't be the name of an account.", *error.messages])
         _refuse(_problems(password, user))
         User.objects.create_superuser(user.username, password=password)
 
