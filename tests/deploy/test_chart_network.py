@@ -54,6 +54,18 @@ def test_traffic_leaves_by_the_designs_arrows_alone(name, arrows):
     assert {arrow for arrow in leaving if arrow[1] != 53} == arrows
 
 
+def test_proxy_on_the_way_to_oura_has_its_own_port():
+    objects = rendered("full", "--set", "networkPolicy.ouraPort=3128")
+    leaving = {
+        (component_of(policy), port["port"])
+        for policy in of_kind("NetworkPolicy", objects)
+        for rule in policy["spec"].get("egress", [])
+        for port in rule["ports"]
+    }
+    assert {("api", 3128), ("collector", 3128)} <= leaving
+    assert not {("api", 443), ("collector", 443)} & leaving
+
+
 def test_the_processor_hears_collector_api_and_prometheus_alone():
     policy = only("NetworkPolicy", rendered("minimal"), "-processor")
     peers = [peer for rule in policy["spec"]["ingress"] for peer in rule["from"]]
