@@ -2,8 +2,8 @@
 
 import subprocess
 
-from myhealth.local.processes import clean_environment, last_line
-from myhealth.local.server import NAME, ConnectionInfo, EmbeddedError, Server
+from myhealth.local.processes import clean_environment
+from myhealth.local.server import NAME, ConnectionInfo, Server, failure
 
 
 def run_client(server: Server, connection: ConnectionInfo, program: str, *arguments: str) -> str:
@@ -26,7 +26,7 @@ def run_client(server: Server, connection: ConnectionInfo, program: str, *argume
         errors="replace",
     )
     if result.returncode:
-        raise EmbeddedError(f"{program} failed: {last_line(result.stderr)}")
+        raise failure(program, result.stderr)
     return result.stdout.strip()
 
 

@@ -23,10 +23,28 @@ import time
 from pathlib import Path
 
 from myhealth.local.data import prepare_data
-from myhealth.local.files import lock_file, locked, read_state, write_state
+from myhealth.local.files import (
+    is_same_file,
+    lock_file,
+    locked,
+    make_folder,
+    read_state,
+    write_state,
+)
 from myhealth.local.places import locate
 from myhealth.local.processes import clean_environment, wait_until
-from myhealth.local.server import HOST, NAME, STOP_SECONDS, USER, ConnectionInfo, EmbeddedError
+from myhealth.local.server import (
+    HOST,
+    NAME,
+    STOP_SECONDS,
+    USER,
+    ConnectionInfo,
+    EmbeddedError,
+    explained,
+    free_mb,
+    is_disk_full,
+    no_space,
+)
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60.0
@@ -42,18 +60,18 @@ def join(var: Path) -> ConnectionInfo:
     quarter of a second, and the first start a second more. Raises EmbeddedError.
     """
     var = var.absolute()
-    try:
-        var.mkdir(parents=True, exist_ok=True)
+    with explained(var), _joining:
+        if var in _users and not is_same_file(_users[var], var / "postgres.users"):
+            raise EmbeddedError(
+                f"{var} was deleted or replaced while it was in use: stop myhealth, "
+                "and start it again."
+            )
+        make_folder(var)
         # Forked children inherit the lock, so they keep the database in use, too.
-        with _joining, locked(var / "postgres.starting"):
+        with locked(var / "postgres.starting"):
             if var not in _users:
                 _users[var] = lock_file(var / "postgres.users", fcntl.LOCK_SH)
             return _running_server(var) or _start(var)
-    except PermissionError as error:
-        raise EmbeddedError(
-            f"This user has no access to {error.filename or var}: "
-            "run as the user that created it, or delete it to start afresh."
-        ) from error
 
 
 def leave(var: Path) -> None:
@@ -92,9 +110,11 @@ def _start(var: Path) -> ConnectionInfo:
             _start_keeper(var)
             started = True
         time.sleep(0.02)
-    reason = read_state(var)["problem"] or "no connection."
+    problem = read_state(var)["problem"] or "no connection."
+    if is_disk_full(problem) or free_mb(var) < 1:
+        raise no_space(var)
     raise EmbeddedError(
-        f"The embedded PostgreSQL did not start (see {var / 'postgres.log'}): {reason}"
+        f"The embedded PostgreSQL did not start (see {var / 'postgres.log'}): {problem}"
     )
 
 
@@ -103,6 +123,9 @@ def _start_keeper(var: Path) -> None:
     # The lock is taken here and inherited by the keeper, so it is held at every moment.
     lock = lock_file(var / "postgres.keeper", fcntl.LOCK_EX)
     try:
+        # Nobody else writes it now, so these are from processes that were killed.
+        for left in var.glob("postgres.json.*"):
+            left.unlink(missing_ok=True)
         prepare_data(server)
         write_state(var, ready=False, problem="")
         subprocess.run(
@@ -135,4 +158,7 @@ def is_running(var: Path) -> bool:
         os.close(lock_file(var / "postgres.keeper", fcntl.LOCK_SH | fcntl.LOCK_NB))
     except BlockingIOError:
         return True
+    except OSError:
+        # Without the folder, or its locks, no keeper can run.
+        return False
     return False

@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder that others can't write to, whatever the umask, unless it exists."""
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
 def lock_file(path: Path, operation: int) -> int:
     """Open and lock a file, and return its descriptor. Closing that releases the lock."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
@@ -19,6 +24,11 @@ def lock_file(path: Path, operation: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def is_same_file(descriptor: int, path: Path) -> bool:
+    """Return whether an open file is still the one at this path."""
+    return path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
 
 
 @contextlib.contextmanager
@@ -34,8 +44,11 @@ def locked(path: Path) -> Iterator[None]:
 def read_state(var: Path) -> dict[str, Any]:
     """Return the state of the server: `port`, `password`, `ready` and `problem`."""
     state = {"port": 0, "password": "", "ready": False, "problem": ""}
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-        state |= json.loads((var / "postgres.json").read_text())
+    # A damaged file counts as a lost one. (ValueError: neither JSON nor text.)
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        read = json.loads((var / "postgres.json").read_text())
+        if isinstance(read, dict):
+            state |= {k: read[k] for k, v in state.items() if type(read.get(k)) is type(v)}
     return state
 
 
@@ -46,16 +59,19 @@ def write_state(var: Path, **changes: Any) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write a file atomically that only its owner can read."""
     new = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
-    with contextlib.suppress(FileNotFoundError):
-        new.unlink()
+    new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, text.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    if os.geteuid() == 0:
-        # Files that root writes into a user's folder must stay readable for that user.
-        folder = path.parent.stat()
-        os.chown(new, folder.st_uid, folder.st_gid)
-    new.replace(path)
+        # On a full disk, os.write might write only a part, without an error.
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.fsencode(text))
+            file.flush()
+            os.fsync(descriptor)
+        if os.geteuid() == 0:
+            # Files that root writes into a user's folder must stay readable for that user.
+            folder = path.parent.stat()
+            os.chown(new, folder.st_uid, folder.st_gid)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

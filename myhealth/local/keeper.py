@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from myhealth.local.client import ensure_database
-from myhealth.local.files import lock_file, read_state, write_state
+from myhealth.local.files import is_same_file, lock_file, read_state, write_state
 from myhealth.local.places import locate
 from myhealth.local.processes import clean_environment, die_with_parent
 from myhealth.local.server import HOST, NAME, STOP_SECONDS, USER, ConnectionInfo, Server
@@ -48,24 +48,35 @@ log = logging.getLogger("myhealth.local")
 class _Keeper:
     """PostgreSQL's parent: restarts it when it dies, and stops it when nobody uses it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, own_lock: int) -> None:
         self.server = server
+        self.own_lock = own_lock
         self.var = server.var
         self.postgres: subprocess.Popen[str] | None = None
         self.stopping = threading.Event()
         # Reentrant: a signal may arrive while the main thread holds it.
         self.lock = threading.RLock()
         self.last_error = ""
+        self.state = read_state(server.var)
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
-        threading.Thread(target=self.stop_when_unused, daemon=True).start()
+        for task in (self.stop_when_unused, self.watch):
+            threading.Thread(target=task, daemon=True).start()
         failures = 0
         # A new server may have to wait for the remaining processes of one that was killed.
         while not self.stopping.is_set() and failures < 20:
             failures = 0 if self.serve() else failures + 1
             self.stopping.wait(0.25 if failures else 0)
         self.write_state(ready=False, problem=self.last_error)
+
+    def fail(self, problem: str) -> None:
+        """Stop PostgreSQL after an error of our own."""
+        self.last_error = problem
+        self.stop()
+        if self.postgres:
+            self.postgres.wait()
+        self.write_state(problem=problem)
 
     def stop_when_unused(self) -> None:
         lock_file(self.var / "postgres.users", fcntl.LOCK_EX)
@@ -82,9 +93,22 @@ class _Keeper:
                 self.postgres.send_signal(signal.SIGINT)
 
     def write_state(self, **changes: Any) -> None:
-        # If var/ was deleted, nobody reads the state any more.
-        with self.lock, contextlib.suppress(FileNotFoundError):
-            write_state(self.var, **changes)
+        """Write the state if that is possible; otherwise `watch` tries again."""
+        with self.lock, contextlib.suppress(OSError):
+            self.state |= changes
+            if self.owns_folder() and read_state(self.var) != self.state:
+                write_state(self.var, **self.state)
+
+    def watch(self) -> None:
+        """Write the state again after the disk was full, or the file was lost."""
+        while not self.stopping.wait(1):
+            self.write_state()
+            if not self.owns_folder():
+                self.stop()
+
+    def owns_folder(self) -> bool:
+        """Return whether var/ is still the folder of this keeper, neither deleted nor replaced."""
+        return is_same_file(self.own_lock, self.var / "postgres.keeper")
 
     def serve(self) -> bool:
         """Run PostgreSQL until it ends, and return whether it was ever ready."""
@@ -117,7 +141,7 @@ class _Keeper:
 
     def free_port(self) -> int:
         """Return the port of the last start, or another one if that is taken by now."""
-        port: int = read_state(self.var)["port"]
+        port: int = self.state["port"]
         while not _is_free(port):
             port = random.choice(_PORTS)
         self.write_state(port=port)
@@ -126,11 +150,11 @@ class _Keeper:
     def log_output(self, postgres: subprocess.Popen[str]) -> None:
         for line in postgres.stdout or []:
             log.info(line.rstrip())
-            if "FATAL" in line:
+            if "FATAL" in line or "PANIC" in line:
                 self.last_error = line.rstrip()
 
     def await_ready(self, postgres: subprocess.Popen[str], port: int) -> bool:
-        connection = ConnectionInfo(HOST, port, USER, read_state(self.var)["password"], NAME)
+        connection = ConnectionInfo(HOST, port, USER, self.state["password"], NAME)
         while postgres.poll() is None and not self.stopping.is_set():
             if self.accepts(port):
                 ensure_database(self.server, connection)
@@ -163,16 +187,19 @@ def _run(var: Path, lock: int) -> None:
     if os.fork():
         return
     os.chdir("/")
+    os.umask(0o022)
     os.set_inheritable(lock, False)
+    # Opened with the first line, so that a full disk costs lines and not the keeper.
     handler = logging.handlers.RotatingFileHandler(
-        var / "postgres.log", maxBytes=1_000_000, backupCount=1
+        var / "postgres.log", maxBytes=1_000_000, backupCount=1, delay=True
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, format="%(message)s")
+    keeper = _Keeper(locate(var), lock)
     try:
-        _Keeper(locate(var)).run()
+        keeper.run()
     except Exception as error:
         log.exception("the keeper failed")
-        write_state(var, ready=False, problem=str(error))
+        keeper.fail(str(error))
 
 
 if __name__ == "__main__":

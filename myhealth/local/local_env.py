@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from myhealth import env_file
-from myhealth.local.files import write_private
+from myhealth.local.files import make_folder, write_private
+from myhealth.local.server import explained
 
 # Without characters that look alike, since people type passwords from the terminal.
 _CHARACTERS = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -35,16 +36,25 @@ GENERATED: dict[str, Callable[[], str]] = {
 
 
 def ensure(var: Path) -> None:
-    """Add missing settings to `var/local.env`, and leave the others as they are."""
+    """Add missing settings to `var/local.env`, and leave the others as they are.
+
+    Raises EmbeddedError.
+    """
     path = var / "local.env"
     text = ""
-    with contextlib.suppress(FileNotFoundError):
-        text = env_file.decode(path.read_bytes())
-    present, _ = env_file.parse(text)
-    missing = [f"{name}={make()}\n" for name, make in GENERATED.items() if name not in present]
-    if not missing:
-        return
-    if text and not text.endswith("\n"):
-        text += "\n"
-    var.mkdir(parents=True, exist_ok=True)
-    write_private(path, text + "".join(missing))
+    with explained(var):
+        with contextlib.suppress(FileNotFoundError):
+            text = env_file.decode(path.read_bytes())
+        # Settings without a value are generated, too.
+        lines = [line for line in text.splitlines() if not _is_empty(line)]
+        present, _ = env_file.parse("\n".join(lines))
+        missing = [f"{name}={make()}" for name, make in GENERATED.items() if name not in present]
+        if missing:
+            make_folder(var)
+            write_private(path, "".join(f"{line}\n" for line in [*lines, *missing]))
+
+
+def _is_empty(line: str) -> bool:
+    """Return whether a line sets one of these settings to nothing."""
+    settings, _ = env_file.parse(line)
+    return any(name in GENERATED and not value for name, value in settings.items())

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from myhealth.local.files import write_private
 from myhealth.local.processes import clean_environment
 from myhealth.local.server import MAJOR, EmbeddedError, Owner, Server
 
@@ -24,10 +25,14 @@ def locate(var: Path) -> Server:
     binaries and data go to another folder, which is recorded in `postgres.location`.
     """
     binaries = find_binaries()
-    if os.geteuid() != 0:
-        return Server(var, binaries, var / "postgres", None)
     note = var / "postgres.location"
-    data = Path(note.read_text().strip()) if note.exists() else var / "postgres"
+    data = _noted_data(note) or var / "postgres"
+    if os.geteuid() != 0:
+        if data != var / "postgres" and not (var / "postgres").exists():
+            raise EmbeddedError(
+                f"root started myhealth here before, so its data are in {data}: run as root."
+            )
+        return Server(var, binaries, var / "postgres", None)
     owner = _data_owner(data)
     if not note.exists() and not _can_enter(var, owner):
         data = _use_fallback_folder(var, note)
@@ -54,11 +59,31 @@ def find_binaries() -> Path:
     return binaries
 
 
+def _noted_data(note: Path) -> Path | None:
+    """Return the data folder in `postgres.location`, if there is such a file."""
+    try:
+        data = Path(os.fsdecode(note.read_bytes().strip()))
+    except FileNotFoundError:
+        return None
+    if not data.parent.is_dir() or not data.is_absolute():
+        raise EmbeddedError(
+            f"{note} says that the data are in {data}, where nothing is: copy them there from the "
+            f"machine that has them, or delete {note} to start with a new database."
+        )
+    return data
+
+
 def _data_owner(data: Path) -> Owner:
     """Return the owner of the data unless that is root, and `nobody` otherwise."""
     if data.exists() and (status := data.stat()).st_uid:
         return Owner(status.st_uid, status.st_gid)
-    nobody = pwd.getpwnam("nobody")
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:
+        raise EmbeddedError(
+            "PostgreSQL can't run as root, and this system has no user `nobody` for it: add that "
+            "user, or run as another one."
+        ) from None
     return Owner(nobody.pw_uid, nobody.pw_gid)
 
 
@@ -71,7 +96,7 @@ def _can_enter(path: Path, owner: Owner) -> bool:
 
 def fallback_folder(var: Path) -> Path:
     """Return the folder for data and binaries that can't be under `var`."""
-    return Path("/var/lib") / f"myhealth-{hashlib.sha256(str(var).encode()).hexdigest()[:12]}"
+    return Path("/var/lib") / f"myhealth-{hashlib.sha256(os.fsencode(var)).hexdigest()[:12]}"
 
 
 def _use_fallback_folder(var: Path, note: Path) -> Path:
@@ -84,7 +109,7 @@ def _use_fallback_folder(var: Path, note: Path) -> Path:
     if (var / "postgres").exists():
         shutil.move(var / "postgres", data)
         change_owner(data, _data_owner(data))
-    note.write_text(f"{data}\n")
+    write_private(note, f"{data}\n")
     log.warning(
         "PostgreSQL can't run as root, and other users can't enter %s, so its data are in %s.",
         var,

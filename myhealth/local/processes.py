@@ -3,11 +3,14 @@
 import contextlib
 import ctypes
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+_ERROR = re.compile(r"\b(error|ERROR|FATAL|PANIC):")
 
 
 def clean_environment() -> dict[str, str]:
@@ -15,8 +18,10 @@ def clean_environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
-def last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason given"])[-1]
+def reason(output: str) -> str:
+    """Return the line of a program's output that says why it failed."""
+    lines = output.strip().splitlines() or ["no reason given"]
+    return next((line for line in lines if _ERROR.search(line)), lines[-1])
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> bool:
@@ -33,7 +38,7 @@ def command_line(pid: int) -> str:
     """Return the command line of a process, or "" if there is no such process."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+            return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).replace("\0", " ")
         return ""
     command = ["ps", "-p", str(pid), "-o", "command="]
     return subprocess.run(command, capture_output=True, text=True).stdout

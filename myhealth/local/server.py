@@ -1,19 +1,92 @@
 """The address of the embedded PostgreSQL, its folders, and the user it runs as."""
 
+import contextlib
+import errno
+import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from myhealth.local.processes import clean_environment, last_line
+from myhealth.local.processes import clean_environment, reason
 
 MAJOR = "18"
 HOST, USER, NAME = "127.0.0.1", "postgres", "myhealth"
 STOP_SECONDS = 10.0
 
 
+# What a new database takes, and what it needs to grow for a while.
+NEEDED_MB = 300
+
+
 class EmbeddedError(Exception):
     """The embedded database can't be used; the message says what to do."""
+
+
+def no_space(folder: Path) -> EmbeddedError:
+    return EmbeddedError(
+        f"There is no space left on the disk of {folder}: free at least {NEEDED_MB} MB."
+    )
+
+
+def is_disk_full(output: str) -> bool:
+    """Return whether a program's output says so."""
+    return "No space left on device" in output or "Disk quota exceeded" in output
+
+
+def free_mb(folder: Path) -> int:
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize // 1_000_000
+
+
+def failure(program: str, output: str) -> EmbeddedError:
+    """Return the error for a program that failed, with the line that says why."""
+    why = reason(output)
+    if is_disk_full(output):
+        return EmbeddedError(f"There is no space left on the disk: free some. ({program}: {why})")
+    return EmbeddedError(f"{program} failed: {why}")
+
+
+@contextlib.contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Raise EmbeddedError instead of an OSError about a file in the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise _explain(error, folder) from error
+
+
+def _explain(error: OSError, folder: Path) -> EmbeddedError:
+    named = isinstance(error.filename, str | bytes)
+    path = Path(os.fsdecode(error.filename)) if named else folder
+    elsewhere = "or choose another folder with VAR_DIR."
+    # Not by its number alone: that of many copied files has none.
+    if is_disk_full(str(error)) or error.errno == errno.EFBIG:
+        return no_space(path.parent if named else folder)
+    match error.errno:
+        case errno.EROFS:
+            return EmbeddedError(
+                f"{folder} is on a file system that is read-only: make it writable, {elsewhere}"
+            )
+        case errno.EACCES:
+            return EmbeddedError(
+                f"This user has no access to {path}: run as the user that created it, {elsewhere}"
+            )
+        case errno.EPERM:
+            return EmbeddedError(
+                f"The system allows no change of {path}: remove its protection (`lsattr` shows "
+                f"it), {elsewhere}"
+            )
+        case errno.ENOLCK | errno.ENOTSUP | errno.ENOSYS:
+            return EmbeddedError(
+                f"The file system of {folder} has no file locks: use a local disk, {elsewhere}"
+            )
+        case errno.EEXIST | errno.ENOTDIR | errno.ELOOP:
+            return EmbeddedError(f"{path} is not a folder: remove it, {elsewhere}")
+        case errno.ENAMETOOLONG:
+            return EmbeddedError(f"The path of {folder} is too long: choose another with VAR_DIR.")
+    return EmbeddedError(f"{path} can't be used: {error.strerror or error}.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +130,7 @@ class Server:
     def run(self, program: str, *arguments: str, **options: Any) -> str:
         """Run one of PostgreSQL's programs as its owner, and return its output.
 
-        Raises EmbeddedError with the last line of an error message.
+        Raises EmbeddedError with the line of its output that says why.
         """
         result: subprocess.CompletedProcess[str] = subprocess.run(
             self.command(program, *arguments),
@@ -65,9 +138,10 @@ class Server:
             env=clean_environment(),
             capture_output=True,
             text=True,
+            errors="replace",
             **self.process_options(),
             **options,
         )
         if result.returncode:
-            raise EmbeddedError(f"{program} failed: {last_line(result.stderr)}")
+            raise failure(program, result.stderr)
         return result.stdout

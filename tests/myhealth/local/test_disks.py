@@ -1,0 +1,245 @@
+"""Disks that are full or read-only, and folders that can't be used: one sentence says so."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from myhealth.local import embedded, local_env
+from myhealth.local.files import write_private
+from myhealth.local.server import EmbeddedError
+from tests.myhealth.local.database_users import (
+    answers,
+    copy_database,
+    data_folder,
+    has_ended,
+    keeper,
+    postgres,
+    query,
+    using,
+)
+from tests.processes import wait_until
+
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux", reason="only root can mount a disk"
+)
+NO_SPACE = r"^There is no space left on the disk of .*: free at least \d+ MB\.$"
+
+
+@pytest.fixture
+def disk(new_var):
+    """A small disk of its own for var/, as large as a database and its log need."""
+    new_var.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", new_var], check=True
+    )
+    yield new_var
+    embedded.leave(new_var)
+    wait_until(lambda: not embedded.is_running(new_var))
+    subprocess.run(["umount", "--lazy", new_var], check=True)
+
+
+@pytest.fixture
+def used_disk(disk, used_var):
+    for name in ("postgres", "postgres.json"):
+        subprocess.run(["cp", "-a", used_var / name, disk], check=True)
+    return disk
+
+
+def fill(folder):
+    """Write until there is no space left, and return the file."""
+    with (folder / "large").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+    return folder / "large"
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+@as_root
+def test_first_start_needs_space_before_it_begins(disk):
+    with pytest.raises(EmbeddedError, match=NO_SPACE):
+        embedded.join(disk)
+    assert not {"postgres", "postgres.new", "postgres.json"} & names(disk)
+
+
+@as_root
+def test_full_disk_leaves_file_whole_and_nothing_else(disk):
+    write_private(disk / "file", "before")
+    fill(disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_private(disk / "file", "x" * 10_000)
+    assert (disk / "file").read_text() == "before"
+    assert names(disk) == {"file", "large"}
+
+
+@as_root
+def test_start_on_full_disk_says_so(used_disk):
+    fill(used_disk)
+    with pytest.raises(EmbeddedError, match=NO_SPACE):
+        embedded.join(used_disk)
+    assert not [name for name in names(used_disk) if name.startswith("postgres.json.")]
+
+
+@as_root
+def test_server_killed_on_full_disk_returns_with_space(used_disk):
+    with using(used_disk) as user:
+        query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
+        server, parent = postgres(used_disk), keeper(used_disk)
+        large = fill(used_disk)
+        server.kill()
+        wait_until(lambda: has_ended(server) and has_ended(parent))
+        with pytest.raises(EmbeddedError, match=NO_SPACE):
+            embedded.join(used_disk)
+        large.unlink()
+        assert query(embedded.join(used_disk), "SELECT number FROM kept") == 7
+
+
+@as_root
+def test_secrets_on_full_disk_say_so(disk):
+    fill(disk)
+    with pytest.raises(EmbeddedError, match=NO_SPACE):
+        local_env.ensure(disk)
+    assert names(disk) == {"large"}
+
+
+@as_root
+def test_read_only_disk_says_so(used_disk):
+    subprocess.run(["mount", "-o", "remount,ro", used_disk], check=True)
+    for use in (embedded.join, local_env.ensure):
+        with pytest.raises(EmbeddedError, match="read-only"):
+            use(used_disk)
+
+
+@as_root
+def test_protected_folder_says_so(new_var):
+    new_var.mkdir()
+    if subprocess.run(["chattr", "+i", new_var], capture_output=True).returncode:
+        pytest.skip("this file system has no protection")
+    try:
+        for use in (embedded.join, local_env.ensure):
+            with pytest.raises(EmbeddedError, match="allows no change"):
+                use(new_var)
+    finally:
+        subprocess.run(["chattr", "-i", new_var], check=True)
+
+
+def make_file(var):
+    var.write_text("")
+
+
+def make_broken_link(var):
+    var.symlink_to("nowhere")
+
+
+def make_loop(var):
+    var.symlink_to(var)
+
+
+@pytest.mark.parametrize("make", [make_file, make_broken_link, make_loop])
+@pytest.mark.parametrize("use", [embedded.join, local_env.ensure])
+def test_what_is_no_folder_is_named(tmp_path, make, use):
+    make(tmp_path / "var")
+    with pytest.raises(EmbeddedError, match="var.* is not a folder"):
+        use(tmp_path / "var")
+
+
+@pytest.mark.parametrize("use", [embedded.join, local_env.ensure])
+def test_path_that_is_too_long_is_named(tmp_path, use):
+    with pytest.raises(EmbeddedError, match="too long"):
+        use(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("name", [b"a b'c\"d$e", "josé".encode(), b"jos\xe9", b"-c x=1"])
+def test_odd_folder_names_work(new_var, used_var, name):
+    new_var.mkdir()
+    var = new_var / os.fsdecode(name)
+    copy_database(used_var, var)
+    with using(var) as user:
+        assert answers(user.connection)
+        with using(var) as other:
+            assert other.connection == user.connection
+    wait_until(lambda: not embedded.is_running(var))
+
+
+def test_new_folder_is_closed_to_others_writing(new_var):
+    before = os.umask(0)
+    try:
+        local_env.ensure(new_var)
+    finally:
+        os.umask(before)
+    assert not new_var.stat().st_mode & 0o022
+
+
+def test_lost_state_is_written_again_while_running(var):
+    with using(var) as user:
+        before = (var / "postgres.json").read_text()
+        (var / "postgres.json").unlink()
+        wait_until((var / "postgres.json").exists)
+        assert (var / "postgres.json").read_text() == before
+        with using(var) as other:
+            assert other.connection == user.connection
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\0", b"[1]", b'{"port": "x", "password": 7}'])
+def test_damaged_state_counts_as_lost(var, content):
+    (var / "postgres.json").write_bytes(content)
+    with using(var) as user:
+        assert answers(user.connection)
+
+
+def test_folder_deleted_while_in_use_is_named(var):
+    embedded.join(var)
+    server, parent = postgres(var), keeper(var)
+    shutil.rmtree(var)
+    with pytest.raises(EmbeddedError, match="was deleted or replaced while it was in use"):
+        embedded.join(var)
+    assert not var.exists()
+    wait_until(lambda: has_ended(server) and has_ended(parent))
+    embedded.leave(var)
+
+
+def test_incomplete_database_is_named(var):
+    (data_folder(var) / "PG_VERSION").unlink()
+    with pytest.raises(EmbeddedError, match="is not a whole database"):
+        embedded.join(var)
+
+
+def test_data_copied_with_open_mode_are_closed_again(var):
+    data_folder(var).chmod(0o777)
+    with using(var) as user:
+        assert answers(user.connection)
+    assert data_folder(var).stat().st_mode & 0o777 == 0o700
+
+
+def test_copy_of_running_server_starts(var, tmp_path_factory):
+    with using(var) as user:
+        copy = var.parent / "copy"
+        shutil.copytree(var, copy, ignore=shutil.ignore_patterns("postgres.[!j]*"))
+        subprocess.run(["chown", "-R", f"--reference={var / 'postgres'}", copy / "postgres"])
+        with using(copy) as other:
+            assert answers(other.connection)
+            assert other.connection.port != user.connection.port
+        assert answers(user.connection)
+        wait_until(lambda: not embedded.is_running(copy))
+
+
+def test_server_of_folder_with_longer_name_lives_on(var):
+    arguments = ["-D", f"{data_folder(var)}2", "-c", "x=1"]
+    user = "nobody" if os.geteuid() == 0 else None
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()", *arguments], stdin=subprocess.PIPE, user=user
+    ) as other:
+        lines = f"{other.pid}\n{data_folder(var)}\n1\n5432\n\n127.0.0.1\n"
+        (data_folder(var) / "postmaster.pid").write_text(lines)
+        with using(var) as user:
+            assert answers(user.connection)
+        assert other.poll() is None
