@@ -45,6 +45,9 @@ def ensure(var: Path) -> None:
     with explained(var):
         with contextlib.suppress(FileNotFoundError):
             text = env_file.decode(path.read_bytes())
+        if not env_file.is_decoded(text):
+            # The settings say which line can't be read.
+            return
         # Settings without a value are generated, too.
         lines = [line for line in text.splitlines() if not _is_empty(line)]
         present, _ = env_file.parse("\n".join(lines))

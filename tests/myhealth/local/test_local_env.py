@@ -34,3 +34,18 @@ def test_own_secret_is_kept_however_it_is_written(tmp_path, encoding):
     values, problems = env_file.read(tmp_path / "local.env")
     assert (values["DEMO_PASSWORD"], problems) == ("mine", [])
     assert set(values) == set(local_env.GENERATED)
+
+
+def test_settings_without_value_are_generated_again(tmp_path):
+    (tmp_path / "local.env").write_text("SECRET_KEY=\nOWN=\n")
+    local_env.ensure(tmp_path)
+    lines = (tmp_path / "local.env").read_text().splitlines()
+    assert "OWN=" in lines
+    assert [line for line in lines if line.startswith("SECRET_KEY=")] != ["SECRET_KEY="]
+    assert len(lines) == len(local_env.GENERATED) + 1
+
+
+def test_file_that_is_no_text_stays_as_it_is(tmp_path):
+    (tmp_path / "local.env").write_bytes(b"OURA_USER=jos\xe9\n")
+    local_env.ensure(tmp_path)
+    assert (tmp_path / "local.env").read_bytes() == b"OURA_USER=jos\xe9\n"
