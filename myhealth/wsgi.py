@@ -13,11 +13,13 @@ try:
     from django.conf import settings
 
     from myhealth.handler import Handler
+    from myhealth.prometheus import reserve_space
 
     if not settings.SERVING:
         raise ImproperlyConfigured("SERVICE must be one of: api, processor, sandbox.")
     django.setup(set_prefix=False)
     application = Handler()
+    reserve_space()
     # Import all views now, and keep what is in memory out of later garbage collections.
     get_resolver().check()
     gc.collect()

@@ -165,7 +165,10 @@ class _Keeper:
         return False
 
     def accepts(self, port: int) -> bool:
-        command = self.server.command("pg_isready", "-q", "-h", HOST, "-p", str(port))
+        # With a user, as the one that this process runs as may have no name.
+        command = self.server.command(
+            "pg_isready", "-q", "-h", HOST, "-p", str(port), "-U", USER, "-d", NAME
+        )
         return subprocess.run(command, env=clean_environment()).returncode == 0
 
 

@@ -1,8 +1,12 @@
 """The servers as they run in production: stopping, request ids, several workers, odd bodies."""
 
+import contextlib
 import http.client
 import json
+import os
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -114,6 +118,25 @@ def test_figures_are_right_with_several_workers(service, tmp_path):
     page = requests.get(f"{processor.url}/metrics", timeout=30).text
     told = [line for line in page.splitlines() if "coverage" in line and 'status="401"' in line]
     assert [line.split()[-1] for line in told if line.startswith("http_requests_total")] == ["40.0"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root can mount")
+def test_full_disk_of_the_figures_kills_no_worker(service, tmp_path):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], check=True)
+    try:
+        processor = service("processor", workers=2, PROMETHEUS_MULTIPROC_DIR=str(folder))
+        with (folder / "large").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        # Each path is a row of its own, and all of them take more than a page.
+        for path in ("metrics/coverage", "metrics/ledger", "metrics/sleep", "ingest", "runs", "x"):
+            for method in ("GET", "POST", "PUT", "DELETE") * 3:
+                requests.request(method, f"{processor.url}/api/v1/{path}", timeout=30)
+        assert requests.get(f"{processor.url}/metrics", timeout=30).ok
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_chunked_body_is_refused_not_taken_for_empty(ana, processor_process):
