@@ -19,15 +19,12 @@ from django.utils.crypto import salted_hmac
 from rest_framework.exceptions import Throttled
 
 from accounts import browsers
-from accounts.expiry import delete_expired
+from accounts.expiry import KNOWN_FOR, delete_expired, old_failures, old_networks
 from accounts.models import FailedSignIn, KnownNetwork, User
 from myhealth.addresses import client_network
 
 log = structlog.get_logger("accounts.attempts")
 
-# The longest that any limit looks back, and that a network is known.
-_HOUR = timedelta(hours=1)
-_KNOWN_FOR = timedelta(days=30)
 # Tries must not hold all threads while something else holds a lock in the database.
 _PATIENCE = "2s"
 
@@ -133,7 +130,7 @@ def _begin(request: HttpRequest, name: str) -> tuple[FailedSignIn, int | None]:
         )
         if wait := _wait(attempt, user_id, version):
             raise TooManyAttempts(wait.total_seconds())
-        delete_expired(FailedSignIn.objects.filter(at__lt=attempt.at - _HOUR))
+        delete_expired(old_failures(attempt.at))
         attempt.save(force_insert=True)
     return attempt, user_id
 
@@ -185,7 +182,7 @@ def _wait(attempt: FailedSignIn, user_id: int | None, version: int | None) -> ti
         "now": attempt.at,
         "user_id": user_id,
         "version": version,
-        "known_since": attempt.at - _KNOWN_FOR,
+        "known_since": attempt.at - KNOWN_FOR,
     }
     with connection.cursor() as cursor:
         cursor.execute(_LIMITS, values)
@@ -218,4 +215,4 @@ def _succeed(attempt: FailedSignIn, user: User) -> None:
             unique_fields=["user", "network"],
             update_fields=["token_version", "at"],
         )
-        delete_expired(KnownNetwork.objects.filter(at__lt=known.at - _KNOWN_FOR))
+        delete_expired(old_networks(known.at))

@@ -8,14 +8,13 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.middleware import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
-from django.contrib.sessions.models import Session
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from accounts.expiry import delete_expired
+from accounts.expiry import delete_expired, old_sessions
 from myhealth.browsers import is_from_program
 
 _DAY = 86_400
@@ -26,7 +25,7 @@ _SIGNED_IN, _VISITED = "signed_in_at", "visited_at"
 @receiver(user_logged_in)
 def _begin(request: HttpRequest, **_: Any) -> None:
     request.session[_SIGNED_IN] = request.session[_VISITED] = int(time.time())
-    delete_expired(Session.objects.filter(expire_date__lte=timezone.now()))
+    delete_expired(old_sessions(timezone.now()))
 
 
 class SessionLimits:

@@ -17,7 +17,7 @@ from rest_framework_simplejwt import tokens
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 
-from accounts.expiry import delete_expired
+from accounts.expiry import delete_expired, old_families
 from accounts.models import TokenFamily, User
 from myhealth.postgresql.prepared import fetch_all
 
@@ -106,7 +106,7 @@ def issue_tokens(user: User) -> dict[str, str]:
     Raises IntegrityError if the account has been deleted.
     """
     now = timezone.now()
-    delete_expired(TokenFamily.objects.filter(expires_at__lte=now))
+    delete_expired(old_families(now))
     family = TokenFamily.objects.create(
         user=user, signed_in_at=now, current=uuid.uuid4(), expires_at=now + _FAMILY_LIFETIME
     )

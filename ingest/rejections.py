@@ -10,8 +10,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
+from django.db.models import QuerySet
 
 from ingest.documents import Document, Rejected
+from ingest.models import RejectedDocument
 from myhealth.days import Days
 from myhealth.postgresql.prepared import Rows, Statement
 
@@ -128,6 +130,10 @@ _DELETE_OLD = """
 # Whether `delete_old` would delete any.
 # Not EXISTS: PostgreSQL would plan to find one soon, and read all if there is none.
 OLD_EXIST = "(SELECT min(last_seen) FROM rejected_documents) < %s::timestamptz"
+
+
+def old_entries(now: datetime) -> QuerySet[RejectedDocument]:
+    return RejectedDocument.objects.filter(last_seen__lt=oldest_kept(now))
 
 
 def oldest_kept(now: datetime) -> datetime:

@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.expiry import delete_all_expired
 from accounts.models import Origin
-from ingest import coverage, reports, runs, schemas, validation
+from ingest import coverage, rejections, reports, runs, schemas, validation
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.models import METRIC_MODELS, RejectedDocument
 from ingest.parsers import EnvelopeParser, ProgramParser
@@ -174,7 +175,10 @@ class RunsView(_ProgramView):
     def post(self, request: Request) -> Response:
         """Finish the run that has this request id; return its counters and the missing days."""
         body = validation.json_object(request, schemas.RUN_REQUEST)
-        run = runs.finish(find_user_id(body.get("user")), _run_id(request), timezone.now())
+        now = timezone.now()
+        run = runs.finish(find_user_id(body.get("user")), _run_id(request), now)
+        # Runs go on when nobody signs in.
+        delete_all_expired(now, rejections.old_entries(now))
         counts = {name: getattr(run, name) for name in runs.COUNTERS}
         return Response({**counts, "missing": run.missing})
 
