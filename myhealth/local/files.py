@@ -60,8 +60,8 @@ def write_private(path: Path, text: str) -> None:
     """Write a file atomically that only its owner can read."""
     new = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         # On a full disk, os.write might write only a part, without an error.
         with os.fdopen(descriptor, "wb") as file:
             file.write(os.fsencode(text))
@@ -72,6 +72,9 @@ def write_private(path: Path, text: str) -> None:
             folder = path.parent.stat()
             os.chown(new, folder.st_uid, folder.st_gid)
         new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)
         raise

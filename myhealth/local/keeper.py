@@ -11,6 +11,7 @@ import logging
 import logging.handlers
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -41,6 +42,9 @@ _OPTIONS = {
 # Else glibc gives memory back after a statement, and asks for it anew for the next: for statements
 # that take a fraction of a millisecond that is most of the time.
 _MEMORY = {"MALLOC_TRIM_THRESHOLD_": "8388608", "MALLOC_MMAP_THRESHOLD_": "4194304"}
+
+# Without the time before it, so that the same error has the same message.
+_REASON = re.compile(r"(FATAL|PANIC): .*")
 
 log = logging.getLogger("myhealth.local")
 
@@ -150,8 +154,8 @@ class _Keeper:
     def log_output(self, postgres: subprocess.Popen[str]) -> None:
         for line in postgres.stdout or []:
             log.info(line.rstrip())
-            if "FATAL" in line or "PANIC" in line:
-                self.last_error = line.rstrip()
+            if found := _REASON.search(line):
+                self.last_error = found[0]
 
     def await_ready(self, postgres: subprocess.Popen[str], port: int) -> bool:
         connection = ConnectionInfo(HOST, port, USER, self.state["password"], NAME)

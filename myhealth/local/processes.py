@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_ERROR = re.compile(r"\b(error|ERROR|FATAL|PANIC):")
+_ERROR = re.compile(r"\b(?:error|ERROR|FATAL|PANIC): +(.+)")
 
 
 def clean_environment() -> dict[str, str]:
@@ -19,9 +19,10 @@ def clean_environment() -> dict[str, str]:
 
 
 def reason(output: str) -> str:
-    """Return the line of a program's output that says why it failed."""
-    lines = output.strip().splitlines() or ["no reason given"]
-    return next((line for line in lines if _ERROR.search(line)), lines[-1])
+    """Return what a program's output says about why it failed: its first error, or last line."""
+    if found := _ERROR.search(output):
+        return found[1]
+    return (output.strip().splitlines() or ["no reason given"])[-1]
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> bool:

@@ -28,7 +28,7 @@ from honcho.process import Popen, Process
 
 from myhealth.local import backups, embedded, local_env
 from myhealth.local.processes import die_with_parent
-from myhealth.local.server import EmbeddedError
+from myhealth.local.server import EmbeddedError, explained
 from myhealth.secret_settings import exit_if, read_env_file
 
 _BASE_DIR = Path(__file__).resolve().parents[2]
@@ -249,8 +249,9 @@ class _Services(honcho.manager.Manager):  # type: ignore[misc]
 def _metrics_folder(service: str) -> str:
     """Return an empty folder for the figures that the workers of a service share."""
     folder = _var_dir() / "metrics" / service
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    with explained(_var_dir()):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     return str(folder)
 
 
@@ -340,12 +341,16 @@ def _wait_for_next(seconds: float) -> None:
     waiting = subprocess.Popen(command, cwd=_BASE_DIR, env=environment, preexec_fn=set_death_signal)
     try:
         # Meanwhile restart the database if need be, also if nobody asks a service for anything.
+        told = ""
         while waiting.poll() is None:
             if not os.environ.get("DB_HOST"):
                 try:
                     embedded.join(_var_dir())
+                    told = ""
                 except EmbeddedError as error:
-                    _print(str(error))
+                    if told != str(error):
+                        told = str(error)
+                        _print(told)
             time.sleep(1)
     finally:
         waiting.terminate()
@@ -398,10 +403,11 @@ def _move_data(action: str, *files: str) -> int:
         remedy = "pg_dump to back up" if action == "backup" else "pg_restore to restore"
         sys.exit(f"DB_HOST is set, so use {remedy} your own PostgreSQL server.")
     file = Path(files[0]).expanduser() if files and files[0] else None
-    if action == "backup":
-        _print(f"Backed up to {backups.backup(_var_dir(), file)}")
-    else:
-        _print(f"Restored from {backups.restore(_var_dir(), file)}")
+    with explained(file.parent, "FILE") if file else explained(_var_dir()):
+        if action == "backup":
+            _print(f"Backed up to {backups.backup(_var_dir(), file)}")
+        else:
+            _print(f"Restored from {backups.restore(_var_dir(), file)}")
     embedded.leave(_var_dir())
     return 0
 

@@ -49,18 +49,18 @@ def failure(program: str, output: str) -> EmbeddedError:
 
 
 @contextlib.contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Raise EmbeddedError instead of an OSError about a file in the folder."""
+def explained(folder: Path, setting: str = "VAR_DIR") -> Iterator[None]:
+    """Raise EmbeddedError instead of an OSError about a file in the folder of a setting."""
     try:
         yield
     except OSError as error:
-        raise _explain(error, folder) from error
+        raise _explain(error, folder, setting) from error
 
 
-def _explain(error: OSError, folder: Path) -> EmbeddedError:
+def _explain(error: OSError, folder: Path, setting: str) -> EmbeddedError:
     named = isinstance(error.filename, str | bytes)
     path = Path(os.fsdecode(error.filename)) if named else folder
-    elsewhere = "or choose another folder with VAR_DIR."
+    elsewhere = f"or choose another folder with {setting}."
     # Not by its number alone: that of many copied files has none.
     if is_disk_full(str(error)) or error.errno == errno.EFBIG:
         return no_space(path.parent if named else folder)
@@ -83,9 +83,12 @@ def _explain(error: OSError, folder: Path) -> EmbeddedError:
                 f"The file system of {folder} has no file locks: use a local disk, {elsewhere}"
             )
         case errno.EEXIST | errno.ENOTDIR | errno.ELOOP:
-            return EmbeddedError(f"{path} is not a folder: remove it, {elsewhere}")
+            wrong = path if folder.is_dir() else folder
+            return EmbeddedError(f"{wrong} is not a folder: remove it, {elsewhere}")
         case errno.ENAMETOOLONG:
-            return EmbeddedError(f"The path of {folder} is too long: choose another with VAR_DIR.")
+            return EmbeddedError(
+                f"The path of {folder} is too long: choose another with {setting}."
+            )
     return EmbeddedError(f"{path} can't be used: {error.strerror or error}.")
 
 

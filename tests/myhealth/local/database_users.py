@@ -106,7 +106,11 @@ def copy_database(source, var):
 
 
 def has_ended(process):
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        # It ended between the two.
+        return True
 
 
 def clean_up(var):

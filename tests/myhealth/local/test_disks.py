@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 
 from myhealth.local import embedded, local_env
 from myhealth.local.files import write_private
-from myhealth.local.server import EmbeddedError
+from myhealth.local.processes import reason
+from myhealth.local.server import EmbeddedError, explained
 from tests.myhealth.local.database_users import (
     answers,
     copy_database,
@@ -246,22 +248,95 @@ def test_server_of_folder_with_longer_name_lives_on(var):
         assert other.poll() is None
 
 
-@as_root
-def test_user_without_name_is_told_before_creating_database(new_var):
+def join_as(uid, var):
+    """Join as another user, who may not be able to enter this checkout; return what is printed."""
     script = (
         "import os, pathlib, sys; from myhealth.local import embedded, server\n"
-        "os.setgroups([]); os.setgid(54321); os.setuid(54321)\n"
-        "try: embedded.join(pathlib.Path(sys.argv[1]))\n"
+        "os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))\n"
+        "try: embedded.join(pathlib.Path(sys.argv[2]))\n"
         "except server.EmbeddedError as error: sys.exit(str(error))"
     )
+    command = [sys.executable, "-c", script, str(uid), var]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
+
+
+@pytest.fixture
+def nobody():
+    return pwd.getpwnam("nobody").pw_uid
+
+
+@as_root
+def test_user_without_name_is_told_before_creating_database(new_var):
     new_var.mkdir()
     os.chown(new_var, 54321, 54321)
-    result = subprocess.run(
-        [sys.executable, "-c", script, new_var], cwd=ROOT, capture_output=True, text=True
-    )
-    assert "needs a name for the user 54321" in result.stderr
-    assert result.stderr.count("\n") == 1
+    printed = join_as(54321, new_var)
+    assert "needs a name for the user 54321" in printed
+    assert printed.count("\n") == 1
     assert not (new_var / "postgres").exists()
+
+
+@as_root
+def test_data_of_another_user_are_named(new_var, nobody):
+    (new_var / "postgres").mkdir(parents=True)
+    os.chown(new_var, nobody, nobody)
+    assert "postgres belongs to another user" in join_as(nobody, new_var)
+
+
+@as_root
+def test_folder_of_another_user_is_named(new_var, nobody):
+    new_var.mkdir(mode=0o700)
+    assert "This user has no access to" in join_as(nobody, new_var)
+
+
+@as_root
+def test_user_is_told_where_the_data_of_root_are(new_var, nobody):
+    new_var.mkdir()
+    (new_var / "postgres.location").write_text(f"{new_var.parent}/elsewhere\n")
+    os.chown(new_var, nobody, nobody)
+    assert "root started myhealth here before" in join_as(nobody, new_var)
+
+
+@as_root
+def test_system_without_nobody_is_named(new_var, monkeypatch):
+    def unknown(name):
+        raise KeyError(name)
+
+    monkeypatch.setattr(pwd, "getpwnam", unknown)
+    with pytest.raises(EmbeddedError, match="no user `nobody`"):
+        embedded.join(new_var)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EDQUOT, "no space left"),
+        (errno.EFBIG, "no space left"),
+        (errno.ENOLCK, "no file locks"),
+        (errno.EIO, "can't be used"),
+    ],
+)
+def test_error_of_the_file_system_is_a_sentence(tmp_path, number, words):
+    with pytest.raises(EmbeddedError, match=words) as raised, explained(tmp_path):
+        raise OSError(number, os.strerror(number))
+    assert str(tmp_path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        (
+            "09:37 UTC [5] FATAL:  could not write to file\nchild process exited with exit code 1\n"
+            "initdb: removing data directory\n",
+            "could not write to file",
+        ),
+        ("initdb: error: directory exists\ninitdb: hint: remove it\n", "directory exists"),
+        ("psql:<stdin>:1: ERROR:  could not extend\nHINT:  Check space.\n", "could not extend"),
+        ("something\nends\n", "ends"),
+        ("", "no reason given"),
+    ],
+)
+def test_reason_of_a_program_is_its_first_error(output, why):
+    assert reason(output) == why
 
 
 @as_root
