@@ -22,12 +22,19 @@ from myhealth.local.server import (
     no_space,
 )
 
+# PostgreSQL cuts paths off at 1,024 bytes, also those of the files in the folder.
+_LONGEST_PATH = 900
+
 
 def prepare_data(server: Server) -> None:
     """Create the data folder if there is none, and check that this PostgreSQL can read it.
 
     Raises EmbeddedError.
     """
+    if len(os.fsencode(server.data)) > _LONGEST_PATH:
+        raise EmbeddedError(
+            f"The path of {server.data} is too long for PostgreSQL: choose another with VAR_DIR."
+        )
     if not server.data.exists():
         if free_mb(server.data.parent) < NEEDED_MB:
             raise no_space(server.data.parent)

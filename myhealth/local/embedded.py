@@ -138,7 +138,6 @@ def _start_keeper(var: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            check=True,
         )
     finally:
         os.close(lock)

@@ -156,9 +156,14 @@ def test_what_is_no_folder_is_named(tmp_path, make, use):
 
 
 @pytest.mark.parametrize("use", [embedded.join, local_env.ensure])
-def test_path_that_is_too_long_is_named(tmp_path, use):
+def test_name_that_is_too_long_is_named(tmp_path, use):
     with pytest.raises(EmbeddedError, match="too long"):
         use(tmp_path / ("x" * 300))
+
+
+def test_path_that_is_too_long_for_postgresql_is_named(new_var):
+    with pytest.raises(EmbeddedError, match="too long for PostgreSQL"):
+        embedded.join(new_var.joinpath(*["x" * 100] * 9))
 
 
 @pytest.mark.parametrize("name", [b"a b'c\"d$e", "josé".encode(), b"jos\xe9", b"-c x=1"])
