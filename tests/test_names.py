@@ -23,7 +23,11 @@ def private_names(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and is_ours(node.module):
             modules.update(alias.asname or alias.name for alias in node.names)
-            yield from (alias.name for alias in node.names if alias.name.startswith("_"))
+            yield from (
+                alias.name
+                for alias in node.names
+                if alias.name.startswith("_") and not alias.name.startswith("__")
+            )
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             is_private = node.attr.startswith("_") and node.attr not in ("_meta", "_replace")
