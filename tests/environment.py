@@ -5,7 +5,16 @@ import os
 import tests.scale  # noqa: F401
 
 # What the machine's own set-up says must not leak into tests.
-for name in ("OURA_API_KEY", "OURA_USER", "OURA_API_URL", "SERVICE", "LOG_LEVEL", "METRICS_TOKEN"):
+for name in (
+    "OURA_API_KEY",
+    "OURA_USER",
+    "OURA_API_URL",
+    "OURA_PROXY",
+    "OURA_CA_BUNDLE",
+    "SERVICE",
+    "LOG_LEVEL",
+    "METRICS_TOKEN",
+):
     os.environ.pop(name, None)
 os.environ.update(
     LOCAL="on",
