@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from myhealth.secret_settings import SECRETS
+from tests.warm import run_code
 
 ROOT = Path(__file__).parents[2]
 VALID = {
@@ -28,14 +29,7 @@ VALID = {
 def start(tmp_path, folder=ROOT, /, **changed):
     """Load the settings in a new process, and return its standard error (empty if they load)."""
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **VALID, **changed}
-    result = subprocess.run(
-        [sys.executable, "-c", "import myhealth.wsgi"],
-        env={name: value for name, value in environment.items() if value is not None},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
-    return result.stderr
+    return run_code("import myhealth.wsgi", environment, folder)[1]
 
 
 def test_valid_settings_start(tmp_path):
@@ -271,15 +265,9 @@ def evaluate(tmp_path, expression, **changed):
     """Return an expression about the settings as a new process prints it, or its error."""
     code = f"from django.conf import settings; print({expression})"
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **VALID, **changed}
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"DJANGO_SETTINGS_MODULE": "myhealth.settings"}
-        | {name: value for name, value in environment.items() if value is not None},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    return result.stdout.strip() or result.stderr
+    environment["DJANGO_SETTINGS_MODULE"] = "myhealth.settings"
+    output, errors = run_code(code, environment)
+    return output.strip() or errors
 
 
 def test_setting_can_come_from_file(tmp_path):
