@@ -27,10 +27,19 @@ class _Utility(ManagementUtility):
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
+    from django.db import ProgrammingError
+
     from myhealth.postgresql.errors import ServerMissing
 
     try:
         _Utility(sys.argv).execute()
+    except ProgrammingError:
+        from myhealth.errors import MIGRATE
+        from myhealth.health import lacks_migrations
+
+        if not lacks_migrations():
+            raise
+        sys.exit(MIGRATE)
     except ImproperlyConfigured as problem:
         sys.stderr.write(f"{problem}\n")
         sys.exit(2)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cachetools import TTLCache
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
@@ -109,7 +109,7 @@ class RepeatedReads:
 def _is_right(answer: _Answer, user: User) -> bool:
     try:
         return answer.basis == read_basis(user)
-    except (OperationalError, InterfaceError):
+    except (DatabaseError, InterfaceError):
         # The view says what is wrong.
         return False
 

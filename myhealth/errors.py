@@ -10,6 +10,8 @@ START_OVER = (
     "with a new id at Oura: manage.py accept_owner USER --yes."
 )
 
+MIGRATE = "The database lacks migrations of this version: run `manage.py migrate`, or restart."
+
 
 class Invalid(Exception):
     """Invalid input, as messages by field: `Invalid({"end": ["…"]})`.
@@ -38,3 +40,10 @@ def database_unavailable() -> tuple[dict[str, Any], dict[str, str]]:
     """Return the body and the headers of the 503 response while the database can't be reached."""
     body = error_body("The database can't be reached; try again shortly.", "unavailable")
     return body, {"Retry-After": _RETRY_AFTER_SECONDS}
+
+
+def migrations_missing() -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the body and the headers of the 503 response while the tables are those of an
+    earlier version.
+    """
+    return error_body(MIGRATE, "migrations"), {"Retry-After": _RETRY_AFTER_SECONDS}

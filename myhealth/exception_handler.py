@@ -4,13 +4,20 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError, ProgrammingError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from myhealth.errors import Invalid, database_unavailable, error_body, join_messages
+from myhealth.errors import (
+    Invalid,
+    database_unavailable,
+    error_body,
+    join_messages,
+    migrations_missing,
+)
+from myhealth.health import lacks_migrations
 from myhealth.limits import BodyTooLarge
 
 log = structlog.get_logger("myhealth.exception_handler")
@@ -21,6 +28,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, OperationalError | InterfaceError):
         log.error("database unavailable", error=type(error).__name__)
         body, headers = database_unavailable()
+        return Response(body, status=503, headers=headers)
+    if isinstance(error, ProgrammingError) and lacks_migrations():
+        log.error("database lacks migrations")
+        body, headers = migrations_missing()
         return Response(body, status=503, headers=headers)
     if isinstance(error, Http404):
         error = exceptions.NotFound("There is nothing at this address.")

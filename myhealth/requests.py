@@ -10,15 +10,15 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from prometheus_client import Counter, Histogram
 
 from myhealth.addresses import is_from_this_machine, is_from_trusted_proxy
-from myhealth.errors import database_unavailable, error_body
+from myhealth.errors import database_unavailable, error_body, migrations_missing
 from myhealth.headers import API_PATHS
-from myhealth.health import health, ready
+from myhealth.health import health, lacks_migrations, ready
 from myhealth.limits import METHODS
 from myhealth.logs import log_request
 from myhealth.prometheus import IN_PROGRESS, REQUEST_SECONDS, REQUESTS, metrics
@@ -93,6 +93,10 @@ class RequestMiddleware:
         if isinstance(exception, OperationalError | InterfaceError):
             log.error("database unavailable", error=type(exception).__name__)
             body, headers = database_unavailable()
+            return JsonResponse(body, status=503, headers=headers)
+        if isinstance(exception, ProgrammingError) and lacks_migrations():
+            log.error("database lacks migrations")
+            body, headers = migrations_missing()
             return JsonResponse(body, status=503, headers=headers)
         if isinstance(exception, DataError | UnicodeEncodeError):
             log.warning("impossible value", error=type(exception).__name__)

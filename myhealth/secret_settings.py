@@ -9,7 +9,7 @@ from myhealth import env_file
 # The services and the commands of `manage.py` that need each secret setting.
 _NEEDED_BY = {
     "DB_PASSWORD": None,
-    "SECRET_KEY": {"api", "processor"},
+    "SECRET_KEY": {"api", "processor", "reset_password"},
     "SECRET_KEY_FALLBACKS": {"api"},
     "JWT_SECRET": {"api"},
     "INGEST_TOKENS": {"processor", "collect_oura"},
@@ -23,6 +23,7 @@ _NEEDED_BY = {
     "OURA_PROXY": {"api", "collect_oura", "connect_oura", "delete_person"},
     "TOKEN_ENCRYPTION_KEYS": {
         "api",
+        "check_token_keys",
         "collect_oura",
         "connect_oura",
         "delete_person",

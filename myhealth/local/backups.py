@@ -1,68 +1,310 @@
-"""Back up and restore the embedded database."""
+"""Back up and restore the embedded database.
 
+`postgres.backup` and `postgres.restore` in the folder of local state are locks: one process makes
+a backup at a time, and one restores.
+"""
+
+import contextlib
+import fcntl
 import os
-import time
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+from myhealth.local.archives import (
+    KEPT_PREFIX,
+    Archive,
+    describe_age,
+    describe_time,
+    newest_archive,
+    read_archive,
+    stamp_statement,
+)
 from myhealth.local.client import run_client, run_sql
 from myhealth.local.embedded import join
+from myhealth.local.files import lock_file, locked
 from myhealth.local.places import locate
+from myhealth.local.processes import last_line
 from myhealth.local.server import NAME, ConnectionInfo, EmbeddedError, Server
+
+_BASE_DIR = Path(__file__).resolve().parents[2]
+_NEW, _OLD = f"{NAME}_new", f"{NAME}_old"
+_HAS_TABLES = "SELECT to_regclass('public.accounts_user') IS NOT NULL"
+_CONTENT = """
+SELECT (SELECT count(*) FROM accounts_user), count(*), max(day) FROM (
+    SELECT user_id, day FROM sleep_metrics UNION SELECT user_id, day FROM activity_metrics
+    UNION SELECT user_id, day FROM readiness_metrics
+) AS days
+"""
+# Answers that browsers and programs keep were made from data that are gone, and the counters in
+# their ETags shall not come to the same numbers again.
+_NEW_VERSIONS = """
+UPDATE metric_streams SET version = version + extract(epoch FROM now())::bigint,
+    ledger_version = ledger_version + extract(epoch FROM now())::bigint
+"""
 
 
 def backup(var: Path, file: Path | None = None) -> Path:
     """Write the database to a file, by default a new one in `var/backups/`, and return its path.
 
-    Raises EmbeddedError.
+    Raises EmbeddedError, and leaves no file then.
     """
-    connection = join(var)
-    if file is None:
-        (var / "backups").mkdir(mode=0o700, exist_ok=True)
-        file = var / "backups" / time.strftime("myhealth-%Y%m%d-%H%M%S.dump")
-    if not file.absolute().parent.is_dir():
-        raise EmbeddedError(f"There is no folder {file.parent}: create it, or choose another FILE.")
+    connection, server = join(var), locate(var)
+    if _query(server, connection, NAME, _HAS_TABLES) != "t":
+        raise EmbeddedError(f"There is nothing to back up in {var} yet: start with `make run`.")
+    return _dump(server, connection, file)
+
+
+def _dump(
+    server: Server, connection: ConnectionInfo, file: Path | None, prefix: str = "myhealth-"
+) -> Path:
+    try:
+        # Each dump has its own time and name.
+        with locked(server.var / "postgres.backup"):
+            now = datetime.now(UTC)
+            if file is None:
+                folder = server.var / "backups"
+                folder.mkdir(mode=0o700, exist_ok=True)
+                file = _new_name(folder, f"{prefix}{now:%Y%m%dT%H%M%SZ}")
+            elif file.is_dir():
+                file = _new_name(file, f"{prefix}{now:%Y%m%dT%H%M%SZ}")
+            elif not file.absolute().parent.is_dir():
+                raise EmbeddedError(
+                    f"There is no folder {file.parent}: create it, or choose another FILE."
+                )
+            run_sql(server, connection, stamp_statement(now))
+            _write(server, connection, file)
+            return file
+    except OSError as error:
+        where = error.filename or file
+        raise EmbeddedError(f"The backup can't be written: {where}: {error.strerror}.") from error
+
+
+def _new_name(folder: Path, stem: str) -> Path:
+    names = (f"{stem}{f'-{number}' if number > 1 else ''}.dump" for number in range(1, 1000))
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
+def _write(server: Server, connection: ConnectionInfo, file: Path) -> None:
+    """Dump the database; the file has its name only when it is complete and on the disk."""
     new = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         new.touch(mode=0o600)
-        run_client(locate(var), connection, "pg_dump", "-Fc", "-f", str(new.absolute()), "-d", NAME)
+        # pg_dump itself waits until the file is on the disk.
+        run_client(server, connection, "pg_dump", "-Fc", "-f", str(new.absolute()), "-d", NAME)
         new.replace(file)
     finally:
         new.unlink(missing_ok=True)
-    return file
+    folder = os.open(file.absolute().parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
-def restore(var: Path, file: Path | None = None) -> Path:
+def restore(
+    var: Path,
+    file: Path | None = None,
+    *,
+    confirm: Callable[[str], bool] = lambda question: True,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path | None:
     """Replace the database by a backup, by default the newest in `var/backups/`; return its path.
 
-    The backup is restored into a new database, which replaces the present one only when it is
-    complete. Open connections are closed, and new ones reach the restored database.
-    Raises EmbeddedError.
+    The backup is restored into a new database and migrated there. What is in the database now is
+    backed up first. The new one replaces it only when it is complete, and only if `confirm` says
+    yes to the question that tells of both; otherwise None is returned. Open connections are closed,
+    and new ones reach the restored database. The settings must be in the environment, for the
+    accounts' passwords and the keys. Raises EmbeddedError, and nothing has changed then.
     """
-    backups = sorted((var / "backups").glob("*.dump"))
-    if file is None and not backups:
-        raise EmbeddedError(f"There is no backup in {var / 'backups'}: choose one with FILE=….")
-    file = file or backups[-1]
-    if not file.is_file():
+    if file is not None and not file.exists():
         raise EmbeddedError(f"The file {file} does not exist: choose a backup with FILE=….")
     connection, server = join(var), locate(var)
-    new, old = f"{NAME}_new", f"{NAME}_old"
-    run_sql(server, connection, f"DROP DATABASE IF EXISTS {new}", f"CREATE DATABASE {new}")
+    with _only_restore(var):
+        archive = _choose(server, connection, file)
+        try:
+            remarks = _fill_new_database(server, connection, archive)
+            before = _describe_content(server, connection, NAME)
+            if not confirm(_question(archive, _describe_content(server, connection, _NEW), before)):
+                return None
+            if before:
+                kept = _dump(server, connection, None, KEPT_PREFIX)
+                say(f"What was there is kept: make restore FILE={kept} brings it back.")
+            _swap_databases(server, connection)
+        except EmbeddedError as error:
+            raise EmbeddedError(
+                f"{archive.file} can't be restored, so the database was left unchanged. {error}"
+            ) from error
+        finally:
+            run_sql(server, connection, f"DROP DATABASE IF EXISTS {_NEW} WITH (FORCE)")
+    for remark in remarks:
+        say(remark)
+    return archive.file
+
+
+def ask_on_terminal(question: str) -> bool:
+    """Return whether the person agrees; without a terminal, or with YES=1, nobody is asked."""
+    if os.environ.get("YES", "0").lower() not in ("", "0", "no", "off", "false"):
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        return True
+    sys.stdout.write(f"{question}\n")
     try:
-        run_client(
-            *(server, connection, "pg_restore", "--exit-on-error", "--no-owner", "-d", new),
-            str(file.absolute()),
-        )
+        return input("Replace it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+@contextlib.contextmanager
+def _only_restore(var: Path) -> Iterator[None]:
+    try:
+        lock = lock_file(var / "postgres.restore", fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise EmbeddedError("Another restore is running: wait until it has ended.") from None
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _choose(server: Server, connection: ConnectionInfo, file: Path | None) -> Archive:
+    if file is None:
+        return newest_archive(server, connection, server.var / "backups")
+    try:
+        archive = read_archive(server, connection, file)
     except EmbeddedError as error:
-        run_sql(server, connection, f"DROP DATABASE {new}")
         raise EmbeddedError(
-            f"{file} can't be restored, so the database was left unchanged. {error}"
+            f"{file} is not a backup, so the database was left unchanged. {error}"
         ) from error
-    _swap_databases(server, connection, new, old)
-    return file
+    if not archive.is_ours:
+        raise EmbeddedError(
+            f"{file} is not a backup of myhealth, so the database was left unchanged."
+        )
+    return archive
 
 
-def _swap_databases(server: Server, connection: ConnectionInfo, new: str, old: str) -> None:
-    run_sql(server, connection, f"DROP DATABASE IF EXISTS {old} WITH (FORCE)")
+def _question(archive: Archive, content: str, before: str) -> str:
+    made_at = archive.made_at
+    return (
+        f"This replaces the database by {archive.file}\n"
+        f"of {describe_time(made_at)} ({describe_age(made_at)}).\n"
+        f"  the backup: {content}\n"
+        f"  now:        {before or 'nothing'}\n"
+        "What is there now is backed up first."
+    )
+
+
+def _fill_new_database(
+    server: Server, connection: ConnectionInfo, archive: Archive
+) -> list[str]:
+    """Restore a backup into a new database, migrate it, and return what the person must know."""
+    run_sql(
+        server,
+        connection,
+        f"DROP DATABASE IF EXISTS {_NEW} WITH (FORCE)",
+        f"CREATE DATABASE {_NEW}",
+    )
+    # A server's backup names roles that are not here.
+    options = ("--exit-on-error", "--no-owner", "--no-privileges", "-d", _NEW)
+    run_client(server, connection, "pg_restore", *options, str(archive.file.absolute()))
+    _manage(connection, "migrate", "--noinput", "--verbosity", "0", "--only-known")
+    _query(server, connection, _NEW, _NEW_VERSIONS)
+    return [
+        *_set_passwords(server, connection),
+        *_check_keys(server, connection),
+    ]
+
+
+def _set_passwords(server: Server, connection: ConnectionInfo) -> Iterator[str]:
+    """Set the demo's password, as each start does, and tell of one that is not in the settings."""
+
+    def ensure(name: str, setting: str, *options: str) -> str:
+        """Return what `ensure_user` says of an account, or nothing if there is none."""
+        quoted = name.replace("'", "''")
+        found = f"SELECT FROM accounts_user WHERE lower(username) = lower('{quoted}')"
+        if _query(server, connection, _NEW, f"SELECT EXISTS ({found})") == "f":
+            return ""
+        return _manage(connection, "ensure_user", name, *options, PASSWORD=os.environ[setting])
+
+    if not os.environ.get("OURA_API_KEY"):
+        ensure("demo", "DEMO_PASSWORD", "--reset")
+    own = os.environ.get("OURA_USER") or "me"
+    if ensure(own, "OURA_USER_PASSWORD") == "other password":
+        yield (
+            f"The password of {own} is the one that it had when the backup was made, not the one "
+            f"in var/local.env. Forgotten? make password USER={own}"
+        )
+
+
+def _check_keys(server: Server, connection: ConnectionInfo) -> Iterator[str]:
+    """Tell of stored Oura tokens that the present keys do not open."""
+    if _query(server, connection, _NEW, "SELECT count(*) FROM oura_connections") == "0":
+        return
+    closed = int(_manage(connection, "check_token_keys"))
+    if closed:
+        people = "1 person" if closed == 1 else f"{closed} people"
+        yield (
+            f"{people} must connect Oura again, or put the old TOKEN_ENCRYPTION_KEYS into .env: "
+            "the present ones don't open the tokens in the backup."
+        )
+
+
+def _describe_content(server: Server, connection: ConnectionInfo, database: str) -> str:
+    """Return what is in a database, in a few words; nothing if it has no tables."""
+    if _query(server, connection, database, _HAS_TABLES) != "t":
+        return ""
+    try:
+        counts = _query(server, connection, database, _CONTENT)
+    except EmbeddedError:
+        return "data of another version"
+    accounts, days, last = counts.split("|")
+    text = f"{_count(accounts, 'account')}, {_count(days, 'day')}"
+    return f"{text}, the newest {last}" if last else text
+
+
+def _count(number: str, noun: str) -> str:
+    return f"{number} {noun}" if number == "1" else f"{number} {noun}s"
+
+
+def _query(server: Server, connection: ConnectionInfo, database: str, statement: str) -> str:
+    options = ("-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement)
+    return run_client(server, connection, "psql", *options)
+
+
+def _manage(connection: ConnectionInfo, *arguments: str, **settings: str) -> str:
+    """Run a management command on the new database, and return its output.
+
+    Raises EmbeddedError.
+    """
+    database = {
+        "DB_HOST": connection.host,
+        "DB_PORT": str(connection.port),
+        "DB_USER": connection.user,
+        "DB_PASSWORD": connection.password,
+        "DB_NAME": _NEW,
+        "DB_SSLMODE": "disable",
+        "DB_SSLROOTCERT": "",
+        "DB_REPLICA_HOST": "",
+        "SERVICE": "",
+    }
+    result = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=_BASE_DIR,
+        env=os.environ | database | settings,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if result.returncode:
+        raise EmbeddedError(last_line(result.stderr).removeprefix("CommandError: "))
+    return result.stdout.strip()
+
+
+def _swap_databases(server: Server, connection: ConnectionInfo) -> None:
+    run_sql(server, connection, f"DROP DATABASE IF EXISTS {_OLD} WITH (FORCE)")
     # A database in use can't be renamed, and services reconnect at once.
     run_sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS false")
     try:
@@ -72,12 +314,14 @@ def _swap_databases(server: Server, connection: ConnectionInfo, new: str, old: s
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             f"WHERE datname = '{NAME}'",
             "BEGIN",
-            f"ALTER DATABASE {NAME} RENAME TO {old}",
-            f"ALTER DATABASE {new} RENAME TO {NAME}",
+            f"ALTER DATABASE {NAME} RENAME TO {_OLD}",
+            f"ALTER DATABASE {_NEW} RENAME TO {NAME}",
             "COMMIT",
         )
     except BaseException:
         # An interrupted swap must not leave the database closed.
         run_sql(server, connection, f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS true")
         raise
-    run_sql(server, connection, f"DROP DATABASE {old}")
+    # The restored one is in its place; what is left of the old one goes with the next restore.
+    with contextlib.suppress(EmbeddedError):
+        run_sql(server, connection, f"DROP DATABASE {_OLD}")

@@ -406,8 +406,14 @@ def _move_data(action: str, *files: str) -> int:
     with explained(file.parent, "FILE") if file else explained(_var_dir()):
         if action == "backup":
             _print(f"Backed up to {backups.backup(_var_dir(), file)}")
+            _print(f"Keep a copy of {_var_dir()}/local.env elsewhere: the keys are not in the backup.")
         else:
-            _print(f"Restored from {backups.restore(_var_dir(), file)}")
+            local_env.ensure(_var_dir())
+            _read_env_files()
+            ask = backups.ask_on_terminal
+            if not (restored := backups.restore(_var_dir(), file, confirm=ask, say=_print)):
+                sys.exit("Nothing was changed.")
+            _print(f"Restored from {restored}")
     embedded.leave(_var_dir())
     return 0
 
