@@ -105,7 +105,8 @@ def _parse_local(text: str, zone_name: str) -> datetime:
 
     pg_restore shows it in the system's zone, and TZ does not reach it.
     """
-    naive, zone = datetime.fromisoformat(text), _system_zone()
+    # At the latest: it has no fractions of the second.
+    naive, zone = datetime.fromisoformat(text).replace(microsecond=999_999), _system_zone()
     candidates = [naive.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
     # An hour of each autumn comes twice, under two names of the zone.
     return next((each for each in candidates if each.tzname() == zone_name), candidates[0])

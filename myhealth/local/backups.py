@@ -196,9 +196,7 @@ def _question(archive: Archive, content: str, before: str) -> str:
     )
 
 
-def _fill_new_database(
-    server: Server, connection: ConnectionInfo, archive: Archive
-) -> list[str]:
+def _fill_new_database(server: Server, connection: ConnectionInfo, archive: Archive) -> list[str]:
     """Restore a backup into a new database, migrate it, and return what the person must know."""
     run_sql(
         server,
@@ -222,11 +220,11 @@ def _set_passwords(server: Server, connection: ConnectionInfo) -> Iterator[str]:
 
     def ensure(name: str, setting: str, *options: str) -> str:
         """Return what `ensure_user` says of an account, or nothing if there is none."""
-        quoted = name.replace("'", "''")
+        password, quoted = os.environ.get(setting), name.replace("'", "''")
         found = f"SELECT FROM accounts_user WHERE lower(username) = lower('{quoted}')"
-        if _query(server, connection, _NEW, f"SELECT EXISTS ({found})") == "f":
+        if not password or _query(server, connection, _NEW, f"SELECT EXISTS ({found})") == "f":
             return ""
-        return _manage(connection, "ensure_user", name, *options, PASSWORD=os.environ[setting])
+        return _manage(connection, "ensure_user", name, *options, PASSWORD=password)
 
     if not os.environ.get("OURA_API_KEY"):
         ensure("demo", "DEMO_PASSWORD", "--reset")

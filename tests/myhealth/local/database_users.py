@@ -78,6 +78,20 @@ def query(connection, statement="SELECT 1"):
         return cursor.fetchone()[0] if cursor.description else None
 
 
+def add_account(connection, name, password="x"):
+    query(
+        connection,
+        "INSERT INTO accounts_user (username, password, is_superuser, is_staff, is_active,"
+        " first_name, last_name, email, date_joined, time_zone, token_version)"
+        f" VALUES ('{name}', '{password}', false, false, true, '', '', '', now(), 'UTC', 0)",
+    )
+
+
+def accounts(connection):
+    with connect(connection, autocommit=True) as opened:
+        return [name for (name,) in opened.execute("SELECT username FROM accounts_user ORDER BY 1")]
+
+
 def answers(connection):
     with contextlib.suppress(psycopg.OperationalError):
         return query(connection) == 1
