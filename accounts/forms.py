@@ -47,13 +47,20 @@ class OwnPasswordForm(PasswordChangeForm):
 
         While it was hashed, an administrator may have set another one or disabled the account.
         """
-        user = self.user
-        user.set_password(self.cleaned_data["new_password1"])
-        with transaction.atomic():
-            unchanged = User.objects.select_for_update().filter(
-                pk=user.pk, token_version=user.token_version, is_active=True
-            )
-            if unchanged.first() is None:
-                return False
-            user.save(update_fields=["password"])
-        return True
+        return save_unless_signed_out(self.user, self.cleaned_data["new_password1"])
+
+
+def save_unless_signed_out(user: User, password: str) -> bool:
+    """Store a new password unless something ended the person's tokens since they were loaded.
+
+    Returns whether it was stored.
+    """
+    user.set_password(password)
+    with transaction.atomic():
+        unchanged = User.objects.select_for_update().filter(
+            pk=user.pk, token_version=user.token_version, is_active=True
+        )
+        if unchanged.first() is None:
+            return False
+        user.save(update_fields=["password"])
+    return True

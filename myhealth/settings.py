@@ -233,13 +233,14 @@ if DEBUG and not LOCAL:
 
 SECRET_KEY = _text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = _list("SECRET_KEY_FALLBACKS")
-if len(SECRET_KEY) < 32:
+HAS_SECRET_KEY = len(SECRET_KEY) >= 32
+if not HAS_SECRET_KEY:
     if SERVING and SERVICE != "sandbox":
         _problems.append(
             "SECRET_KEY must be at least 32 random characters; "
             'create one with: python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
         )
-    # Commands sign nothing that is used after them.
+    # Commands sign nothing that is used after them, unless they ask if there is a key.
     SECRET_KEY = secrets.token_urlsafe(50)
 
 if SERVICE == "sandbox":
@@ -258,6 +259,7 @@ THREADS = _number("THREADS", 16, 2, 1000)
 PUBLIC_URL = _url_without_path(
     "PUBLIC_URL", f"http://localhost:{API_PORT}" if LOCAL or not SERVING else ""
 )
+PUBLIC_URL_IS_KNOWN = LOCAL or bool(_text("PUBLIC_URL"))
 if SERVICE == "api" and not PUBLIC_URL:
     _problems.append(
         "PUBLIC_URL must be the address of this service, such as https://health.example.org."
@@ -542,6 +544,8 @@ AUTH_PASSWORD_VALIDATORS = [
         ("MinimumLengthValidator", {"min_length": 12}),
     )
 ]
+# Of the links of `reset_password`: a day.
+PASSWORD_RESET_TIMEOUT = 86_400
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"

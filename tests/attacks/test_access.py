@@ -48,6 +48,7 @@ def only(names, status, others):
 # The status of a GET (or the method that stands before the path) by credential.
 EVERYBODY = only(CREDENTIALS, 200, None)
 REDIRECT = only(CREDENTIALS, 302, None)
+NOT_VALID = only(CREDENTIALS, 404, None)
 BAD_BODY = only(CREDENTIALS, 400, None)
 READ = only((*TOKENS, *SESSIONS), 200, 401)
 PAGE = only(SESSIONS, 200, 302)
@@ -93,6 +94,7 @@ API = {
     "": ("/", PAGE),
     "account/": ("/account/", PAGE),
     "account/password/": ("/account/password/", PAGE),
+    "account/reset/<str:uidb64>/<str:token>/": ("/account/reset/a/b/", NOT_VALID),
     "account/sign-out/": ("POST /account/sign-out/", FORM),
     "accounts/login/": ("/accounts/login/", only(SESSIONS, 302, 200)),
     "accounts/logout/": ("POST /accounts/logout/", FORM),

@@ -6,8 +6,6 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from myhealth import health
-
 
 @pytest.fixture
 def old_database(db):
@@ -45,8 +43,57 @@ def test_database_of_this_version_is_migrated():
 
 
 @pytest.mark.parametrize("service", ["api", "processor"])
-def test_service_with_old_database_is_not_ready(old_database, settings, monkeypatch, service):
+def test_service_with_old_database_is_not_ready(old_database, settings, service):
     settings.ROOT_URLCONF = f"myhealth.urls.{service}"
-    monkeypatch.setattr(health, "migrated", False)
     answer = Client(raise_request_exception=False).get("/health/ready")
     assert (answer.status_code, answer.json()["reason"]) == (503, "migrations")
+
+
+def readiness():
+    answer = Client(raise_request_exception=False).get("/health/ready")
+    return answer.json().get("reason", answer.json()["status"])
+
+
+@pytest.mark.django_db
+def test_readiness_follows_what_was_restored():
+    recorder = MigrationRecorder(connection)
+    assert readiness() == "ok"
+    recorder.record_unapplied("oura", "0001_initial")
+    assert readiness() == "migrations"
+    recorder.record_applied("oura", "0001_initial")
+    assert readiness() == "ok"
+
+
+@pytest.mark.django_db
+def test_as_many_other_migrations_are_not_enough():
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("oura", "0001_initial")
+    recorder.record_applied("oura", "0001_another")
+    assert readiness() == "migrations"
+
+
+@pytest.mark.django_db
+def test_database_without_any_tables_lacks_migrations():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_migrations RENAME TO away")
+        # So that the failing statement ends no transaction but its own.
+        cursor.execute("SAVEPOINT before")
+    assert readiness() == "migrations"
+    with connection.cursor() as cursor:
+        cursor.execute("ROLLBACK TO SAVEPOINT before")
+
+
+@pytest.mark.django_db
+def test_newer_database_is_ready_but_not_taken_by_restores():
+    MigrationRecorder(connection).record_applied("ingest", "9999_to_come")
+    assert readiness() == "ok"
+    call_command("migrate", "--noinput", "--verbosity", "0")
+    with pytest.raises(CommandError, match=r"of a newer version.*ingest.9999_to_come"):
+        call_command("migrate", "--noinput", "--only-known")
+
+
+@pytest.mark.django_db
+def test_readiness_takes_one_statement(django_assert_num_queries):
+    readiness()
+    with django_assert_num_queries(1):
+        readiness()
