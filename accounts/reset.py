@@ -9,7 +9,6 @@ disabled.
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN, PasswordResetConfirmView
 from django.http import HttpResponse
@@ -44,13 +43,13 @@ class ResetPage(PasswordResetConfirmView):
 
     template_name = "accounts/reset.html"
     token_generator = _signer
-    form_class = SetPasswordForm
 
     def get_user(self, uidb64: str) -> Any:
         user = super().get_user(uidb64)
         return user if user and user.is_active else None
 
     def form_valid(self, form: Any) -> HttpResponse:
+        assert isinstance(self.user, User)
         if not save_unless_signed_out(self.user, form.cleaned_data["new_password1"]):
             form.add_error(None, "Your account was changed meanwhile, so nothing was saved.")
             return self.form_invalid(form)

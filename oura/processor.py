@@ -182,7 +182,9 @@ def _raise_for_status(response: Response) -> None:
         return
     if response.status >= 500 or response.status == 429:
         wait = retry_after(response.headers.get("Retry-After"))
-        raise ProcessorUnavailable(f"The processor failed ({response.status}).", wait)
+        detail = _json_object(response).get("detail") or ""
+        sentence = f"The processor failed ({response.status}). {detail}".strip()
+        raise ProcessorUnavailable(sentence, wait)
     if response.status == 401:
         raise ProcessorError(
             "The processor rejected the collector's token. Check INGEST_TOKENS on both sides."

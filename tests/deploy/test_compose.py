@@ -342,7 +342,8 @@ class Composed:
             password=self.folder.secret("db_password"),
             dbname="myhealth",
         ) as connection:
-            return connection.execute(statement).fetchone()[0]
+            cursor = connection.execute(statement)
+            return cursor.fetchone()[0] if cursor.description else None
 
 
 @pytest.fixture(scope="module")
@@ -472,6 +473,37 @@ def test_a_backup_brings_back_what_was_lost(composed, collected):
     composed.sql("WITH gone AS (DELETE FROM sleep_metrics RETURNING 1) SELECT count(*) FROM gone")
     composed.backup("restore", Path(said.split()[-1]).name)
     assert composed.sql("SELECT count(*) FROM sleep_metrics") == held > 0
+
+
+def refused_restore(composed, content):
+    """What a restore of a file says, which leaves the database as it was."""
+    held = composed.sql("SELECT count(*) FROM sleep_metrics")
+    newest = Path(composed.backup().split()[-1])
+    file = newest.with_name("other.dump")
+    file.write_bytes(content(newest.read_bytes()))
+    with pytest.raises(AssertionError) as failed:
+        composed.backup("restore", file.name)
+    assert composed.sql("SELECT count(*) FROM sleep_metrics") == held > 0
+    return str(failed.value)
+
+
+def test_file_that_is_cut_off_is_not_restored(composed, collected):
+    assert "pg_restore: error" in refused_restore(composed, lambda whole: whole[:-2_000])
+
+
+def test_file_that_is_no_backup_is_not_restored(composed, collected):
+    assert "pg_restore: error" in refused_restore(composed, lambda whole: b"something else")
+
+
+def test_backup_of_earlier_version_is_migrated_after_restore(composed, collected):
+    """Tables that came later go as well, also those that refer to others."""
+    name = Path(composed.backup().split()[-1]).name
+    composed.sql("CREATE TABLE later (id int REFERENCES accounts_user)")
+    said = composed.backup("restore", name)
+    assert composed.sql("SELECT to_regclass('later')") is None
+    composed.finish("migrate")
+    assert composed.sql("SELECT count(*) FROM sleep_metrics") > 0
+    assert Path(re.search(r"is kept in (\S+)", said)[1]).exists()
 
 
 def test_backups_are_kept_for_as_many_days_as_asked(composed):

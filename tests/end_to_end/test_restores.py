@@ -16,18 +16,18 @@ from tests.end_to_end.test_services import service  # noqa: F401
 from tests.myhealth.local.database_users import add_account, using
 from tests.processes import ROOT, TOKEN, database_environment, wait_until
 
-# A table that reads and writes ask for is missing, with columns, and so is a migration.
-EARLIER = (
-    "ALTER TABLE metric_streams RENAME COLUMN version TO other",
-    "ALTER TABLE  RENAME TO others",
-    "DELETE FROM django_migrations WHERE app = 'ingest' AND name = '0007_drop_doubled_indexes'",
-)
-PRESENT = (
-    "ALTER TABLE metric_streams RENAME COLUMN other TO version",
-    "ALTER TABLE others RENAME TO ",
-    "INSERT INTO django_migrations (app, name, applied)"
-    " VALUES ('ingest', '0007_drop_doubled_indexes', now())",
-)
+# Columns and tables that reads and writes ask for are missing, and so is a migration.
+EARLIER = """
+ALTER TABLE metric_streams RENAME COLUMN version TO other;
+ALTER TABLE fetches RENAME TO others;
+DELETE FROM django_migrations WHERE app = 'ingest' AND name = '0007_drop_doubled_indexes';
+"""
+PRESENT = """
+ALTER TABLE metric_streams RENAME COLUMN other TO version;
+ALTER TABLE others RENAME TO fetches;
+INSERT INTO django_migrations (app, name, applied)
+VALUES ('ingest', '0007_drop_doubled_indexes', now());
+"""
 
 
 @pytest.fixture
@@ -35,10 +35,9 @@ def execute(database_settings):
     where = {key.removeprefix("DB_").lower(): value for key, value in database_settings.items()}
     where["dbname"] = where.pop("name")
 
-    def run(*statements):
+    def run(statements):
         with psycopg.connect(**where, autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement)
+            connection.execute(statements)
 
     return run
 
@@ -75,11 +74,11 @@ def on_earlier_tables(transactional_db, ana, service, execute):  # noqa: F811
         return [requests.get(url, timeout=30).json() for url in urls]
 
     assert {answer.status_code for answer in ask()} <= {200, 201}
-    execute(*EARLIER)
+    execute(EARLIER)
     try:
         yield ask, readiness
     finally:
-        execute(*PRESENT)
+        execute(PRESENT)
     assert {answer.status_code for answer in ask()} <= {200, 201}
     assert {each["status"] for each in readiness()} == {"ok"}
 

@@ -196,6 +196,12 @@ def test_lasting_failure_is_raised_after_all_attempts(serve, client_of):
     assert len(server.requests) == MAX_ATTEMPTS
 
 
+def test_reason_of_lasting_failure_is_told(serve, client_of):
+    server = serve(Reply({"detail": "Run `manage.py migrate`."}, 503))
+    with pytest.raises(ProcessorUnavailable, match=r"failed \(503\)\. Run `manage.py migrate`\."):
+        ingest(client_of(server))
+
+
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [(401, "INGEST_TOKENS"), (400, "rejected the request: No such account.")],
