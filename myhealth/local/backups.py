@@ -130,7 +130,7 @@ def restore(
             if not confirm(_question(archive, _describe_content(server, connection, _NEW), before)):
                 return None
             if before:
-                kept = _dump(server, connection, None, KEPT_PREFIX)
+                kept = _keep(server, connection)
                 say(f"What was there is kept: make restore FILE={kept} brings it back.")
             _swap_databases(server, connection)
         except EmbeddedError as error:
@@ -142,6 +142,16 @@ def restore(
     for remark in remarks:
         say(remark)
     return archive.file
+
+
+def _keep(server: Server, connection: ConnectionInfo) -> Path:
+    try:
+        return _dump(server, connection, None, KEPT_PREFIX)
+    except EmbeddedError as error:
+        raise EmbeddedError(
+            f"What is there now can't be backed up: {error} To restore without keeping it, stop "
+            f"myhealth and move the folder {server.data} away first."
+        ) from error
 
 
 def ask_on_terminal(question: str) -> bool:

@@ -127,6 +127,13 @@ def test_restore_on_new_machine_keeps_nothing(filled, tmp_path):
     assert not (filled[0] / "backups").exists()
 
 
+def test_database_that_cannot_be_kept_is_not_replaced(filled, tmp_path):
+    var, connection = filled
+    file = backups.backup(var, tmp_path / "one.dump")
+    query(connection, "UPDATE pg_proc SET proowner = 9999 WHERE proname LIKE 'accounts%'")
+    refused(var, connection, file, r"can't be backed up: .*move the folder .*postgres away first")
+
+
 def test_question_tells_of_backup_and_database(filled, tmp_path):
     var, connection = filled
     file = backups.backup(var, tmp_path / "one.dump")
