@@ -67,6 +67,9 @@ def _dump(
             if file is None:
                 folder = server.var / "backups"
                 folder.mkdir(mode=0o700, exist_ok=True)
+                # Of a backup that was killed, as there is only one at a time.
+                for unfinished in folder.glob(".*.dump.*"):
+                    unfinished.unlink()
                 file = _new_name(folder, f"{prefix}{now:%Y%m%dT%H%M%SZ}")
             elif file.is_dir():
                 file = _new_name(file, f"{prefix}{now:%Y%m%dT%H%M%SZ}")

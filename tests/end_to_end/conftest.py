@@ -74,6 +74,24 @@ def api_process(database_settings):
 
 
 @pytest.fixture
+def service(transactional_db, database_settings, tmp_path):
+    """Makes a service of the tests' own; whatever still runs is killed afterwards."""
+    made = []
+
+    def start(name, workers=1, **settings):
+        log = tmp_path / f"{name}.log"
+        # What the tests stop has all the time that a busy machine may need.
+        environment = {**database_settings, **settings}
+        made.append(Service(name, environment, workers, log, patience=120).start())
+        return made[-1]
+
+    yield start
+    for each in made:
+        if each.process.poll() is None:
+            each.kill()
+
+
+@pytest.fixture
 def pipeline(transactional_db, ana, sandbox, processor_process):
     made = Pipeline(sandbox, processor_process)
     made.clear_faults()

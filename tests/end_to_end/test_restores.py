@@ -10,9 +10,9 @@ import sys
 import psycopg
 import pytest
 import requests
+from django.test import Client
 
 from tests.end_to_end.machines import Machine
-from tests.end_to_end.test_services import service  # noqa: F401
 from tests.myhealth.local.database_users import add_account, using
 from tests.processes import ROOT, TOKEN, database_environment, wait_until
 
@@ -43,15 +43,22 @@ def execute(database_settings):
 
 
 @pytest.fixture
-def on_earlier_tables(transactional_db, ana, service, execute):  # noqa: F811
+def on_earlier_tables(transactional_db, ana, service, execute):
     """Both services, whose database becomes one of an earlier version, and one of this again."""
     services = {name: service(name) for name in ("api", "processor")}
     credentials = {"username": "ana", "password": "correct horse battery"}
     answer = requests.post(f"{services['api'].url}/auth/login", json=credentials, timeout=30)
     read = {"Authorization": f"Bearer {answer.json()['access']}"}
     sent = {"Authorization": f"Bearer {TOKEN}"}
+    browser = Client()
+    browser.force_login(ana)
+    seen = {"Cookie": f"sessionid={browser.cookies['sessionid'].value}"}
     asked = {
-        "api": [("GET", "/api/v1/sleep", read), ("GET", "/api/v1/coverage", read)],
+        "api": [
+            ("GET", "/api/v1/sleep", read),
+            ("GET", "/api/v1/coverage", read),
+            ("GET", "/", seen),
+        ],
         "processor": [
             ("GET", "/api/v1/metrics/ledger?user=ana", sent),
             ("POST", "/api/v1/ingest", sent),
@@ -63,7 +70,7 @@ def on_earlier_tables(transactional_db, ana, service, execute):  # noqa: F811
     def ask():
         for name, questions in asked.items():
             for method, address, credential in questions:
-                url = services[name].url + address
+                url = services[name].url.replace("127.0.0.1", "localhost") + address
                 document = {"id": "a", "day": "2026-03-01", "score": next(scores)}
                 body = {"type": "sleep", "user": "ana", "data": document}
                 json = body if method == "POST" else None

@@ -15,28 +15,10 @@ import requests
 from django.db import connection
 
 from ingest.models import SleepMetric
-from tests.processes import TOKEN, Service, wait_until
+from tests.processes import TOKEN, wait_until
 
 DOCUMENT = {"type": "sleep", "user": "ana", "data": {"id": "a", "day": "2026-03-01", "score": 81}}
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-
-
-@pytest.fixture
-def service(transactional_db, database_settings, tmp_path):
-    """Makes a service of the tests' own; whatever still runs is killed afterwards."""
-    made = []
-
-    def start(name, workers=1, **settings):
-        log = tmp_path / f"{name}.log"
-        # What the tests stop has all the time that a busy machine may need.
-        environment = {**database_settings, **settings}
-        made.append(Service(name, environment, workers, log, patience=120).start())
-        return made[-1]
-
-    yield start
-    for each in made:
-        if each.process.poll() is None:
-            each.kill()
 
 
 def waits_for_a_lock():

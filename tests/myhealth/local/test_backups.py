@@ -80,6 +80,13 @@ def test_failed_backup_leaves_no_file(filled, tmp_path):
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("kept.dump", "kept")]
 
 
+def test_next_backup_removes_what_a_killed_one_left(filled):
+    unfinished = backups.backup(filled[0]).with_name(".myhealth-20261126T003338Z.dump.77")
+    unfinished.touch()
+    backups.backup(filled[0])
+    assert not unfinished.exists()
+
+
 def test_backup_into_missing_folder_says_so(filled, tmp_path):
     with pytest.raises(EmbeddedError, match="There is no folder"):
         backups.backup(filled[0], tmp_path / "none" / "x.dump")
