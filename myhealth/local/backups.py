@@ -107,6 +107,17 @@ def _write(server: Server, connection: ConnectionInfo, file: Path) -> None:
         os.close(folder)
 
 
+@contextlib.contextmanager
+def _in_sentences() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EmbeddedError(
+            f"The backup can't be restored: {error.filename}: {error.strerror}."
+        ) from error
+
+
+@_in_sentences()
 def restore(
     var: Path,
     file: Path | None = None,

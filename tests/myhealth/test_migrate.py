@@ -29,6 +29,12 @@ def test_migrate_refuses_old_database_and_says_what_to_do(old_database, options)
     )
 
 
+def test_restore_of_old_database_tells_nobody_to_delete_theirs(old_database):
+    with pytest.raises(CommandError) as error:
+        call_command("migrate", "--noinput", "--only-known")
+    assert str(error.value) == "It is of a version before 0.1.0, which can't be upgraded."
+
+
 @pytest.mark.django_db
 def test_migrate_refuses_database_with_older_tables():
     with connection.cursor() as cursor:

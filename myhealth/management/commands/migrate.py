@@ -30,6 +30,8 @@ class Command(migrate.Command):
         apps = {app for app, _ in applied}
         tables = connection.introspection.table_names()
         if _OLD_APP in apps or ("ingest" in apps and _OLD_TABLE in tables):
+            if options["only_known"]:
+                raise CommandError("It is of a version before 0.1.0, which can't be upgraded.")
             raise CommandError(
                 "This database was created by a version before 0.1.0 and can't be upgraded: "
                 "delete the folder var/ (or create an empty database), and collect the data again."

@@ -226,6 +226,12 @@ def test_file_that_is_no_backup_changes_nothing(filled, tmp_path):
     refused(*filled, tmp_path / "other", "the database was left unchanged")
 
 
+@pytest.mark.parametrize("name", ["none.dump", "x" * 300, "folder"])
+def test_file_that_cannot_be_opened_changes_nothing(filled, tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    refused(*filled, tmp_path / name, "(does not exist|can't be restored|is not a backup)")
+
+
 def test_truncated_backup_changes_nothing(filled, tmp_path):
     file = backups.backup(filled[0], tmp_path / "cut.dump")
     os.truncate(file, file.stat().st_size - 2_000)
