@@ -26,8 +26,7 @@ from myhealth.local.client import run_client, run_sql
 from myhealth.local.embedded import join
 from myhealth.local.files import lock_file, locked
 from myhealth.local.places import locate
-from myhealth.local.processes import last_line
-from myhealth.local.server import NAME, ConnectionInfo, EmbeddedError, Server
+from myhealth.local.server import NAME, ConnectionInfo, EmbeddedError, Server, explained
 
 _BASE_DIR = Path(__file__).resolve().parents[2]
 _NEW, _OLD = f"{NAME}_new", f"{NAME}_old"
@@ -60,29 +59,26 @@ def backup(var: Path, file: Path | None = None) -> Path:
 def _dump(
     server: Server, connection: ConnectionInfo, file: Path | None, prefix: str = "myhealth-"
 ) -> Path:
-    try:
-        # Each dump has its own time and name.
-        with locked(server.var / "postgres.backup"):
-            now = datetime.now(UTC)
-            if file is None:
-                folder = server.var / "backups"
-                folder.mkdir(mode=0o700, exist_ok=True)
-                # Of a backup that was killed, as there is only one at a time.
-                for unfinished in folder.glob(".*.dump.*"):
-                    unfinished.unlink()
-                file = _new_name(folder, f"{prefix}{now:%Y%m%dT%H%M%SZ}")
-            elif file.is_dir():
-                file = _new_name(file, f"{prefix}{now:%Y%m%dT%H%M%SZ}")
-            elif not file.absolute().parent.is_dir():
-                raise EmbeddedError(
-                    f"There is no folder {file.parent}: create it, or choose another FILE."
-                )
-            run_sql(server, connection, stamp_statement(now))
-            _write(server, connection, file)
-            return file
-    except OSError as error:
-        where = error.filename or file
-        raise EmbeddedError(f"The backup can't be written: {where}: {error.strerror}.") from error
+    backups = server.var / "backups"
+    explaining = explained(file.parent, "FILE") if file else explained(backups)
+    # Each dump has its own time and name.
+    with explaining, locked(server.var / "postgres.backup"):
+        now = datetime.now(UTC)
+        if file is None:
+            backups.mkdir(mode=0o700, exist_ok=True)
+            # Of a backup that was killed, as there is only one at a time.
+            for unfinished in backups.glob(".*.dump.*"):
+                unfinished.unlink()
+            file = _new_name(backups, f"{prefix}{now:%Y%m%dT%H%M%SZ}")
+        elif file.is_dir():
+            file = _new_name(file, f"{prefix}{now:%Y%m%dT%H%M%SZ}")
+        elif not file.absolute().parent.is_dir():
+            raise EmbeddedError(
+                f"There is no folder {file.parent}: create it, or choose another FILE."
+            )
+        run_sql(server, connection, stamp_statement(now))
+        _write(server, connection, file)
+        return file
 
 
 def _new_name(folder: Path, stem: str) -> Path:
@@ -107,17 +103,6 @@ def _write(server: Server, connection: ConnectionInfo, file: Path) -> None:
         os.close(folder)
 
 
-@contextlib.contextmanager
-def _in_sentences() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise EmbeddedError(
-            f"The backup can't be restored: {error.filename}: {error.strerror}."
-        ) from error
-
-
-@_in_sentences()
 def restore(
     var: Path,
     file: Path | None = None,
@@ -133,8 +118,10 @@ def restore(
     and new ones reach the restored database. The settings must be in the environment, for the
     accounts' passwords and the keys. Raises EmbeddedError, and nothing has changed then.
     """
-    if file is not None and not file.exists():
-        raise EmbeddedError(f"The file {file} does not exist: choose a backup with FILE=….")
+    if file is not None:
+        with explained(file.parent, "FILE"):
+            if not file.exists():
+                raise EmbeddedError(f"The file {file} does not exist: choose one with FILE=….")
     connection, server = join(var), locate(var)
     with _only_restore(var):
         archive = _choose(server, connection, file)
@@ -321,7 +308,8 @@ def _manage(connection: ConnectionInfo, *arguments: str, **settings: str) -> str
         errors="replace",
     )
     if result.returncode:
-        raise EmbeddedError(last_line(result.stderr).removeprefix("CommandError: "))
+        last_line = (result.stderr.strip().splitlines() or ["No reason was given."])[-1]
+        raise EmbeddedError(last_line.strip().removeprefix("CommandError: "))
     return result.stdout.strip()
 
 

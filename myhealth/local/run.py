@@ -406,7 +406,9 @@ def _move_data(action: str, *files: str) -> int:
     with explained(file.parent, "FILE") if file else explained(_var_dir()):
         if action == "backup":
             _print(f"Backed up to {backups.backup(_var_dir(), file)}")
-            _print(f"Keep a copy of {_var_dir()}/local.env elsewhere: the keys are not in the backup.")
+            _print(
+                f"Keep a copy of {_var_dir()}/local.env elsewhere: the keys are not in the backup."
+            )
         else:
             local_env.ensure(_var_dir())
             _read_env_files()
