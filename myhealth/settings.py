@@ -314,8 +314,12 @@ if DB_SSLMODE.startswith("verify-"):
 elif DB_SSLROOTCERT != "system":
     _problems.append("DB_SSLROOTCERT needs DB_SSLMODE verify-full or verify-ca.")
 DB_POOL_SIZE = _number("DB_POOL_SIZE", 16, 1, 1000)
-# Off behind a connection pooler that keeps none, such as PgBouncer before 1.24.
-DB_PREPARED_STATEMENTS = _flag("DB_PREPARED_STATEMENTS", True)
+# Unless it is set, none are prepared behind a connection pooler, which may not keep them.
+DB_PREPARED_STATEMENTS = (
+    _flag("DB_PREPARED_STATEMENTS") if _text("DB_PREPARED_STATEMENTS") else None
+)
+# How long a statement may take. Those of commands, such as migrations, have no limit.
+STATEMENT_SECONDS = 30 if SERVING else 0
 
 
 def _database(host: str) -> dict[str, Any]:
@@ -342,11 +346,9 @@ def _database(host: str) -> dict[str, Any]:
             # keeps it from preparing others, which are made for one request.
             "prepare_threshold": 1_000_000_000,
             "application_name": f"myhealth-{SERVICE or 'command'}",
-            # Prepared statements are about one person each, so one plan serves all of them: made
-            # for each person again, it takes longer than the statement.
-            "options": f"-c statement_timeout={30_000 if SERVING else 0}"
-            " -c plan_cache_mode=force_generic_plan",
         },
+        # These need a connection that outlives a transaction, which poolers don't give.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
     }
 
 

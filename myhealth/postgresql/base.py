@@ -8,6 +8,7 @@ from django.db.backends.postgresql import base
 from django_prometheus.db.backends.postgresql import base as prometheus
 from psycopg_pool import ConnectionPool
 
+from myhealth.postgresql import poolers
 from myhealth.postgresql.errors import ServerMissing
 from myhealth.postgresql.prepared import RawJsonLoader
 from myhealth.prometheus import observe_query
@@ -31,6 +32,7 @@ class DatabaseWrapper(prometheus.DatabaseWrapper):  # type: ignore[misc]
         pools: dict[str, ConnectionPool[Any]] = self._connection_pools
         if self.alias not in pools:
             pool: ConnectionPool[Any] = ConnectionPool(
+                connection_class=poolers.Connection,
                 # The embedded server may have another port when it is started again.
                 kwargs=self._pool_params,
                 open=False,
@@ -72,7 +74,13 @@ class DatabaseWrapper(prometheus.DatabaseWrapper):  # type: ignore[misc]
     def init_connection_state(self) -> None:
         super().init_connection_state()
         if observe_query not in self.execute_wrappers:
-            self.execute_wrappers.append(observe_query)
+            self.execute_wrappers += [observe_query, poolers.limit_statement]
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        super()._set_autocommit(autocommit)
+        if not autocommit and poolers.is_pooled(self.connection):
+            with self.wrap_database_errors:
+                self.connection.execute(poolers.set_limit())
 
 
 def _check(connection: psycopg.Connection[Any]) -> None:

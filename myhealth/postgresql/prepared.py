@@ -21,6 +21,7 @@ from psycopg.adapt import Loader, PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
+from myhealth.postgresql.poolers import is_pooled, limited, set_limit
 from myhealth.prometheus import DB_ERRORS, QUERY_SECONDS
 
 Rows = list[tuple[Any, ...]]
@@ -61,9 +62,9 @@ def fetch_all(
     with _measured(connection, sql):
         connection.ensure_connection()
         cursor = psycopg.RawCursor(connection.connection)
-        cursor.execute(
-            _numbered(sql), parameters, prepare=settings.DB_PREPARED_STATEMENTS, binary=raw_json
-        )
+        prepare = _may_prepare(connection.connection)
+        with limited(connection):
+            cursor.execute(_numbered(sql), parameters, prepare=prepare, binary=raw_json)
         # Not `description`, which makes an object for each column.
         returns_rows = cursor.pgresult is not None and cursor.pgresult.nfields > 0
         return cursor.fetchall() if returns_rows else []
@@ -108,6 +109,9 @@ class Transaction:
         self._django.validate_no_broken_transaction()
         self._django.ensure_connection()
         self._commands = _SAVEPOINT if self._django.in_atomic_block else _TRANSACTION
+        self._begin = [self._commands[0]]
+        if not self._django.in_atomic_block and is_pooled(self._django.connection):
+            self._begin.append(Statement(set_limit(), prepared=False))
         if self._django.in_atomic_block:
             # psycopg begins Django's transaction with its first statement.
             fetch_all("SELECT 1", using=self._django.alias)
@@ -124,8 +128,8 @@ class Transaction:
 
         With `commit`, the transaction ends. Raises Django's database errors.
         """
-        begin, end, _ = self._commands
-        first = [] if self._is_open else [begin]
+        first = [] if self._is_open else self._begin
+        end = self._commands[1]
         rows = self._send([*first, *statements, *([end] if commit else [])])
         self._is_open = not commit
         return rows[len(first) : len(first) + len(statements)]
@@ -178,10 +182,11 @@ def _run(connection: psycopg.Connection[Any], statements: Sequence[_Sendable]) -
 def _pipeline(connection: psycopg.Connection[Any], statements: Sequence[_Sendable]) -> list[Rows]:
     names, new = _names.setdefault(connection, {}), dict[str, bytes]()
     pgconn = connection.pgconn
+    may_prepare = _may_prepare(connection)
     pgconn.enter_pipeline_mode()
     try:
         for (sql, _, prepared), parameters, formats in statements:
-            if not prepared or not settings.DB_PREPARED_STATEMENTS:
+            if not prepared or not may_prepare:
                 pgconn.send_query_params(_numbered(sql), parameters, None, formats, Format.BINARY)
                 continue
             if (name := names.get(sql) or new.get(sql)) is None:
@@ -200,6 +205,12 @@ def _pipeline(connection: psycopg.Connection[Any], statements: Sequence[_Sendabl
     names.update(new)
     # That a statement is prepared has a result as well, without the name of a command.
     return [_rows(result) for result in results if result.command_status]
+
+
+def _may_prepare(connection: psycopg.Connection[Any]) -> bool:
+    """Return whether the next transaction finds the statements that this one prepares."""
+    chosen: bool | None = settings.DB_PREPARED_STATEMENTS
+    return not is_pooled(connection) if chosen is None else chosen
 
 
 def _abandon(connection: psycopg.Connection[Any]) -> None:
