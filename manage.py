@@ -29,19 +29,20 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
     from django.db import ProgrammingError
 
-    from myhealth.postgresql.errors import ServerMissing
+    from myhealth.postgresql.errors import trouble
 
     try:
         _Utility(sys.argv).execute()
-    except ProgrammingError:
-        from myhealth.errors import MIGRATE
-        from myhealth.health import lacks_migrations
-
-        if not lacks_migrations():
-            raise
-        sys.exit(MIGRATE)
     except ImproperlyConfigured as problem:
         sys.stderr.write(f"{problem}\n")
         sys.exit(2)
-    except ServerMissing as problem:
-        sys.exit(str(problem))
+    except Exception as error:
+        if isinstance(error, ProgrammingError):
+            from myhealth.errors import MIGRATE
+            from myhealth.health import lacks_migrations
+
+            if lacks_migrations():
+                sys.exit(MIGRATE)
+        if not (found := trouble(error)):
+            raise
+        sys.exit(found.advice)

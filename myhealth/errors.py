@@ -1,6 +1,13 @@
 """Errors, in the format that all services use: `{"detail", "code", "errors"}`."""
 
+import time
 from typing import Any
+
+import structlog
+
+from myhealth.postgresql.errors import sqlstate, trouble
+
+log = structlog.get_logger("myhealth.errors")
 
 _RETRY_AFTER_SECONDS = "5"
 # What to do where an account has the days of another Oura account.
@@ -36,10 +43,27 @@ def error_body(
     return {"detail": detail, "code": code, "errors": errors or {}}
 
 
-def database_unavailable() -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the body and the headers of the 503 response while the database can't be reached."""
-    body = error_body("The database can't be reached; try again shortly.", "unavailable")
-    return body, {"Retry-After": _RETRY_AFTER_SECONDS}
+# When each trouble with the database was logged last: requests would flood the log.
+_logged: dict[str, float] = {}
+_SECONDS_BETWEEN_LINES = 60
+
+
+def log_database_error(error: Exception) -> None:
+    """Log what is wrong with the database, each trouble at most once a minute."""
+    found = trouble(error)
+    reason = found.advice if found else type(error).__name__
+    now = time.monotonic()
+    if now - _logged.get(reason, -_SECONDS_BETWEEN_LINES) >= _SECONDS_BETWEEN_LINES:
+        _logged[reason] = now
+        log.error("database unavailable", reason=reason, sqlstate=sqlstate(error) or None)
+
+
+def database_unavailable(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
+    """Log why the database fails; return the body and the headers of the 503 response."""
+    log_database_error(error)
+    found = trouble(error)
+    detail = found.public if found else "The database can't do this now; try again shortly."
+    return error_body(detail, "unavailable"), {"Retry-After": _RETRY_AFTER_SECONDS}
 
 
 def migrations_missing() -> tuple[dict[str, Any], dict[str, str]]:

@@ -26,8 +26,7 @@ log = structlog.get_logger("myhealth.exception_handler")
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the response to an exception (Django REST framework's `EXCEPTION_HANDLER`)."""
     if isinstance(error, OperationalError | InterfaceError):
-        log.error("database unavailable", error=type(error).__name__)
-        body, headers = database_unavailable()
+        body, headers = database_unavailable(error)
         return Response(body, status=503, headers=headers)
     if isinstance(error, ProgrammingError) and lacks_migrations():
         log.error("database lacks migrations")

@@ -8,6 +8,7 @@ from django.http import HttpRequest, JsonResponse
 from psycopg.errors import UndefinedTable
 
 from myhealth import __version__
+from myhealth.errors import log_database_error
 
 _APPLIED = "SELECT app, name FROM django_migrations"
 
@@ -24,7 +25,8 @@ def ready(request: HttpRequest) -> JsonResponse:
     """`GET /health/ready`: report with a 503 and a reason that this process can't serve yet."""
     try:
         return JsonResponse({"status": "ok"}) if _is_migrated() else _unready("migrations")
-    except (DatabaseError, InterfaceError):
+    except (DatabaseError, InterfaceError) as error:
+        log_database_error(error)
         return _unready("database")
 
 

@@ -166,6 +166,8 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
                 "level": "INFO" if level == "debug" else _LEVELS[level],
                 "propagate": False,
             },
+            # myhealth.errors says why there is no connection, without names and not each time.
+            "psycopg.pool": {"level": "ERROR"},
             "urllib3": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},
         },

@@ -87,12 +87,11 @@ class RequestMiddleware:
         )
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer for views without Django REST framework: 503 if the database can't be reached,
+        """Answer for views without Django REST framework: 503 if the database is unavailable,
         and 400 if it can't take a value, such as NUL or half a character.
         """
         if isinstance(exception, OperationalError | InterfaceError):
-            log.error("database unavailable", error=type(exception).__name__)
-            body, headers = database_unavailable()
+            body, headers = database_unavailable(exception)
             return JsonResponse(body, status=503, headers=headers)
         if isinstance(exception, ProgrammingError) and lacks_migrations():
             log.error("database lacks migrations")

@@ -1,4 +1,5 @@
 import select
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -6,10 +7,10 @@ from django.conf import settings
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from django_prometheus.db.backends.postgresql import base as prometheus
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from myhealth.postgresql import poolers
-from myhealth.postgresql.errors import ServerMissing
+from myhealth.postgresql.errors import ErrorWrapper, ServerMissing
 from myhealth.postgresql.prepared import RawJsonLoader
 from myhealth.prometheus import observe_query
 
@@ -37,12 +38,16 @@ class DatabaseWrapper(prometheus.DatabaseWrapper):  # type: ignore[misc]
                 kwargs=self._pool_params,
                 open=False,
                 configure=self._configure_connection,
-                check=_check,
+                check=self._check_connection,
                 **options,
             )
             # Of threads that get here at the same time, one wins.
             pools.setdefault(self.alias, pool)
         return pools[self.alias]
+
+    @cached_property
+    def wrap_database_errors(self) -> ErrorWrapper:
+        return ErrorWrapper(self)
 
     def get_connection_params(self) -> dict[str, Any]:
         # The pool has its own. They are made here as long as it has no connection, so that an error
@@ -54,7 +59,12 @@ class DatabaseWrapper(prometheus.DatabaseWrapper):  # type: ignore[misc]
             return super().get_new_connection(conn_params)
         _connected.discard(self.alias)
         # It need not be a new one, so django-prometheus does not count it.
-        connection = base.DatabaseWrapper.get_new_connection(self, conn_params)
+        try:
+            connection = base.DatabaseWrapper.get_new_connection(self, conn_params)
+        except PoolTimeout as error:
+            # The pool does not say why it has none.
+            reason = poolers.failure(self.settings_dict["HOST"], self.settings_dict["PORT"])
+            raise psycopg.OperationalError(reason or str(error)) from None
         _connected.add(self.alias)
         return connection
 
@@ -71,6 +81,24 @@ class DatabaseWrapper(prometheus.DatabaseWrapper):  # type: ignore[misc]
         connection.adapters.register_loader("jsonb", RawJsonLoader)
         super()._configure_connection(connection)
 
+    def _check_connection(self, connection: psycopg.Connection[Any]) -> None:
+        """Raise an exception unless the connection works.
+
+        A server that closes a connection has sent something before, so only then is it asked.
+        """
+        received = select.poll()
+        received.register(connection.fileno(), select.POLLIN)
+        if not received.poll(0):
+            return
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.Error:
+            # The pool would try one after another, with longer and longer pauses, but the others
+            # have mostly been closed at the same time.
+            if self.pool:
+                self.pool.check()
+            raise
+
     def init_connection_state(self) -> None:
         super().init_connection_state()
         if observe_query not in self.execute_wrappers:
@@ -81,17 +109,6 @@ class DatabaseWrapper(prometheus.DatabaseWrapper):  # type: ignore[misc]
         if not autocommit and poolers.is_pooled(self.connection):
             with self.wrap_database_errors:
                 self.connection.execute(poolers.set_limit())
-
-
-def _check(connection: psycopg.Connection[Any]) -> None:
-    """Raise an exception unless the connection works.
-
-    A server that closes a connection has sent something before, so only then is it asked.
-    """
-    received = select.poll()
-    received.register(connection.fileno(), select.POLLIN)
-    if received.poll(0):
-        ConnectionPool.check_connection(connection)
 
 
 def _embedded_server() -> dict[str, Any]:

@@ -20,6 +20,8 @@ _PLAN_MODE = "force_generic_plan"
 _REFUSED = re.compile(r"unsupported startup parameter|command-line options")
 # Hosts and ports where a pooler has refused options: it would log an error for each connection.
 _refused: set[tuple[Any, Any]] = set()
+# Why the last connection to a host and port failed.
+_failures: dict[tuple[Any, Any], str] = {}
 
 
 class Connection(psycopg.Connection[Any]):
@@ -29,23 +31,26 @@ class Connection(psycopg.Connection[Any]):
 
     @classmethod
     def connect(cls, conninfo: str = "", **params: Any) -> Self:
-        address = params.get("host"), params.get("port")
-        if address not in _refused:
-            try:
-                return cls._connect(conninfo, params, _options())
-            except psycopg.OperationalError as error:
-                if not _REFUSED.search(str(error)):
-                    raise
+        address = params.get("host", ""), params.get("port", "")
+        options = "" if address in _refused else _options()
+        try:
+            connection = super().connect(conninfo, **{**params, "options": options})
+        except psycopg.OperationalError as error:
+            if options and _REFUSED.search(str(error)):
                 _refused.add(address)
-        return cls._connect(conninfo, params, "")
-
-    @classmethod
-    def _connect(cls, conninfo: str, params: dict[str, Any], options: str) -> Self:
-        connection = super().connect(conninfo, **{**params, "options": options})
+                return cls.connect(conninfo, **params)
+            _failures[address] = str(error)
+            raise
+        _failures.pop(address, None)
         # Only PostgreSQL knows if the options have reached it.
         [mode] = connection.execute("SHOW plan_cache_mode").fetchone() or [""]
         connection.is_pooled = mode != _PLAN_MODE or not options
         return connection
+
+
+def failure(host: Any, port: Any) -> str | None:
+    """Return why the last connection to a host and port failed, if it did."""
+    return _failures.get((host, port))
 
 
 def _options() -> str:
@@ -66,7 +71,8 @@ def limited(django: Any) -> AbstractContextManager[Any]:
     """Return a transaction for a statement of a service that has none, if a pooler needs one."""
     needs_limit = settings.STATEMENT_SECONDS and is_pooled(django.connection)
     if needs_limit and django.get_autocommit():
-        return transaction.atomic(using=django.alias)
+        atomic: AbstractContextManager[Any] = transaction.atomic(using=django.alias)
+        return atomic
     return nullcontext()
 
 

@@ -1,5 +1,8 @@
-"""`manage.py migrate`: Django's command, which first checks that the database can be upgraded."""
+"""`manage.py migrate`: Django's command, one at a time, for a database that can be upgraded."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -13,6 +16,8 @@ from myhealth.health import known_migrations
 _OLD_APP, _OLD_TABLE = "dashboard", "readings"
 # Earlier versions used these, and a migration of ours removes what they left.
 _FORMER_APPS = {"axes", "token_blacklist"}
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('migrate'), 0)"
+_SECONDS_BETWEEN_TRIES = 0.5
 
 
 class Command(migrate.Command):
@@ -26,6 +31,14 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
+        if options["plan"] or options["check_unapplied"]:
+            # These change nothing, so they don't wait.
+            self._migrate(connection, *args, **options)
+        else:
+            with self._lock(connection, is_quiet=options["verbosity"] == 0):
+                self._migrate(connection, *args, **options)
+
+    def _migrate(self, connection: Any, *args: Any, **options: Any) -> None:
         applied = MigrationRecorder(connection).applied_migrations()
         apps = {app for app, _ in applied}
         tables = connection.introspection.table_names()
@@ -39,6 +52,36 @@ class Command(migrate.Command):
         if options["only_known"]:
             _refuse_unknown({each for each in applied if each[0] not in _FORMER_APPS})
         super().handle(*args, **options)
+
+    @contextmanager
+    def _lock(self, connection: Any, *, is_quiet: bool) -> Iterator[None]:
+        """Wait until no other process migrates this database, and keep others from it.
+
+        The lock is that of a transaction, since a connection pooler shares connections, and of
+        another connection's, since migrations commit. PostgreSQL releases it if this process dies.
+        """
+        holder = connection.copy()
+        try:
+            holder.set_autocommit(False)
+            is_waiting = False
+            while not _take_lock(holder):
+                if not is_waiting and not is_quiet:
+                    self.stdout.write("Another process is migrating this database: waiting for it.")
+                is_waiting = True
+                holder.rollback()
+                # Not in the database: what waits there would keep an index from being created
+                # concurrently.
+                time.sleep(_SECONDS_BETWEEN_TRIES)
+            yield
+        finally:
+            holder.close()
+
+
+def _take_lock(holder: Any) -> bool:
+    with holder.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute(_LOCK)
+        return bool(cursor.fetchone()[0])
 
 
 def _refuse_unknown(applied: set[tuple[str, str]]) -> None:
