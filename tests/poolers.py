@@ -38,8 +38,8 @@ class Options:
 
     def serve(self, client):
         with client, contextlib.suppress(OSError):
-            [length] = struct.unpack("!i", client.recv(4, socket.MSG_WAITALL))
-            startup = client.recv(length - 4, socket.MSG_WAITALL)
+            [length] = struct.unpack("!i", _receive(client, 4))
+            startup = _receive(client, length - 4)
             words = startup[4:].split(b"\0")
             if b"options" in words:
                 if self.refuse:
@@ -55,6 +55,13 @@ class Options:
 
     def close(self):
         self.listener.close()
+
+
+def _receive(client, length):
+    received = b""
+    while len(received) < length:
+        received += client.recv(length - len(received))
+    return received
 
 
 def _connect(target):

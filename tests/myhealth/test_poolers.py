@@ -14,16 +14,21 @@ LIMIT = "SELECT current_setting('statement_timeout')"
 
 
 @contextlib.contextmanager
-def connected_to(host, port, settings):
-    """Lead this process' connections to another address."""
+def connected_to(settings, **changes):
+    """Let this process connect with other settings."""
     before = dict(connection.settings_dict)
     settings.EMBEDDED_DATABASE = False
-    for address in ({"HOST": host, "PORT": port}, before):
-        connection.close()
-        connection.close_pool()
-        connection.settings_dict.update(address)
-        if address is not before:
-            yield
+    _change(changes)
+    try:
+        yield
+    finally:
+        _change(before)
+
+
+def _change(changes):
+    connection.close()
+    connection.close_pool()
+    connection.settings_dict.update(changes)
 
 
 @pytest.fixture(params=["refuses", "drops", pytest.param("PgBouncer", marks=needs_pgbouncer)])
@@ -40,7 +45,7 @@ def pooler(request, transactional_db, settings):
             )
             stack.callback(options.close)
             address = options.host, options.port
-        stack.enter_context(connected_to(*address, settings))
+        stack.enter_context(connected_to(settings, HOST=address[0], PORT=address[1]))
         yield request.param
 
 
@@ -105,7 +110,7 @@ def test_statements_are_prepared_if_the_settings_say_so(pooler, settings):
 def test_pooler_refuses_options_only_once(transactional_db, settings):
     direct = database_environment()
     options = Options(direct["DB_HOST"], direct["DB_PORT"], refuse=True)
-    with connected_to(options.host, options.port, settings):
+    with connected_to(settings, HOST=options.host, PORT=options.port):
         by_cursor()
         refused = options.refused
         connection.close()

@@ -60,6 +60,8 @@ class Command(migrate.Command):
         The lock is that of a transaction, since a connection pooler shares connections, and of
         another connection's, since migrations commit. PostgreSQL releases it if this process dies.
         """
+        # Both connections are of its pool, which it makes when it connects.
+        connection.ensure_connection()
         holder = connection.copy()
         try:
             holder.set_autocommit(False)
