@@ -13,7 +13,8 @@ UNINSTALL := $(VENV) -m pip uninstall -qq --yes setuptools
 LOCK := pip compile --quiet --generate-hashes --universal --no-strip-extras --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit bench backup restore collect lock browser wrk image image-check
+.PHONY: help run test check audit bench backup restore collect lock browser pgbouncer wrk image \
+	image-check
 
 help: ## list these commands
 	@sed -n 's/^__version__ = "\(.*\)"/myhealth \1/p' myhealth/__init__.py
@@ -22,7 +23,7 @@ help: ## list these commands
 run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)
 	@$(VENV) -m myhealth.local.run
 
-test: .venv/dev.stamp browser ## run all tests, or some: make test ARGS="-k sleep"; longer: TEST_SCALE=full make test
+test: .venv/dev.stamp browser pgbouncer ## run all tests, or some: make test ARGS="-k sleep"; longer: TEST_SCALE=full make test
 	@$(VENV) -m pytest -n 4 $(ARGS)
 
 check: .venv/dev.stamp ## check format, lint, types, migrations and deployment settings
@@ -72,6 +73,15 @@ browser:
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
 	else \
 		echo "Install Chromium or Chrome, which the browser tests need." >&2; exit 1; \
+	fi
+
+# The tests with it are skipped where it is missing.
+pgbouncer:
+	@command -v pgbouncer >/dev/null 2>&1 \
+	|| if test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing PgBouncer for the tests of connection poolers …"; \
+		apt-get update -qq && RUNLEVEL=1 apt-get install -qq -y --no-install-recommends pgbouncer \
+			>/dev/null; \
 	fi
 
 wrk:

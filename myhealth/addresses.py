@@ -29,7 +29,7 @@ def client_network(request: HttpRequest, ipv6_prefix: int = 64) -> str | None:
 
 def is_from_trusted_proxy(request: HttpRequest) -> bool:
     """Return whether the request came through one of TRUSTED_PROXIES."""
-    return _is_trusted(_parse_address(request.META.get("REMOTE_ADDR", "")))
+    return _is_trusted(parse_address(request.META.get("REMOTE_ADDR", "")))
 
 
 def is_from_this_machine(request: HttpRequest) -> bool:
@@ -38,17 +38,17 @@ def is_from_this_machine(request: HttpRequest) -> bool:
 
 
 def _client_address(request: HttpRequest) -> _Address | None:
-    address = _parse_address(request.META.get("REMOTE_ADDR", ""))
+    address = parse_address(request.META.get("REMOTE_ADDR", ""))
     hops = request.headers.get("X-Forwarded-For", "").split(",")
     while hops and _is_trusted(address):
-        hop = _parse_address(hops.pop())
+        hop = parse_address(hops.pop())
         if hop is None:
             break
         address = hop
     return address
 
 
-def _parse_address(hop: str) -> _Address | None:
+def parse_address(hop: str) -> _Address | None:
     """Return the address of one hop, which may have a port, or None if it has none.
 
     A zone is left out (any text may stand there), and an IPv4 address written as IPv6, as systems

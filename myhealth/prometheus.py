@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.registry import Collector
 
+from myhealth.addresses import parse_address
+
 REQUESTS = Counter(
     "http_requests_total", "Requests answered.", ["service", "method", "endpoint", "status"]
 )
@@ -77,10 +79,8 @@ def _may_read(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
-    try:
-        is_private = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_private
-    except ValueError:
-        is_private = False
+    address = parse_address(request.META.get("REMOTE_ADDR", ""))
+    is_private = address is not None and address.is_private
     return is_private and "X-Forwarded-For" not in request.headers and _is_local_name(request)
 
 

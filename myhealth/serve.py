@@ -1,11 +1,13 @@
 """Run one service with the production server: `python -m myhealth.serve [APPLICATION]`.
 
-From the environment: `HOST` (127.0.0.1), `PORT` (8000), `WORKERS` (2) processes of `THREADS` (16)
-each; at the end, requests have `STOP_SECONDS` (10) to finish.
+From the environment: `HOST` (127.0.0.1; `*` is all addresses of this machine), `PORT` (8000),
+`WORKERS` (2) processes of `THREADS` (16) each; at the end, requests have `STOP_SECONDS` (10) to
+finish.
 """
 
 import os
 import resource
+import socket
 import sys
 from pathlib import Path
 
@@ -23,13 +25,27 @@ def _threads() -> str:
     return os.environ.get("THREADS") or "16"
 
 
+def listening_address(host: str) -> str:
+    """Return the address to listen on for a `HOST`, as the server takes it."""
+    if host != "*":
+        return host.strip("[]") or "127.0.0.1"
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::", 0))
+            # It takes IPv4 as well, unless the system is set to keep them apart.
+            has_both = not probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    except OSError:
+        has_both = False
+    return "::" if has_both else "0.0.0.0"
+
+
 def server_options(
     port: int | str, workers: int | str = 2, *, stop_seconds: str = "10"
 ) -> list[str]:
     """Return the options of granian."""
     return [
         *("--interface", "wsgi", "--http", "1", "--no-ws"),
-        *("--host", os.environ.get("HOST") or "127.0.0.1", "--port", str(port)),
+        *("--host", listening_address(os.environ.get("HOST", "")), "--port", str(port)),
         *("--workers", str(workers), "--blocking-threads", _threads()),
         *("--backpressure", str(_CONNECTIONS), "--http1-header-read-timeout", str(_IDLE_MS)),
         # The first line and all headers of a request together.

@@ -279,11 +279,13 @@ if SERVICE == "processor" and not ALLOWED_HOSTS:
 
 # Database ------------------------------------------------------------------------------------
 
-DB_HOST = _text("DB_HOST")
+# An IPv6 address may be in brackets.
+DB_HOST = re.sub(r"[][\s]", "", _text("DB_HOST"))
 EMBEDDED_DATABASE = not DB_HOST
 if SERVING and EMBEDDED_DATABASE and not LOCAL:
     _problems.append("DB_HOST must name the PostgreSQL server.")
-_DB_HOSTS = [host for name in ("DB_HOST", "DB_REPLICA_HOST") for host in _list(name)]
+_DB_REPLICA_HOST = re.sub(r"[][\s]", "", _text("DB_REPLICA_HOST"))
+_DB_HOSTS = [host for host in f"{DB_HOST},{_DB_REPLICA_HOST}".split(",") if host]
 DB_SSLMODE = _choice(
     "DB_SSLMODE",
     "prefer" if all(map(_is_loopback, _DB_HOSTS)) else "verify-full",
@@ -353,9 +355,9 @@ def _database(host: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": _database(DB_HOST)}
-if _text("DB_REPLICA_HOST"):
+if _DB_REPLICA_HOST:
     DATABASES["replica"] = {
-        **_database(_text("DB_REPLICA_HOST")),
+        **_database(_DB_REPLICA_HOST),
         "TEST": {"MIRROR": "default"},
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -567,7 +569,10 @@ SIMPLE_JWT = {
 TRUSTED_PROXIES = []
 for part in hosts.split_words(_text("TRUSTED_PROXIES")):
     try:
-        TRUSTED_PROXIES.append(ipaddress.ip_network(part, strict=False))
+        # IPv4 may be written as IPv6, as systems do.
+        TRUSTED_PROXIES.append(
+            ipaddress.ip_network(part.lower().removeprefix("::ffff:").strip("[]"), strict=False)
+        )
     except ValueError:
         _problems.append(
             "Each entry in TRUSTED_PROXIES must be an address or a network, such as 10.0.0.0/8."

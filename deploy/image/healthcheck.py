@@ -3,15 +3,32 @@
 
 import os
 import ssl
+import sys
 import tempfile
 import urllib.request
 from pathlib import Path
 
-port = Path(tempfile.gettempdir()) / "port"
-if port.exists():
+
+def answers(host: str, port: str) -> bool:
     scheme = "https" if os.environ.get("GRANIAN_SSL_CERTIFICATE") else "http"
-    url = f"{scheme}://127.0.0.1:{port.read_text().strip()}/health"
     context = ssl.create_default_context()
     # The certificate is not for this address.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    urllib.request.urlopen(url, timeout=4, context=context).close()
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=context),
+        # A proxy of the environment is not for this machine.
+        urllib.request.ProxyHandler({}),
+    )
+    try:
+        opener.open(f"{scheme}://{host}:{port}/health", timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+file = Path(tempfile.gettempdir()) / "port"
+if file.exists():
+    port = file.read_text().strip()
+    # It may listen on addresses of one kind only.
+    if not any(answers(host, port) for host in ("127.0.0.1", "[::1]")):
+        sys.exit(f"The service does not answer on port {port}.")

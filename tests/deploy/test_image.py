@@ -3,9 +3,11 @@
 `make image-check` builds it and runs its roles confined as Kubernetes does.
 """
 
+import errno
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 import requests
 
 from myhealth import __version__
+from myhealth.serve import listening_address
 from tests.processes import ROOT, database_environment, free_port, wait_until
 
 BIN = Path(sys.executable).parent
@@ -193,6 +196,43 @@ def test_a_role_serves_and_ends_well_on_sigterm(role, name):
 @pytest.mark.parametrize("name", ["api", "processor"])
 def test_a_role_is_found_healthy_whatever_hosts_it_answers_for(role, name):
     role.serve(name)
+    assert role.healthy()
+
+
+def answers(role, host):
+    try:
+        return requests.get(f"http://{host}:{role.port}/health", timeout=2).ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="This machine has no IPv6.")
+def test_a_role_serves_ipv4_and_ipv6(role):
+    role.serve("processor")
+    assert answers(role, "127.0.0.1")
+    assert answers(role, "[::1]")
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="This machine has no IPv6.")
+def test_a_role_on_ipv6_alone_is_found_healthy(role):
+    role.url = f"http://[::1]:{role.port}"
+    role.serve("processor", HOST="[::1]")
+    assert not answers(role, "127.0.0.1")
+    assert role.healthy()
+
+
+def test_a_role_serves_ipv4_where_ipv6_is_missing(monkeypatch):
+    def no_ipv6(*arguments):
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "socket", no_ipv6)
+    assert listening_address("*") == "0.0.0.0"
+
+
+def test_the_health_check_ignores_a_proxy_of_the_environment(role):
+    role.serve("processor")
+    nobody = f"http://127.0.0.1:{free_port()}"
+    role.settings |= {"http_proxy": nobody, "HTTP_PROXY": nobody}
     assert role.healthy()
 
 

@@ -114,6 +114,21 @@ def test_metrics_without_token_need_private_address(client):
     assert client.get("/metrics", REMOTE_ADDR="8.8.8.8").status_code == 401
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("::1", 200),
+        ("fd00::2", 200),
+        ("::ffff:10.0.0.9", 200),
+        ("::ffff:8.8.8.8", 401),
+        ("2001:4860:4860::8888", 401),
+    ],
+)
+def test_metrics_know_private_addresses_of_both_kinds(client, address, status):
+    assert client.get("/metrics", REMOTE_ADDR=address).status_code == status
+
+
 @pytest.fixture
 def behind_tls(settings):
     settings.SECURE_SSL_REDIRECT = True
@@ -121,8 +136,9 @@ def behind_tls(settings):
     settings.ROOT_URLCONF = "myhealth.urls.processor"
 
 
-def test_forwarded_proto_of_trusted_proxy_counts(behind_tls):
-    answer = Client().get("/x", headers={"X-Forwarded-Proto": "https"}, REMOTE_ADDR="10.0.0.9")
+@pytest.mark.parametrize("address", ["10.0.0.9", "::ffff:10.0.0.9"])
+def test_forwarded_proto_of_trusted_proxy_counts(behind_tls, address):
+    answer = Client().get("/x", headers={"X-Forwarded-Proto": "https"}, REMOTE_ADDR=address)
     assert answer.status_code == 404
 
 

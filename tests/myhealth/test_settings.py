@@ -37,6 +37,23 @@ def test_valid_settings_start(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "changed",
+    [
+        {"DB_HOST": "[::1]"},
+        {"DB_HOST": "::1", "DB_REPLICA_HOST": "[::1]"},
+        {"DB_HOST": "fd00::5", "DB_SSLMODE": "prefer"},
+        {"PUBLIC_URL": "https://[2001:db8::1]:8443"},
+        {"PROCESSOR_URL": "http://[::1]:8001"},
+        {"PROCESSOR_URL": "http://[fd00::5]:8001"},
+        {"OURA_API_URL": "http://[::1]:8002"},
+        {"TRUSTED_PROXIES": "::1,[fd00::5],fd00::/8,::ffff:10.0.0.9,10.0.0.0/8"},
+    ],
+)
+def test_addresses_may_be_of_ipv6(tmp_path, changed):
+    assert start(tmp_path, **changed) == ""
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("SECRET_KEY", ""),
