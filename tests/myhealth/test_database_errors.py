@@ -5,7 +5,14 @@ import subprocess
 import sys
 
 import pytest
-from django.db import InterfaceError, OperationalError, ProgrammingError, connection, transaction
+from django.db import (
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 from django.test import Client
 
 from myhealth import errors
@@ -134,6 +141,11 @@ def test_failed_connection_is_explained_without_its_names(text, sentence):
     explained = advice(OperationalError(f"connection failed: {text}"))
     assert sentence in explained
     assert "myhealth" not in explained
+
+
+def test_too_old_postgresql_is_explained():
+    error = NotSupportedError("PostgreSQL 14 or later is required (found 13.2).")
+    assert "PostgreSQL is too old" in advice(error)
 
 
 def test_lost_connection_is_explained():
