@@ -33,7 +33,7 @@ def is_from_trusted_proxy(request: HttpRequest) -> bool:
 
 
 def is_from_this_machine(request: HttpRequest) -> bool:
-    address = _parse_address(request.META.get("REMOTE_ADDR", ""))
+    address = parse_address(request.META.get("REMOTE_ADDR", ""))
     return address is not None and address.is_loopback
 
 
