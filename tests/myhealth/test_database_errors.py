@@ -16,6 +16,7 @@ from django.db import (
 from django.test import Client
 
 from myhealth import errors
+from myhealth.errors import MIGRATE
 from myhealth.postgresql.errors import trouble
 from tests.ingest.conftest import Processor
 from tests.myhealth.test_poolers import connected_to
@@ -222,5 +223,4 @@ def test_user_without_right_to_create_tables_learns_it(empty):
 
 def test_command_on_an_empty_database_asks_for_migrations(empty):
     done = manage("rederive", **empty)
-    sentence = "The database doesn't have the tables of this version: run manage.py migrate.\n"
-    assert (done.returncode, done.stderr) == (1, sentence)
+    assert (done.returncode, done.stderr) == (1, f"{MIGRATE}\n")
