@@ -6,15 +6,13 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 	&& $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$python && break; done)
 VENV := .venv/bin/python
-INSTALL := $(VENV) -m pip install -qq --disable-pip-version-check --require-hashes
-# What `venv` installs of it is old, and nothing needs it. (pip is in the requirements.)
-UNINSTALL := $(VENV) -m pip uninstall -qq --yes setuptools
+INSTALL := $(VENV) -m myhealth.local.install
 # With extras in the lock file: otherwise pip does not accept the pin of `coverage` for `coverage[toml]`.
 LOCK := pip compile --quiet --generate-hashes --universal --no-strip-extras --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit bench backup restore collect lock browser pgbouncer wrk image \
-	image-check
+.PHONY: help run open password collect test check audit bench backup restore lock browser pgbouncer \
+	wrk image image-check
 
 help: ## list these commands
 	@sed -n 's/^__version__ = "\(.*\)"/myhealth \1/p' myhealth/__init__.py
@@ -22,6 +20,16 @@ help: ## list these commands
 
 run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)
 	@$(VENV) -m myhealth.local.run
+
+open: .venv/run.stamp ## show the address of what `make run` runs, and open it in a browser
+	@$(VENV) -m myhealth.local.run open
+
+# Not the USER of the environment, which is the one of this machine.
+password: .venv/run.stamp ## show the password, while `make run` is running: make password USER=me
+	@$(VENV) -m myhealth.local.run password "$(if $(filter command,$(origin USER)),$(USER))"
+
+collect: .venv/run.stamp ## collect now, while `make run` is running: make collect ARGS="--days 3"
+	@$(VENV) -m myhealth.local.run collect $(ARGS)
 
 test: .venv/dev.stamp browser pgbouncer ## run all tests, or some: make test ARGS="-k sleep"; longer: TEST_SCALE=full make test
 	@$(VENV) -m pytest -n 4 $(ARGS)
@@ -49,9 +57,6 @@ backup: .venv/run.stamp ## back up the embedded database to var/backups/ or FILE
 restore: .venv/run.stamp ## restore the embedded database from the newest backup or FILE=
 	@$(VENV) -m myhealth.local.run restore "$(FILE)"
 
-collect: .venv/run.stamp ## collect now while `make run` is running: make collect ARGS="--days 3"
-	@$(VENV) -m myhealth.local.run collect $(ARGS)
-
 image: ## build the container image, with or without a container daemon
 	@deploy/image/build
 
@@ -69,7 +74,7 @@ browser:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 \
 	|| test -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
 	|| if test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1; then \
-		echo "Installing Chromium for the browser tests …"; \
+		echo "Installing Chromium for the browser tests"; \
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
 	else \
 		echo "Install Chromium or Chrome, which the browser tests need." >&2; exit 1; \
@@ -95,15 +100,11 @@ wrk:
 
 # A stamp is newer than its requirements, so nothing is installed twice.
 .venv/run.stamp: requirements-local.txt | $(VENV)
-	@echo "Installing the pinned dependencies (about a minute, once) …"
-	@$(INSTALL) -r requirements-local.txt
-	@$(UNINSTALL)
+	@$(INSTALL) requirements-local.txt
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.txt | $(VENV)
-	@echo "Installing the pinned dependencies, including those of the tests (a minute or two, once) …"
-	@$(INSTALL) -r requirements-dev.txt
-	@$(UNINSTALL)
+	@$(INSTALL) requirements-dev.txt
 	@touch .venv/run.stamp $@
 
 $(VENV):
@@ -114,4 +115,4 @@ $(VENV):
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "$(PYTHON) has no venv module: install it (Debian: apt install python3-venv)." >&2; \
 		exit 1; }
-	@$(PYTHON) -m venv --clear .venv
+	@$(PYTHON) -m myhealth.local.install venv

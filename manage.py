@@ -7,6 +7,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import ManagementUtility
 
+from myhealth.streams import accept_any_text
+
 
 class _Utility(ManagementUtility):
     """Django's, which collects no garbage until everything is imported.
@@ -26,6 +28,7 @@ class _Utility(ManagementUtility):
 
 
 if __name__ == "__main__":
+    accept_any_text()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
     from django.db import ProgrammingError
 

@@ -74,6 +74,8 @@ def main(arguments: list[str]) -> None:
     allow_connections()
     # The settings of the workers must know how many there are.
     os.environ["THREADS"] = _threads()
+    # Programs read its log, so that is in UTF-8 whatever the locale of this terminal.
+    os.environ["PYTHONUTF8"] = "1"
     command = str(Path(sys.executable).with_name("granian"))
     os.execv(command, [command, *options, *(arguments or ["myhealth.wsgi:application"])])
 

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import ssl
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from myhealth import __version__, aws, env_file, hosts, time_zones
 from myhealth.logs import Role, logging_config
+from myhealth.running import fill_environment
 from myhealth.secret_settings import describe, forget_secrets, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -35,10 +37,13 @@ _problems: list[str] = []
 _names: set[str] = set()
 _not_secret: set[str] = set()
 
+_given = frozenset(os.environ)
 _problems += read_env_file(BASE_DIR / ".env")
 VAR_DIR = BASE_DIR / (os.environ.get("VAR_DIR") or "var")
 if not os.environ.get("DB_HOST"):
     _problems += read_env_file(VAR_DIR / "local.env")
+    if Path(sys.argv[0]).name == "manage.py" and not os.environ.get("SERVICE"):
+        fill_environment(VAR_DIR, _given)
 if os.environ.get("AWS_SECRETS_ID"):
     try:
         _not_secret = aws.fill_environment(os.environ["AWS_SECRETS_ID"])

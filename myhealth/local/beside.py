@@ -1,0 +1,83 @@
+"""Commands beside a running `make run`: collect, show a password, open the page."""
+
+import os
+import subprocess
+import sys
+import webbrowser
+from typing import Any
+
+import requests
+
+from myhealth.local import probes
+from myhealth.local.collecting import collect_on_terminal
+from myhealth.local.configuration import (
+    BASE_DIR,
+    DEMO,
+    connects_to_sandbox,
+    own_account,
+    password_of,
+    source,
+    url,
+    var_dir,
+)
+from myhealth.running import read_running
+
+
+def run(name: str, *options: str) -> int:
+    """Run a command on the running `make run`, and return its exit code. Exits if none runs."""
+    state = read_running(var_dir())
+    if not state:
+        sys.exit("myhealth is not running: start it with `make run`.")
+    # It may have been given them on its command line.
+    os.environ.update({setting: str(port) for setting, port in state["ports"].items()})
+    if name == "open":
+        return _open(f"http://localhost:{state['ports']['API_PORT']}/")
+    if name == "password":
+        return _show_password("".join(options))
+    return _collect(state, *options)
+
+
+def _collect(state: dict[str, Any], *options: str) -> int:
+    if source() != state["source"]:
+        sys.exit(
+            f"The running myhealth collects with {state['source']}, and this command with "
+            f"{source()}: write the settings into .env, and start `make run` again."
+        )
+    try:
+        probes.get(f"{url('PROCESSOR_PORT')}/health")
+        return collect_on_terminal(*options)
+    except requests.RequestException:
+        sys.exit("myhealth is still starting: try again when its ready line is there.")
+
+
+def _open(address: str) -> int:
+    sys.stdout.write(f"{address}\n")
+    has_display = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
+    if sys.platform == "darwin" or has_display:
+        webbrowser.open(address)
+    return 0
+
+
+def _show_password(name: str) -> int:
+    name = name or (DEMO if connects_to_sandbox() else own_account())
+    password = password_of(name)
+    if password and _is_valid(name, password):
+        sys.stdout.write(f"user {name}, password {password}\n")
+        return 0
+    sys.stdout.write(f"The password of {name} is not known here. This link sets a new one:\n")
+    sys.stdout.flush()
+    return subprocess.run(
+        [sys.executable, "manage.py", "reset_password", name], cwd=BASE_DIR
+    ).returncode
+
+
+def _is_valid(name: str, password: str) -> bool:
+    """Return whether it is the password of the account, by the database."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
+    import django
+
+    django.setup()
+    from django.contrib.auth import get_user_model
+
+    user = get_user_model().objects.filter(username=name).first()
+    return bool(user and user.check_password(password))

@@ -1,0 +1,211 @@
+"""The collections of `make run`: now, every hour, and when somebody connects an account."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from typing import IO, Any, NoReturn
+
+import orjson
+import requests
+
+from myhealth.local import embedded, instance, probes
+from myhealth.local.configuration import (
+    BASE_DIR,
+    DEMO,
+    connects_to_sandbox,
+    own_account,
+    sandbox_settings,
+    url,
+    uses_demo,
+    var_dir,
+)
+from myhealth.local.processes import die_with_parent
+from myhealth.local.server import EmbeddedError
+from myhealth.local.terminal import say
+
+FIRST_COLLECTION_ENDED = "the first collection has ended"
+_HOUR = 3600.0
+# Services that take longer than the first are told, and longer than the second stop the start.
+_PATIENCE = (30.0, 300.0)
+_MOST_PROBLEMS = 5
+
+
+def settings_of_runs() -> list[dict[str, str]]:
+    """Return the settings of each run of the collector that a collection needs.
+
+    Demo data come from the sandbox, even if people connect their own accounts. The last run is
+    that of connected accounts. Raises requests.RequestException.
+    """
+    common = {
+        "PROCESSOR_URL": url("PROCESSOR_PORT"),
+        "OURA_USER": DEMO if uses_demo() else own_account(),
+    }
+    if not uses_demo():
+        return [common]
+    sandbox = url("SANDBOX_PORT")
+    people = probes.get(f"{sandbox}/_sandbox/people", timeout=10).json()
+    [token] = [person["access_token"] for person in people if person["name"] == DEMO]
+    key = {"OURA_API_URL": sandbox, "OURA_API_KEY": token}
+    if connects_to_sandbox():
+        return [common | key | sandbox_settings()]
+    return [common | key | {"OURA_CLIENT_ID": ""}, common | {"OURA_USER": ""}]
+
+
+def collect_on_terminal(*options: str) -> int:
+    """Collect once, and return the exit code, the highest one if it takes several runs."""
+    quiet = {
+        "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "text",
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn",
+    }
+    command = [sys.executable, "manage.py", "collect_oura", *options]
+    return max(
+        subprocess.run(command, cwd=BASE_DIR, env=os.environ | quiet | settings).returncode
+        for settings in settings_of_runs()
+    )
+
+
+def collect_forever() -> NoReturn:
+    """Collect now and then every hour, even if a collection fails."""
+    _await_services()
+    try:
+        instance.add_settings(var_dir(), settings_of_runs()[-1])
+    except (requests.RequestException, OSError) as error:
+        say(f"Commands beside this one don't find its services: {error}")
+    announced = False
+    while True:
+        code = _collect()
+        if code:
+            say(f"The collection ended with exit code {code}. The next one starts in an hour.")
+        if not announced:
+            say(FIRST_COLLECTION_ENDED)
+            announced = True
+        _wait_for_next(_HOUR)
+
+
+def _collect() -> int:
+    """Collect, say in a line what came, and return the exit code."""
+    new: Counter[str] = Counter()
+    changed, code = 0, 0
+    try:
+        runs = settings_of_runs()
+    except requests.RequestException as error:
+        say(f"The sandbox can't be reached: {error}")
+        return 1
+    for settings in runs:
+        run_code, types = _run_collector(settings)
+        code = max(code, run_code)
+        for name, tally in types.items():
+            new[name] += tally["created"]
+            changed += tally["updated"]
+    days = ", ".join(f"{count} days of {name}" for name, count in new.items() if count)
+    what = [
+        f"new: {days}" if days else "nothing new",
+        *([f"changed: {changed}"] if changed else []),
+    ]
+    say(f"Collected, {'; '.join(what)}.")
+    return code
+
+
+def _run_collector(settings: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    """Run the collector, say its problems, and return its exit code and its figures by type."""
+    command = [sys.executable, "manage.py", "collect_oura", "--output", "json"]
+    said: list[str] = []
+    with subprocess.Popen(
+        command,
+        cwd=BASE_DIR,
+        env=os.environ | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        preexec_fn=functools.partial(die_with_parent, signal.SIGTERM),
+    ) as process:
+        try:
+            reader = threading.Thread(target=_pass_on, args=[process.stderr, said])
+            reader.start()
+            output = process.stdout.read() if process.stdout else ""
+            reader.join()
+        except BaseException:
+            process.terminate()
+            raise
+    try:
+        report = orjson.loads((output.splitlines() or [""])[-1])
+        problems = [f"{each['type']}: {each['error']}" for each in report["errors"]]
+        types = report["types"]
+    except (ValueError, KeyError, TypeError):
+        problems, types = said, {}
+    for problem in problems[:_MOST_PROBLEMS]:
+        say(problem)
+    if len(problems) > _MOST_PROBLEMS:
+        say(f"and {len(problems) - _MOST_PROBLEMS} more problems")
+    return process.returncode, types
+
+
+def _pass_on(lines: IO[str], said: list[str]) -> None:
+    """Pass on log lines, and keep the others, which repeat the report's problems."""
+    for line in lines:
+        if line.startswith("{"):
+            say(line.rstrip())
+        elif line.strip():
+            said.append(line.rstrip())
+
+
+def _wait_for_next(seconds: float) -> None:
+    """Wait for `seconds`, or until a new connection is to be collected at once."""
+    # By the clock on the wall, too: the other one stands still while a laptop sleeps.
+    due = time.time() + seconds
+    command = [sys.executable, "manage.py", "await_connection", "--seconds", str(int(seconds))]
+    try:
+        # The last run is the one for connected accounts.
+        environment = os.environ | settings_of_runs()[-1]
+    except requests.RequestException:
+        time.sleep(60)
+        return
+    set_death_signal = functools.partial(die_with_parent, signal.SIGTERM)
+    waiting = subprocess.Popen(command, cwd=BASE_DIR, env=environment, preexec_fn=set_death_signal)
+    problem = ""
+    try:
+        # Meanwhile restart the database if need be, also if nobody asks a service for anything.
+        while waiting.poll() is None and time.time() < due:
+            try:
+                if not os.environ.get("DB_HOST"):
+                    embedded.join(var_dir())
+                problem = ""
+            except EmbeddedError as error:
+                if str(error) != problem:
+                    say(problem := str(error))
+            time.sleep(1)
+    finally:
+        waiting.terminate()
+        waiting.wait()
+    if waiting.returncode not in (0, -signal.SIGTERM):
+        time.sleep(60)
+
+
+def _await_services() -> None:
+    """Wait until all services are ready. Exits with the reason if that takes too long.
+
+    If a service ends, the runner stops this process, too.
+    """
+    probed = {
+        "API": f"{url('API_PORT')}/health/ready",
+        "processor": f"{url('PROCESSOR_PORT')}/health/ready",
+    }
+    if uses_demo():
+        probed["sandbox"] = f"{url('SANDBOX_PORT')}/_sandbox/people"
+    began, told = time.monotonic(), False
+    for name, address in probed.items():
+        while reason := probes.why_not_ready(address):
+            waited = time.monotonic() - began
+            sentence = f"The {name} is not ready after {waited:.0f} seconds: {reason}."
+            if waited > _PATIENCE[1]:
+                sys.exit(sentence)
+            if waited > _PATIENCE[0] and not told:
+                say(f"{sentence} Waiting.")
+                told = True
+            time.sleep(0.1)

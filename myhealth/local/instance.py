@@ -1,0 +1,53 @@
+"""One `make run` at a time on one folder of local state, and what others may know of it.
+
+The lock on `run.lock` is held as long as it runs; `run.json` says where (myhealth.running).
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from myhealth.local.files import lock_file, write_private
+from myhealth.local.server import EmbeddedError
+from myhealth.running import read_file
+
+
+class AlreadyRunning(Exception):
+    """Another `make run` uses the folder; the message says where it is."""
+
+
+@contextlib.contextmanager
+def claim(var: Path, **state: Any) -> Iterator[bool]:
+    """Be the only `make run` on `var`, and say so in `run.json` until the end.
+
+    Yields whether the one before was killed. Raises AlreadyRunning or EmbeddedError.
+    """
+    try:
+        var.mkdir(parents=True, exist_ok=True)
+        lock = lock_file(var / "run.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        port = read_file(var).get("ports", {}).get("API_PORT")
+        where = f": http://localhost:{port}/" if port else "."
+        raise AlreadyRunning(f"myhealth is already running{where}") from None
+    except OSError as error:
+        raise EmbeddedError(f"{error.filename or var} can't be used: {error.strerror}.") from error
+    was_killed = (var / "run.json").exists()
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        write_private(
+            var / "run.json", json.dumps({"pid": os.getpid(), "started": started, **state}) + "\n"
+        )
+        yield was_killed
+    finally:
+        (var / "run.json").unlink(missing_ok=True)
+        os.close(lock)
+
+
+def add_settings(var: Path, settings: dict[str, str]) -> None:
+    """Write down the settings that a command beside this `make run` needs."""
+    write_private(var / "run.json", json.dumps(read_file(var) | {"settings": settings}) + "\n")

@@ -1,0 +1,107 @@
+"""The processes of `make run`: the services and the collector."""
+
+import contextlib
+import functools
+import os
+import shlex
+import shutil
+import signal
+import sys
+import threading
+from typing import Any
+
+import honcho.manager
+from honcho.process import Popen, Process
+
+from myhealth.local.configuration import (
+    BASE_DIR,
+    connects_to_sandbox,
+    sandbox_settings,
+    var_dir,
+)
+from myhealth.local.processes import die_with_parent
+from myhealth.local.terminal import LinePrinter, say
+
+# Granian gives hung requests 10 s to finish; honcho would kill it after 5 s.
+honcho.manager.KILL_WAIT = 12
+
+
+class _BoundProcess(Process):  # type: ignore[misc]
+    """A honcho process that ends with the runner, even if the runner is killed."""
+
+    def run(self, events: Any = None, ignore_signals: bool = False) -> None:
+        die_with_parent(signal.SIGKILL)
+        # The runner takes care of its end.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._child_ctor = _spawn
+        super().run(events, ignore_signals)
+
+
+def _spawn(command: str, **options: Any) -> Popen:
+    set_death_signal = functools.partial(die_with_parent, signal.SIGTERM)
+    child = Popen(command, preexec_fn=set_death_signal, **options)
+    threading.Thread(target=_kill_group, args=[child], daemon=True).start()
+    return child
+
+
+def _kill_group(child: Popen) -> None:
+    # A killed server leaves its workers running, and honcho waits until they close their output.
+    child.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+class Services(honcho.manager.Manager):  # type: ignore[misc]
+    """All processes; when one of them ends, the others are stopped, too."""
+
+    def __init__(self, printer: LinePrinter) -> None:
+        super().__init__(printer)
+        self._process_ctor = _BoundProcess
+        self._is_told = False
+
+    @property
+    def was_stopped_by_signal(self) -> bool:
+        return self.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+    def terminate(self) -> None:
+        if self.was_stopped_by_signal and not self._is_told:
+            say("Stopping myhealth.")
+            self._is_told = True
+        # At the very start, the PIDs of the processes are not known yet.
+        if self._all_started():
+            super().terminate()
+        else:
+            threading.Timer(0.1, self.terminate).start()
+
+    def add(self, name: str, command: str, **settings: str) -> None:
+        # Without exec, only the shell would get the signals.
+        line = f"exec {shlex.quote(sys.executable)} -m {command}"
+        # The printer reads these lines, and writes them as the terminal wants them.
+        output = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "LOG_FORMAT": "json"}
+        env = os.environ | output | settings
+        self.add_process(name, line, env=env, cwd=str(BASE_DIR))
+
+    def serve(self, service: str, port: int) -> None:
+        connecting = sandbox_settings() if connects_to_sandbox() else {}
+        if service == "sandbox":
+            # It keeps its state in memory, and its requests would bury the lines of myhealth.
+            own = {"WORKERS": "1", "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn"}
+        else:
+            own = {"WORKERS": "2", "PROMETHEUS_MULTIPROC_DIR": _metrics_folder(service)}
+        serving = {"HOST": "127.0.0.1", "PORT": str(port), "STOP_SECONDS": "10"}
+        self.add(service, "myhealth.serve", SERVICE=service, **serving, **own, **connecting)
+
+    def loop(self) -> None:
+        """Run until a signal arrives or a process ends, and all have ended."""
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            # The terminal was closed.
+            signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        super().loop()
+
+
+def _metrics_folder(service: str) -> str:
+    """Return an empty folder for the figures that the workers of a service share."""
+    folder = var_dir() / "metrics" / service
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return str(folder)
