@@ -8,6 +8,7 @@ Runs before anything is installed, so it imports only the standard library.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,8 @@ _REASONS = {
 
 
 def main(what: str) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         if what == "venv":
             _make_venv()
@@ -55,6 +58,7 @@ def main(what: str) -> None:
 
 
 def _make_venv() -> None:
+    _say("Making the virtual environment")
     try:
         _run([sys.executable, "-m", "venv", "--clear", str(_VENV)], "The virtual environment")
     except BaseException:

@@ -27,24 +27,23 @@ def claim(var: Path, **state: Any) -> Iterator[bool]:
 
     Yields whether the one before was killed. Raises AlreadyRunning or EmbeddedError.
     """
+    file = var / "run.json"
+    started = datetime.now(UTC).isoformat(timespec="seconds")
     try:
         var.mkdir(parents=True, exist_ok=True)
         lock = lock_file(var / "run.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+        was_killed = file.exists()
+        write_private(file, json.dumps({"pid": os.getpid(), "started": started, **state}) + "\n")
     except BlockingIOError:
         port = read_file(var).get("ports", {}).get("API_PORT")
         where = f": http://localhost:{port}/" if port else "."
         raise AlreadyRunning(f"myhealth is already running{where}") from None
     except OSError as error:
         raise EmbeddedError(f"{error.filename or var} can't be used: {error.strerror}.") from error
-    was_killed = (var / "run.json").exists()
-    started = datetime.now(UTC).isoformat(timespec="seconds")
     try:
-        write_private(
-            var / "run.json", json.dumps({"pid": os.getpid(), "started": started, **state}) + "\n"
-        )
         yield was_killed
     finally:
-        (var / "run.json").unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
         os.close(lock)
 
 

@@ -8,6 +8,7 @@ python -m myhealth.local.run backup [FILE]      back up the embedded database to
 python -m myhealth.local.run restore [FILE]     restore the embedded database from a file
 """
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -162,11 +163,13 @@ def _run_services() -> int:
 
 def _run_until_stopped() -> int:
     say("Starting the services")
-    services = Services(LinePrinter(var_dir() / "log" / "myhealth.log", _Start().take))
-    for name, port in ports().items():
-        services.serve(name.removesuffix("_PORT").lower(), port)
-    services.add(_COLLECTOR, "myhealth.local.run collect-forever")
-    services.loop()
+    printer = LinePrinter(var_dir() / "log" / "myhealth.log", _Start().take)
+    with contextlib.closing(printer):
+        services = Services(printer)
+        for name, port in ports().items():
+            services.serve(name.removesuffix("_PORT").lower(), port)
+        services.add(_COLLECTOR, "myhealth.local.run collect-forever")
+        services.loop()
     embedded.leave(var_dir())
     if services.was_stopped_by_signal:
         return 0

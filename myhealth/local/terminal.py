@@ -69,6 +69,10 @@ class LinePrinter(Printer):  # type: ignore[misc]
         for line in text.splitlines():
             self._write_line(message.name, line.rstrip())
 
+    def close(self) -> None:
+        for handler in self._log.handlers:
+            handler.close()
+
     def _write_line(self, service: str, line: str) -> None:
         event = _parse(line)
         if not line:

@@ -107,6 +107,7 @@ class Run:
         found = list(filter(None, map(READY.fullmatch, self.lines)))
         assert len(found) == 1, self.said()
         self.url, self.user, self.password = found[0].groups()
+        self.lines_at_ready = len(self.lines)
         return self
 
     def started(self):

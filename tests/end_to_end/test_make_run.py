@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -88,7 +89,9 @@ def test_a_hung_request_does_not_hold_up_the_stop(machine):
 
 
 @full_only
-@pytest.mark.parametrize("line", ["Starting the embedded", "Applying database", "api started"])
+@pytest.mark.parametrize(
+    "line", ["Starting the embedded", "Applying database", "Starting the services"]
+)
 def test_it_can_be_stopped_while_it_starts(new_machine, line):
     run = new_machine.start()
     wait_until(lambda: line in run.said())
@@ -107,6 +110,63 @@ def test_nothing_outlives_a_killed_runner(machine):
     run.process.kill()
     wait_until(lambda: not living(started))
     assert machine.start().await_ready().days()
+
+
+@full_only
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a parent-death signal")
+def test_it_starts_at_once_after_a_kill(machine):
+    run = machine.start().await_ready()
+    run.process.kill()
+    assert machine.start().await_ready().days()
+
+
+@full_only
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("line", ["Applying database", "Starting the services", "is ready"])
+def test_a_stop_says_one_line(machine, number, line):
+    run = machine.start()
+    wait_until(lambda: line in run.said(), 60)
+    before = len(run.lines)
+    assert run.stop(number, group=True) == 0
+    assert run.took < 15
+    run.reader.join()
+    said = [each for each in run.lines[before:] if "Collect" not in each and "ready" not in each]
+    assert said == ["Stopping myhealth."]
+
+
+@full_only
+def test_proxies_of_the_shell_never_get_loopback(machine):
+    names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.1)
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        assert machine.start(**dict.fromkeys(names, address)).await_ready().days()
+        assert machine.run("collect", **dict.fromkeys(names, address)).returncode == 0
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+
+
+@full_only
+@pytest.mark.parametrize("encoding", ["ascii", "iso8859-9"])
+def test_it_runs_in_locales_that_are_not_utf_8(machine, encoding):
+    odd = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    settings = {**odd, "PYTHONIOENCODING": encoding}
+    run = machine.start(**settings).await_ready()
+    for command in (["collect", "--days", "2"], ["backup"], ["restore"], ["password"], ["open"]):
+        done = machine.run(*command, **settings)
+        assert done.returncode == 0, done.stderr
+    assert run.stop() == 0
+    run.reader.join()
+    assert "Traceback" not in run.said()
+
+
+@full_only
+def test_own_account_is_named_last_and_the_demo_before(machine):
+    client = {"OURA_CLIENT_ID": "an id", "OURA_CLIENT_SECRET": "a secret"}
+    run = machine.start(**client).await_ready()
+    assert run.user == "me"
+    assert run.log_in()
+    assert re.fullmatch(r"Sample data: \S+ \(user demo, password \S+\)", run.lines[-2])
 
 
 @full_only
@@ -189,10 +249,25 @@ def test_commands_typed_by_hand_find_the_same_data(machine):
     wait_until(lambda: not embedded.is_running(machine.var))
 
 
-def test_collect_without_a_running_set_up_gets_a_sentence(new_machine):
-    done = new_machine.run("collect")
+@pytest.mark.parametrize("command", ["collect", "password", "open"])
+def test_a_command_beside_nothing_gets_a_sentence(new_machine, command):
+    done = new_machine.run(command)
     assert done.returncode == 1
-    assert done.stderr.endswith("start it with `make run`.\n")
+    assert done.stderr == "myhealth is not running: start it with `make run`.\n"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_all_busy_ports_are_named_in_one_sentence(new_machine, host):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    api, processor = new_machine.ports["API_PORT"], new_machine.ports["PROCESSOR_PORT"]
+    with (
+        socket.create_server((host, api), family=family),
+        socket.create_server((host, processor), family=family),
+    ):
+        done = new_machine.run()
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Ports {api} and {processor} are in use")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.fixture
@@ -251,6 +326,14 @@ def test_make_lists_its_commands():
     said = subprocess.check_output(["make", "help"], cwd=ROOT, text=True)
     for command in ("run", "test", "check", "bench", "backup", "restore"):
         assert f"make {command} " in said
+
+
+@pytest.mark.parametrize(("typed", "name"), [([], ""), (["USER=me"], "me")])
+def test_password_is_that_of_the_user_who_is_typed(typed, name):
+    environment = {**os.environ, "USER": "of-this-machine"}
+    command = ["make", "-n", "password", *typed]
+    said = subprocess.check_output(command, cwd=ROOT, env=environment, text=True)
+    assert f'password "{name}"' in said
 
 
 def make_with_python(tmp_path, script):

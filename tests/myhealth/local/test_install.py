@@ -1,0 +1,71 @@
+"""Installing the dependencies: what a person reads when it fails."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.processes import ROOT, wait_until
+
+LOCK = "asgiref==3.13.0 --hash=sha256:" + "0" * 64
+
+
+def start(folder, **settings):
+    (folder / "requirements.txt").write_text(LOCK)
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PIP_")},
+        # Nothing of this environment is changed.
+        "PIP_TARGET": str(folder / "target"),
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_NO_INDEX": "0",
+        "PIP_CONFIG_FILE": os.devnull,
+        "VAR_DIR": str(folder / "var"),
+        **settings,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "myhealth.local.install", str(folder / "requirements.txt")],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+
+
+def test_missing_network_gets_a_sentence(tmp_path):
+    process = start(tmp_path, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
+    said, failed = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert len(said.splitlines()) == 1
+    assert failed.startswith("The packages couldn't be downloaded. Is there a network?")
+    assert failed.count("\n") == 1
+    assert "asgiref" in (tmp_path / "var" / "log" / "install.log").read_text()
+
+
+def test_missing_package_gets_a_sentence(tmp_path):
+    (tmp_path / "empty").mkdir()
+    process = start(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path / "empty"))
+    _, failed = process.communicate(timeout=60)
+    assert failed.startswith("A package has no version for this machine and this Python")
+
+
+def test_folder_that_cannot_be_written_gets_a_sentence(tmp_path):
+    (tmp_path / "var").write_text("")
+    process = start(tmp_path)
+    _, failed = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "can't be used" in failed
+    assert failed.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stop_gets_a_sentence(tmp_path, number):
+    # Nothing ever answers here.
+    process = start(tmp_path, PIP_INDEX_URL="http://10.255.255.1/simple")
+    wait_until((tmp_path / "var" / "log" / "install.log").exists)
+    os.killpg(process.pid, number)
+    _, failed = process.communicate(timeout=15)
+    assert (process.returncode, failed) == (130, "Stopped. The next try starts over.\n")

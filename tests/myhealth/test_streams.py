@@ -1,0 +1,50 @@
+"""Output in encodings that lack some of our characters."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.processes import ROOT
+
+ODD = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+def run(*command, encoding):
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**os.environ, **ODD, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso8859-9", "koi8-r"])
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_an_encoding_lacks_is_spelled_out(encoding, stream):
+    code = (
+        "import sys; from myhealth.streams import accept_any_text; accept_any_text(); "
+        f"sys.{stream}.write('a \\u2026 \\U0001f9d8 \\udc80')"
+    )
+    done = run("-c", code, encoding=encoding)
+    assert done.returncode == 0, done.stderr
+    assert getattr(done, stream) == b"a ... \\U0001f9d8 \\udc80"
+
+
+def test_what_an_encoding_has_stays():
+    code = (
+        "import sys; from myhealth.streams import accept_any_text; accept_any_text(); "
+        r"sys.stdout.write('\u011f')"
+    )
+    assert run("-c", code, encoding="iso8859-9").stdout == "ğ".encode("iso8859-9")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso8859-9", "koi8-r"])
+def test_commands_speak_in_any_encoding(encoding):
+    done = run("manage.py", "ensure_user", "🧘", "--check", encoding=encoding)
+    assert b"PASSWORD must be set" in done.stderr
+    done = run("manage.py", "collect_oura", "--type", "🧘…", encoding=encoding)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    assert b"invalid choice" in done.stderr
