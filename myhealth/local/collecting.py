@@ -64,7 +64,14 @@ def collect_on_terminal(*options: str) -> int:
     }
     command = [sys.executable, "manage.py", "collect_oura", *options]
     return max(
-        subprocess.run(command, cwd=BASE_DIR, env=os.environ | quiet | settings).returncode
+        subprocess.run(
+            command,
+            cwd=BASE_DIR,
+            env=os.environ | quiet | settings,
+            # Ctrl-C ends this process, which ends that one without a traceback.
+            process_group=0,
+            preexec_fn=functools.partial(die_with_parent, signal.SIGTERM),
+        ).returncode
         for settings in settings_of_runs()
     )
 

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+import myhealth.local.interrupts  # noqa: F401
 from myhealth.local import backups, beside, embedded, instance, local_env
 from myhealth.local.collecting import FIRST_COLLECTION_ENDED, collect_forever
 from myhealth.local.configuration import (
