@@ -26,8 +26,10 @@ from myhealth.running import read_running
 def run(name: str, *options: str) -> int:
     """Run a command on the running `make run`, and return its exit code. Exits if none runs."""
     state = read_running(var_dir())
-    if not state:
+    if state is None:
         sys.exit("myhealth is not running: start it with `make run`.")
+    if not {"ports", "source"} <= state.keys():
+        sys.exit(f"This user can't read {var_dir() / 'run.json'}: run as the user of `make run`.")
     # It may have been given them on its command line.
     os.environ.update({setting: str(port) for setting, port in state["ports"].items()})
     if name == "open":

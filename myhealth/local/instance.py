@@ -38,6 +38,10 @@ def claim(var: Path, **state: Any) -> Iterator[bool]:
         port = read_file(var).get("ports", {}).get("API_PORT")
         where = f": http://localhost:{port}/" if port else "."
         raise AlreadyRunning(f"myhealth is already running{where}") from None
+    except PermissionError as error:
+        raise EmbeddedError(
+            f"This user has no access to {var}: run as the user that created it."
+        ) from error
     except OSError as error:
         raise EmbeddedError(f"{error.filename or var} can't be used: {error.strerror}.") from error
     try:

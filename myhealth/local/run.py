@@ -36,13 +36,12 @@ from myhealth.local.ports import check_ports
 from myhealth.local.processes import die_with_parent
 from myhealth.local.progress import Progress
 from myhealth.local.server import EmbeddedError
-from myhealth.local.services import Services
+from myhealth.local.services import STOP_SIGNALS, Services
 from myhealth.local.terminal import LinePrinter, say
 from myhealth.secret_settings import exit_if, read_env_file
 from myhealth.streams import accept_any_text
 
 _COLLECTOR = "collector"
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # The services of a `make run` that was killed may still be ending.
 _SECONDS_AFTER_A_KILL = 15.0
 
@@ -162,9 +161,13 @@ def _run_services() -> int:
         return 0
 
 
+def _log_file() -> Path:
+    return var_dir() / "log" / "myhealth.log"
+
+
 def _run_until_stopped() -> int:
     say("Starting the services")
-    printer = LinePrinter(var_dir() / "log" / "myhealth.log", _Start().take)
+    printer = LinePrinter(_log_file(), _Start().take)
     with contextlib.closing(printer):
         services = Services(printer)
         for name, port in ports().items():
@@ -174,7 +177,10 @@ def _run_until_stopped() -> int:
     embedded.leave(var_dir())
     if services.was_stopped_by_signal:
         return 0
-    say("A service stopped unexpectedly, so everything was shut down. Its last lines say why.")
+    say(
+        f"The {services.ended} stopped unexpectedly, so everything was shut down. "
+        f"Its last lines, here or in {_log_file()}, say why."
+    )
     return 1
 
 
@@ -218,7 +224,7 @@ def _exit_as_failed(number: int, _frame: object) -> NoReturn:
 
 
 def _on_stop(handler: Any) -> None:
-    for number in _STOP_SIGNALS:
+    for number in STOP_SIGNALS:
         # With nohup, it goes on when the terminal is closed.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)

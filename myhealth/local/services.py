@@ -1,7 +1,6 @@
 """The processes of `make run`: the services and the collector."""
 
 import contextlib
-import functools
 import os
 import shlex
 import shutil
@@ -24,6 +23,7 @@ from myhealth.local.terminal import LinePrinter, say
 
 # Granian gives hung requests 10 s to finish; honcho would kill it after 5 s.
 honcho.manager.KILL_WAIT = 12
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class _BoundProcess(Process):  # type: ignore[misc]
@@ -32,16 +32,23 @@ class _BoundProcess(Process):  # type: ignore[misc]
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
         die_with_parent(signal.SIGKILL)
         # The runner takes care of its end.
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         self._child_ctor = _spawn
         super().run(events, ignore_signals)
 
 
 def _spawn(command: str, **options: Any) -> Popen:
-    set_death_signal = functools.partial(die_with_parent, signal.SIGTERM)
-    child = Popen(command, preexec_fn=set_death_signal, **options)
+    child = Popen(command, preexec_fn=_before_exec, **options)
     threading.Thread(target=_kill_group, args=[child], daemon=True).start()
     return child
+
+
+def _before_exec() -> None:
+    die_with_parent(signal.SIGTERM)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def _kill_group(child: Popen) -> None:
@@ -58,6 +65,8 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
         super().__init__(printer)
         self._process_ctor = _BoundProcess
         self._is_told = False
+        # The one that ended by itself.
+        self.ended = ""
 
     @property
     def was_stopped_by_signal(self) -> bool:
@@ -67,6 +76,8 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
         if self.was_stopped_by_signal and not self._is_told:
             say("Stopping myhealth.")
             self._is_told = True
+        if not self.was_stopped_by_signal and not self.ended:
+            self.ended = next(name for name, it in self._processes.items() if "returncode" in it)
         # At the very start, the PIDs of the processes are not known yet.
         if self._all_started():
             super().terminate()
@@ -90,6 +101,14 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
             own = {"WORKERS": "2", "PROMETHEUS_MULTIPROC_DIR": _metrics_folder(service)}
         serving = {"HOST": "127.0.0.1", "PORT": str(port), "STOP_SECONDS": "10"}
         self.add(service, "myhealth.serve", SERVICE=service, **serving, **own, **connecting)
+
+    def _start(self) -> None:
+        # A new process would act on a signal as if it were this one, until it ignores them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            super()._start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def loop(self) -> None:
         """Run until a signal arrives or a process ends, and all have ended."""

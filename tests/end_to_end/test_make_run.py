@@ -179,7 +179,7 @@ def test_a_service_that_ends_stops_the_others(machine):
     assert run.process.wait(timeout=20) == 1
     assert living(started) == []
     run.reader.join()
-    assert "A service stopped unexpectedly" in run.said()
+    assert "The processor stopped unexpectedly" in run.said()
 
 
 @pytest.mark.parametrize("name", ["API_PORT", "PROCESSOR_PORT", "SANDBOX_PORT"])

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +49,24 @@ def test_folder_that_is_none_gets_a_sentence(tmp_path):
     (tmp_path / "var").write_text("")
     with pytest.raises(EmbeddedError, match="can't be used"), instance.claim(tmp_path / "var"):
         pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+def test_another_user_is_told_that_it_runs():
+    with tempfile.TemporaryDirectory() as folder, instance.claim(Path(folder), ports=PORTS):
+        Path(folder).chmod(0o755)
+        beside = subprocess.run(
+            [sys.executable, "-m", "myhealth.local.run"],
+            cwd=ROOT,
+            env={**os.environ, "VAR_DIR": folder},
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+        )
+    assert (beside.returncode, beside.stderr) == (0, "")
+    assert beside.stdout == "myhealth is already running.\n"
 
 
 def test_damaged_file_is_no_obstacle(tmp_path):
