@@ -66,11 +66,13 @@ def _show_password(name: str) -> int:
     if password and _is_valid(name, password):
         sys.stdout.write(f"user {name}, password {password}\n")
         return 0
-    sys.stdout.write(f"The password of {name} is not known here. This link sets a new one:\n")
+    sys.stdout.write(f"The password of {name} is not known here.\n")
     sys.stdout.flush()
-    return subprocess.run(
-        [sys.executable, "manage.py", "reset_password", name], cwd=BASE_DIR
-    ).returncode
+    command = [sys.executable, "manage.py", "reset_password", name]
+    made = subprocess.run(command, cwd=BASE_DIR, stdout=subprocess.PIPE, text=True)
+    if made.returncode == 0:
+        sys.stdout.write(f"This link sets a new one: {made.stdout}")
+    return made.returncode
 
 
 def _is_valid(name: str, password: str) -> bool:

@@ -110,11 +110,11 @@ def _collect() -> int:
             new[name] += tally["created"]
             changed += tally["updated"]
     days = ", ".join(f"{count} days of {name}" for name, count in new.items() if count)
-    what = [
-        f"new: {days}" if days else "nothing new",
-        *([f"changed: {changed}"] if changed else []),
-    ]
-    say(f"Collected, {'; '.join(what)}.")
+    parts = [f"new: {days}"] if days else []
+    if changed:
+        parts.append(f"changed: {changed}")
+    if parts or not code:
+        say(f"Collected, {'; '.join(parts) or 'nothing new'}.")
     return code
 
 
@@ -142,8 +142,14 @@ def _run_collector(settings: dict[str, str]) -> tuple[int, dict[str, Any]]:
             raise
     try:
         report = orjson.loads((output.splitlines() or [""])[-1])
-        problems = [f"{each['type']}: {each['error']}" for each in report["errors"]]
         types = report["types"]
+        # Often one reason ends all types.
+        by_error: dict[str, list[str]] = {}
+        for each in report["errors"]:
+            by_error.setdefault(each["error"], []).append(each["type"])
+        problems = [
+            f"{', '.join(dict.fromkeys(names))}: {error}" for error, names in by_error.items()
+        ]
     except (ValueError, KeyError, TypeError):
         problems, types = said, {}
     for problem in problems[:_MOST_PROBLEMS]:

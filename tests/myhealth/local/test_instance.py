@@ -55,18 +55,28 @@ def test_folder_that_is_none_gets_a_sentence(tmp_path):
 def test_another_user_is_told_that_it_runs():
     with tempfile.TemporaryDirectory() as folder, instance.claim(Path(folder), ports=PORTS):
         Path(folder).chmod(0o755)
-        beside = subprocess.run(
-            [sys.executable, "-m", "myhealth.local.run"],
-            cwd=ROOT,
-            env={**os.environ, "VAR_DIR": folder},
-            user=65534,
-            group=65534,
-            extra_groups=[],
-            capture_output=True,
-            text=True,
-        )
-    assert (beside.returncode, beside.stderr) == (0, "")
-    assert beside.stdout == "myhealth is already running.\n"
+        os.seteuid(65534)
+        try:
+            with (
+                pytest.raises(instance.AlreadyRunning, match="myhealth is already running"),
+                instance.claim(Path(folder)),
+            ):
+                pass
+            assert read_running(Path(folder)) == {}
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+def test_folder_of_another_user_gets_a_sentence():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(EmbeddedError, match="no access"), instance.claim(Path(folder)):
+                pass
+        finally:
+            os.seteuid(0)
 
 
 def test_damaged_file_is_no_obstacle(tmp_path):
