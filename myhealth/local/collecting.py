@@ -170,8 +170,6 @@ def _pass_on(lines: IO[str], said: list[str]) -> None:
 
 def _wait_for_next(seconds: float) -> None:
     """Wait for `seconds`, or until a new connection is to be collected at once."""
-    # By the clock on the wall, too: the other one stands still while a laptop sleeps.
-    due = time.time() + seconds
     command = [sys.executable, "manage.py", "await_connection", "--seconds", str(int(seconds))]
     try:
         # The last run is the one for connected accounts.
@@ -184,7 +182,7 @@ def _wait_for_next(seconds: float) -> None:
     problem = ""
     try:
         # Meanwhile restart the database if need be, also if nobody asks a service for anything.
-        while waiting.poll() is None and time.time() < due:
+        while waiting.poll() is None:
             try:
                 if not os.environ.get("DB_HOST"):
                     embedded.join(var_dir())
@@ -196,7 +194,7 @@ def _wait_for_next(seconds: float) -> None:
     finally:
         waiting.terminate()
         waiting.wait()
-    if waiting.returncode not in (0, -signal.SIGTERM):
+    if waiting.returncode:
         time.sleep(60)
 
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from myhealth.local.files import lock_file, write_private
-from myhealth.local.server import EmbeddedError
+from myhealth.local.files import lock_file, make_folder, write_private
+from myhealth.local.server import explained
 from myhealth.running import read_file
 
 
@@ -29,21 +29,16 @@ def claim(var: Path, **state: Any) -> Iterator[bool]:
     """
     file = var / "run.json"
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        var.mkdir(parents=True, exist_ok=True)
-        lock = lock_file(var / "run.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with explained(var):
+        make_folder(var)
+        try:
+            lock = lock_file(var / "run.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            port = read_file(var).get("ports", {}).get("API_PORT")
+            where = f": http://localhost:{port}/" if port else "."
+            raise AlreadyRunning(f"myhealth is already running{where}") from None
         was_killed = file.exists()
         write_private(file, json.dumps({"pid": os.getpid(), "started": started, **state}) + "\n")
-    except BlockingIOError:
-        port = read_file(var).get("ports", {}).get("API_PORT")
-        where = f": http://localhost:{port}/" if port else "."
-        raise AlreadyRunning(f"myhealth is already running{where}") from None
-    except PermissionError as error:
-        raise EmbeddedError(
-            f"This user has no access to {var}: run as the user that created it."
-        ) from error
-    except OSError as error:
-        raise EmbeddedError(f"{error.filename or var} can't be used: {error.strerror}.") from error
     try:
         yield was_killed
     finally:

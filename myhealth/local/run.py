@@ -35,7 +35,7 @@ from myhealth.local.configuration import (
 from myhealth.local.ports import check_ports
 from myhealth.local.processes import die_with_parent
 from myhealth.local.progress import Progress
-from myhealth.local.server import EmbeddedError
+from myhealth.local.server import EmbeddedError, explained
 from myhealth.local.services import STOP_SIGNALS, Services
 from myhealth.local.terminal import LinePrinter, say
 from myhealth.secret_settings import exit_if, read_env_file
@@ -53,7 +53,8 @@ def _read_env_files() -> None:
     """Read the same files as the settings, so that the services inherit these values."""
     problems = read_env_file(BASE_DIR / ".env")
     # The first file may say where the second one is.
-    exit_if(problems + read_env_file(var_dir() / "local.env"))
+    with explained(var_dir()):
+        exit_if(problems + read_env_file(var_dir() / "local.env"))
 
 
 # Before the services start ---------------------------------------------------------------------

@@ -19,6 +19,7 @@ from myhealth.local.configuration import (
     var_dir,
 )
 from myhealth.local.processes import die_with_parent
+from myhealth.local.server import explained
 from myhealth.local.terminal import LinePrinter, say
 
 # Granian gives hung requests 10 s to finish; honcho would kill it after 5 s.
@@ -121,6 +122,7 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
 def _metrics_folder(service: str) -> str:
     """Return an empty folder for the figures that the workers of a service share."""
     folder = var_dir() / "metrics" / service
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    with explained(var_dir()):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     return str(folder)

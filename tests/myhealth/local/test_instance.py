@@ -47,7 +47,7 @@ def test_nothing_is_running_after_a_kill(tmp_path):
 
 def test_folder_that_is_none_gets_a_sentence(tmp_path):
     (tmp_path / "var").write_text("")
-    with pytest.raises(EmbeddedError, match="can't be used"), instance.claim(tmp_path / "var"):
+    with pytest.raises(EmbeddedError, match="is not a folder"), instance.claim(tmp_path / "var"):
         pass
 
 
