@@ -70,7 +70,6 @@ def collect_on_terminal(*options: str) -> int:
             env=os.environ | quiet | settings,
             # Ctrl-C ends this process, which ends that one without a traceback.
             process_group=0,
-            preexec_fn=functools.partial(die_with_parent, signal.SIGTERM),
         ).returncode
         for settings in settings_of_runs()
     )

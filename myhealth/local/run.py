@@ -9,7 +9,6 @@ python -m myhealth.local.run restore [FILE]     restore the embedded database fr
 """
 
 import contextlib
-import functools
 import multiprocessing
 import os
 import signal
@@ -33,7 +32,6 @@ from myhealth.local.configuration import (
     var_dir,
 )
 from myhealth.local.ports import check_ports
-from myhealth.local.processes import die_with_parent
 from myhealth.local.progress import Progress
 from myhealth.local.server import EmbeddedError, explained
 from myhealth.local.services import STOP_SIGNALS, Services
@@ -88,9 +86,9 @@ def _manage(*arguments: str, **settings: str) -> str:
         stdout=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        # Ctrl-C ends this process, which ends that one without a traceback.
+        # Ctrl-C ends this process, which ends that one without a traceback. (No preexec_fn: with
+        # it, Python would ignore what a signal's handler raises while it forks.)
         process_group=0,
-        preexec_fn=functools.partial(die_with_parent, signal.SIGTERM),
     )
     if result.returncode:
         sys.exit(f"`manage.py {arguments[0]}` failed, so myhealth was not started.")
