@@ -52,7 +52,7 @@ class DatabaseWrapper(prometheus.DatabaseWrapper):  # type: ignore[misc]
     def get_connection_params(self) -> dict[str, Any]:
         # The pool has its own. They are made here as long as it has no connection, so that an error
         # is raised rather than logged by one of its threads.
-        return {} if self.alias in _connected else self._params()
+        return {} if self.pool and self.alias in _connected else self._params()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         if not self.pool:

@@ -34,7 +34,8 @@ class Empty:
         process = subprocess.Popen(
             [sys.executable, "-u", "manage.py", "migrate", "--noinput", *arguments],
             cwd=ROOT,
-            env={**os.environ, **self.environment},
+            # The lock has a connection of its own, so that one in the pool is enough.
+            env={**os.environ, **self.environment, "DB_POOL_SIZE": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -63,6 +63,8 @@ class Command(migrate.Command):
         # Both connections are of its pool, which it makes when it connects.
         connection.ensure_connection()
         holder = connection.copy()
+        # The pool may have a single connection, which the migrations need.
+        holder.settings_dict["OPTIONS"].pop("pool", None)
         try:
             holder.set_autocommit(False)
             is_waiting = False
