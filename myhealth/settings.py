@@ -106,8 +106,10 @@ def _list(name: str) -> list[str]:
 
 
 def _list_of_tokens(name: str) -> list[str]:
-    """Return tokens; in a file, each may be on a line of its own."""
-    return [word for word in hosts.split_words(_text(name)) if word.lower() != "bearer"]
+    tokens = [re.sub(r"(?i)^bearer\s+", "", part) for part in _list(name)]
+    if SERVING and any(token.split() != [token] for token in tokens):
+        _problems.append(f"Each token in {name} must be without blanks; commas separate them.")
+    return tokens
 
 
 def _list_of_hosts(name: str) -> list[str]:

@@ -155,9 +155,9 @@ def test_connect_button_leads_to_oura(page, oura_process):
     assert page.problems == []
 
 
-def test_page_of_expired_form_breaks_no_rule(page):
+def test_page_of_form_without_cookie_breaks_no_rule(page):
     page.goto("/account/")
     page.context.clear_cookies(name="csrftoken")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("heading", name="This page has expired")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your browser sent no cookie")).to_be_visible()
     assert page.problems == []
