@@ -286,12 +286,25 @@ if SERVICE == "processor" and not ALLOWED_HOSTS:
 
 # Database ------------------------------------------------------------------------------------
 
-# An IPv6 address may be in brackets.
-DB_HOST = re.sub(r"[][\s]", "", _text("DB_HOST"))
+
+def _hosts_of_postgresql(name: str) -> str:
+    """Return hosts as libpq takes them: names, addresses and folders of sockets."""
+    found = [part if part.startswith(("/", "@")) else part.strip("[]") for part in _list(name)]
+    for each in found:
+        if not (each.startswith(("/", "@")) or _address(each) or re.fullmatch(r"[\w.-]+", each)):
+            # It may be an address with a password.
+            _problems.append(
+                f"{name} must be a host name or an address, such as db.example.org: the port is "
+                "DB_PORT, and DB_USER, DB_PASSWORD and DB_NAME have the rest."
+            )
+    return ",".join(found)
+
+
+DB_HOST = _hosts_of_postgresql("DB_HOST")
 EMBEDDED_DATABASE = not DB_HOST
 if SERVING and EMBEDDED_DATABASE and not LOCAL:
     _problems.append("DB_HOST must name the PostgreSQL server.")
-_DB_REPLICA_HOST = re.sub(r"[][\s]", "", _text("DB_REPLICA_HOST"))
+_DB_REPLICA_HOST = _hosts_of_postgresql("DB_REPLICA_HOST")
 _DB_HOSTS = [host for host in f"{DB_HOST},{_DB_REPLICA_HOST}".split(",") if host]
 DB_SSLMODE = _choice(
     "DB_SSLMODE",
@@ -300,13 +313,12 @@ DB_SSLMODE = _choice(
 )
 DB_SSLROOTCERT = _text("DB_SSLROOTCERT", "system")
 _ssl_options: dict[str, str] = {}
-if DB_SSLMODE in ("disable", "allow", "prefer") and not LOCAL:
-    for host in _DB_HOSTS:
-        if not _is_internal(host):
-            _problems.append(
-                f"DB_SSLMODE must be verify-full, verify-ca or require: with {DB_SSLMODE}, "
-                f"passwords and data may reach {host} in clear text."
-            )
+_MAY_BE_CLEAR = DB_SSLMODE in ("disable", "allow", "prefer")
+if _MAY_BE_CLEAR and not LOCAL and not all(map(_is_internal, _DB_HOSTS)):
+    _problems.append(
+        f"DB_SSLMODE must be verify-full, verify-ca or require: with {DB_SSLMODE}, passwords "
+        "and data may reach PostgreSQL in clear text."
+    )
 if DB_SSLMODE.startswith("verify-"):
     if DB_SSLROOTCERT != "system" and not os.access(DB_SSLROOTCERT, os.R_OK):
         _problems.append(
