@@ -28,12 +28,12 @@ def run(name: str, *options: str) -> int:
     state = read_running(var_dir())
     if state is None:
         sys.exit("myhealth is not running: start it with `make run`.")
-    if not {"ports", "source"} <= state.keys():
+    if not {"ports", "address", "source"} <= state.keys():
         sys.exit(f"This user can't read {var_dir() / 'run.json'}: run as the user of `make run`.")
     # It may have been given them on its command line.
     os.environ.update({setting: str(port) for setting, port in state["ports"].items()})
     if name == "open":
-        return _open(f"http://localhost:{state['ports']['API_PORT']}/")
+        return _open(state["address"])
     if name == "password":
         return _show_password("".join(options))
     return _collect(state, *options)

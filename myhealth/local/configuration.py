@@ -55,6 +55,12 @@ def password_of(name: str) -> str:
     return os.environ.get("OURA_USER_PASSWORD", "") if name == own_account() else ""
 
 
+def address() -> str:
+    """Return where people open the pages: behind a tunnel, only the public address works."""
+    public = os.environ.get("PUBLIC_URL", "").strip().rstrip("/")
+    return f"{public or 'http://localhost:' + str(ports()['API_PORT'])}/"
+
+
 def url(name: str) -> str:
     return f"http://127.0.0.1:{ports()[name]}"
 

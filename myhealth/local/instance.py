@@ -34,8 +34,8 @@ def claim(var: Path, **state: Any) -> Iterator[bool]:
         try:
             lock = lock_file(var / "run.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            port = read_file(var).get("ports", {}).get("API_PORT")
-            where = f": http://localhost:{port}/" if port else "."
+            address = read_file(var).get("address")
+            where = f": {address}" if address else "."
             raise AlreadyRunning(f"myhealth is already running{where}") from None
         was_killed = file.exists()
         write_private(file, json.dumps({"pid": os.getpid(), "started": started, **state}) + "\n")

@@ -23,6 +23,7 @@ from myhealth.local.collecting import FIRST_COLLECTION_ENDED, collect_forever
 from myhealth.local.configuration import (
     BASE_DIR,
     DEMO,
+    address,
     connects_to_sandbox,
     own_account,
     password_of,
@@ -117,15 +118,14 @@ def _prepare() -> None:
 
 def _say_ready() -> None:
     """Say where to go. The ready line is the last one of the start."""
-    address = f"http://localhost:{ports()['API_PORT']}/"
     name = DEMO if connects_to_sandbox() else own_account()
     password = password_of(name)
     if not password:
         say(f"The password of {name} is another one than at first: see `make password USER={name}`")
     if uses_demo() and name != DEMO:
         say(f"To use your own ring, sign in as {name} and press Connect Oura.")
-        say(f"Sample data: {address} (user {DEMO}, password {password_of(DEMO)})")
-    say(f"myhealth is ready: {address} (user {name}, password {password or 'hidden'})")
+        say(f"Sample data: {address()} (user {DEMO}, password {password_of(DEMO)})")
+    say(f"myhealth is ready: {address()} (user {name}, password {password or 'as set before'})")
 
 
 class _Start:
@@ -148,7 +148,9 @@ def _run_services() -> int:
     """Run all services until a signal arrives or one of them ends, and return the exit code."""
     exit_if(read_env_file(BASE_DIR / ".env"))
     try:
-        with instance.claim(var_dir(), ports=ports(), source=source()) as was_killed:
+        with instance.claim(
+            var_dir(), ports=ports(), address=address(), source=source()
+        ) as was_killed:
             local_env.ensure(var_dir())
             _read_env_files()
             _check_passwords()

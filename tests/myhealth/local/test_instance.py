@@ -18,7 +18,7 @@ PORTS = {"API_PORT": 8123, "PROCESSOR_PORT": 8124}
 
 def test_second_one_is_told_where_the_first_is(tmp_path):
     with (
-        instance.claim(tmp_path, ports=PORTS),
+        instance.claim(tmp_path, address="http://localhost:8123/"),
         pytest.raises(instance.AlreadyRunning, match="already running: http://localhost:8123/"),
         instance.claim(tmp_path, ports={}),
     ):
