@@ -14,6 +14,9 @@ KEPT_PREFIX = "before-restore-"
 _CHOOSE = "Delete it or move it away, or choose a backup with FILE=…."
 # The clock of another machine may be some minutes ahead.
 _AHEAD = timedelta(minutes=10)
+# pg_dump writes the time of a zone that it doesn't name, by hand that of the shell.
+_ZONES = timedelta(hours=26)
+_MADE_BY_EARLIER_VERSION = re.compile(r"myhealth-\d{8}-\d{6}\.dump")
 
 _STAMP = "Backed up at "
 _STAMPED = re.compile(rf"^COMMENT ON DATABASE \S+ IS '{_STAMP}(\S+)';$", re.MULTILINE)
@@ -23,11 +26,15 @@ _TABLES = ("public.django_migrations", "public.accounts_user")
 
 @dataclass(frozen=True)
 class Archive:
-    """A backup file, when it was made, and whether it is of a database of myhealth."""
+    """A backup file, when it was made, and whether it is of a database of myhealth.
+
+    `margin` is how much earlier or later it may have been made.
+    """
 
     file: Path
     made_at: datetime
     is_ours: bool
+    margin: timedelta = timedelta()
 
 
 def stamp_statement(now: datetime) -> str:
@@ -53,7 +60,9 @@ def read_archive(server: Server, connection: ConnectionInfo, file: Path) -> Arch
     created = _CREATED.search(inspect("-l"))
     if created is None:
         raise EmbeddedError(f"{file} doesn't say when it was made.")
-    return Archive(file, _parse_local(*created.groups()), is_ours)
+    # Earlier versions wrote the time of the system's zone.
+    margin = timedelta() if _MADE_BY_EARLIER_VERSION.fullmatch(file.name) else _ZONES
+    return Archive(file, _parse_local(*created.groups()), is_ours, margin)
 
 
 def newest_archive(server: Server, connection: ConnectionInfo, folder: Path) -> Archive:
@@ -73,12 +82,19 @@ def newest_archive(server: Server, connection: ConnectionInfo, folder: Path) -> 
             ) from error
     if not archives:
         raise EmbeddedError(f"There is no backup in {folder}: choose one with FILE=….")
-    newest = max(archives, key=lambda each: each.made_at)
+    *others, newest = sorted(archives, key=lambda each: each.made_at)
+    for other in others:
+        if newest.made_at - other.made_at < newest.margin + other.margin:
+            unsure = newest if newest.margin else other
+            raise EmbeddedError(
+                f"{newest.file} or {other.file} is the newest backup: {unsure.file.name} was made "
+                "by pg_dump, which does not say in which time zone. Choose one with FILE=…."
+            )
     if not newest.is_ours:
         raise EmbeddedError(
             f"{newest.file} is the newest backup, but not one of myhealth. {_CHOOSE}"
         )
-    if newest.made_at > datetime.now(UTC) + _AHEAD:
+    if newest.made_at - newest.margin > datetime.now(UTC) + _AHEAD:
         raise EmbeddedError(
             f"{newest.file} was made in the future, at {describe_time(newest.made_at)}, so this "
             "machine's clock was or is wrong: set it, or choose a backup with FILE=…."

@@ -66,9 +66,12 @@ def test_backups_of_one_second_have_an_order(dumps):
     assert dumps.newest().file == newest
 
 
+EARLIER = "myhealth-20261126-003338.dump"
+
+
 def test_earlier_versions_backup_has_time_of_system(dumps):
     dumps.make("b.dump", age=timedelta(minutes=1))
-    newest = dumps.make("a.dump")
+    newest = dumps.make(EARLIER)
     assert dumps.newest().file == newest
     age = datetime.now(UTC) - dumps.newest().made_at
     assert -timedelta(seconds=1) < age < timedelta(seconds=30)
@@ -76,9 +79,23 @@ def test_earlier_versions_backup_has_time_of_system(dumps):
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Niue"])
 def test_time_zone_of_shell_changes_no_order(dumps, monkeypatch, zone):
-    dumps.make("b.dump")
+    dumps.make(EARLIER)
     newest = dumps.make("a.dump", age=-timedelta(seconds=5))
     monkeypatch.setenv("TZ", zone)
+    assert dumps.newest().file == newest
+
+
+@pytest.mark.parametrize("hours", [1, 25])
+def test_dump_by_hand_may_be_newest(dumps, hours):
+    dumps.make("by-hand.dump")
+    dumps.make("ours.dump", age=timedelta(hours=hours))
+    with pytest.raises(EmbeddedError, match=r"by-hand.dump was made by pg_dump"):
+        dumps.newest()
+
+
+def test_dump_by_hand_is_newest_after_two_days(dumps):
+    newest = dumps.make("by-hand.dump")
+    dumps.make("ours.dump", age=2 * DAY)
     assert dumps.newest().file == newest
 
 
@@ -104,7 +121,7 @@ def test_folder_named_like_a_backup_is_told(dumps):
 
 
 def test_newest_file_of_other_program_is_told(dumps):
-    ours = dumps.make("ours.dump", age=DAY)
+    ours = dumps.make("ours.dump", age=2 * DAY)
     other = dumps.make("other.dump", database="template1")
     with pytest.raises(EmbeddedError, match=r"other.dump is the newest backup, but not one of my"):
         dumps.newest()
