@@ -35,6 +35,8 @@ class Connection(psycopg.Connection[Any]):
         options = "" if address in _refused else _options()
         try:
             connection = super().connect(conninfo, **{**params, "options": options})
+            # Only PostgreSQL knows if the options have reached it.
+            [mode] = connection.execute("SHOW plan_cache_mode").fetchone() or [""]
         except psycopg.OperationalError as error:
             if options and _REFUSED.search(str(error)):
                 _refused.add(address)
@@ -42,8 +44,6 @@ class Connection(psycopg.Connection[Any]):
             _failures[address] = str(error)
             raise
         _failures.pop(address, None)
-        # Only PostgreSQL knows if the options have reached it.
-        [mode] = connection.execute("SHOW plan_cache_mode").fetchone() or [""]
         connection.is_pooled = mode != _PLAN_MODE or not options
         return connection
 
