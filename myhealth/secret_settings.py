@@ -65,7 +65,14 @@ def read_env_file(path: Path) -> list[str]:
     """
     values, problems = env_file.read(path)
     added = values.keys() - os.environ.keys()
-    os.environ.update({name: values[name] for name in added})
+    for name in added:
+        try:
+            os.environ[name] = values[name]
+        except UnicodeEncodeError:
+            problems.append(
+                f"{path}: {name} has a character that this terminal's locale does not have; "
+                "set LC_ALL=C.UTF-8 before you start."
+            )
     if SECRETS & added and path.stat().st_mode & 0o077:
         sys.stderr.write(f"Other users can read the secrets in {path}. Run: chmod 600 {path}\n")
     return problems

@@ -5,6 +5,7 @@ From the environment: `HOST` (127.0.0.1; `*` is all addresses of this machine), 
 finish.
 """
 
+import ipaddress
 import os
 import resource
 import socket
@@ -26,9 +27,15 @@ def _threads() -> str:
 
 
 def listening_address(host: str) -> str:
-    """Return the address to listen on for a `HOST`, as the server takes it."""
+    """Return the address to listen on for a `HOST`, as the server takes it. Exits if it is none."""
+    # Docker's --env-file hands quotes on.
+    host = host.strip("'\" ")
     if host != "*":
-        return host.strip("[]") or "127.0.0.1"
+        try:
+            known = {"": "127.0.0.1", "localhost": "127.0.0.1"}
+            return str(ipaddress.ip_address(known.get(host, host.strip("[]"))))
+        except ValueError:
+            exit_if(["HOST must be an address of this machine, such as 127.0.0.1, or * for all."])
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::", 0))
@@ -74,10 +81,16 @@ def main(arguments: list[str]) -> None:
     allow_connections()
     # The settings of the workers must know how many there are.
     os.environ["THREADS"] = _threads()
-    # Programs read its log, so that is in UTF-8 whatever the locale of this terminal.
+    # Programs read its log, so that is in UTF-8 whatever the locale of this terminal; then the
+    # settings must be, too.
     os.environ["PYTHONUTF8"] = "1"
+    settings = {
+        name.encode("utf-8", "surrogateescape"): value.encode("utf-8", "surrogateescape")
+        for name, value in os.environ.items()
+    }
     command = str(Path(sys.executable).with_name("granian"))
-    os.execv(command, [command, *options, *(arguments or ["myhealth.wsgi:application"])])
+    arguments = [command, *options, *(arguments or ["myhealth.wsgi:application"])]
+    os.execve(command, arguments, settings)
 
 
 if __name__ == "__main__":

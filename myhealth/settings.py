@@ -204,6 +204,8 @@ def _is_internal(host: str) -> bool:
 def _url_without_path(name: str, default: str) -> str:
     value = _text(name, default)
     try:
+        if "*" in value:
+            raise ValueError
         return hosts.origin(value) if value else ""
     except ValueError:
         _problems.append(

@@ -229,6 +229,14 @@ def test_a_role_serves_ipv4_where_ipv6_is_missing(monkeypatch):
     assert listening_address("*") == "0.0.0.0"
 
 
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("", "127.0.0.1"), ("localhost", "127.0.0.1"), ('"0.0.0.0"', "0.0.0.0"), ("[::1]", "::1")],
+)
+def test_a_role_takes_hosts_as_people_write_them(host, expected):
+    assert listening_address(host) == expected
+
+
 def test_the_health_check_ignores_a_proxy_of_the_environment(role):
     role.serve("processor")
     nobody = f"http://127.0.0.1:{free_port()}"

@@ -104,6 +104,7 @@ def test_addresses_may_be_of_ipv6(tmp_path, changed):
         ("PUBLIC_URL", "https://health.example/#top"),
         ("PUBLIC_URL", "https://ana:word@health.example"),
         ("PUBLIC_URL", "https://my_nas"),
+        ("PUBLIC_URL", "https://*.example.org"),
         ("TIME_ZONE", "Mars/Base"),
         ("TIME_ZONE", "localtime"),
         ("TIME_ZONE", "posix/Europe/Berlin"),
@@ -453,6 +454,33 @@ def test_line_that_cannot_be_read_is_told_once(tmp_path, module):
     assert (result.returncode, result.stdout) == (2, "")
     [problem] = result.stderr.splitlines()[1:]
     assert problem.startswith(f"  - {tmp_path}/.env, line 2: ")
+
+
+@pytest.mark.parametrize("host", ["nas.example.org", '"*"x', "::1/64"])
+def test_server_says_that_it_cannot_listen_there(host):
+    command = [sys.executable, "-m", "myhealth.serve"]
+    result = subprocess.run(
+        command, env={"PATH": os.environ["PATH"], "HOST": host}, cwd=ROOT, capture_output=True
+    )
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.splitlines()[1:] == [
+        b"  - HOST must be an address of this machine, such as 127.0.0.1, or * for all."
+    ]
+
+
+def test_character_that_the_locale_lacks_is_said(tmp_path):
+    (tmp_path / "local.env").write_text("LOCAL=on\nOURA_USER=Żaneta\n", encoding="utf-8")
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **plain},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    [problem] = result.stderr.splitlines()[1:]
+    assert "OURA_USER has a character that this terminal's locale does not have" in problem
 
 
 def test_command_stops_at_line_that_cannot_be_read(tmp_path):

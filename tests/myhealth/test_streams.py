@@ -1,6 +1,7 @@
 """Output in encodings that lack some of our characters."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -48,3 +49,19 @@ def test_commands_speak_in_any_encoding(encoding):
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
     assert b"invalid choice" in done.stderr
+
+
+def test_services_get_the_settings_that_another_encoding_has(tmp_path):
+    made = [*"localedef -i tr_TR -f ISO-8859-9".split(), tmp_path / "tr_TR"]
+    if not shutil.which(made[0]) or subprocess.run(made, capture_output=True).returncode:
+        pytest.skip("This machine can't make a locale.")
+    code = (
+        "import os, sys; from myhealth import serve; "
+        "os.execve = lambda command, arguments, settings: print(settings[b'OURA_USER']); "
+        "serve.main([])"
+    )
+    odd = {"LOCPATH": str(tmp_path), "LC_ALL": "tr_TR", "OURA_USER": "jos\udce9"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **odd}, capture_output=True
+    )
+    assert done.stdout.strip() == repr("josé".encode()).encode(), done.stderr
