@@ -52,7 +52,7 @@ def test_commands_speak_in_any_encoding(encoding):
 
 
 def test_services_get_the_settings_that_another_encoding_has(tmp_path):
-    made = [*"localedef -i tr_TR -f ISO-8859-9".split(), tmp_path / "tr_TR"]
+    made = [*["localedef", "-i", "tr_TR", "-f", "ISO-8859-9"], tmp_path / "tr_TR"]
     if not shutil.which(made[0]) or subprocess.run(made, capture_output=True).returncode:
         pytest.skip("This machine can't make a locale.")
     code = (
