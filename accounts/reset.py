@@ -6,11 +6,13 @@ after a day, and with every new password, with *Sign out everywhere* and when th
 disabled.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN, PasswordResetConfirmView
+from django.contrib.auth.views import PasswordResetConfirmView
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -27,6 +29,10 @@ class _LinkSigner(PasswordResetTokenGenerator):
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
         return f"{user.pk} {user.password} {user.token_version} {timestamp}"
+
+    def _now(self) -> datetime:
+        # Django's is in local time, which may differ between the command and the API.
+        return datetime.now(UTC).replace(tzinfo=None)
 
 
 _signer = _LinkSigner()
@@ -55,7 +61,8 @@ class ResetPage(PasswordResetConfirmView):
             return self.form_invalid(form)
         # Who forgot a password has tried some.
         attempts.forget(User.objects.filter(pk=self.user.pk))
-        del self.request.session[INTERNAL_RESET_SESSION_TOKEN]
+        # It has the link, and someone else may be signed in.
+        logout(self.request)
         messages.success(self.request, "Your new password is set. Sign in with it.")
         return redirect("rest_framework:login")
 

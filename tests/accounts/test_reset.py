@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -127,6 +128,24 @@ def test_link_is_valid_for_a_day(make_link, hours, expected):
     path = make_link()
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours)):
         assert is_valid(path) == expected
+
+
+def test_link_of_another_time_zone_is_valid_for_a_day(make_link, monkeypatch):
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    time.tzset()
+    path = make_link()
+    monkeypatch.undo()
+    time.tzset()
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=25)):
+        assert not is_valid(path)
+
+
+def test_used_link_signs_out_who_was_signed_in(make_link, ben):
+    browser = Client()
+    browser.force_login(ben)
+    answer = use(make_link(), browser=browser)
+    assert answer.redirect_chain == [("/accounts/login/", 302)]
+    assert "Your new password is set." in answer.content.decode()
 
 
 def test_signing_in_meanwhile_ends_no_link(make_link):
