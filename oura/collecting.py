@@ -57,8 +57,12 @@ def collect_accounts(
         with ThreadPoolExecutor(threads) as pool:
             running = [pool.submit(collect_in_thread, account) for account in accounts]
             progress("people", 0, len(running))
-            for done, _ in enumerate(as_completed(running), 1):
-                progress("people", done, len(running))
+            try:
+                for done, _ in enumerate(as_completed(running), 1):
+                    progress("people", done, len(running))
+            finally:
+                # After Ctrl-C, those that are waiting are not begun.
+                pool.shutdown(wait=False, cancel_futures=True)
         for each in running:
             total.add(each.result())
     return total

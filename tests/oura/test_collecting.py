@@ -54,12 +54,10 @@ def run(serve, settings):
     )
     settings.PROCESSOR_URL = processor.url
 
-    def run(*names, broken=None):
-        calls = []
+    def run(*names, broken=None, calls=None, progress=lambda *_: None):
+        calls = [] if calls is None else calls
         accounts = [Account(name, "key", oura.url, calls, name == broken) for name in names]
-        return collect_accounts(
-            accounts, list(TYPES), CollectOptions(), "a-run", lambda *_: None
-        ), calls
+        return collect_accounts(accounts, list(TYPES), CollectOptions(), "a-run", progress), calls
 
     return run
 
@@ -92,3 +90,17 @@ def test_unexpected_error_affects_one_account_only(run, names):
     assert "Unexpected ZeroDivisionError" in problem.error
     assert {name for name, *_ in calls} == set(names)
     assert all(tally.failed == 0 for tally in report.tallies.values())
+
+
+def test_interrupted_run_begins_nobody_else(run, settings):
+    settings.COLLECTOR_THREADS = 1
+    calls = []
+
+    def interrupt(work, done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    names = [f"person{number}" for number in range(20)]
+    with pytest.raises(KeyboardInterrupt):
+        run(*names, calls=calls, progress=interrupt)
+    assert 0 < len(calls) < len(names)
