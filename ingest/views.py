@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 import msgspec
+from django.db import DatabaseError
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from msgspec import Raw
@@ -24,7 +25,7 @@ from ingest.rows import fetch_rows
 from ingest.upsert import Outcome, delete_metrics, store
 from metrics import TYPES
 from myhealth.days import shift, utc_today
-from myhealth.errors import Invalid
+from myhealth.errors import Invalid, log_database_error
 from myhealth.renderers import Negotiation, OrjsonRenderer
 from myhealth.requests import REQUEST_ID_KEY
 from myhealth.schemas import errors
@@ -177,8 +178,11 @@ class RunsView(_ProgramView):
         body = validation.json_object(request, schemas.RUN_REQUEST)
         now = timezone.now()
         run = runs.finish(find_user_id(body.get("user")), _run_id(request), now)
-        # Runs go on when nobody signs in.
-        delete_all_expired(now, rejections.old_entries(now))
+        # Runs go on when nobody signs in. This one is stored, whatever becomes of old rows.
+        try:
+            delete_all_expired(now, rejections.old_entries(now))
+        except DatabaseError as error:
+            log_database_error(error)
         counts = {name: getattr(run, name) for name in runs.COUNTERS}
         return Response({**counts, "missing": run.missing})
 

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -30,6 +31,7 @@ _PROBES = {"/health": health, "/health/ready": ready, "/metrics": metrics}
 # The key of the request's id in its META.
 REQUEST_ID_KEY = "myhealth.request_id"
 _FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _SCHEMES = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
 
 
@@ -165,6 +167,16 @@ class ProxyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         scheme = _forwarded_scheme(request)
+        if not scheme and _is_program_of_this_machine(request):
+            # Nobody else can read what it sends.
+            scheme = "https"
+        if scheme == "http" and _came_by_https(request):
+            log.error("X-Forwarded-Proto says http of a request that a browser sent by https")
+            sentence = (
+                "The proxy nearest to this server must pass on the X-Forwarded-Proto of the proxy "
+                "before it, instead of the scheme that it was asked by itself."
+            )
+            return _refuse(request, 421, sentence, "forwarded_proto_wrong")
         if scheme and _may_name_scheme(request):
             request.META[_FORWARDED_PROTO] = scheme
         if request.is_secure() or scheme == "http" or not settings.SECURE_SSL_REDIRECT:
@@ -189,6 +201,27 @@ def _forwarded_scheme(request: HttpRequest) -> str:
     """
     first = request.META.pop(_FORWARDED_PROTO, "").partition(",")[0].strip().lower()
     return _SCHEMES.get(first, "")
+
+
+def _is_program_of_this_machine(request: HttpRequest) -> bool:
+    """Return whether a program asks the API of `make run` at localhost, and not by the tunnel."""
+    if not settings.LOCAL or not request.path.startswith(API_PATHS):
+        return False
+    return is_from_this_machine(request) and _host_name(request) in _LOOPBACK_NAMES
+
+
+def _came_by_https(request: HttpRequest) -> bool:
+    """Return whether a browser asked the public address by https, as far as it says so.
+
+    Browsers send this header by https, and to loopback.
+    """
+    if not settings.SECURE_SSL_REDIRECT or "HTTP_SEC_FETCH_SITE" not in request.META:
+        return False
+    return _host_name(request) == urlsplit(settings.PUBLIC_URL).hostname
+
+
+def _host_name(request: HttpRequest) -> str | None:
+    return urlsplit(f"//{request.get_host()}").hostname
 
 
 def _may_name_scheme(request: HttpRequest) -> bool:

@@ -9,7 +9,7 @@ from django.db import connection as database
 
 from oura.accounts import Account
 from oura.collector import Collector
-from oura.errors import UnexpectedError
+from oura.errors import log_unexpected
 from oura.memory import return_large_blocks
 from oura.origin import origin_of
 from oura.plan import CollectOptions
@@ -95,7 +95,6 @@ def _collect_account(
         if not options.plan_only:
             account.finish(report)
     except Exception as error:
-        log.exception("unexpected error", error_type=type(error).__name__)
-        unexpected = UnexpectedError(error)
+        unexpected = log_unexpected(error)
         report.problems.append(Problem(account.user, "all", str(unexpected), unexpected.kind))
     return report

@@ -37,7 +37,7 @@ from oura.errors import (
     OuraUnauthorized,
     OuraUnreachable,
     ProcessorError,
-    UnexpectedError,
+    log_unexpected,
 )
 from oura.plan import (
     CollectOptions,
@@ -212,7 +212,7 @@ class Collector:
             try:
                 plans[type_] = make_plan(self._ledger[type_], self.options, now)
             except Exception as error:
-                self._record_unexpected(type_, error)
+                self._record_failure(type_, log_unexpected(error, type=type_))
         return plans
 
     def _collect_types(self, plans: Mapping[str, Plan], retry_time: RetryTime) -> None:
@@ -287,12 +287,7 @@ class Collector:
                 self._fail_types(granted[number + 1 :], plans, error)
                 break
             except Exception as error:
-                self._record_unexpected(type_, error)
-
-    def _record_unexpected(self, type_: str, error: Exception) -> None:
-        """Record an error that only a bug raises. It must not stop the other types."""
-        log.exception("unexpected error", type=type_, error_type=type(error).__name__)
-        self._record_failure(type_, UnexpectedError(error))
+                self._record_failure(type_, log_unexpected(error, type=type_))
 
     def _finish_run(self) -> None:
         if not self.options.dry_run:

@@ -13,12 +13,16 @@ OuraError
 ├── OuraBadAnswer        an answer that would be the same next time
 │   └── OuraNotFound     404
 ├── OtherOwner           the data are another Oura account's
-└── UnexpectedError      a bug in myhealth
+└── UnexpectedError      the database fails, or a bug in myhealth
 """
 
 from typing import Self
 
+import structlog
+
 from myhealth.states import FailureKind
+
+log = structlog.get_logger("oura.errors")
 
 
 class OuraError(Exception):
@@ -104,10 +108,23 @@ class OtherOwner(OuraError):
 
 
 class UnexpectedError(OuraError):
-    """Stands for an error that no code expects, in reports; the log has its traceback."""
+    """Stands for an error that no code expects, in reports."""
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(f"Unexpected {type(error).__name__}; the log has the traceback.")
+
+def log_unexpected(error: Exception, **fields: str) -> UnexpectedError:
+    """Log an error that no code expects, and return what to report.
+
+    The log has its traceback, unless the database is the reason.
+    """
+    # A collector without a database does not have to load what knows its errors.
+    from myhealth.postgresql.errors import trouble
+
+    if found := trouble(error):
+        log.error("database unavailable", reason=found.advice, **fields)
+        return UnexpectedError(found.advice)
+    name = type(error).__name__
+    log.exception("unexpected error", error_type=name, **fields)
+    return UnexpectedError(f"Unexpected {name}; the log has the traceback.")
 
 
 class ProcessorError(Exception):

@@ -104,6 +104,8 @@ def connection_problem(error: requests.RequestException) -> str:
         status = next((found[1] for found in statuses if found), None)
         if status == "407":
             return PROXY_PASSWORD
+        if status and status.startswith("5"):
+            return f"The proxy in OURA_PROXY can't reach Oura ({status})."
         if status:
             return f"The proxy in OURA_PROXY refuses to connect to Oura ({status}): allow it there."
         return "The proxy in OURA_PROXY can't be reached. Is its address right, and is it running?"

@@ -29,11 +29,16 @@ def ports() -> dict[str, int]:
 
 def uses_demo() -> bool:
     """Return whether demo data is collected from the sandbox, because there is no API key."""
-    return not os.environ.get("OURA_API_KEY")
+    return not _is_set("OURA_API_KEY")
 
 
 def connects_to_sandbox() -> bool:
-    return uses_demo() and not os.environ.get("OURA_CLIENT_ID")
+    return uses_demo() and not _is_set("OURA_CLIENT_ID")
+
+
+def _is_set(name: str) -> bool:
+    """Return whether a setting or the file with it is named."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
 def own_account() -> str:

@@ -166,6 +166,34 @@ def test_http_is_understood_however_proxies_spell_it(behind_tls, value):
     assert by_proxy({"X-Forwarded-Proto": value}).status_code == 301
 
 
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
+def test_program_of_this_machine_needs_no_tunnel(behind_tls, settings, host):
+    settings.LOCAL, settings.ALLOWED_HOSTS = True, ["localhost", "127.0.0.1", "[::1]"]
+    assert Client().get("/api/x", headers={"Host": host}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("local", "path", "headers", "address"),
+    [
+        (False, "/api/x", {}, "127.0.0.1"),
+        (True, "/x", {}, "127.0.0.1"),
+        (True, "/api/x", {}, "10.0.0.9"),
+        (True, "/api/x", {"Host": "health.example"}, "127.0.0.1"),
+    ],
+)
+def test_all_others_need_a_proxy(behind_tls, settings, local, path, headers, address):
+    settings.LOCAL, settings.ALLOWED_HOSTS = local, ["localhost", "health.example"]
+    answer = Client().get(path, headers={"Host": "localhost"} | headers, REMOTE_ADDR=address)
+    assert answer.status_code == 421
+
+
+@pytest.mark.parametrize(("host", "status"), [("health.example", 421), ("localhost", 301)])
+def test_browser_that_came_by_https_is_not_redirected(behind_tls, settings, host, status):
+    settings.PUBLIC_URL, settings.ALLOWED_HOSTS = "https://health.example:8443", [host]
+    headers = {"Host": host, "X-Forwarded-Proto": "http", "Sec-Fetch-Site": "none"}
+    assert by_proxy(headers).status_code == status
+
+
 @pytest.mark.parametrize(
     "headers",
     [

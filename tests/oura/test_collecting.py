@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import structlog
+from django.db import OperationalError
 
 from metrics import TYPES
 from oura.accounts import KeyAccount
@@ -27,23 +28,23 @@ ALL_STORED = {
 
 @dataclass(frozen=True)
 class Account(KeyAccount):
-    """Records in `calls` how its client was requested; `broken` raises an unexpected error."""
+    """Records in `calls` how its client was requested; `broken` raises an error."""
 
     url: str
     calls: list[object]
-    broken: bool = False
+    broken: Exception | None = None
 
     def client(self, retry_time):
         fields = structlog.contextvars.get_contextvars()
         self.calls.append((self.user, fields.get("request_id"), threading.current_thread()))
         if self.broken:
-            raise ZeroDivisionError
+            raise self.broken
         return OuraClient(self.url, self.key, retry_time=retry_time)
 
 
 @pytest.fixture
 def run(serve, settings):
-    """Collect accounts by their names; `broken` is one of them."""
+    """Collect accounts by their names; `broken` is one of them, and raises `error`."""
     oura = serve(lambda request: Reply({"data": [], "next_token": None, "id": "an-id"}))
     processor = serve(
         lambda request: (
@@ -54,9 +55,13 @@ def run(serve, settings):
     )
     settings.PROCESSOR_URL = processor.url
 
-    def run(*names, broken=None, calls=None, progress=lambda *_: None):
+    def run(*names, broken=None, error=None, calls=None, progress=lambda *_: None):
         calls = [] if calls is None else calls
-        accounts = [Account(name, "key", oura.url, calls, name == broken) for name in names]
+        error = error or ZeroDivisionError()
+        accounts = [
+            Account(name, "key", oura.url, calls, error if name == broken else None)
+            for name in names
+        ]
         return collect_accounts(accounts, list(TYPES), CollectOptions(), "a-run", progress), calls
 
     return run
@@ -90,6 +95,13 @@ def test_unexpected_error_affects_one_account_only(run, names):
     assert "Unexpected ZeroDivisionError" in problem.error
     assert {name for name, *_ in calls} == set(names)
     assert all(tally.failed == 0 for tally in report.tallies.values())
+
+
+def test_database_that_fails_is_named_without_traceback(run, caplog):
+    report, _ = run("ana", broken="ana", error=OperationalError("the connection is lost"))
+    [problem] = report.problems
+    assert problem.error.startswith("No PostgreSQL answers: check DB_HOST")
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_interrupted_run_begins_nobody_else(run, settings):

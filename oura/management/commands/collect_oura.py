@@ -251,6 +251,10 @@ def _require_settings() -> None:
 
 
 def _describe_problems(report: Report) -> str:
-    lines = [f"{problem.type}: {problem.error}" for problem in report.new_problems[:20]]
+    several = len({problem.user for problem in report.new_problems}) > 1
+    lines = [
+        f"{f'{problem.user} ' if several else ''}{problem.type}: {problem.error}"
+        for problem in report.new_problems[:20]
+    ]
     more = len(report.new_problems) - len(lines)
     return "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])])

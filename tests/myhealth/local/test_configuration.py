@@ -5,6 +5,12 @@ import pytest
 from myhealth.local import configuration
 
 
+@pytest.mark.parametrize("name", ["OURA_API_KEY", "OURA_API_KEY_FILE"])
+def test_key_or_its_file_replaces_the_demo(monkeypatch, name):
+    monkeypatch.setenv(name, "something")
+    assert not configuration.uses_demo()
+
+
 @pytest.mark.parametrize(
     ("public", "expected"),
     [("", "http://localhost:8123/"), (" https://nas.example.org/ ", "https://nas.example.org/")],
