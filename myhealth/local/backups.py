@@ -76,6 +76,8 @@ def _dump(
             raise EmbeddedError(
                 f"There is no folder {file.parent}: create it, or choose another FILE."
             )
+        elif file.exists() and not file.is_file():
+            raise EmbeddedError(f"{file} is not a file: choose another FILE.")
         run_sql(server, connection, stamp_statement(now))
         _write(server, connection, file)
         return file

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from myhealth.local.files import lock_file, make_folder, write_private
+from myhealth.local.processes import wait_until
 from myhealth.local.server import explained
 from myhealth.running import read_file
 
@@ -31,12 +32,13 @@ def claim(var: Path, **state: Any) -> Iterator[bool]:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with explained(var):
         make_folder(var)
-        try:
-            lock = lock_file(var / "run.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        lock = lock_file(var / "run.lock", fcntl.LOCK_UN)
+        # Commands that look whether one is running hold the lock for a moment.
+        if not wait_until(lambda: _take(lock), 1):
+            os.close(lock)
             address = read_file(var).get("address")
             where = f": {address}" if address else "."
-            raise AlreadyRunning(f"myhealth is already running{where}") from None
+            raise AlreadyRunning(f"myhealth is already running{where}")
         was_killed = file.exists()
         write_private(file, json.dumps({"pid": os.getpid(), "started": started, **state}) + "\n")
     try:
@@ -44,6 +46,14 @@ def claim(var: Path, **state: Any) -> Iterator[bool]:
     finally:
         file.unlink(missing_ok=True)
         os.close(lock)
+
+
+def _take(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def add_settings(var: Path, settings: dict[str, str]) -> None:

@@ -123,6 +123,8 @@ def _metrics_folder(service: str) -> str:
     """Return an empty folder for the figures that the workers of a service share."""
     folder = var_dir() / "metrics" / service
     with explained(var_dir()):
-        shutil.rmtree(folder, ignore_errors=True)
+        # Not ignoring errors: what another user left would count in the figures.
+        if folder.exists():
+            shutil.rmtree(folder)
         folder.mkdir(parents=True)
     return str(folder)

@@ -65,6 +65,13 @@ def test_backup_into_folder_gets_a_name(filled, tmp_path):
     assert NAME.fullmatch(backups.backup(filled[0], tmp_path).name)
 
 
+def test_backup_replaces_nothing_but_files(filled, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(EmbeddedError, match="pipe is not a file: choose another FILE"):
+        backups.backup(filled[0], tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_database_without_tables_is_not_backed_up(var):
     with pytest.raises(EmbeddedError, match="nothing to back up"):
         backups.backup(var)

@@ -1,14 +1,17 @@
 """One `make run` at a time on one folder."""
 
+import fcntl
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
 from myhealth.local import instance
+from myhealth.local.files import lock_file
 from myhealth.local.server import EmbeddedError
 from myhealth.running import fill_environment, read_running
 from tests.processes import ROOT
@@ -23,6 +26,13 @@ def test_second_one_is_told_where_the_first_is(tmp_path):
         instance.claim(tmp_path, ports={}),
     ):
         pass
+
+
+def test_command_that_looks_is_not_taken_for_one(tmp_path):
+    lock = lock_file(tmp_path / "run.lock", fcntl.LOCK_SH)
+    threading.Timer(0.2, os.close, [lock]).start()
+    with instance.claim(tmp_path, ports=PORTS):
+        assert read_running(tmp_path)["ports"] == PORTS
 
 
 def test_nothing_is_running_after_the_end(tmp_path):
