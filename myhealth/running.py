@@ -43,6 +43,8 @@ def fill_environment(var: Path, given: Set[str]) -> None:
     for name, port in state.get("ports", {}).items():
         if name not in given:
             os.environ[name] = str(port)
+    if "address" in state:
+        os.environ.setdefault("PUBLIC_URL", state["address"].rstrip("/"))
     settings = state.get("settings", {})
     has_credentials = any(map(os.environ.get, ("OURA_API_KEY", "OURA_CLIENT_ID")))
     if not (has_credentials and "OURA_CLIENT_ID" in settings):

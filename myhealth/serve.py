@@ -12,6 +12,9 @@ import socket
 import sys
 from pathlib import Path
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
 from myhealth.secret_settings import exit_if, read_env_file
 
 # A client that sends nothing keeps its connection for so many milliseconds, the most that granian
@@ -70,6 +73,21 @@ def allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _check_settings() -> None:
+    """Exit with what is wrong with the settings: each worker would say it, again and again."""
+    if not os.fork():
+        # This process keeps its secrets, which the settings remove from the environment.
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myhealth.settings")
+        try:
+            _ = settings.SERVING
+        except ImproperlyConfigured as problem:
+            sys.stderr.write(f"{problem}\n")
+            os._exit(2)
+        os._exit(0)
+    if code := os.waitstatus_to_exitcode(os.wait()[1]):
+        sys.exit(code)
+
+
 def main(arguments: list[str]) -> None:
     exit_if(read_env_file(Path(__file__).resolve().parents[1] / ".env"))
     setting = os.environ.get
@@ -84,13 +102,14 @@ def main(arguments: list[str]) -> None:
     # Programs read its log, so that is in UTF-8 whatever the locale of this terminal; then the
     # settings must be, too.
     os.environ["PYTHONUTF8"] = "1"
-    settings = {
+    environment = {
         name.encode("utf-8", "surrogateescape"): value.encode("utf-8", "surrogateescape")
         for name, value in os.environ.items()
     }
+    _check_settings()
     command = str(Path(sys.executable).with_name("granian"))
     arguments = [command, *options, *(arguments or ["myhealth.wsgi:application"])]
-    os.execve(command, arguments, settings)
+    os.execve(command, arguments, environment)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ from myhealth.local.archives import (
     stamp_statement,
 )
 from myhealth.local.client import run_client, run_sql
+from myhealth.local.configuration import DEMO, own_account, uses_demo
 from myhealth.local.embedded import join
-from myhealth.local.files import lock_file, locked
+from myhealth.local.files import lock_file, locked, make_folder, share_owner
 from myhealth.local.places import locate
 from myhealth.local.server import NAME, ConnectionInfo, EmbeddedError, Server, explained
 
@@ -65,7 +66,7 @@ def _dump(
     with explaining, locked(server.var / "postgres.backup"):
         now = datetime.now(UTC)
         if file is None:
-            backups.mkdir(mode=0o700, exist_ok=True)
+            make_folder(backups, 0o700)
             # Of a backup that was killed, as there is only one at a time.
             for unfinished in backups.glob(".*.dump.*"):
                 unfinished.unlink()
@@ -95,6 +96,7 @@ def _write(server: Server, connection: ConnectionInfo, file: Path) -> None:
         new.touch(mode=0o600)
         # pg_dump itself waits until the file is on the disk.
         run_client(server, connection, "pg_dump", "-Fc", "-f", str(new.absolute()), "-d", NAME)
+        share_owner(new)
         new.replace(file)
     finally:
         new.unlink(missing_ok=True)
@@ -239,9 +241,9 @@ def _set_passwords(server: Server, connection: ConnectionInfo) -> Iterator[str]:
             return ""
         return _manage(connection, "ensure_user", name, *options, PASSWORD=password)
 
-    if not os.environ.get("OURA_API_KEY"):
-        ensure("demo", "DEMO_PASSWORD", "--reset")
-    own = os.environ.get("OURA_USER") or "me"
+    if uses_demo():
+        ensure(DEMO, "DEMO_PASSWORD", "--reset")
+    own = own_account()
     if ensure(own, "OURA_USER_PASSWORD") == "other password":
         yield (
             f"The password of {own} is the one that it had when the backup was made, not the one "

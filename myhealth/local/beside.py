@@ -32,6 +32,7 @@ def run(name: str, *options: str) -> int:
         sys.exit(f"This user can't read {var_dir() / 'run.json'}: run as the user of `make run`.")
     # It may have been given them on its command line.
     os.environ.update({setting: str(port) for setting, port in state["ports"].items()})
+    os.environ.setdefault("PUBLIC_URL", state["address"].rstrip("/"))
     if name == "open":
         return _open(state["address"])
     if name == "password":
@@ -66,13 +67,16 @@ def _show_password(name: str) -> int:
     if password and _is_valid(name, password):
         sys.stdout.write(f"user {name}, password {password}\n")
         return 0
-    sys.stdout.write(f"The password of {name} is not known here.\n")
-    sys.stdout.flush()
     command = [sys.executable, "manage.py", "reset_password", name]
-    made = subprocess.run(command, cwd=BASE_DIR, stdout=subprocess.PIPE, text=True)
-    if made.returncode == 0:
-        sys.stdout.write(f"This link sets a new one: {made.stdout}")
-    return made.returncode
+    made = subprocess.run(
+        command, cwd=BASE_DIR, capture_output=True, encoding="utf-8", errors="replace"
+    )
+    if made.returncode:
+        sys.exit(made.stderr.strip().removeprefix("CommandError: "))
+    sys.stdout.write(
+        f"The password of {name} is stored only as a hash. This link sets a new one:\n{made.stdout}"
+    )
+    return 0
 
 
 def _is_valid(name: str, password: str) -> bool:
@@ -83,5 +87,5 @@ def _is_valid(name: str, password: str) -> bool:
     django.setup()
     from django.contrib.auth import get_user_model
 
-    user = get_user_model().objects.filter(username=name).first()
+    user = get_user_model().objects.filter(username__iexact=name).first()
     return bool(user and user.check_password(password))

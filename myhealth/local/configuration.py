@@ -55,9 +55,10 @@ def source() -> str:
 
 def password_of(name: str) -> str:
     """Return the password of an account as far as it is in the settings, or an empty text."""
-    if name == DEMO and uses_demo():
+    # Names of accounts don't depend on case.
+    if name.lower() == DEMO and uses_demo():
         return os.environ.get("DEMO_PASSWORD", "")
-    return os.environ.get("OURA_USER_PASSWORD", "") if name == own_account() else ""
+    return os.environ.get("OURA_USER_PASSWORD", "") if name.lower() == own_account().lower() else ""
 
 
 def address() -> str:

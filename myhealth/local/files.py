@@ -10,9 +10,20 @@ from pathlib import Path
 from typing import Any
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, mode: int = 0o755) -> None:
     """Create a folder that others can't write to, whatever the umask, unless it exists."""
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode, exist_ok=True)
+    share_owner(folder)
+
+
+def share_owner(path: Path) -> None:
+    """Let what root creates in a user's folder belong to that user, who must be able to use it."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def lock_file(path: Path, operation: int) -> int:
@@ -67,10 +78,7 @@ def write_private(path: Path, text: str) -> None:
             file.write(os.fsencode(text))
             file.flush()
             os.fsync(descriptor)
-        if os.geteuid() == 0:
-            # Files that root writes into a user's folder must stay readable for that user.
-            folder = path.parent.stat()
-            os.chown(new, folder.st_uid, folder.st_gid)
+        share_owner(new)
         new.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):

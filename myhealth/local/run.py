@@ -121,7 +121,7 @@ def _say_ready() -> None:
     name = DEMO if connects_to_sandbox() else own_account()
     password = password_of(name)
     if not password:
-        say(f"The password of {name} is another one than at first: see `make password USER={name}`")
+        say(f"The password of {name} isn't in var/local.env. Forgotten? make password USER={name}")
     if uses_demo() and name != DEMO:
         say(f"To use your own ring, sign in as {name} and press Connect Oura.")
         say(f"Sample data: {address()} (user {DEMO}, password {password_of(DEMO)})")
@@ -146,7 +146,7 @@ class _Start:
 
 def _run_services() -> int:
     """Run all services until a signal arrives or one of them ends, and return the exit code."""
-    exit_if(read_env_file(BASE_DIR / ".env"))
+    _read_env_files()
     try:
         with instance.claim(
             var_dir(), ports=ports(), address=address(), source=source()
@@ -221,6 +221,7 @@ def _exit_silently(_signal: int, _frame: object) -> NoReturn:
 
 def _exit_as_failed(number: int, _frame: object) -> NoReturn:
     # Unlike stopped services, an interrupted backup has failed.
+    say("Stopped.")
     sys.exit(128 + number)
 
 

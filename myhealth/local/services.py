@@ -18,6 +18,7 @@ from myhealth.local.configuration import (
     sandbox_settings,
     var_dir,
 )
+from myhealth.local.files import make_folder
 from myhealth.local.processes import die_with_parent
 from myhealth.local.server import explained
 from myhealth.local.terminal import LinePrinter, say
@@ -126,5 +127,5 @@ def _metrics_folder(service: str) -> str:
         # Not ignoring errors: what another user left would count in the figures.
         if folder.exists():
             shutil.rmtree(folder)
-        folder.mkdir(parents=True)
+        make_folder(folder)
     return str(folder)

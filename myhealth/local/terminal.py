@@ -13,6 +13,8 @@ from typing import Any
 import orjson
 from honcho.printer import Message, Printer
 
+from myhealth.local.files import make_folder, share_owner
+
 _LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "critical": 50}
 # Fields of log lines that a person has no use for.
 _FOR_PROGRAMS = ("time", "level", "service", "logger", "message", "request_id", "exception")
@@ -122,10 +124,11 @@ def _open_log(path: Path) -> logging.Logger:
     # A full disk must not fill the terminal, too.
     logging.raiseExceptions = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handler: logging.Handler = logging.handlers.RotatingFileHandler(
             path, maxBytes=5_000_000, backupCount=3, encoding="utf-8", errors="backslashreplace"
         )
+        share_owner(path)
     except OSError as error:
         say(f"No log is kept, as {path} can't be written: {error.strerror}.")
         handler = logging.NullHandler()

@@ -483,6 +483,18 @@ def test_character_that_the_locale_lacks_is_said(tmp_path):
     assert "OURA_USER has a character that this terminal's locale does not have" in problem
 
 
+def test_service_says_once_what_is_wrong(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "myhealth.serve"],
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **VALID, "DEBUG": "on"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert [line[:9] for line in result.stderr.splitlines()] == ["myhealth ", "  - DEBUG"]
+
+
 def test_command_stops_at_line_that_cannot_be_read(tmp_path):
     (tmp_path / "local.env").write_text(f"LOCAL=on\n{SECRET_LINE}\n")
     result = subprocess.run(
