@@ -42,6 +42,10 @@ def quick_hashing():
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
+    # Nothing here needs to outlive a crash of the machine.
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        name = connection.ops.quote_name(connection.settings_dict["NAME"])
+        cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     yield
     # A live server's thread keeps its connection as long as its client does,
     # and PostgreSQL drops no database that somebody is connected to.

@@ -47,7 +47,7 @@ def sources(*folders):
 
 def test_settings_are_those_in_the_table():
     settings = (ROOT / "myhealth" / "settings.py").read_text()
-    readers = "text|flag|number|list|choice|url|origins|certificates"
+    readers = "text|flag|number|list|choice|url|origins|certificates|hosts"
     read = set(re.findall(rf'\b_(?:{readers})\w*\(\s*"([A-Z_]+)"', settings))
     read |= set(re.findall(r'environ\.get\("([A-Z_]+)"\)', settings))
     # Read by `make run` only.

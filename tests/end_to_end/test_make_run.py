@@ -236,6 +236,7 @@ def test_demo_password_is_the_password(machine):
     assert again.log_in()
 
 
+@full_only
 def test_commands_typed_by_hand_find_the_same_data(machine):
     run = machine.start().await_ready()
     count = "from ingest.models import SleepMetric; print(SleepMetric.objects.count())"
@@ -278,6 +279,7 @@ def oura():
     service.stop()
 
 
+@full_only
 def test_credentials_collect_from_oura_without_a_sandbox(machine, oura):
     people = requests.get(f"{oura.url}/_sandbox/people", timeout=5).json()
     settings = {"OURA_API_KEY": people[0]["access_token"], "OURA_API_URL": oura.url}

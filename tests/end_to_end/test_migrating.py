@@ -10,6 +10,7 @@ import pytest
 
 from tests.poolers import needs_pgbouncer, pgbouncer
 from tests.processes import ROOT, wait_until
+from tests.scale import full_only
 
 WAITS = "Another process is migrating this database: waiting for it."
 
@@ -69,7 +70,7 @@ def _has_waiting(name, connection):
     return connection.execute(sql, [name]).fetchone()[0] == 1
 
 
-@pytest.fixture(params=["direct", pytest.param("pgbouncer", marks=needs_pgbouncer)])
+@pytest.fixture(params=["direct", pytest.param("pgbouncer", marks=[needs_pgbouncer, full_only])])
 def empty(request, database_settings):
     name = f"empty_{os.getpid()}"
     admin = Empty(database_settings, {}).connect()

@@ -15,6 +15,7 @@ from django.test import Client
 from tests.end_to_end.machines import Machine
 from tests.myhealth.local.database_users import add_account, using
 from tests.processes import ROOT, TOKEN, database_environment, wait_until
+from tests.scale import full_only
 
 # Columns and tables that reads and writes ask for are missing, and so is a migration.
 EARLIER = """
@@ -123,6 +124,7 @@ def restored_from(done):
     return re.search(r"^Restored from (.*)$", done.stdout, re.MULTILINE)[1]
 
 
+@full_only
 def test_restore_of_earlier_version_beside_running_services(machine):
     done = machine.command("manage.py", "migrate", "ingest", "0003", "--verbosity", "0")
     assert done.returncode == 0, done.stderr
@@ -165,10 +167,10 @@ def in_terminal(machine, answer, **settings):
     ("answer", "settings", "restores"),
     [
         (b"n\n", {}, False),
-        (b"\n", {}, False),
-        (b"\x04", {}, False),
+        pytest.param(b"\n", {}, False, marks=full_only),
+        pytest.param(b"\x04", {}, False, marks=full_only),
         (b"y\n", {}, True),
-        (b"", {"YES": "1"}, True),
+        pytest.param(b"", {"YES": "1"}, True, marks=full_only),
     ],
 )
 def test_restore_asks_on_a_terminal(machine, answer, settings, restores):

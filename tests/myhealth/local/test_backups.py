@@ -24,6 +24,7 @@ from tests.myhealth.local.database_users import (
     using,
 )
 from tests.processes import wait_until
+from tests.scale import full_only
 
 NAME = re.compile(r"myhealth-\d{8}T\d{6}Z(-\d+)?\.dump")
 
@@ -132,6 +133,7 @@ def test_restore_keeps_what_was_there(filled, tmp_path):
     assert accounts(connection) == ["ana", "later"]
 
 
+@full_only
 def test_restore_on_new_machine_keeps_nothing(filled, tmp_path):
     file = backups.backup(filled[0], tmp_path / "one.dump")
     query(dataclasses.replace(filled[1], name="postgres"), "DROP DATABASE myhealth WITH (FORCE)")
@@ -256,6 +258,7 @@ def test_backup_of_earlier_version_is_migrated(filled, tmp_path):
     assert query(connection, done) == 1
 
 
+@full_only
 def test_backup_that_cannot_be_migrated_changes_nothing(filled, tmp_path):
     var, connection = filled
     # Its table is there already.
@@ -264,7 +267,7 @@ def test_backup_that_cannot_be_migrated_changes_nothing(filled, tmp_path):
     refused(var, connection, file, "the database was left unchanged")
 
 
-@pytest.mark.parametrize("app", ["ingest", "an_app_to_come"])
+@pytest.mark.parametrize("app", ["ingest", pytest.param("an_app_to_come", marks=full_only)])
 def test_backup_of_newer_version_changes_nothing(filled, tmp_path, app):
     var, connection = filled
     newer = f"('{app}', '9999_to_come', now())"
@@ -310,6 +313,7 @@ def test_password_of_demo_is_set_again(filled, monkeypatch):
     assert stored.startswith("pbkdf2_sha256$")
 
 
+@full_only
 def test_password_of_another_machine_is_told(filled, monkeypatch):
     var, connection = filled
     monkeypatch.setenv("OURA_USER_PASSWORD", "of this machine")
