@@ -30,7 +30,7 @@ from myhealth.local.terminal import say
 
 FIRST_COLLECTION_ENDED = "the first collection has ended"
 _HOUR = 3600.0
-# Services that take longer than the first are told, and longer than the second stop the start.
+# After the first, it is said which service is not ready; after the second, the start is given up.
 _PATIENCE = (30.0, 300.0)
 _MOST_PROBLEMS = 5
 
@@ -208,14 +208,14 @@ def _await_services() -> None:
     }
     if uses_demo():
         probed["sandbox"] = f"{url('SANDBOX_PORT')}/_sandbox/people"
-    began, told = time.monotonic(), False
+    began, was_said = time.monotonic(), False
     for name, address in probed.items():
         while reason := probes.why_not_ready(address):
             waited = time.monotonic() - began
             sentence = f"The {name} is not ready after {waited:.0f} seconds: {reason}."
             if waited > _PATIENCE[1]:
                 sys.exit(sentence)
-            if waited > _PATIENCE[0] and not told:
+            if waited > _PATIENCE[0] and not was_said:
                 say(f"{sentence} Waiting.")
-                told = True
+                was_said = True
             time.sleep(0.1)

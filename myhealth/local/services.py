@@ -66,7 +66,7 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
     def __init__(self, printer: LinePrinter) -> None:
         super().__init__(printer)
         self._process_ctor = _BoundProcess
-        self._is_told = False
+        self._has_said_so = False
         # The one that ended by itself.
         self.ended = ""
 
@@ -75,9 +75,9 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
         return self.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
     def terminate(self) -> None:
-        if self.was_stopped_by_signal and not self._is_told:
+        if self.was_stopped_by_signal and not self._has_said_so:
             say("Stopping myhealth.")
-            self._is_told = True
+            self._has_said_so = True
         if not self.was_stopped_by_signal and not self.ended:
             self.ended = next(name for name, it in self._processes.items() if "returncode" in it)
         # At the very start, the PIDs of the processes are not known yet.

@@ -19,7 +19,7 @@ _LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "cri
 # Fields of log lines that a person has no use for.
 _FOR_PROGRAMS = ("time", "level", "service", "logger", "message", "request_id", "exception")
 # What myhealth.local.collecting says in a sentence.
-_TOLD = ("collection failed",)
+_SAID_IN_A_SENTENCE = ("collection failed",)
 _CLEAR_LINE = "\r\x1b[K"
 
 _is_rewriting = False
@@ -86,7 +86,7 @@ class LinePrinter(Printer):  # type: ignore[misc]
     def _is_shown(self, event: dict[str, Any]) -> bool:
         if event.get("message") == "request":
             return self._level <= _LEVELS["debug"]
-        if event.get("message") in _TOLD:
+        if event.get("message") in _SAID_IN_A_SENTENCE:
             return False
         return not event or _LEVELS.get(event.get("level", ""), 50) >= self._level
 
