@@ -121,8 +121,14 @@ def test_it_starts_at_once_after_a_kill(machine):
 
 
 @full_only
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("line", ["Applying database", "Starting the services", "is ready"])
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (signal.SIGINT, "Applying database"),
+        (signal.SIGTERM, "Starting the services"),
+        (signal.SIGHUP, "is ready"),
+    ],
+)
 def test_a_stop_says_one_line(machine, number, line):
     run = machine.start()
     wait_until(lambda: line in run.said(), 60)
