@@ -79,30 +79,32 @@ def test_interrupted_pipeline_closes_connection_and_commits_nothing(monkeypatch,
         if function == "_results":
             while argument.flush():
                 pass
+            # What stops the server while it has not begun would stop nothing.
+            wait_for_rows(
+                "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'", 1
+            )
         raise KeyboardInterrupt
+
+    def wait_for_rows(sql, number):
+        def is_there():
+            cursor.execute(sql, [pid])
+            return len(cursor.fetchall()) == number
+
+        wait_until(is_there, seconds=10)
 
     pid = connection.connection.info.backend_pid
     waiting = Statement("SELECT pg_sleep(%s::integer)::text", [60])
-    with pytest.raises(KeyboardInterrupt), Transaction() as each:
-        monkeypatch.setattr(module, function, interrupt)
-        each.execute(rename("x"), waiting, commit=True)
-    monkeypatch.undo()
-    assert connection.connection.closed
-    connection.close()
-    _wait_for_end(pid)
-
-
-def _wait_for_end(pid):
-    """Wait until the server has ended a connection, seen by another one that finds no change."""
     other = connection.copy()
     try:
         with other.cursor() as cursor:
-
-            def has_ended():
-                cursor.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid])
-                return not cursor.fetchall()
-
-            wait_until(has_ended, seconds=10)
+            with pytest.raises(KeyboardInterrupt), Transaction() as each:
+                monkeypatch.setattr(module, function, interrupt)
+                each.execute(rename("x"), waiting, commit=True)
+            monkeypatch.undo()
+            assert connection.connection.closed
+            connection.close()
+            wait_for_rows("SELECT FROM pg_stat_activity WHERE pid = %s", 0)
+            # Another connection, which finds no change.
             cursor.execute("SELECT FROM accounts_user WHERE username = 'x'")
             assert cursor.fetchall() == []
     finally:
