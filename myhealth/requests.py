@@ -167,9 +167,14 @@ class ProxyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         scheme = _forwarded_scheme(request)
+        if scheme and _may_name_scheme(request):
+            request.META[_FORWARDED_PROTO] = scheme
+        if request.is_secure() or not settings.SECURE_SSL_REDIRECT:
+            return self.get_response(request)
         if not scheme and _is_program_of_this_machine(request):
             # Nobody else can read what it sends.
-            scheme = "https"
+            request.META[_FORWARDED_PROTO] = "https"
+            return self.get_response(request)
         if scheme == "http" and _came_by_https(request):
             log.error("X-Forwarded-Proto says http of a request that a browser sent by https")
             sentence = (
@@ -177,9 +182,7 @@ class ProxyMiddleware:
                 "before it, instead of the scheme that it was asked by itself."
             )
             return _refuse(request, 421, sentence, "forwarded_proto_wrong")
-        if scheme and _may_name_scheme(request):
-            request.META[_FORWARDED_PROTO] = scheme
-        if request.is_secure() or scheme == "http" or not settings.SECURE_SSL_REDIRECT:
+        if scheme == "http":
             return self.get_response(request)
         if scheme:
             log.error("TRUSTED_PROXIES does not name the proxy that this request came through")
@@ -215,9 +218,8 @@ def _came_by_https(request: HttpRequest) -> bool:
 
     Browsers send this header by https, and to loopback.
     """
-    if not settings.SECURE_SSL_REDIRECT or "HTTP_SEC_FETCH_SITE" not in request.META:
-        return False
-    return _host_name(request) == urlsplit(settings.PUBLIC_URL).hostname
+    public = urlsplit(settings.PUBLIC_URL).hostname
+    return "HTTP_SEC_FETCH_SITE" in request.META and _host_name(request) == public
 
 
 def _host_name(request: HttpRequest) -> str | None:
