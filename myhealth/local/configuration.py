@@ -1,4 +1,4 @@
-"""What `make run` was told by the environment: folder, ports, accounts and where data come from."""
+"""What the environment says to `make run`: folder, ports, accounts and where data come from."""
 
 import os
 import sys
