@@ -1,4 +1,4 @@
-"""Requests to other services: the environment decides neither where they go nor whom they trust."""
+"""Requests to other services, which depend on no proxies or certificates of the environment."""
 
 import requests
 

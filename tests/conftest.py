@@ -1,4 +1,6 @@
 import gc
+import tempfile
+from pathlib import Path
 
 import orjson
 import pytest
@@ -8,9 +10,11 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from accounts.passwords import PasswordHasher
+from myhealth.local import embedded
 from tests import scheduling
+from tests.end_to_end.machines import Machine
 from tests.oura.provided import Provider
-from tests.processes import Service
+from tests.processes import Service, wait_until
 from tests.worlds import PASSWORDS, person
 
 
@@ -112,6 +116,18 @@ def admin(signed_in, ana):
     ana.is_staff = ana.is_superuser = True
     ana.save()
     return signed_in
+
+
+@pytest.fixture(scope="session")
+def migrated_var():
+    """A folder of local state in which the database has its tables, and is stopped."""
+    with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
+        Path(folder).chmod(0o755)
+        var = Path(folder) / "var"
+        done = Machine(var).command("manage.py", "migrate", "--noinput", "--verbosity", "0")
+        assert done.returncode == 0, done.stderr
+        wait_until(lambda: not embedded.is_running(var))
+        yield var
 
 
 @pytest.fixture(scope="session")

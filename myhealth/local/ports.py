@@ -23,12 +23,12 @@ def check_ports(ports: Mapping[str, int], *, patience: float) -> None:
     if busy := _busy(ports):
         others = " ".join(f"{name}={port}" for name, port in _others(ports, busy).items())
         numbers = " and ".join(map(str, busy.values()))
-        told = (
+        sentence = (
             f"Port {numbers} is in use: stop the program that uses it"
             if len(busy) == 1
             else f"Ports {numbers} are in use: stop the programs that use them"
         )
-        sys.exit(f"{told}, or use other ports: `make run {others}`.")
+        sys.exit(f"{sentence}, or use other ports: `make run {others}`.")
 
 
 def _busy(ports: Mapping[str, int]) -> dict[str, int]:

@@ -44,7 +44,7 @@ def say_progress(line: str) -> None:
 
 def _write(text: str) -> None:
     data = text.encode(sys.stdout.encoding or "utf-8", sys.stdout.errors or "backslashreplace")
-    # Not by sys.stdout: a signal that arrives while it writes could not be told.
+    # Not by sys.stdout: the handler of a signal that arrives meanwhile could not write.
     with contextlib.suppress(OSError):
         while data:
             data = data[os.write(1, data) :]

@@ -10,13 +10,12 @@ import pytest
 from django.core.servers.basehttp import WSGIRequestHandler
 from playwright.sync_api import sync_playwright
 
-from myhealth.local import embedded
 from tests.end_to_end.club import Club
 from tests.end_to_end.life import Life
 from tests.end_to_end.machines import Machine
 from tests.end_to_end.strange import Strange
 from tests.myhealth.local.database_users import copy_database
-from tests.processes import Pipeline, Service, database_environment, wait_until
+from tests.processes import Pipeline, Service, database_environment
 
 BROWSERS = (
     "chromium",
@@ -110,18 +109,6 @@ def strange(pipeline, api_process):
     made = Strange(pipeline.sandbox, pipeline.processor, api_process)
     yield made
     made.undo()
-
-
-@pytest.fixture(scope="session")
-def migrated_var():
-    """A folder of local state in which the database has its tables."""
-    with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
-        Path(folder).chmod(0o755)
-        var = Path(folder) / "var"
-        done = Machine(var).command("manage.py", "migrate", "--noinput", "--verbosity", "0")
-        assert done.returncode == 0, done.stderr
-        wait_until(lambda: not embedded.is_running(var))
-        yield var
 
 
 @contextlib.contextmanager

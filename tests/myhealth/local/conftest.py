@@ -4,9 +4,7 @@ from pathlib import Path
 import pytest
 
 from myhealth.local import embedded
-from tests.end_to_end.machines import Machine
 from tests.myhealth.local.database_users import add_account, clean_up, copy_database
-from tests.processes import wait_until
 
 
 @pytest.fixture
@@ -39,18 +37,6 @@ def closed_var(tmp_path):
     tmp_path.chmod(0o700)
     yield tmp_path / "var"
     clean_up(tmp_path / "var")
-
-
-@pytest.fixture(scope="session")
-def migrated_var():
-    """A folder of local state in which the database has its tables, and is stopped."""
-    with tempfile.TemporaryDirectory(prefix="myhealth-") as folder:
-        Path(folder).chmod(0o755)
-        var = Path(folder) / "var"
-        done = Machine(var).command("manage.py", "migrate", "--noinput", "--verbosity", "0")
-        assert done.returncode == 0, done.stderr
-        wait_until(lambda: not embedded.is_running(var))
-        yield var
 
 
 @pytest.fixture
