@@ -51,7 +51,13 @@ class Activity(MetricType):
         field(
             "active_calories", Integer(), "Energy used by activity", "kcal", label="Active calories"
         ),
-        field("total_calories", Integer(), "Energy used in the whole day", "kcal"),
+        field(
+            "total_calories",
+            Integer(),
+            "Energy used in the whole day",
+            "kcal",
+            label="All calories",
+        ),
         field("steps", Integer(), "Steps", label="Steps"),
         field(
             "equivalent_walking_distance",
@@ -60,11 +66,13 @@ class Activity(MetricType):
             "m",
             label="Walking equivalent",
         ),
-        _minutes("high_activity_minutes", "high_activity_time", "High activity"),
-        _minutes("medium_activity_minutes", "medium_activity_time", "Medium activity"),
-        _minutes("low_activity_minutes", "low_activity_time", "Low activity"),
+        _minutes("high_activity_minutes", "high_activity_time", "High activity", "High activity"),
+        _minutes(
+            "medium_activity_minutes", "medium_activity_time", "Medium activity", "Medium activity"
+        ),
+        _minutes("low_activity_minutes", "low_activity_time", "Low activity", "Low activity"),
         _minutes("sedentary_minutes", "sedentary_time", "Sedentary time", "Sedentary"),
-        _minutes("resting_minutes", "resting_time", "Rest"),
+        _minutes("resting_minutes", "resting_time", "Rest", "Rest"),
         _minutes(
             "non_wear_minutes", "non_wear_time", "Time without the ring", "Ring off", added=True
         ),

@@ -7,7 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from metrics.columns import PERCENT, Column, Contributors, Figure, Kind, Number
+from metrics.columns import PERCENT, Column, Contributors, Figure, Kind, Number, in_words
 from metrics.moments import parse_moment
 from metrics.numbers import is_number
 
@@ -88,7 +88,7 @@ class MetricType:
 
     @cached_property
     def title(self) -> str:
-        return self.name.replace("_", " ").capitalize()
+        return in_words(self.name)
 
     @cached_property
     def class_name(self) -> str:
@@ -236,7 +236,7 @@ def _contributors(day: OuraDay) -> Any:
     }
 
 
-SCORE = field("score", PERCENT, "Oura's score, 0 to 100; null when there is none")
+SCORE = field("score", PERCENT, "Oura's score, 0 to 100; null when there is none", label="Score")
 
 
 def contributors_field(*names: str, value: Number = PERCENT) -> Column:

@@ -108,6 +108,11 @@ class Column:
     added: bool = False
 
     @property
+    def title(self) -> str:
+        """Return the label, or the name in words."""
+        return self.label or in_words(self.name)
+
+    @property
     def description(self) -> str:
         return f"{self.meaning} ({self.unit})." if self.unit else f"{self.meaning}."
 
@@ -128,6 +133,11 @@ class Column:
         if self.sentinels and is_number(value) and value in self.sentinels:
             return None
         return value
+
+
+def in_words(name: str) -> str:
+    """Return a name like `sleep_balance` as people write it: `Sleep balance`."""
+    return name.replace("_", " ").capitalize().replace("Hrv", "HRV").replace("Rem ", "REM ")
 
 
 def mean(values: list[float]) -> float | None:

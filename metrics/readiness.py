@@ -18,7 +18,7 @@ class Readiness(MetricType):
         _deviation(
             "temperature_trend_deviation",
             "Temperature deviation from normal, over several days",
-            "Trend",
+            "Temperature trend",
         ),
         contributors_field(
             "activity_balance",

@@ -1,0 +1,223 @@
+"""Trends: measures over a period, with what is usual, medians, and the period before."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+
+from accounts.models import User
+from dashboard.full_days import DayRow, Reader, load_rows, read_columns, rows_fact
+from dashboard.marks import find_marks
+from dashboard.queries import database_alias
+from dashboard.usual import (
+    USUAL_DAYS,
+    Usual,
+    moving_medians,
+    usual_of,
+    usual_ranges,
+    values_before,
+)
+from ingest.facts import json_object
+from ingest.ledger import expected_from
+from ingest.models import METRIC_MODELS
+from metrics import TYPES
+from metrics.columns import mean
+from metrics.measures import Measure, measures_of
+from myhealth.days import FIRST_DAY, Days, shift
+from myhealth.postgresql.prepared import fetch_all
+
+ALL = "all"
+# The periods, with how many days they have.
+PERIODS: dict[str, int | None] = {"30d": 30, "90d": 90, "365d": 365, ALL: None}
+# The window of the moving median: a week in periods of up to so many days, else four and a day.
+_SHORT_PERIOD, _WEEK, _MONTH = 92, 7, 29
+Points = list[tuple[int, float]]
+
+
+@cache
+def all_measures() -> dict[str, Measure]:
+    """Return all measures by name, in the order of the types."""
+    return {name: each for of in TYPES.values() for name, each in measures_of(of).items()}
+
+
+class Mean(NamedTuple):
+    """The mean of the days that count, and how many they are."""
+
+    mean: float | None
+    days: int
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One measure over a period. Days are ordinals, oldest first.
+
+    `points` are all values of the period; those of `left_out` days count in nothing: the day was
+    under way, without the ring, or had no night. `counted` has the others, and `marks` those of the
+    type, both from before the period on.
+    """
+
+    measure: Measure
+    period: Days
+    before: Days | None
+    points: Points
+    left_out: frozenset[int]
+    counted: Points
+    marks: list[dict[str, Any]]
+    days_expected: int
+
+    @cached_property
+    def breaks(self) -> list[int]:
+        return sorted({mark["day"].toordinal() for mark in self.marks})
+
+    @cached_property
+    def days(self) -> list[int]:
+        return [day for day, _ in self.points]
+
+    @cached_property
+    def usual(self) -> list[Usual | None]:
+        """The usual range before each point."""
+        return usual_ranges(self.days, self.counted, self.breaks)
+
+    @property
+    def median_days(self) -> int:
+        return _WEEK if len(self.period) <= _SHORT_PERIOD else _MONTH
+
+    @cached_property
+    def medians(self) -> list[float | None]:
+        """The moving median at each point."""
+        return moving_medians(self.days, self.counted, self.median_days, self.breaks)
+
+    @cached_property
+    def mean(self) -> Mean:
+        return self._mean(self.period)
+
+    @cached_property
+    def mean_before(self) -> Mean:
+        """The mean of the period of the same length before; of all days there is none."""
+        return self._mean(self.before) if self.before else Mean(None, 0)
+
+    def _mean(self, days: Days) -> Mean:
+        start, end = days.start.toordinal(), days.end.toordinal()
+        values = [value for day, value in self.counted if start <= day <= end]
+        return Mean(mean(values), len(values))
+
+    def known_before(self, day: date) -> list[float]:
+        """Return the values that decide what is usual on a day."""
+        return values_before(day.toordinal(), self.counted, self.breaks)
+
+    def usual_before(self, day: date) -> Usual | None:
+        """Return what is usual on a day, whether it has a value or not."""
+        return usual_of(self.known_before(day))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `GET /api/v1/trends` answers about the measure."""
+        dates = list(map(date.fromordinal, self.days))
+        return {
+            "unit": self.measure.unit,
+            "points": [(day, value) for day, (_, value) in zip(dates, self.points, strict=True)],
+            "left_out": [day for day in dates if day.toordinal() in self.left_out],
+            "usual": [
+                (day, *(usual or (None, None, None)))
+                for day, usual in zip(dates, self.usual, strict=True)
+            ],
+            "median": [
+                (day, median)
+                for day, median in zip(dates, self.medians, strict=True)
+                if median is not None
+            ],
+            "median_days": self.median_days,
+            "period": self.mean._asdict(),
+            "before": self.mean_before._asdict(),
+            "marks": [mark for mark in self.marks if mark["day"] in self.period],
+            "coverage": {"days": len(self.points), "days_expected": self.days_expected},
+        }
+
+
+def find_trends(
+    user: User, names: Sequence[str], period: str, end: date, *, today: date
+) -> dict[str, Trend]:
+    """Return the trends of measures by name, over the period that ends on a day."""
+    length = PERIODS[period]
+    first = FIRST_DAY if length is None else shift(end, 1 - 2 * length - USUAL_DAYS)
+    measures = {name: all_measures()[name] for name in names}
+    document = _read(user.pk, measures.values(), first, end)
+    firsts = {name: date.fromisoformat(day) for name, day in document["firsts"].items() if day}
+    expected = {name: expected_from(TYPES[name], firsts) for name in TYPES}
+    if length is None:
+        starts = [day for each in measures.values() if (day := expected[each.metric_type.name])]
+        days, before = Days(min([*starts, end]), end), None
+    else:
+        days = Days(shift(end, 1 - length), end)
+        before = Days(shift(end, 1 - 2 * length), shift(end, -length))
+    reader = Reader(user.pk, today, user.zone)
+    marks = find_marks(user.pk, first, end)
+    found: dict[str, Trend] = {}
+    for type_, of_type in _by_type(measures.values()).items():
+        columns = _columns(of_type)
+        rows = load_rows(TYPES[type_], document[type_], columns, reader)
+        rows.reverse()
+        for measure in of_type:
+            points, left_out = _points(measure, rows, columns.index(measure.key))
+            found[measure.name] = Trend(
+                measure,
+                days,
+                before,
+                [point for point in points if point[0] >= days.start.toordinal()],
+                left_out,
+                [point for point in points if point[0] not in left_out],
+                [mark for mark in reversed(marks) if mark["mark"] in TYPES[type_].provenance],
+                _days_expected(days, expected[type_], today),
+            )
+    return {name: found[name] for name in names}
+
+
+def _read(user_id: int, measures: Iterable[Measure], first: date, last: date) -> dict[str, Any]:
+    columns = {type_: _columns(of_type) for type_, of_type in _by_type(measures).items()}
+    query = _query(tuple(columns.items()))
+    [[text]] = fetch_all(query, [user_id, first, last], using=database_alias())
+    document: dict[str, Any] = orjson.loads(text)
+    return document
+
+
+# People look at few combinations of measures, again and again.
+@lru_cache(maxsize=256)
+def _query(columns: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+    rows = {type_: rows_fact(type_, names, "$2", "$3") for type_, names in columns}
+    firsts = {
+        type_: f'SELECT min(day) FROM "{model._meta.db_table}" WHERE user_id = $1'
+        for type_, model in METRIC_MODELS.items()
+    }
+    return f"SELECT {json_object({**rows, 'firsts': f'SELECT {json_object(firsts)}'})}::text"
+
+
+def _by_type(measures: Iterable[Measure]) -> dict[str, list[Measure]]:
+    by_type: dict[str, list[Measure]] = {}
+    for measure in measures:
+        by_type.setdefault(measure.metric_type.name, []).append(measure)
+    return by_type
+
+
+def _columns(measures: Sequence[Measure]) -> tuple[str, ...]:
+    """Return the columns that are read for measures of one type."""
+    return read_columns(measures[0].metric_type, [measure.key for measure in measures])
+
+
+def _points(measure: Measure, rows: Iterable[DayRow], place: int) -> tuple[Points, frozenset[int]]:
+    """Return the values of a measure, and the days of those that are left out."""
+    points: Points = []
+    left_out: list[int] = []
+    for day, values, is_full in rows:
+        if (number := measure.number(day, values[place])) is not None:
+            ordinal = day.toordinal()
+            points.append((ordinal, number))
+            if not is_full and measure.of_full_days:
+                left_out.append(ordinal)
+    return points, frozenset(left_out)
+
+
+def _days_expected(days: Days, first: date | None, today: date) -> int:
+    expected = days.clamped(first, today) if first else None
+    return len(expected) if expected else 0
