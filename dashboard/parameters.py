@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 from rest_framework.request import Request
 
+from dashboard.trends import all_measures
 from myhealth.days import Days, parse_day, shift
 from myhealth.errors import Invalid
 from myhealth.validation import date_range, unknown_name_errors
@@ -12,6 +13,7 @@ from myhealth.validation import date_range, unknown_name_errors
 _DEFAULT_DAYS = 30
 _FORMAT = "format"
 _MOST_PARAMETERS = 100
+_MOST_MEASURES = 20
 
 
 def parse_params(request: Request, *names: str) -> dict[str, str]:
@@ -66,6 +68,33 @@ def _day_params(params: dict[str, str], *names: str) -> dict[str, date]:
     if errors:
         raise Invalid(errors)
     return days
+
+
+def end_param(params: dict[str, str], today: date) -> date:
+    """Return the last day; by default today."""
+    return _day_params(params, "end").get("end", today)
+
+
+def choice_param(params: dict[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    chosen = params.get(name, default)
+    if chosen not in choices:
+        message = f"'{_shorten(chosen)}' is not valid; expected one of {', '.join(choices)}."
+        raise Invalid({name: [message]})
+    return chosen
+
+
+def measures_param(params: dict[str, str]) -> list[str]:
+    """Return the names of measures; by default those of all scores."""
+    if "measures" not in params:
+        return [name for name in all_measures() if name.endswith(".score")]
+    names = list(dict.fromkeys(name.strip() for name in params["measures"].split(",")))
+    if unknown := [name for name in names if name not in all_measures()]:
+        known = ", ".join(all_measures())
+        message = f"Unknown measure {_shorten(unknown[0])!r}; expected one or more of {known}."
+        raise Invalid({"measures": [message]})
+    if len(names) > _MOST_MEASURES:
+        raise Invalid({"measures": [f"Too many: {len(names)}; expected at most {_MOST_MEASURES}."]})
+    return names
 
 
 def fields_param(params: dict[str, str], allowed: tuple[str, ...]) -> tuple[str, ...]:

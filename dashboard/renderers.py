@@ -64,6 +64,30 @@ class CsvRenderer(BaseRenderer):
         return text.getvalue().encode()
 
 
+class TrendsCsvRenderer(BaseRenderer):
+    """Render trends as CSV: a line for each day, with each measure, its usual range and median."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = "utf-8"
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
+    ) -> bytes:
+        columns: dict[str, dict[Any, Any]] = {}
+        for name, trend in data["measures"].items():
+            columns[name] = dict(trend["points"])
+            for place, part in enumerate(("q1", "median", "q3"), start=1):
+                columns[f"{name}.usual_{part}"] = {each[0]: each[place] for each in trend["usual"]}
+            columns[f"{name}.median"] = dict(trend["median"])
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(["day", *columns])
+        for day in sorted({day for values in columns.values() for day in values}, reverse=True):
+            writer.writerow([day, *(values.get(day) for values in columns.values())])
+        return text.getvalue().encode()
+
+
 class BrowsableRenderer(BrowsableAPIRenderer):
     """The browsable API, without forms: these routes only read."""
 

@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from dashboard.marks import change_texts
 from dashboard.queries import row_columns
+from dashboard.trends import PERIODS, all_measures
 from ingest.models import Revision
 from metrics import TYPES, MetricType
 from metrics.columns import Contributors, Figure, Integer, Kind, Number, Text, mean
@@ -257,6 +258,75 @@ DASHBOARD_RESPONSES = _responses(
 )
 
 
+def _point(*values: Schema) -> Schema:
+    """Return an array of a day and values."""
+    return {
+        "type": "array",
+        "items": {},
+        "prefixItems": [DATE, *values],
+        "minItems": 1 + len(values),
+        "maxItems": 1 + len(values),
+    }
+
+
+_NUMBER: Schema = {"type": "number"}
+_MAYBE: Schema = {"type": ["number", "null"]}
+_MEAN = _object({"mean": _MAYBE, "days": COUNT})
+_TREND = _object(
+    {
+        "unit": {"type": "string"},
+        "points": {"type": "array", "items": _point(_NUMBER), "description": "Day and value."},
+        "left_out": {
+            "type": "array",
+            "items": DATE,
+            "description": "Days whose points count in nothing else: under way, without the ring, "
+            "or without a night.",
+        },
+        "usual": {
+            "type": "array",
+            "items": _point(_MAYBE, _MAYBE, _MAYBE),
+            "description": "Day, lower quartile, median and upper quartile of the values of the "
+            "90 days before each point, or since the last mark; null with fewer than 14.",
+        },
+        "median": {
+            "type": "array",
+            "items": _point(_NUMBER),
+            "description": "Day and median of the `median_days` around it, on one side of a mark; "
+            "only days on which a third of them have a value.",
+        },
+        "median_days": COUNT,
+        "period": {**_MEAN, "description": "Average of the period, and the days it is of."},
+        "before": {**_MEAN, "description": "The same of the period of the same length before."},
+        "marks": _MARK_LIST,
+        "coverage": {
+            **_object({"days": COUNT, "days_expected": COUNT}),
+            "description": "Days of the period with a value, and days that should have one.",
+        },
+    }
+)
+TRENDS_RESPONSES = {
+    **_responses(
+        _object({"end": DATE, "measures": {"type": "object", "additionalProperties": _TREND}})
+    ),
+    (200, "text/csv"): {"type": "string"},
+}
+MEASURES_PARAM = OpenApiParameter(
+    "measures",
+    {
+        "type": "array",
+        "items": {"type": "string", "enum": list(all_measures())},
+        "minItems": 1,
+        "maxItems": 20,
+    },
+    style="form",
+    explode=False,
+    description="Measures, separated by commas (default: all scores).",
+)
+PERIOD_PARAM = OpenApiParameter(
+    "period",
+    {"type": "string", "enum": list(PERIODS), "default": "90d"},
+    description="The days up to `end`; `all` begins with the first one stored.",
+)
 START_PARAM = OpenApiParameter(
     "start", DATE, description="First day (default: 29 days before `end`)."
 )

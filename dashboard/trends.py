@@ -32,8 +32,9 @@ from myhealth.postgresql.prepared import fetch_all
 ALL = "all"
 # The periods, with how many days they have.
 PERIODS: dict[str, int | None] = {"30d": 30, "90d": 90, "365d": 365, ALL: None}
-# The window of the moving median: a week in periods of up to so many days, else four and a day.
-_SHORT_PERIOD, _WEEK, _MONTH = 92, 7, 29
+# The windows of the moving median in days, each for periods of up to so many days.
+_MEDIAN_DAYS = ((45, 7), (120, 15))
+_LONGEST_MEDIAN_DAYS = 29
 Points = list[tuple[int, float]]
 
 
@@ -76,19 +77,18 @@ class Trend:
     def days(self) -> list[int]:
         return [day for day, _ in self.points]
 
-    @cached_property
-    def usual(self) -> list[Usual | None]:
-        """The usual range before each point."""
-        return usual_ranges(self.days, self.counted, self.breaks)
+    def usual_at(self, days: Iterable[int]) -> list[Usual | None]:
+        """Return the usual range before each of the days, which are in order."""
+        return usual_ranges(days, self.counted, self.breaks)
 
     @property
     def median_days(self) -> int:
-        return _WEEK if len(self.period) <= _SHORT_PERIOD else _MONTH
+        fitting = (width for days, width in _MEDIAN_DAYS if len(self.period) <= days)
+        return next(fitting, _LONGEST_MEDIAN_DAYS)
 
-    @cached_property
-    def medians(self) -> list[float | None]:
-        """The moving median at each point."""
-        return moving_medians(self.days, self.counted, self.median_days, self.breaks)
+    def medians_at(self, days: Iterable[int]) -> list[float | None]:
+        """Return the moving median at each of the days, which are in order."""
+        return moving_medians(days, self.counted, self.median_days, self.breaks)
 
     @cached_property
     def mean(self) -> Mean:
@@ -121,11 +121,11 @@ class Trend:
             "left_out": [day for day in dates if day.toordinal() in self.left_out],
             "usual": [
                 (day, *(usual or (None, None, None)))
-                for day, usual in zip(dates, self.usual, strict=True)
+                for day, usual in zip(dates, self.usual_at(self.days), strict=True)
             ],
             "median": [
                 (day, median)
-                for day, median in zip(dates, self.medians, strict=True)
+                for day, median in zip(dates, self.medians_at(self.days), strict=True)
                 if median is not None
             ],
             "median_days": self.median_days,

@@ -4,7 +4,13 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from dashboard import pages, views
+from dashboard import views
+from dashboard.pages.account import AccountPage
+from dashboard.pages.days import DayPage, DaysPage
+from dashboard.pages.nights import NightPage, NightsPage
+from dashboard.pages.today import TodayPage
+from dashboard.pages.trends import TrendsPage
+from dashboard.robots import robots
 from ingest.models import METRIC_MODELS
 from myhealth.openapi import SchemaView
 
@@ -21,8 +27,14 @@ urlpatterns = [
     path("api/v1/coverage", views.CoverageView.as_view(), name="coverage"),
     path("api/v1/days/<str:day>", views.DayView.as_view(), name="day"),
     path("api/v1/marks", views.MarksView.as_view(), name="marks"),
-    path("", pages.TodayPage.as_view(), name="today"),
-    path("account/", pages.AccountPage.as_view(), name="account"),
+    path("api/v1/trends", views.TrendsView.as_view(), name="api-trends"),
+    path("", TodayPage.as_view(), name="today"),
+    path("days/", DaysPage.as_view(), name="days"),
+    path("days/<str:day>/", DayPage.as_view(), name="day-page"),
+    path("nights/", NightsPage.as_view(), name="nights"),
+    path("nights/<str:day>/", NightPage.as_view(), name="night"),
+    path("trends/", TrendsPage.as_view(), name="trends"),
+    path("account/", AccountPage.as_view(), name="account"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path(
         "api/docs/",
@@ -35,6 +47,6 @@ urlpatterns = [
     # Present passwords are asked for, and guesses counted, on one page only.
     path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("admin/", admin.site.urls),
-    path("robots.txt", pages.robots),
+    path("robots.txt", robots),
     path("favicon.ico", RedirectView.as_view(url=static("myhealth/icon.svg"))),
 ]

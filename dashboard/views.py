@@ -14,10 +14,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
-from dashboard import parameters, queries, schemas, summaries
+from dashboard import parameters, queries, schemas, summaries, trends
 from dashboard.days import day_detail
 from dashboard.marks import find_marks
-from dashboard.renderers import BrowsableRenderer, CsvRenderer, FormatNegotiation
+from dashboard.renderers import (
+    BrowsableRenderer,
+    CsvRenderer,
+    FormatNegotiation,
+    TrendsCsvRenderer,
+)
 from dashboard.repeats import ReadResponse
 from ingest.coverage import api_coverage
 from ingest.ledger import ledger
@@ -242,3 +247,39 @@ class MarksView(ReadView):
         basis = queries.read_basis(user)
         etag = queries.etag("marks", user.pk, basis, days)
         return self.respond(request, basis, etag, lambda: find_marks(user.pk, days.start, days.end))
+
+
+class TrendsView(ReadView):
+    renderer_classes = [OrjsonRenderer, TrendsCsvRenderer, BrowsableRenderer]
+
+    @extend_schema(
+        operation_id="trends",
+        parameters=[
+            schemas.MEASURES_PARAM,
+            schemas.PERIOD_PARAM,
+            schemas.END_PARAM,
+            schemas.format_parameter("json", "csv", "api"),
+            schemas.IF_NONE_MATCH_PARAM,
+        ],
+        responses=schemas.TRENDS_RESPONSES,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Measures over a period, with what is usual for the caller, and the period before."""
+        user = self.user
+        params = parameters.parse_params(request, "measures", "period", "end")
+        names = parameters.measures_param(params)
+        period = parameters.choice_param(params, "period", tuple(trends.PERIODS), "90d")
+        basis = queries.read_basis(user)
+        end = parameters.end_param(params, basis.today)
+        etag = queries.etag(
+            "trends", user.pk, basis, names, period, end, request.accepted_renderer.format
+        )
+
+        def load() -> dict[str, Any]:
+            found = trends.find_trends(user, names, period, end, today=basis.today)
+            return {"end": end, "measures": {name: each.to_dict() for name, each in found.items()}}
+
+        response = self.respond(request, basis, etag, load)
+        if request.accepted_renderer.format == "csv" and response.status_code == 200:
+            response["Content-Disposition"] = f'attachment; filename="trends_{period}_{end}.csv"'
+        return response

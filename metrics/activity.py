@@ -94,6 +94,7 @@ class Activity(MetricType):
     card = ("steps", "active_calories", "equivalent_walking_distance", "sedentary_minutes")
     on_every_worn_day = True
     full_days = "days that were finished when fetched, with the ring off for less than 20 hours"
+    not_full = "a day under way, or with the ring off"
     full_columns = ("non_wear_minutes",)
     grows = True
     off_minutes = "non_wear_minutes"

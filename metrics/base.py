@@ -79,8 +79,9 @@ class MetricType:
 
     # Which days are full: figures `of_full_days` leave out the others -----------------------------
 
-    # Which days they are, for people.
+    # Which days they are, and what another day is, for people.
     full_days = ""
+    not_full = ""
     # The columns that `is_full` needs.
     full_columns: tuple[str, ...] = ()
     # Oura's document of a day grows until the day ends, so what was fetched before is not final.

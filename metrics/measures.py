@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from metrics.base import MetricType
-from metrics.columns import Column, Contributors, Integer, Moment, Number, in_words
+from metrics.columns import Column, Contributors, Integer, Kind, Moment, Number, in_words
 
 _SCORE = "score"
 # The units of what is counted: steps, energy, distance.
@@ -42,9 +42,20 @@ class Measure:
         return in_words(self.contributor) if self.contributor else self.column.title
 
     @property
+    def heading(self) -> str:
+        """Return what people call it where its type is not named beside it."""
+        if self.contributor:
+            return f"{self.title} ({self.metric_type.title.lower()} contributor)"
+        return f"{self.metric_type.title} score" if self.column.name == _SCORE else self.title
+
+    @property
     def is_clock(self) -> bool:
         """Whether it is a time of day: seconds after midnight of its day, negative before."""
         return isinstance(self.column.kind, Moment)
+
+    @property
+    def kind(self) -> Kind:
+        return self.column.kind
 
     @property
     def unit(self) -> str:

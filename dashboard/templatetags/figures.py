@@ -1,13 +1,16 @@
 """Template filters that show values to people; an unknown value is a dash."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils import timezone
 
-from metrics.columns import Column
+from metrics.columns import Column, Moment
+from metrics.measures import Measure
+from metrics.moments import parse_moment
+from myhealth.days import Days
 
 register = template.Library()
 _UNKNOWN = "–"
@@ -21,20 +24,51 @@ def ago(moment: datetime) -> str:
 
 
 @register.filter
-def with_unit(value: Any, column: Column) -> str:
+def days_in_words(days: Days, today: date) -> str:
+    """Return a range of days as people write it, with the year if it is not this one."""
+    year = f" {days.end.year}" if days.end.year != today.year else ""
+    end = f"{days.end.day} {days.end:%B}{year}"
+    if days.start == days.end:
+        return end
+    first_year = f" {days.start.year}" if days.start.year != days.end.year else ""
+    return f"{days.start.day} {days.start:%B}{first_year} to {end}"
+
+
+@register.filter
+def with_unit(value: Any, column: Column | Measure) -> str:
     """Return a column's value, or an average, with its unit; times in hours and minutes."""
     if value is None:
         return _UNKNOWN
     if isinstance(value, str):
-        return value
+        return _clock_of(value) if isinstance(column.kind, Moment) else value
+    if isinstance(column, Measure) and column.is_clock:
+        return clock(value)
     if column.unit in ("s", "min"):
         return _hours(value / 60 if column.unit == "s" else value)
+    return f"{number(value, column)} {column.unit}".strip()
+
+
+@register.filter
+def number(value: float, column: Column | Measure) -> str:
+    """Return a value of a column as a number without its unit."""
     rounded = round(value, column.shown_decimals) or 0  # No -0.
     sign = "+" if column.signed else ""
-    text = f"{rounded:{sign},.{column.shown_decimals}f}".replace("-", _MINUS)
-    return f"{text} {column.unit}".strip()
+    return f"{rounded:{sign},.{column.shown_decimals}f}".replace("-", _MINUS)
+
+
+def clock(seconds: float) -> str:
+    """Return the time of day that is so many seconds after midnight, or before it."""
+    hours, minutes = divmod(round(seconds / 60) % 1440, 60)
+    return f"{hours:02}:{minutes:02}"
+
+
+def _clock_of(text: str) -> str:
+    """Return the local time of a moment."""
+    moment = parse_moment(text)
+    return f"{moment:%H:%M}" if moment else text
 
 
 def _hours(minutes: float) -> str:
     hours, rest = divmod(abs(round(minutes)), 60)
-    return f"{_MINUS if round(minutes) < 0 else ''}{hours} h {rest:02} min"
+    sign = _MINUS if round(minutes) < 0 else ""
+    return f"{sign}{hours} h {rest:02} min" if hours else f"{sign}{rest} min"

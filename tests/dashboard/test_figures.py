@@ -25,7 +25,7 @@ def make_column(kind=None, unit="", **more):
         (-0.3, make_column(), "0"),
         (26700, make_column(unit="s"), "7 h 25 min"),
         (605, make_column(unit="min"), "10 h 05 min"),
-        (-1200, make_column(unit="s"), "−0 h 20 min"),
+        (-1200, make_column(unit="s"), "−20 min"),
         ("calm", make_column(Text()), "calm"),
     ],
 )

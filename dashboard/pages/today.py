@@ -1,42 +1,30 @@
-"""The web pages for people who are signed in."""
+"""`/`: the newest day of each type, the last week, and what is missing."""
 
 from datetime import date, timedelta
 from typing import Any
 
-from django.conf import settings
-from django.contrib import messages
-from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse_lazy
-from django.views.generic import TemplateView, UpdateView
+from django.views.generic import TemplateView
 
-from accounts.forms import ProfileForm
-from accounts.models import User
 from dashboard import marks, queries, summaries
+from dashboard.pages.base import PersonalPage
 from ingest.coverage import last_complete_fetch, missing_ranges, stored_ranges_with_reason
 from ingest.ledger import ledger
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
 from myhealth.days import utc_today
-from myhealth.headers import POLICY, page_policy
-from oura import tokens
-from oura.models import Connection
-from oura.origin import origin_of
-from oura.provider import SCOPES, consent_origins
 
 # For how many days the page shows what is missing, and marks.
 _DAYS_SHOWN = 30
 
 
-class TodayPage(LoginRequiredMixin, TemplateView):
+class TodayPage(PersonalPage, TemplateView):
     """The newest day of each type, the last week, and what is missing of the last days."""
 
     template_name = "dashboard/today.html"
-    request: HttpRequest
+    section = "today"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        user = self.request.user
-        assert isinstance(user, User)
+        user = self.user
         today = user.today()
         newest = {
             model: queries.rows_of_user(model, user.pk).order_by("-day").first()
@@ -117,43 +105,3 @@ def _last_days(user_id: int, today: date) -> dict[str, Any]:
         "marks": [marks.describe_mark(mark) for mark in marks.find_marks(user_id, first, today)],
         "fetched_at": last_complete_fetch(user_id, database),
     }
-
-
-class AccountPage(LoginRequiredMixin, UpdateView):  # type: ignore[type-arg]
-    """A person's own settings, and their connection to Oura."""
-
-    template_name = "dashboard/account.html"
-    form_class = ProfileForm
-    success_url = reverse_lazy("account")
-
-    def get_object(self, queryset: Any = None) -> User:
-        assert isinstance(self.request.user, User)
-        return self.request.user
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Saved.")
-        return super().form_valid(form)
-
-    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        response = super().render_to_response(context, **kwargs)
-        if settings.OURA_CLIENT_ID:
-            # The button that connects is redirected there.
-            response[POLICY] = page_policy(consent_origins())
-        return response
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        connection = Connection.objects.filter(user=self.object).first()
-        return super().get_context_data(
-            connection=connection,
-            lost=tokens.why_lost(connection) if connection else "",
-            problem=tokens.present_problem(connection) if connection else "",
-            missing=sorted(set(SCOPES) - set(connection.scopes)) if connection else [],
-            can_connect=bool(settings.OURA_CLIENT_ID),
-            is_sandbox=origin_of(settings.OURA_API_URL) == "sandbox",
-            **kwargs,
-        )
-
-
-def robots(request: HttpRequest) -> HttpResponse:
-    """`GET /robots.txt`: nothing here is for search engines."""
-    return HttpResponse("User-agent: *\nDisallow: /\n", content_type="text/plain")

@@ -1,0 +1,161 @@
+"""Geometry of charts: scales, ticks and paths, which the templates draw as SVG.
+
+A chart has one unit of width for each day (or minute), and 100 units of height, 0 at the top. It is
+stretched to the width of its card, while lines, points and texts keep their size.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from myhealth.days import Days
+
+HEIGHT = 100
+# The steps between horizontal lines: of numbers times a power of ten, of times in minutes.
+_STEPS = (1, 2, 5)
+_MINUTE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
+_MOST_LINES = 5
+
+
+class Tick(NamedTuple):
+    """A line of a scale; `at` is in percent. Minor labels are left out on narrow screens."""
+
+    at: float
+    label: str
+    minor: bool = False
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A vertical scale from `low` at the bottom to `high` at the top."""
+
+    low: float
+    high: float
+    step: float
+
+    def y(self, value: float) -> float:
+        return round(HEIGHT * (self.high - value) / (self.high - self.low), 1)
+
+    def y_within(self, value: float) -> float:
+        """Return the same, at the edge for values beyond the scale."""
+        return min(max(self.y(value), 0.0), float(HEIGHT))
+
+    def ticks(self, label: Callable[[float], str]) -> list[Tick]:
+        """Return the lines, from the lowest up."""
+        first = math.ceil(self.low / self.step - 1e-9)
+        last = math.floor(self.high / self.step + 1e-9)
+        values = (round(number * self.step, 6) for number in range(first, last + 1))
+        return [Tick(self.y(value), label(value)) for value in values]
+
+
+def fit_scale(values: Iterable[float], *, unit: str = "", from_zero: bool = False) -> Scale:
+    """Return a scale that covers the values, with three to five lines."""
+    ordered = sorted(values)
+    low, high = (ordered[0], ordered[-1]) if ordered else (0.0, 1.0)
+    if from_zero:
+        low = min(low, 0.0)
+    least = 60.0 if unit == "s" else 1.0 if unit else 0.1
+    if high - low < least:
+        low, high = (low - least, high + least) if not from_zero else (low, high + least)
+    step = next(step for step in _steps(unit, high - low) if _lines(low, high, step) <= _MOST_LINES)
+    room = 0.06 * (high - low)
+    return Scale(low if from_zero and low == 0 else low - room, high + room, step)
+
+
+def _steps(unit: str, spread: float) -> Iterator[float]:
+    """Return possible steps, from small to large."""
+    if unit in ("s", "min"):
+        yield from (step * (60 if unit == "s" else 1) for step in _MINUTE_STEPS)
+        day = 1440 * (60 if unit == "s" else 1)
+        yield from (day * 2**power for power in range(64))
+    power = math.floor(math.log10(spread)) - 2
+    while True:
+        yield from (step * 10.0**power for step in _STEPS)
+        power += 1
+
+
+def _lines(low: float, high: float, step: float) -> int:
+    return math.floor(high / step) - math.ceil(low / step) + 1
+
+
+# Paths --------------------------------------------------------------------------------------------
+
+
+def dots(points: Iterable[tuple[float, float]]) -> str:
+    """Return a path of lines without length, which are drawn as points by round ends."""
+    return "".join(f"M{x:g} {y:g}h0" for x, y in points)
+
+
+def line(points: Sequence[tuple[float, float]]) -> str:
+    """Return the path of a line; a single point is drawn as a point."""
+    if len(points) == 1:
+        return dots(points)
+    first, *rest = points
+    return f"M{first[0]:g} {first[1]:g}L" + " ".join(f"{x:g} {y:g}" for x, y in rest)
+
+
+def band(points: Sequence[tuple[float, float, float]]) -> str:
+    """Return the path of the area between two lines: x, and y of both."""
+    if len(points) == 1:
+        # As wide as the day it stands for.
+        [(x, low, high)] = points
+        points = [(x - 0.5, low, high), (x + 0.5, low, high)]
+    there = " ".join(f"{x:g} {low:g}" for x, low, _ in points)
+    back = " ".join(f"{x:g} {high:g}" for x, _, high in reversed(points))
+    return f"M{there} {back}Z"
+
+
+# Days ---------------------------------------------------------------------------------------------
+
+_SATURDAY = 5
+# As many have room on a phone.
+_MOST_LABELS = 6
+
+
+def weekends(days: Days) -> list[tuple[int, int]]:
+    """Return the weekends as the place of the first day and the number of days."""
+    found: list[tuple[int, int]] = []
+    for place, day in enumerate(days):
+        if day.weekday() >= _SATURDAY:
+            if found and found[-1][0] + found[-1][1] == place:
+                found[-1] = (found[-1][0], found[-1][1] + 1)
+            else:
+                found.append((place, 1))
+    return found
+
+
+def is_weekend(day: int) -> bool:
+    """Return whether an ordinal is a Saturday's or a Sunday's."""
+    return (day + 6) % 7 >= _SATURDAY
+
+
+def day_ticks(days: Days) -> list[Tick]:
+    """Return labels for the days of a chart: of weeks, months or years, by its length."""
+    length = len(days)
+    if length <= 45:
+        chosen = [(day, f"{day.day} {day:%b}") for day in days if day.weekday() == 0]
+    elif length <= 120:
+        chosen = [(day, f"{day.day} {day:%b}") for day in days if day.day in (1, 15)]
+    elif length <= 800:
+        chosen = [(day, _month(day)) for day in days if day.day == 1]
+    else:
+        chosen = [(date(year, 1, 1), str(year)) for year in _years(days)]
+    inside = [
+        (at, label)
+        for day, label in chosen
+        if 2 <= (at := round(100 * ((day - days.start).days + 0.5) / length, 2)) <= 98
+    ]
+    is_tight = len(inside) > _MOST_LABELS
+    return [
+        Tick(at, label, is_tight and place % 2 == 1) for place, (at, label) in enumerate(inside)
+    ]
+
+
+def _month(day: date) -> str:
+    return f"{day:%Y}" if day.month == 1 else f"{day:%b}"
+
+
+def _years(days: Days) -> range:
+    return range(days.start.year + 1, days.end.year + 1)

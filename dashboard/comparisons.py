@@ -1,0 +1,84 @@
+"""Comparisons of a day's values with what is usual for the person, in words.
+
+The words are neutral: more is not always better. Colour adds nothing to them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.templatetags.figures import number, with_unit
+from dashboard.usual import USUAL_NEEDS, Usual, usual_of
+from metrics.measures import Measure
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One value of a measure beside the person's usual range.
+
+    `value` is None if there is none; `days_known` have a value among the 90 days before.
+    """
+
+    measure: Measure
+    value: float | None
+    usual: Usual | None
+    days_known: int
+
+    @property
+    def text(self) -> str:
+        """Return the value with its unit; a dash without a value."""
+        return with_unit(self.value, self.measure)
+
+    @property
+    def place(self) -> str:
+        """Return `below`, `within` or `above` the usual range; empty if either is unknown.
+
+        Values are compared as they are shown, so that nobody sees 78 below 78.
+        """
+        if self.value is None or self.usual is None:
+            return ""
+        shown, low, high = map(self._shown, (self.value, self.usual.q1, self.usual.q3))
+        return "below" if shown < low else "above" if shown > high else "within"
+
+    @property
+    def words(self) -> str:
+        """Return how the value compares, or how much is missing until that is known."""
+        if self.usual is None:
+            days = "nights" if self.measure.metric_type.of_night else "days"
+            return f"{self.days_known} of {USUAL_NEEDS} {days} until we know yours"
+        match self.place:
+            case "within":
+                return "your usual"
+            case "below":
+                return "earlier than your usual" if self.measure.is_clock else "below your usual"
+            case "above":
+                return "later than your usual" if self.measure.is_clock else "above your usual"
+        return "your usual"
+
+    @property
+    def range(self) -> str:
+        """Return the usual range, such as `7 h 05–7 h 48`; empty if it is unknown."""
+        if self.usual is None:
+            return ""
+        return range_text(self.measure, self.usual.q1, self.usual.q3)
+
+    def _shown(self, value: float) -> float:
+        unit = self.measure.unit
+        return round(value / 60) if unit == "s" else round(value, self.measure.shown_decimals)
+
+
+def compare(measure: Measure, value: Any, known: Sequence[float]) -> Comparison:
+    """Return the comparison of a value with those known of the days before."""
+    return Comparison(measure, value, usual_of(known), len(known))
+
+
+def range_text(measure: Measure, low: float, high: float) -> str:
+    """Return two values of a measure as a range, with a unit where the value has none beside it."""
+    first, last = with_unit(low, measure), with_unit(high, measure)
+    if measure.unit not in ("s", "min"):
+        first, last = number(low, measure), number(high, measure)
+    elif " h " in first and " h " in last:
+        first, last = first.removesuffix(" min"), last.removesuffix(" min")
+    elif " h " not in last:
+        first = first.removesuffix(" min")
+    return first if first == last else f"{first}–{last}"

@@ -1,0 +1,115 @@
+"""`/trends/`: one or two measures over a period."""
+
+from datetime import date
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.views.generic import TemplateView
+
+from dashboard.pages.base import PersonalPage
+from dashboard.queries import database_alias
+from dashboard.trend_charts import TrendChart
+from dashboard.trends import ALL, PERIODS, Trend, all_measures, find_trends
+from ingest.coverage import missing_ranges
+from ingest.ledger import ledger
+from metrics import TYPES
+from metrics.measures import Measure, measures_of
+from myhealth.days import Days, parse_day, shift, utc_today
+
+_TITLES = {"30d": "30 days", "90d": "90 days", "365d": "Year", ALL: "All"}
+_DEFAULT_PERIOD = "90d"
+# So many ranges of missing days are listed under a chart, the newest ones.
+_MOST_LISTED = 3
+
+
+class TrendsPage(PersonalPage, TemplateView):
+    """`measure` and `with` name measures, `period` and `end` the days, as in `/api/v1/trends`."""
+
+    template_name = "dashboard/trends.html"
+    section = "trends"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        query = request.GET
+        if any(name not in all_measures() for name in query.getlist("measure") if name) or (
+            query.get("end") and not parse_day(query["end"])
+        ):
+            # An address that was changed by hand, or of a measure that is no more.
+            return redirect("trends")
+        return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        query, today = self.request.GET, self.user.today()
+        period = query.get("period", "")
+        period = period if period in PERIODS else _DEFAULT_PERIOD
+        end = min(parse_day(query.get("end", "")) or today, today)
+        names = list(dict.fromkeys(filter(None, query.getlist("measure"))))[:2] or _default()
+        trends = find_trends(self.user, names, period, end, today=today)
+        days = next(iter(trends.values())).period
+        missing = _missing(self.user.pk, trends, days)
+        return super().get_context_data(
+            charts=[
+                _section(trend, missing[trend.measure.metric_type.name])
+                for trend in trends.values()
+            ],
+            days=days,
+            today=today,
+            end=end,
+            period=period,
+            periods=[
+                (title, _query(names, each, end), each == period) for each, title in _TITLES.items()
+            ],
+            previous=_step(names, period, days, -1, today),
+            following=_step(names, period, days, 1, today),
+            choices=_choices(),
+            names=[*names, ""][:2],
+            csv=_csv(names, period, end),
+            **kwargs,
+        )
+
+
+def _default() -> list[str]:
+    """Return the first figure of the first type's card, and the score of the last with one."""
+    first, *_ = (f"{name}.{each.card[0]}" for name, each in TYPES.items() if each.card)
+    *_, last = (name for name in all_measures() if name.endswith(".score"))
+    return [first, last]
+
+
+def _missing(user_id: int, trends: dict[str, Trend], days: Days) -> dict[str, list[Any]]:
+    by_type = ledger(user_id, days.start, days.end, today=utc_today(), using=database_alias())
+    return {name: missing_ranges(ranges) for name, ranges in by_type.items()}
+
+
+def _section(trend: Trend, missing: list[Any]) -> dict[str, Any]:
+    return {
+        "chart": TrendChart(trend, missing),
+        "measure": trend.measure,
+        "type": trend.measure.metric_type,
+        "missing": missing[:_MOST_LISTED],
+        "more": sum(map(len, missing[_MOST_LISTED:])),
+    }
+
+
+def _choices() -> list[tuple[str, list[Measure]]]:
+    """Return the measures by type, for the lists to choose from."""
+    return [(each.title, list(measures_of(each).values())) for each in TYPES.values()]
+
+
+def _query(names: list[str], period: str, end: date) -> str:
+    query = QueryDict(mutable=True)
+    query.setlist("measure", names)
+    query["period"], query["end"] = period, str(end)
+    return query.urlencode()
+
+
+def _step(names: list[str], period: str, days: Days, steps: int, today: date) -> str:
+    """Return the query of the period before or after; empty if there is none."""
+    if period == ALL or (steps > 0 and days.end >= today):
+        return ""
+    return _query(names, period, min(shift(days.end, steps * len(days)), today))
+
+
+def _csv(names: list[str], period: str, end: date) -> str:
+    query = QueryDict(mutable=True)
+    query.update({"measures": ",".join(names), "period": period, "end": str(end), "format": "csv"})
+    return query.urlencode(safe=",")

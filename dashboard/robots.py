@@ -1,0 +1,8 @@
+"""`GET /robots.txt`."""
+
+from django.http import HttpRequest, HttpResponse
+
+
+def robots(request: HttpRequest) -> HttpResponse:
+    """Answer that nothing here is for search engines."""
+    return HttpResponse("User-agent: *\nDisallow: /\n", content_type="text/plain")
