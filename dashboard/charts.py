@@ -40,7 +40,7 @@ class Scale:
 
     def y_within(self, value: float) -> float:
         """Return the same, at the edge for values beyond the scale."""
-        return min(max(self.y(value), 0.0), float(HEIGHT))
+        return self.y(min(max(value, self.low), self.high))
 
     def ticks(self, label: Callable[[float], str]) -> list[Tick]:
         """Return the lines, from the lowest up."""
@@ -85,7 +85,7 @@ def _lines(low: float, high: float, step: float) -> int:
 
 def dots(points: Iterable[tuple[float, float]]) -> str:
     """Return a path of lines without length, which are drawn as points by round ends."""
-    return "".join(f"M{x:g} {y:g}h0" for x, y in points)
+    return "".join([f"M{x} {y}h0" for x, y in points])
 
 
 def line(points: Sequence[tuple[float, float]]) -> str:
@@ -111,7 +111,7 @@ def band(points: Sequence[tuple[float, float, float]]) -> str:
 
 _SATURDAY = 5
 # As many have room on a phone.
-_MOST_LABELS = 6
+_MOST_LABELS = 5
 
 
 def weekends(days: Days) -> list[tuple[int, int]]:

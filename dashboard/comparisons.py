@@ -72,6 +72,23 @@ def compare(measure: Measure, value: Any, known: Sequence[float]) -> Comparison:
     return Comparison(measure, value, usual_of(known), len(known))
 
 
+def difference(measure: Measure, value: float, before: float) -> str:
+    """Return how a value differs from one before, in words, such as `12 min more`.
+
+    They are compared as they are shown: nobody sees 81 and 81, and reads that one is more.
+    """
+    if with_unit(value, measure) == with_unit(before, measure):
+        return "the same"
+    less, more = ("earlier", "later") if measure.is_clock else ("less", "more")
+    amount = abs(value - before)
+    if measure.unit in ("s", "min"):
+        minutes = round(amount / 60) if measure.unit == "s" else round(amount)
+        text = f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+    else:
+        text = f"{number(amount, measure).removeprefix('+')} {measure.unit}".strip()
+    return f"{text} {more if value > before else less}"
+
+
 def range_text(measure: Measure, low: float, high: float) -> str:
     """Return two values of a measure as a range, with a unit where the value has none beside it."""
     first, last = with_unit(low, measure), with_unit(high, measure)

@@ -127,6 +127,6 @@ def describe_mark(mark: _Mark) -> str:
     """Return a sentence about the mark."""
     change = change_texts()[mark["mark"]].format(before=mark["from"], after=mark["to"])
     return (
-        f"On {mark['day'].day} {mark['day']:%B} {change}: "
+        f"On {mark['day'].day} {mark['day']:%B %Y} {change}: "
         "values before and after this date aren't comparable."
     )

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
 from dashboard import charts
 from dashboard.charts import Scale, Tick
-from dashboard.comparisons import range_text
+from dashboard.comparisons import difference, range_text
 from dashboard.marks import describe_mark
 from dashboard.templatetags.figures import number, with_unit
 from dashboard.trends import Trend
@@ -21,25 +21,17 @@ from dashboard.usual import runs
 from ingest.ledger import Range
 from metrics.columns import in_words, mean
 from metrics.measures import Measure
-from myhealth.days import Days
+from myhealth.days import ONE_DAY, Days
 
 # The height of the drawing.
 PIXELS = 200
-# Up to so many days each has a link, and the usual is drawn for each; beyond, for each week.
+# Up to so many days each has a link and a line in the table; beyond, each month.
 _MOST_LINKS = 400
 _MANY_DAYS = 1200
-_WEEK = 7
+_STEP = 14
+_ANY_DAY = "2000-01-01"
 # A gap of so many percent of the width has room for its label.
 _ROOM_FOR_LABEL = 12
-
-
-class Gap(NamedTuple):
-    """Missing days at the bottom of a chart, in percent of its width."""
-
-    at: float
-    width: float
-    middle: float
-    label: str
 
 
 @dataclass(frozen=True)
@@ -84,27 +76,30 @@ class TrendChart:
 
     @property
     def dots(self) -> str:
-        return self._dots(left_out=False)
-
-    @property
-    def dots_left_out(self) -> str:
-        return self._dots(left_out=True)
-
-    def _dots(self, *, left_out: bool) -> str:
-        y, days = self.scale.y_within, self.trend.left_out
+        """Return the path of the points that are counted."""
+        first, left_out, scale = self.days.start.toordinal() - 0.5, self.trend.left_out, self.scale
         return charts.dots(
-            (self._x(day), y(value))
-            for day, value in self.trend.points
-            if (day in days) == left_out
+            [
+                (day - first, scale.y(value))
+                for day, value in self.trend.points
+                if day not in left_out
+            ]
         )
+
+    @cached_property
+    def dots_left_out(self) -> str:
+        """Return the path of the others, which may be beyond the scale."""
+        days, y = self.trend.left_out, self.scale.y_within
+        points = self.trend.points if days else ()
+        return charts.dots([(self._x(day), y(value)) for day, value in points if day in days])
 
     @cached_property
     def _runs(self) -> list[list[int]]:
         """Return the days that lines are drawn through, without a gap or a mark between.
 
-        In many days a week is about a pixel, so that a day of each is enough, and the last of all.
+        Two weeks of ten years are four pixels, so that one day of them is enough, and the last.
         """
-        step = _WEEK if len(self.days) > _MANY_DAYS else 1
+        step = _STEP if len(self.days) > _MANY_DAYS else 1
         found = runs(self.trend.days, self.trend.breaks)
         return [[*range(first, last, step), last] for first, last in found]
 
@@ -142,15 +137,20 @@ class TrendChart:
         return "".join(paths)
 
     @property
-    def gaps(self) -> list[Gap]:
-        return [self._gap(each) for each in self.missing]
+    def gaps(self) -> str:
+        """Return the path of the missing days, at the bottom of the chart."""
+        first = self.days.start
+        return "".join(f"M{(each.start - first).days} 0h{len(each)}" for each in self.missing)
 
-    def _gap(self, missing: Range) -> Gap:
-        length = len(self.days)
-        at = 100 * (missing.start - self.days.start).days / length
-        width = 100 * len(missing) / length
-        label = missing.state.label if width >= _ROOM_FOR_LABEL else ""
-        return Gap(round(at, 2), round(width, 2), round(at + width / 2, 2), label)
+    @property
+    def gap_labels(self) -> list[tuple[float, str]]:
+        """Return the states of long gaps: the middle in percent, and the label."""
+        length, first = len(self.days), self.days.start
+        return [
+            (round(100 * ((each.start - first).days + len(each) / 2) / length, 2), each.state.label)
+            for each in self.missing
+            if 100 * len(each) / length >= _ROOM_FOR_LABEL
+        ]
 
     @property
     def marks(self) -> list[tuple[float, str]]:
@@ -163,6 +163,14 @@ class TrendChart:
             for mark in self.trend.marks
             if mark["day"] in self.days
         ]
+
+    @property
+    def comparison(self) -> str:
+        """Return how the average compares with that of the period before; empty if it doesn't."""
+        trend = self.trend
+        if trend.mean.mean is None or trend.mean_before.mean is None or not trend.is_comparable:
+            return ""
+        return difference(trend.measure, trend.mean.mean, trend.mean_before.mean)
 
     @property
     def mark_sentences(self) -> list[str]:
@@ -182,93 +190,88 @@ class TrendChart:
 
     @property
     def table(self) -> SafeString:
-        """Return the values by day, or their averages by month."""
-        measure = self.trend.measure
-        rows = self._months() if self.is_many else self._days()
+        """Return the values by day, or their averages by month, newest first."""
         heads = ("Month", "Average", "Days") if self.is_many else ("Day", "Value", "Your usual")
-        return format_html(
-            "<table><caption class=hidden>{}</caption><thead><tr>{}</tr></thead>"
-            "<tbody>{}</tbody></table>",
-            measure.title,
-            format_html_join("", "<th scope=col>{}</th>", ((each,) for each in heads)),
-            format_html_join(
-                "", '<tr><th scope=row><a href="{}">{}</a></th><td>{}</td><td>{}</td></tr>', rows
-            ),
+        rows = (
+            f'<tr><th scope=row><a href="{address}">{text}</a></th>'
+            f"<td>{escape(value)}</td><td>{escape(beside)}</td></tr>"
+            for address, text, value, beside in (self._months() if self.is_many else self._days())
+        )
+        head = "".join(f"<th scope=col>{each}</th>" for each in heads)
+        return mark_safe(
+            f"<table><caption class=hidden>{escape(self.trend.measure.heading)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         )
 
     def _days(self) -> Iterator[tuple[str, str, str, str]]:
         """Yield the rows of the table: address, day, value and usual range, newest first."""
         measure = self.trend.measure
-        usual = self.trend.usual_at(self.trend.days)
-        page = _page_of(measure)
+        usual, page = self.trend.usual_at(self.trend.days), self._page
         for (ordinal, value), before in zip(
             reversed(self.trend.points), reversed(usual), strict=True
         ):
             day = date.fromordinal(ordinal)
             known = range_text(measure, before.q1, before.q3) if before else "–"
             note = " (not counted)" if ordinal in self.trend.left_out else ""
-            yield reverse(page, args=[day]), _day(day), with_unit(value, measure) + note, known
+            yield page.format(day), _day(day), with_unit(value, measure) + note, known
 
     def _months(self) -> Iterator[tuple[str, str, str, str]]:
-        measure, counted = self.trend.measure, dict(self.trend.counted)
         for month in reversed(_months(self.days)):
-            values = [counted[day.toordinal()] for day in month if day.toordinal() in counted]
-            average = with_unit(mean(values), measure)
+            values = self.trend.counted.between(month.start.toordinal(), month.end.toordinal())
+            average = with_unit(mean(values), self.trend.measure)
             yield f"?{self._query(month)}", f"{month.start:%B %Y}", average, str(len(values))
 
     def _query(self, month: Days) -> str:
-        return f"measure={self.trend.measure.name}&period=30d&end={month.end}"
+        return f"measure={self.trend.measure.name}&amp;period=30d&amp;end={month.end}"
 
     @property
     def links(self) -> SafeString:
         """Return a column for each day with a value, or each month, which leads there."""
-        if self.is_many:
-            return self._links_to_months()
-        measure = self.trend.measure
-        page = _page_of(measure)
-        return format_html_join(
-            "",
-            '<a href="{}" tabindex="-1"><rect x="{}" width="1" height="100"/><title>{}</title></a>',
-            (
-                (
-                    reverse(page, args=[day]),
-                    ordinal - self.days.start.toordinal(),
-                    f"{_day(day)}: {with_unit(value, measure)}",
+        return mark_safe(
+            "".join(
+                f'<a href="{address}" tabindex="-1"><rect x="{at}" width="{width}" height="100"/>'
+                f"<title>{escape(text)}</title></a>"
+                for address, at, width, text in (
+                    self._links_to_months() if self.is_many else self._links_to_days()
                 )
-                for ordinal, value in self.trend.points
-                if (day := date.fromordinal(ordinal))
-            ),
+            )
         )
 
-    def _links_to_months(self) -> SafeString:
-        return format_html_join(
-            "",
-            '<a href="?{}" tabindex="-1">'
-            '<rect x="{}" width="{}" height="100"/><title>{}</title></a>',
-            (
-                (
-                    self._query(month),
-                    (month.start - self.days.start).days,
-                    len(month),
-                    f"{month.start:%B %Y}",
-                )
-                for month in _months(self.days)
-            ),
-        )
+    def _links_to_days(self) -> Iterator[tuple[str, int, int, str]]:
+        """Yield the address, the place and the width of each day, and what it says."""
+        measure, first, page = self.trend.measure, self.days.start.toordinal(), self._page
+        for ordinal, value in self.trend.points:
+            day = date.fromordinal(ordinal)
+            text = f"{_day(day)}: {with_unit(value, measure)}"
+            yield page.format(day), ordinal - first, 1, text
+
+    def _links_to_months(self) -> Iterator[tuple[str, int, int, str]]:
+        for month in _months(self.days):
+            place = (month.start - self.days.start).days
+            yield f"?{self._query(month)}", place, len(month), f"{month.start:%B %Y}"
+
+    @property
+    def _page(self) -> str:
+        """Return the address of a day, with {} for the day: reversing it each time takes long."""
+        name = "night" if self.trend.measure.metric_type.of_night else "day-page"
+        return reverse(name, args=[_ANY_DAY]).replace(_ANY_DAY, "{}")
 
 
 def _day(day: date) -> str:
     return f"{day:%a} {day.day} {day:%b %Y}"
 
 
-def _page_of(measure: Measure) -> str:
-    return "night" if measure.metric_type.of_night else "day-page"
-
-
 def _months(days: Days) -> list[Days]:
     """Return the months of the days, the first and the last perhaps in part."""
-    months = (list(group) for _, group in groupby(days, key=lambda day: (day.year, day.month)))
-    return [Days(month[0], month[-1]) for month in months]
+    numbers = range(_month_number(days.start), _month_number(days.end) + 1)
+    firsts = [date(number // 12, number % 12 + 1, 1) for number in numbers]
+    starts = [days.start, *firsts[1:]]
+    ends = [*(first - ONE_DAY for first in firsts[1:]), days.end]
+    return list(map(Days, starts, ends))
+
+
+def _month_number(day: date) -> int:
+    return 12 * day.year + day.month - 1
 
 
 def _short(measure: Measure, value: float) -> str:

@@ -1,5 +1,6 @@
 """Trends: measures over a period, with what is usual, medians, and the period before."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,14 +13,7 @@ from accounts.models import User
 from dashboard.full_days import DayRow, Reader, load_rows, read_columns, rows_fact
 from dashboard.marks import find_marks
 from dashboard.queries import database_alias
-from dashboard.usual import (
-    USUAL_DAYS,
-    Usual,
-    moving_medians,
-    usual_of,
-    usual_ranges,
-    values_before,
-)
+from dashboard.usual import USUAL_DAYS, Usual, Values, median_around, usual_of
 from ingest.facts import json_object
 from ingest.ledger import expected_from
 from ingest.models import METRIC_MODELS
@@ -56,8 +50,8 @@ class Trend:
     """One measure over a period. Days are ordinals, oldest first.
 
     `points` are all values of the period; those of `left_out` days count in nothing: the day was
-    under way, without the ring, or had no night. `counted` has the others, and `marks` those of the
-    type, both from before the period on.
+    under way, without the ring, or had no night. `counted` has the others; the marks of the type
+    are its breaks. Both begin before the period.
     """
 
     measure: Measure
@@ -65,13 +59,13 @@ class Trend:
     before: Days | None
     points: Points
     left_out: frozenset[int]
-    counted: Points
+    counted: Values
     marks: list[dict[str, Any]]
     days_expected: int
 
-    @cached_property
-    def breaks(self) -> list[int]:
-        return sorted({mark["day"].toordinal() for mark in self.marks})
+    @property
+    def breaks(self) -> Sequence[int]:
+        return self.counted.breaks
 
     @cached_property
     def days(self) -> list[int]:
@@ -79,7 +73,7 @@ class Trend:
 
     def usual_at(self, days: Iterable[int]) -> list[Usual | None]:
         """Return the usual range before each of the days, which are in order."""
-        return usual_ranges(days, self.counted, self.breaks)
+        return [usual_of(self.counted.before(day)) for day in days]
 
     @property
     def median_days(self) -> int:
@@ -88,7 +82,7 @@ class Trend:
 
     def medians_at(self, days: Iterable[int]) -> list[float | None]:
         """Return the moving median at each of the days, which are in order."""
-        return moving_medians(days, self.counted, self.median_days, self.breaks)
+        return [median_around(self.counted, day, self.median_days) for day in days]
 
     @cached_property
     def mean(self) -> Mean:
@@ -99,14 +93,21 @@ class Trend:
         """The mean of the period of the same length before; of all days there is none."""
         return self._mean(self.before) if self.before else Mean(None, 0)
 
+    @property
+    def is_comparable(self) -> bool:
+        """Whether no mark lies in the period or the one before."""
+        days = self.before
+        return days is not None and not any(
+            days.start < mark["day"] <= self.period.end for mark in self.marks
+        )
+
     def _mean(self, days: Days) -> Mean:
-        start, end = days.start.toordinal(), days.end.toordinal()
-        values = [value for day, value in self.counted if start <= day <= end]
+        values = self.counted.between(days.start.toordinal(), days.end.toordinal())
         return Mean(mean(values), len(values))
 
     def known_before(self, day: date) -> list[float]:
         """Return the values that decide what is usual on a day."""
-        return values_before(day.toordinal(), self.counted, self.breaks)
+        return self.counted.before(day.toordinal())
 
     def usual_before(self, day: date) -> Usual | None:
         """Return what is usual on a day, whether it has a value or not."""
@@ -153,22 +154,26 @@ def find_trends(
         days = Days(shift(end, 1 - length), end)
         before = Days(shift(end, 1 - 2 * length), shift(end, -length))
     reader = Reader(user.pk, today, user.zone)
-    marks = find_marks(user.pk, first, end)
+    marks = find_marks(user.pk, first, end)[::-1]
     found: dict[str, Trend] = {}
     for type_, of_type in _by_type(measures.values()).items():
         columns = _columns(of_type)
-        rows = load_rows(TYPES[type_], document[type_], columns, reader)
+        check = any(measure.of_full_days for measure in of_type)
+        rows = load_rows(TYPES[type_], document[type_], columns, reader, check=check)
         rows.reverse()
+        of_type_marks = [each for each in marks if each["mark"] in TYPES[type_].provenance]
+        breaks = sorted({mark["day"].toordinal() for mark in of_type_marks})
         for measure in of_type:
             points, left_out = _points(measure, rows, columns.index(measure.key))
+            counted = [point for point in points if point[0] not in left_out]
             found[measure.name] = Trend(
                 measure,
                 days,
                 before,
-                [point for point in points if point[0] >= days.start.toordinal()],
+                points[bisect_left(points, (days.start.toordinal(),)) :],
                 left_out,
-                [point for point in points if point[0] not in left_out],
-                [mark for mark in reversed(marks) if mark["mark"] in TYPES[type_].provenance],
+                Values([day for day, _ in counted], [value for _, value in counted], breaks),
+                of_type_marks,
                 _days_expected(days, expected[type_], today),
             )
     return {name: found[name] for name in names}

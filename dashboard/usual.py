@@ -4,7 +4,7 @@ Days are ordinals (`date.toordinal`), oldest first. No window crosses a break: t
 from which on values can't be compared with those before.
 """
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -23,62 +23,45 @@ class Usual(NamedTuple):
     q3: float
 
 
+class Values(NamedTuple):
+    """The values of days, and the breaks among them."""
+
+    days: list[int]
+    values: list[float]
+    breaks: Sequence[int] = ()
+
+    def between(self, first: int, last: int) -> list[float]:
+        """Return the values from the first to the last day, both included."""
+        return self.values[bisect_left(self.days, first) : bisect_right(self.days, last)]
+
+    def before(self, day: int) -> list[float]:
+        """Return the values that decide what is usual on a day."""
+        return self.between(max(day - USUAL_DAYS, self._segment(day)[0]), day - 1)
+
+    def around(self, day: int, width: int) -> list[float]:
+        """Return the values of the `width` days around a day."""
+        first, last = self._segment(day)
+        return self.between(max(day - width // 2, first), min(day + width // 2, last))
+
+    def _segment(self, day: int) -> tuple[int, int]:
+        """Return the first and the last day between two breaks that a day is in."""
+        place = bisect_right(self.breaks, day)
+        first = self.breaks[place - 1] if place else 0
+        return first, self.breaks[place] - 1 if place < len(self.breaks) else self.days[-1]
+
+
 def usual_of(values: Iterable[float]) -> Usual | None:
     """Return the quartiles; None for too few values."""
-    return _quartiles(sorted(values))
+    ordered = sorted(values)
+    if len(ordered) < USUAL_NEEDS:
+        return None
+    return Usual(_quantile(ordered, 1), _quantile(ordered, 2), _quantile(ordered, 3))
 
 
-def values_before(
-    day: int, counted: Sequence[tuple[int, float]], breaks: Sequence[int] = ()
-) -> list[float]:
-    """Return the values of the 90 days before a day, or of those since the last break."""
-    oldest = max(day - USUAL_DAYS, _segment_start(day, breaks))
-    return [value for each, value in counted if oldest <= each < day]
-
-
-def usual_ranges(
-    days: Iterable[int], counted: Sequence[tuple[int, float]], breaks: Sequence[int] = ()
-) -> list[Usual | None]:
-    """Return the usual of the 90 days before each of the days; None without 14 values in them."""
-    ranges: list[Usual | None] = []
-    window: list[float] = []
-    first = last = 0  # Those in the window.
-    for day in days:
-        began = _segment_start(day, breaks)
-        while last < len(counted) and counted[last][0] < day:
-            insort(window, counted[last][1])
-            last += 1
-        oldest = max(day - USUAL_DAYS, began)
-        while first < last and counted[first][0] < oldest:
-            del window[bisect_left(window, counted[first][1])]
-            first += 1
-        ranges.append(_quartiles(window))
-    return ranges
-
-
-def moving_medians(
-    days: Iterable[int],
-    counted: Sequence[tuple[int, float]],
-    width: int,
-    breaks: Sequence[int] = (),
-) -> list[float | None]:
-    """Return the median of the `width` days around each of the days; None for too few values."""
-    medians: list[float | None] = []
-    window: list[float] = []
-    half, first, last = width // 2, 0, 0
-    bounds = [*breaks, None]
-    for day in days:
-        end = bounds[bisect_right(breaks, day)]
-        newest = day + half if end is None else min(day + half, end - 1)
-        while last < len(counted) and counted[last][0] <= newest:
-            insort(window, counted[last][1])
-            last += 1
-        oldest = max(day - half, _segment_start(day, breaks))
-        while first < last and counted[first][0] < oldest:
-            del window[bisect_left(window, counted[first][1])]
-            first += 1
-        medians.append(_quantile(window, 2) if len(window) >= max(width // _SHARE, 1) else None)
-    return medians
+def median_around(values: Values, day: int, width: int) -> float | None:
+    """Return the median of the days around a day; None for too few values."""
+    ordered = sorted(values.around(day, width))
+    return _quantile(ordered, 2) if len(ordered) >= max(width // _SHARE, 1) else None
 
 
 def runs(days: Iterable[int], breaks: Sequence[int] = ()) -> list[tuple[int, int]]:
@@ -90,18 +73,6 @@ def runs(days: Iterable[int], breaks: Sequence[int] = ()) -> list[tuple[int, int
         else:
             found.append((day, day))
     return found
-
-
-def _segment_start(day: int, breaks: Sequence[int]) -> int:
-    """Return the last break up to the day; 0 without one."""
-    place = bisect_right(breaks, day)
-    return breaks[place - 1] if place else 0
-
-
-def _quartiles(ordered: Sequence[float]) -> Usual | None:
-    if len(ordered) < USUAL_NEEDS:
-        return None
-    return Usual(_quantile(ordered, 1), _quantile(ordered, 2), _quantile(ordered, 3))
 
 
 def _quantile(ordered: Sequence[float], quarter: int) -> float:

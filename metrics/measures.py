@@ -86,7 +86,8 @@ class Measure:
     @property
     def of_full_days(self) -> bool:
         """Whether only full days are counted, as in `Figure`: scores count on every day."""
-        return self.column.name != _SCORE and not self.contributor
+        is_score = self.column.name == _SCORE or self.contributor
+        return bool(self.metric_type.full_columns) and not is_score
 
     def number(self, day: date, value: Any) -> Any:
         """Return the number that a stored value is; None if there is none."""
