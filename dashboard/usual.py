@@ -6,11 +6,13 @@ from which on values can't be compared with those before.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import NamedTuple
 
 # The usual range is that of so many days before a day, of which so many must have a value.
 USUAL_DAYS = 90
 USUAL_NEEDS = 14
+_LAST = date.max.toordinal()
 # A moving median needs a value on so many of the days of its window: one in three.
 _SHARE = 3
 
@@ -47,7 +49,7 @@ class Values(NamedTuple):
         """Return the first and the last day between two breaks that a day is in."""
         place = bisect_right(self.breaks, day)
         first = self.breaks[place - 1] if place else 0
-        return first, self.breaks[place] - 1 if place < len(self.breaks) else self.days[-1]
+        return first, self.breaks[place] - 1 if place < len(self.breaks) else _LAST
 
 
 def usual_of(values: Iterable[float]) -> Usual | None:
