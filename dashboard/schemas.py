@@ -10,7 +10,7 @@ from dashboard.trends import PERIODS, all_measures
 from ingest.models import Revision
 from metrics import TYPES, MetricType
 from metrics.columns import Contributors, Figure, Integer, Kind, Number, Text, mean
-from myhealth.schemas import COUNT, DATE, Schema, errors
+from myhealth.schemas import COUNT, DATE, Schema, component, errors
 from myhealth.states import Fault, State
 
 _TIME: Schema = {"type": "string", "format": "date-time"}
@@ -47,12 +47,10 @@ def _value(kind: Kind) -> Schema:
 
 
 def _row(metric_type: MetricType) -> Schema:
+    """Return the schema of a type's rows. No column is required: `fields` may leave out any."""
     properties = {name: _column(metric_type, name) for name in row_columns(metric_type)}
-    return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def _full_row(metric_type: MetricType) -> Schema:
-    return {**_row(metric_type), "required": list(row_columns(metric_type))}
+    row = {"type": "object", "properties": properties, "additionalProperties": False}
+    return component(metric_type.class_name, row)
 
 
 def row_responses(metric_type: MetricType) -> dict[Any, Any]:
@@ -103,91 +101,97 @@ _REASON: Schema = {
     "description": "A sentence; null if there is nothing to explain. A `held` day has one too if "
     "there is more to know of it, such as that the ring was off, or that a later fetch failed.",
 }
-_MARK: Schema = {
-    **_object(
+_MARK = component(
+    "Mark",
+    {
+        **_object(
+            {
+                "day": DATE,
+                "mark": {"type": "string", "enum": list(change_texts())},
+                "from": {"type": "string"},
+                "to": {"type": "string"},
+            }
+        ),
+        "description": "A night with another algorithm or ring than the night before, used on none "
+        "of the 30 nights before that one either: two rings worn in turn are one mark. Naps are "
+        "skipped, and nights for which it is not known. Values before and after are not "
+        "comparable.",
+    },
+)
+_MARK_LIST: Schema = {"type": "array", "items": _MARK}
+_MISSING_DAYS = component("MissingDays", _object(dict.fromkeys(_MISSING, COUNT), *_MISSING))
+_FAULTS = component("Faults", _object(dict.fromkeys(Fault.values, COUNT)))
+_TYPE_COVERAGE_SUMMARY = component(
+    "TypeCoverageSummary",
+    _object(
         {
-            "day": DATE,
-            "mark": {"type": "string", "enum": list(change_texts())},
-            "from": {"type": "string"},
-            "to": {"type": "string"},
+            "days_expected": {
+                **COUNT,
+                "description": "Number of days in the period, without those before the first "
+                "stored day with the ring or of this type, whichever is earlier.",
+            },
+            "days_present": {**COUNT, "description": "Days with a row, including partial ones."},
+            "newest_day": {**_nullable(DATE), "description": "Up to the period's end."},
+            "newest_sync": {
+                **_nullable(_TIME),
+                "description": "When this type was last fetched completely, whatever the days.",
+            },
+            "missing": _MISSING_DAYS,
+            "fault": _FAULTS,
         }
     ),
-    "description": "A night with another algorithm or ring than the night before, used on none of "
-    "the 30 nights before that one either: two rings worn in turn are one mark. Naps are skipped, "
-    "and nights for which it is not known. Values before and after are not comparable.",
-}
-_MARK_LIST: Schema = {"type": "array", "items": _MARK}
-_COVERAGE_SUMMARY: Schema = {
-    **_by_type(
-        _object(
-            {
-                "days_expected": {
-                    **COUNT,
-                    "description": "Number of days in the period, without those before the first "
-                    "stored day with the ring or of this type, whichever is earlier.",
-                },
-                "days_present": {
-                    **COUNT,
-                    "description": "Days with a row, including partial ones.",
-                },
-                "newest_day": {**_nullable(DATE), "description": "Up to the period's end."},
-                "newest_sync": {
-                    **_nullable(_TIME),
-                    "description": "When this type was last fetched completely, whatever the days.",
-                },
-                "missing": _object(dict.fromkeys(_MISSING, COUNT), *_MISSING),
-                "fault": _object(dict.fromkeys(Fault.values, COUNT)),
-            }
-        )
-    ),
-    "description": "`missing` counts days by state, `fault` counts the same days by who can fix "
-    "them. A `partial` day counts as both present and missing. Days before Oura's first day of "
-    "this type are not counted as missing (or in `fault`).",
-}
-COVERAGE_RESPONSES = _responses(
-    _by_type(
-        _object(
-            {
-                "ranges": {
-                    "type": "array",
-                    "items": _object(
-                        {
-                            "from": DATE,
-                            "to": DATE,
-                            "state": _STATE,
-                            "reason": _REASON,
-                            "link": {
-                                "type": "string",
-                                "description": "The rejected document in the admin; staff only.",
-                            },
-                        },
-                        "link",
-                    ),
-                }
-            }
-        )
-    )
 )
-_REVISION = _object(
-    {
-        "type": {"type": "string", "enum": list(TYPES)},
-        "kind": {
-            "type": "string",
-            "enum": Revision.Kind.values,
-            "description": "; ".join(f"{kind.value}: {kind.label}" for kind in Revision.Kind),
+_COVERAGE_TEXT = (
+    "`missing` counts days by state, `fault` counts the same days by who can fix them. A `partial` "
+    "day counts as both present and missing. Days before Oura's first day of this type are not "
+    "counted as missing (or in `fault`)."
+)
+_COVERAGE_SUMMARY = component(
+    "CoverageSummary", {**_by_type(_TYPE_COVERAGE_SUMMARY), "description": _COVERAGE_TEXT}
+)
+_COVERAGE_RANGE = component(
+    "CoverageRange",
+    _object(
+        {
+            "from": DATE,
+            "to": DATE,
+            "state": _STATE,
+            "reason": _REASON,
+            "link": {
+                "type": "string",
+                "description": "The rejected document in the admin; staff only.",
+            },
         },
-        "replaced_at": {**_TIME, "description": "When this version was last replaced."},
-        "fetched_at": {**_TIME, "description": "When this version was last fetched from Oura."},
-        "times": {**COUNT, "description": "How many times this version was replaced."},
-        "changes": {
-            "type": "object",
-            "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2},
-            "description": "Each changed column, with its values before and after.",
-        },
-        "notes": {"type": "array", "items": {"type": "string"}},
-        "values": {"type": "object", "description": "The columns of this version."},
-        "source": {"description": "The source of this version; null if none is stored."},
-    }
+        "link",
+    ),
+)
+_TYPE_COVERAGE = component(
+    "TypeCoverage", _object({"ranges": {"type": "array", "items": _COVERAGE_RANGE}})
+)
+COVERAGE_RESPONSES = _responses(component("Coverage", _by_type(_TYPE_COVERAGE)))
+_REVISION = component(
+    "Revision",
+    _object(
+        {
+            "type": {"type": "string", "enum": list(TYPES)},
+            "kind": {
+                "type": "string",
+                "enum": Revision.Kind.values,
+                "description": "; ".join(f"{kind.value}: {kind.label}" for kind in Revision.Kind),
+            },
+            "replaced_at": {**_TIME, "description": "When this version was last replaced."},
+            "fetched_at": {**_TIME, "description": "When this version was last fetched from Oura."},
+            "times": {**COUNT, "description": "How many times this version was replaced."},
+            "changes": {
+                "type": "object",
+                "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2},
+                "description": "Each changed column, with its values before and after.",
+            },
+            "notes": {"type": "array", "items": {"type": "string"}},
+            "values": {"type": "object", "description": "The columns of this version."},
+            "source": {"description": "The source of this version; null if none is stored."},
+        }
+    ),
 )
 _WARNINGS: Schema = {
     "type": "object",
@@ -196,18 +200,23 @@ _WARNINGS: Schema = {
     "Oura sent and that could not be stored, which are null; under `day` about the whole day.",
 }
 DAY_RESPONSES = _responses(
-    _object(
-        {
-            "day": DATE,
-            **{name: _nullable(_full_row(each)) for name, each in TYPES.items()},
-            "coverage": _by_type(_object({"state": _STATE, "reason": _REASON})),
-            "warnings": _by_type(_WARNINGS),
-            "revisions": {
-                "type": "array",
-                "items": _REVISION,
-                "description": "Earlier versions of the day, newest first.",
-            },
-        }
+    component(
+        "Day",
+        _object(
+            {
+                "day": DATE,
+                **{name: _nullable(_row(each)) for name, each in TYPES.items()},
+                "coverage": _by_type(
+                    component("DayState", _object({"state": _STATE, "reason": _REASON}))
+                ),
+                "warnings": _by_type(_WARNINGS),
+                "revisions": {
+                    "type": "array",
+                    "items": _REVISION,
+                    "description": "Earlier versions of the day, newest first.",
+                },
+            }
+        ),
     )
 )
 MARKS_RESPONSES = _responses(_MARK_LIST)
@@ -220,41 +229,47 @@ def _figure(metric_type: MetricType, figure: Figure) -> Schema:
 
 
 _FIGURES = {each.name: _figure(of, each) for of in TYPES.values() for each in of.figures}
-_WEEK: Schema = {
-    "type": "object",
-    "required": ["start", "end", *_FIGURES, "coverage", "marks"],
-    "properties": {
-        "start": DATE,
-        "end": DATE,
-        **_FIGURES,
-        **{f"{name}_days": {"type": "integer", "minimum": 0, "maximum": 7} for name in TYPES},
-        "coverage": _COVERAGE_SUMMARY,
-        "marks": _MARK_LIST,
-    },
-}
-DASHBOARD_RESPONSES = _responses(
+_WEEK = component(
+    "WeeklySummary",
     {
         "type": "object",
-        "required": [
-            "today",
-            *(f"latest_{name}" for name in TYPES),
-            "weekly_summary",
-            "weekly_summaries",
-            "coverage",
-            "marks",
-        ],
+        "required": ["start", "end", *_FIGURES, "coverage", "marks"],
         "properties": {
-            "today": DATE,
-            **{f"latest_{name}": _nullable(_full_row(each)) for name, each in TYPES.items()},
-            "weekly_summary": _WEEK,
-            "weekly_summaries": {"type": "array", "items": _WEEK},
-            "coverage": {
-                **_COVERAGE_SUMMARY,
-                "description": f"For all weeks together. {_COVERAGE_SUMMARY['description']}",
-            },
+            "start": DATE,
+            "end": DATE,
+            **_FIGURES,
+            **{f"{name}_days": {"type": "integer", "minimum": 0, "maximum": 7} for name in TYPES},
+            "coverage": _COVERAGE_SUMMARY,
             "marks": _MARK_LIST,
         },
-    }
+    },
+)
+DASHBOARD_RESPONSES = _responses(
+    component(
+        "Dashboard",
+        {
+            "type": "object",
+            "required": [
+                "today",
+                *(f"latest_{name}" for name in TYPES),
+                "weekly_summary",
+                "weekly_summaries",
+                "coverage",
+                "marks",
+            ],
+            "properties": {
+                "today": DATE,
+                **{f"latest_{name}": _nullable(_row(each)) for name, each in TYPES.items()},
+                "weekly_summary": _WEEK,
+                "weekly_summaries": {"type": "array", "items": _WEEK},
+                "coverage": {
+                    **_COVERAGE_SUMMARY,
+                    "description": f"For all weeks together. {_COVERAGE_TEXT}",
+                },
+                "marks": _MARK_LIST,
+            },
+        },
+    )
 )
 
 

@@ -8,7 +8,7 @@ from ingest.documents import schema_of
 from ingest.runs import COUNTERS
 from ingest.validation import FAILURE_KINDS, MAX_DOCUMENTS, MAX_OWNER_LENGTH, MAX_RANGES
 from metrics import TYPES
-from myhealth.schemas import COUNT, DATE, ERROR, MESSAGES
+from myhealth.schemas import COUNT, DATE, ERROR, MESSAGES, component
 from myhealth.states import FailureKind, State
 
 
@@ -16,7 +16,11 @@ def _documents() -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components(
         [schema_of(each) for each in TYPES.values()], ref_template="#/components/schemas/{name}"
     )
-    return [schema for each in components.values() for schema in (_bare(each), _with_source(each))]
+    return [
+        component(schema["title"], schema)
+        for each in components.values()
+        for schema in (_bare(each), _with_source(each))
+    ]
 
 
 def _bare(schema: dict[str, Any]) -> dict[str, Any]:
@@ -46,72 +50,100 @@ _COUNTS: dict[str, Any] = {
 # What is wrong with single documents.
 _WRONG: dict[str, Any] = {
     "type": "array",
-    "items": {
+    "items": component(
+        "DocumentErrors",
+        {
+            "type": "object",
+            "required": ["index", "id", "errors"],
+            "properties": {
+                "index": {"type": "integer"},
+                "id": {"type": ["string", "null"]},
+                "errors": MESSAGES,
+            },
+        },
+    ),
+}
+OUTCOME = component(
+    "Outcome",
+    {
         "type": "object",
-        "required": ["index", "id", "errors"],
+        "required": ["status", "created", "updated", "unchanged", "rejected", "warnings"],
         "properties": {
-            "index": {"type": "integer"},
-            "id": {"type": ["string", "null"]},
-            "errors": MESSAGES,
+            "status": {"type": "string", "enum": ["success", "partial"]},
+            **_COUNTS,
+            "rejected": _WRONG,
+            "warnings": _WRONG,
         },
     },
-}
-OUTCOME: dict[str, Any] = {
-    "type": "object",
-    "required": ["status", "created", "updated", "unchanged", "rejected", "warnings"],
-    "properties": {
-        "status": {"type": "string", "enum": ["success", "partial"]},
-        **_COUNTS,
-        "rejected": _WRONG,
-        "warnings": _WRONG,
+)
+REFUSAL = component(
+    "Refusal",
+    {
+        "type": "object",
+        "required": ERROR["required"],
+        "properties": {
+            **ERROR["properties"],
+            "status": {"type": "string", "enum": ["failed"]},
+            **_COUNTS,
+            "rejected": _WRONG,
+            "warnings": _WRONG,
+        },
     },
-}
-REFUSAL: dict[str, Any] = {
-    "type": "object",
-    "required": ERROR["required"],
-    "properties": {
-        **ERROR["properties"],
-        "status": {"type": "string", "enum": ["failed"]},
-        **_COUNTS,
-        "rejected": _WRONG,
-        "warnings": _WRONG,
-    },
-}
+)
 _MOMENT = {"type": ["string", "null"], "format": "date-time"}
-_FAILING: dict[str, Any] = {
-    "type": ["object", "null"],
-    "description": "The failures in a row of which the last fetch is the newest; null if the last "
-    "fetch did not fail. `alike` of them, the first at `since`, had the same kind, status and "
-    "collection. `lasting` after ten or more over 30 days or more.",
-    "required": ["attempts", "alike", "since", "lasting", "kind", "status", "collection"],
-    "properties": {
-        "attempts": COUNT,
-        "alike": COUNT,
-        "since": {"type": "string", "format": "date-time"},
-        "lasting": {"type": "boolean"},
-        "kind": {"type": "string", "enum": list(FailureKind.values)},
-        "status": {"type": ["integer", "null"]},
-        "collection": {"type": "string"},
+_FAILING = component(
+    "Failing",
+    {
+        "type": "object",
+        "required": ["attempts", "alike", "since", "lasting", "kind", "status", "collection"],
+        "properties": {
+            "attempts": COUNT,
+            "alike": COUNT,
+            "since": {"type": "string", "format": "date-time"},
+            "lasting": {"type": "boolean"},
+            "kind": {"type": "string", "enum": list(FailureKind.values)},
+            "status": {"type": ["integer", "null"]},
+            "collection": {"type": "string"},
+        },
     },
-}
-_RANGE: dict[str, Any] = {
-    "type": "object",
-    "required": ["from", "to", "state", "why", "reason", "asked_at", "next_at", "times", "failing"],
-    "properties": {
-        "from": DATE,
-        "to": DATE,
-        "state": {"type": "string", "enum": list(State.values)},
-        "why": {"type": "string"},
-        "reason": {"type": ["string", "null"]},
-        "asked_at": _MOMENT,
-        "next_at": _MOMENT,
-        "times": COUNT,
-        "failing": _FAILING,
+)
+_RANGE = component(
+    "LedgerRange",
+    {
+        "type": "object",
+        "required": [
+            "from",
+            "to",
+            "state",
+            "why",
+            "reason",
+            "asked_at",
+            "next_at",
+            "times",
+            "failing",
+        ],
+        "properties": {
+            "from": DATE,
+            "to": DATE,
+            "state": {"type": "string", "enum": list(State.values)},
+            "why": {"type": "string"},
+            "reason": {"type": ["string", "null"]},
+            "asked_at": _MOMENT,
+            "next_at": _MOMENT,
+            "times": COUNT,
+            "failing": {
+                "anyOf": [_FAILING, {"type": "null"}],
+                "description": "The failures in a row of which the last fetch is the newest; null "
+                "if the last fetch did not fail. `alike` of them, the first at `since`, had the "
+                "same kind, status and collection. `lasting` after ten or more over 30 days or "
+                "more.",
+            },
+        },
     },
-}
-COVERAGE: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": {
+)
+_STORED_DAYS = component(
+    "StoredDays",
+    {
         "type": "object",
         "required": ["first", "last", "days", "missing"],
         "properties": {
@@ -121,11 +153,15 @@ COVERAGE: dict[str, Any] = {
             "missing": {"type": "array", "items": {"type": "array", "items": DATE}},
         },
     },
-}
-LEDGER: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": {"type": "array", "items": _RANGE},
-}
+)
+COVERAGE = component("StoredDaysByType", {"type": "object", "additionalProperties": _STORED_DAYS})
+LEDGER = component(
+    "Ledger",
+    {
+        "type": "object",
+        "additionalProperties": {"type": "array", "items": _RANGE},
+    },
+)
 REPORT_REQUEST: dict[str, Any] = {
     "application/json": {
         "type": "object",
@@ -160,24 +196,30 @@ RUN_REQUEST: dict[str, Any] = {
         "properties": {"user": {"type": ["string", "null"]}},
     }
 }
-RUN: dict[str, Any] = {
-    "type": "object",
-    "required": [*COUNTERS, "missing"],
-    "properties": {
-        **dict.fromkeys(COUNTERS, COUNT),
-        "missing": {
-            "type": "object",
-            "additionalProperties": {"type": "object", "additionalProperties": COUNT},
+RUN = component(
+    "Run",
+    {
+        "type": "object",
+        "required": [*COUNTERS, "missing"],
+        "properties": {
+            **dict.fromkeys(COUNTERS, COUNT),
+            "missing": {
+                "type": "object",
+                "additionalProperties": {"type": "object", "additionalProperties": COUNT},
+            },
         },
     },
-}
+)
 ROWS: dict[str, Any] = {
     "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["oura_id", "day"],
-        "properties": {"oura_id": {"type": "string"}, "day": DATE},
-    },
+    "items": component(
+        "Row",
+        {
+            "type": "object",
+            "required": ["oura_id", "day"],
+            "properties": {"oura_id": {"type": "string"}, "day": DATE},
+        },
+    ),
 }
 _DOCUMENTS = _documents()
 INGEST_REQUEST: dict[str, Any] = {
