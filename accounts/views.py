@@ -56,6 +56,8 @@ class LoginView(_TokensView):
 
     @extend_schema(
         operation_id="login",
+        summary="Sign in",
+        tags=["Tokens"],
         request=CredentialsSerializer,
         responses={
             (200, "application/json"): TOKENS,
@@ -82,6 +84,8 @@ class RefreshView(_TokensView):
 
     @extend_schema(
         operation_id="refresh",
+        summary="Renew the tokens",
+        tags=["Tokens"],
         request=RefreshSerializer,
         responses={
             (200, "application/json"): TOKENS,
@@ -102,6 +106,8 @@ class LogoutView(_TokensView):
 
     @extend_schema(
         operation_id="logout",
+        summary="Sign out",
+        tags=["Tokens"],
         request=RefreshSerializer,
         responses={204: None, **errors(400, 401, 406, 413, 415, 503)},
     )

@@ -33,9 +33,12 @@ _NOT_MODIFIED_HEADERS = ("ETag", "Allow", "Cache-Control", "Vary")
 
 
 class ReadResponse(HttpResponse):
-    """The answer to a read; for the same request, it is right as long as the basis is the same."""
+    """The answer to a read; for the same request, it is right as long as the basis is the same.
 
-    basis: Basis
+    Without a basis, it is not remembered.
+    """
+
+    basis: Basis | None = None
 
     def or_not_modified(self, request: HttpRequest) -> HttpResponse:
         """Return a 304 if the request's `If-None-Match` names this answer, else the answer."""
@@ -91,17 +94,17 @@ class RepeatedReads:
                 repeated = ReadResponse(answer.body, headers=answer.headers)
                 return repeated.or_not_modified(request)
         response = self.get_response(request)
-        if isinstance(response, ReadResponse):
-            self._remember(request, response)
+        if isinstance(response, ReadResponse) and response.basis:
+            self._remember(request, response, response.basis)
         return response
 
-    def _remember(self, request: HttpRequest, response: ReadResponse) -> None:
+    def _remember(self, request: HttpRequest, response: ReadResponse, basis: Basis) -> None:
         if request.user.pk is None or len(response.content) > _MOST_BYTES:
             return
         question = _question(request, request.user.pk)
         if sum(map(len, question[1:])) <= _LONGEST_QUESTION:
             headers = dict(response.headers.items())
-            answer = _Answer(response.basis, request.resolver_match, headers, response.content)
+            answer = _Answer(basis, request.resolver_match, headers, response.content)
             with self._lock:
                 self._answers[question] = answer
 

@@ -10,9 +10,11 @@ from dashboard.trends import PERIODS, all_measures
 from ingest.models import Revision
 from metrics import TYPES, MetricType
 from metrics.columns import Contributors, Figure, Integer, Kind, Number, Text, mean
-from myhealth.schemas import COUNT, DATE, Schema, component, errors
+from myhealth.openapi import ROUTES
+from myhealth.schemas import COUNT, DATE, TYPE_NAME, Schema, component, errors
 from myhealth.states import Fault, State
 
+_NUMBER: Schema = {"type": ["number", "null"]}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 
 
@@ -95,7 +97,7 @@ def _nullable(schema: Schema) -> Schema:
 
 
 _MISSING = [state.value for state in State if state != State.HELD]
-_STATE: Schema = {"type": "string", "enum": State.values}
+_STATE = component("State", {"type": "string", "enum": State.values})
 _REASON: Schema = {
     "type": ["string", "null"],
     "description": "A sentence; null if there is nothing to explain. A `held` day has one too if "
@@ -173,7 +175,7 @@ _REVISION = component(
     "Revision",
     _object(
         {
-            "type": {"type": "string", "enum": list(TYPES)},
+            "type": TYPE_NAME,
             "kind": {
                 "type": "string",
                 "enum": Revision.Kind.values,
@@ -184,7 +186,12 @@ _REVISION = component(
             "times": {**COUNT, "description": "How many times this version was replaced."},
             "changes": {
                 "type": "object",
-                "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2},
+                "additionalProperties": {
+                    "type": "array",
+                    "items": {},
+                    "minItems": 2,
+                    "maxItems": 2,
+                },
                 "description": "Each changed column, with its values before and after.",
             },
             "notes": {"type": "array", "items": {"type": "string"}},
@@ -193,12 +200,16 @@ _REVISION = component(
         }
     ),
 )
-_WARNINGS: Schema = {
-    "type": "object",
-    "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-    "description": "Messages by column (or `contributors.` and a contributor) about values that "
-    "Oura sent and that could not be stored, which are null; under `day` about the whole day.",
-}
+_WARNINGS = component(
+    "Warnings",
+    {
+        "type": "object",
+        "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "description": "Messages by column (or `contributors.` and a contributor) about values "
+        "that Oura sent and that could not be stored, which are null; under `day` about the whole "
+        "day.",
+    },
+)
 DAY_RESPONSES = _responses(
     component(
         "Day",
@@ -220,6 +231,56 @@ DAY_RESPONSES = _responses(
     )
 )
 MARKS_RESPONSES = _responses(_MARK_LIST)
+_COLUMN = component(
+    "Column",
+    _object(
+        {
+            "name": {"type": "string"},
+            "label": {"type": "string", "description": "The name for people."},
+            "unit": {"type": "string", "description": "Empty for a number without a unit."},
+            "kind": {
+                "type": "string",
+                "enum": ["integer", "number", "text", "moment", "contributors"],
+                "description": "A `moment` is a date-time with Oura's offset. `contributors` are "
+                "an object of numbers.",
+            },
+            "meaning": {"type": "string"},
+            "minimum": _NUMBER,
+            "maximum": _NUMBER,
+            "contributors": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "The names of those that Oura is known to send; their values are "
+                "from `minimum` to `maximum`.",
+            },
+        }
+    ),
+)
+_TYPE = component(
+    "Type",
+    _object(
+        {
+            "name": TYPE_NAME,
+            "kind": {"type": "string", "enum": ["daily"]},
+            "title": {"type": "string", "description": "The name for people."},
+            "columns": {"type": "array", "items": _COLUMN},
+            "scope": {"type": "string", "description": "What has to be shared at Oura."},
+            "granted": {
+                "type": ["boolean", "null"],
+                "description": "Whether you share it; null without a connection to Oura.",
+            },
+            "first_day": _nullable(DATE),
+            "last_day": _nullable(DATE),
+            "series": {"type": "array", "items": {"type": "string"}},
+        }
+    ),
+)
+ROUTES_RESPONSES = {
+    (200, "application/json"): ROUTES,
+    (200, "text/html"): {"type": "string"},
+    **_errors_with_page(400, 406, 503),
+}
+TYPES_RESPONSES = _responses({"type": "array", "items": _TYPE})
 
 
 def _figure(metric_type: MetricType, figure: Figure) -> Schema:
@@ -358,16 +419,22 @@ IF_NONE_MATCH_PARAM = OpenApiParameter(
 )
 
 
+def _format_parameter(name: str, *formats: str) -> OpenApiParameter:
+    schema = component(name, {"type": "string", "enum": list(formats)})
+    return OpenApiParameter("format", schema, description="Instead of an Accept header.")
+
+
+FORMAT_PARAM = _format_parameter("Format", "json", "api")
+TABLE_FORMAT_PARAM = _format_parameter("TableFormat", "json", "csv", "api")
+
+
 def fields_parameter(metric_type: MetricType) -> OpenApiParameter:
     names = {"type": "string", "enum": list(row_columns(metric_type))}
+    items = component(f"{metric_type.class_name}Field", names)
     return OpenApiParameter(
         "fields",
-        {"type": "array", "items": names, "minItems": 1},
+        {"type": "array", "items": items, "minItems": 1},
         style="form",
         explode=False,
         description="Only these columns, separated by commas.",
     )
-
-
-def format_parameter(*formats: str) -> OpenApiParameter:
-    return OpenApiParameter("format", str, enum=formats, description="Instead of an Accept header.")

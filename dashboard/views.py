@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,10 +24,12 @@ from dashboard.renderers import (
     TrendsCsvRenderer,
 )
 from dashboard.repeats import ReadResponse
+from dashboard.types import describe_types, granted_scopes
 from ingest.coverage import api_coverage
 from ingest.ledger import ledger
 from ingest.models import Metric
 from ingest.rows import fetch_rows
+from myhealth.openapi import RoutesView
 from myhealth.renderers import OrjsonRenderer
 
 _MAX_WEEKS = 53
@@ -59,10 +61,11 @@ class ReadView(APIView):
         return self.request.user
 
     def respond(
-        self, request: Request, basis: queries.Basis, etag: str, load: Callable[[], Any]
+        self, request: Request, basis: queries.Basis | None, etag: str, load: Callable[[], Any]
     ) -> HttpResponseBase:
         """Answer 304 if the caller has this version, else what `load` returns.
 
+        Without a basis, the answer depends on more than that, and is not remembered.
         The basis was read before the rows: an ETag may be too old for them, never too new.
         """
         renderer = request.accepted_renderer
@@ -102,6 +105,19 @@ class ReadView(APIView):
         return final
 
 
+@extend_schema_view(
+    get=extend_schema(parameters=[schemas.FORMAT_PARAM], responses=schemas.ROUTES_RESPONSES)
+)
+class RootView(RoutesView):
+    """The same, also as the page of the browsable API that the others lead to."""
+
+    name = "API"
+    # The page shows who is signed in.
+    authentication_classes = [SessionAuthentication]
+    renderer_classes = [OrjsonRenderer, BrowsableRenderer]
+    content_negotiation_class = FormatNegotiation
+
+
 class RowsView(ReadView):
     renderer_classes = [OrjsonRenderer, CsvRenderer, BrowsableRenderer]
     model: type[Metric]
@@ -137,12 +153,14 @@ def rows_view(model: type[Metric]) -> type[RowsView]:
     view = type(f"{metric_type.class_name}View", (RowsView,), {"model": model})
     schema = extend_schema(
         operation_id=f"{name}_list",
+        summary=f"List days of {metric_type.title.lower()}",
+        tags=["Days"],
         description="The caller's days, newest first.",
         parameters=[
             schemas.START_PARAM,
             schemas.END_PARAM,
             schemas.fields_parameter(metric_type),
-            schemas.format_parameter("json", "csv", "api"),
+            schemas.TABLE_FORMAT_PARAM,
             schemas.IF_NONE_MATCH_PARAM,
         ],
         responses=schemas.row_responses(metric_type),
@@ -153,13 +171,15 @@ def rows_view(model: type[Metric]) -> type[RowsView]:
 class DashboardView(ReadView):
     @extend_schema(
         operation_id="dashboard",
+        summary="Show the newest days and the last weeks",
+        tags=["Summaries"],
         parameters=[
             OpenApiParameter(
                 "weeks",
                 {"type": "integer", "minimum": 1, "maximum": _MAX_WEEKS, "default": 4},
                 description="Number of weekly summaries; the newest week ends today.",
             ),
-            schemas.format_parameter("json", "api"),
+            schemas.FORMAT_PARAM,
             schemas.IF_NONE_MATCH_PARAM,
         ],
         responses=schemas.DASHBOARD_RESPONSES,
@@ -181,10 +201,12 @@ class DashboardView(ReadView):
 class CoverageView(ReadView):
     @extend_schema(
         operation_id="coverage",
+        summary="List which days are there, and why others are not",
+        tags=["Days"],
         parameters=[
             schemas.START_PARAM,
             schemas.END_PARAM,
-            schemas.format_parameter("json", "api"),
+            schemas.FORMAT_PARAM,
             schemas.IF_NONE_MATCH_PARAM,
         ],
         responses=schemas.COVERAGE_RESPONSES,
@@ -208,9 +230,11 @@ class CoverageView(ReadView):
 class DayView(ReadView):
     @extend_schema(
         operation_id="day",
+        summary="Show one day of every type",
+        tags=["Days"],
         parameters=[
             schemas.DAY_PARAM,
-            schemas.format_parameter("json", "api"),
+            schemas.FORMAT_PARAM,
             schemas.IF_NONE_MATCH_PARAM,
         ],
         responses=schemas.DAY_RESPONSES,
@@ -228,10 +252,12 @@ class DayView(ReadView):
 class MarksView(ReadView):
     @extend_schema(
         operation_id="marks",
+        summary="List nights with a new algorithm or ring",
+        tags=["Days"],
         parameters=[
             schemas.OPEN_START_PARAM,
             schemas.OPEN_END_PARAM,
-            schemas.format_parameter("json", "api"),
+            schemas.FORMAT_PARAM,
             schemas.IF_NONE_MATCH_PARAM,
         ],
         responses=schemas.MARKS_RESPONSES,
@@ -254,11 +280,13 @@ class TrendsView(ReadView):
 
     @extend_schema(
         operation_id="trends",
+        summary="Show measures over a period, and what is usual",
+        tags=["Summaries"],
         parameters=[
             schemas.MEASURES_PARAM,
             schemas.PERIOD_PARAM,
             schemas.END_PARAM,
-            schemas.format_parameter("json", "csv", "api"),
+            schemas.TABLE_FORMAT_PARAM,
             schemas.IF_NONE_MATCH_PARAM,
         ],
         responses=schemas.TRENDS_RESPONSES,
@@ -283,3 +311,23 @@ class TrendsView(ReadView):
         if request.accepted_renderer.format == "csv" and response.status_code == 200:
             response["Content-Disposition"] = f'attachment; filename="trends_{period}_{end}.csv"'
         return response
+
+
+class TypesView(ReadView):
+    @extend_schema(
+        operation_id="types",
+        summary="List the types and their columns",
+        tags=["Overview"],
+        parameters=[schemas.FORMAT_PARAM, schemas.IF_NONE_MATCH_PARAM],
+        responses=schemas.TYPES_RESPONSES,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """What there is: each type, its columns, whether you share it, and your days of it."""
+        user = self.user
+        parameters.parse_params(request)
+        versions = queries.read_basis(user).versions
+        granted = granted_scopes(user)
+        rows = [version.rows for version in versions.values()]
+        etag = queries.etag("types", user.pk, rows, granted)
+        # Changing what is shared changes no basis.
+        return self.respond(request, None, etag, lambda: describe_types(user, granted))

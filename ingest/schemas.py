@@ -8,7 +8,7 @@ from ingest.documents import schema_of
 from ingest.runs import COUNTERS
 from ingest.validation import FAILURE_KINDS, MAX_DOCUMENTS, MAX_OWNER_LENGTH, MAX_RANGES
 from metrics import TYPES
-from myhealth.schemas import COUNT, DATE, ERROR, MESSAGES, component
+from myhealth.schemas import COUNT, DATE, ERROR, MESSAGES, TYPE_NAME, component
 from myhealth.states import FailureKind, State
 
 
@@ -125,7 +125,7 @@ _RANGE = component(
         "properties": {
             "from": DATE,
             "to": DATE,
-            "state": {"type": "string", "enum": list(State.values)},
+            "state": component("State", {"type": "string", "enum": State.values}),
             "why": {"type": "string"},
             "reason": {"type": ["string", "null"]},
             "asked_at": _MOMENT,
@@ -163,38 +163,34 @@ LEDGER = component(
     },
 )
 REPORT_REQUEST: dict[str, Any] = {
-    "application/json": {
-        "type": "object",
-        "required": ["type", "ranges", "kind"],
-        "additionalProperties": False,
-        "properties": {
-            "type": {"type": "string", "enum": list(TYPES)},
-            "user": {"type": ["string", "null"]},
-            "asked_at": _MOMENT,
-            "ranges": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": MAX_RANGES,
-                "items": {
-                    "type": "object",
-                    "required": ["start", "end"],
-                    "additionalProperties": False,
-                    "properties": {"start": DATE, "end": DATE},
-                },
+    "type": "object",
+    "required": ["type", "ranges", "kind"],
+    "additionalProperties": False,
+    "properties": {
+        "type": TYPE_NAME,
+        "user": {"type": ["string", "null"]},
+        "asked_at": _MOMENT,
+        "ranges": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_RANGES,
+            "items": {
+                "type": "object",
+                "required": ["start", "end"],
+                "additionalProperties": False,
+                "properties": {"start": DATE, "end": DATE},
             },
-            "kind": {"type": "string", "enum": list(FAILURE_KINDS)},
-            "status": {"type": ["integer", "null"], "minimum": 100, "maximum": 599},
-            "collection": {"type": ["string", "null"], "maxLength": 64},
-            "page": {"type": ["integer", "null"], "minimum": 1},
         },
-    }
+        "kind": {"type": "string", "enum": list(FAILURE_KINDS)},
+        "status": {"type": ["integer", "null"], "minimum": 100, "maximum": 599},
+        "collection": {"type": ["string", "null"], "maxLength": 64},
+        "page": {"type": ["integer", "null"], "minimum": 1},
+    },
 }
 RUN_REQUEST: dict[str, Any] = {
-    "application/json": {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {"user": {"type": ["string", "null"]}},
-    }
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"user": {"type": ["string", "null"]}},
 }
 RUN = component(
     "Run",
@@ -222,39 +218,42 @@ ROWS: dict[str, Any] = {
     ),
 }
 _DOCUMENTS = _documents()
-INGEST_REQUEST: dict[str, Any] = {
-    "application/json": {
+_READ = component(
+    "CompleteRange",
+    {
         "type": "object",
-        "required": ["type", "data"],
+        "required": ["start", "end"],
         "additionalProperties": False,
         "properties": {
-            "type": {"type": "string", "enum": list(TYPES)},
-            "user": {"type": ["string", "null"]},
-            "data": {
-                "anyOf": [
-                    *_DOCUMENTS,
-                    {"type": "array", "maxItems": MAX_DOCUMENTS, "items": {"anyOf": _DOCUMENTS}},
-                ]
-            },
-            "fetched_at": _MOMENT,
-            "read": {
-                "type": ["object", "null"],
-                "required": ["start", "end"],
-                "additionalProperties": False,
-                "properties": {
-                    "start": DATE,
-                    "end": DATE,
-                    "pages": {"type": ["integer", "null"], "minimum": 0},
-                    "documents": {"type": ["integer", "null"], "minimum": 0},
-                },
-            },
-            "origin": {"type": ["string", "null"], "enum": ["oura", "sandbox", None]},
-            "owner": {
-                "type": ["string", "null"],
-                "maxLength": MAX_OWNER_LENGTH,
-                "pattern": "^([!-~]([ -~]*[!-~])?)?$",
-                "description": "The Oura account's own user id.",
-            },
+            "start": DATE,
+            "end": DATE,
+            "pages": {"type": ["integer", "null"], "minimum": 0},
+            "documents": {"type": ["integer", "null"], "minimum": 0},
         },
-    }
+    },
+)
+_ORIGIN = component("Origin", {"type": "string", "enum": ["oura", "sandbox"]})
+INGEST_REQUEST: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "data"],
+    "additionalProperties": False,
+    "properties": {
+        "type": TYPE_NAME,
+        "user": {"type": ["string", "null"]},
+        "data": {
+            "anyOf": [
+                *_DOCUMENTS,
+                {"type": "array", "maxItems": MAX_DOCUMENTS, "items": {"anyOf": _DOCUMENTS}},
+            ]
+        },
+        "fetched_at": _MOMENT,
+        "read": {"anyOf": [_READ, {"type": "null"}]},
+        "origin": {"anyOf": [_ORIGIN, {"type": "null"}]},
+        "owner": {
+            "type": ["string", "null"],
+            "maxLength": MAX_OWNER_LENGTH,
+            "pattern": "^([!-~]([ -~]*[!-~])?)?$",
+            "description": "The Oura account's own user id.",
+        },
+    },
 }

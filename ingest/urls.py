@@ -1,9 +1,10 @@
 from django.urls import path
 
 from ingest import views
-from myhealth.openapi import SchemaView
+from myhealth.openapi import RoutesView, SchemaView
 
 urlpatterns = [
+    path("api/v1/", RoutesView.as_view()),
     path("api/v1/ingest", views.IngestView.as_view()),
     path("api/v1/metrics/coverage", views.MetricsCoverageView.as_view()),
     path("api/v1/metrics/ledger", views.LedgerView.as_view()),

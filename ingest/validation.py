@@ -26,7 +26,7 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 def json_object(request: Request, schema: dict[str, Any]) -> dict[str, Any]:
     """Return the request's body: an object that has no fields but those of its OpenAPI schema."""
-    body, fields = request.data, list(schema["application/json"]["properties"])
+    body, fields = request.data, list(schema["properties"])
     if not isinstance(body, dict):
         raise Invalid({"body": [f"It must be an object with {', '.join(fields)}."]})
     if unknown := unknown_name_errors(map(str, body), fields, "field"):

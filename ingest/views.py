@@ -28,7 +28,7 @@ from myhealth.days import shift, utc_today
 from myhealth.errors import Invalid, log_database_error
 from myhealth.renderers import Negotiation, OrjsonRenderer
 from myhealth.requests import REQUEST_ID_KEY
-from myhealth.schemas import errors
+from myhealth.schemas import component, errors
 from myhealth.validation import date_range
 
 _USER = OpenApiParameter(
@@ -57,7 +57,9 @@ class IngestView(_ProgramView):
 
     @extend_schema(
         operation_id="ingest",
-        request=schemas.INGEST_REQUEST,
+        summary="Store documents",
+        tags=["Documents"],
+        request={"application/json": component("IngestRequest", schemas.INGEST_REQUEST)},
         responses={
             201: schemas.OUTCOME,
             400: schemas.REFUSAL,
@@ -90,6 +92,8 @@ class IngestView(_ProgramView):
 class MetricsView(_ProgramView):
     @extend_schema(
         operation_id="metrics_list",
+        summary="List a person's rows",
+        tags=["Metrics"],
         parameters=[
             _USER,
             OpenApiParameter(
@@ -116,6 +120,8 @@ class MetricsView(_ProgramView):
 class MetricsCoverageView(_ProgramView):
     @extend_schema(
         operation_id="metrics_coverage",
+        summary="Show which days are stored",
+        tags=["Metrics"],
         parameters=[_USER],
         responses={200: schemas.COVERAGE, **errors(400, 401, 503)},
     )
@@ -129,6 +135,8 @@ class MetricsCoverageView(_ProgramView):
 class LedgerView(_ProgramView):
     @extend_schema(
         operation_id="metrics_ledger",
+        summary="Show the state of every day",
+        tags=["Metrics"],
         parameters=[_USER],
         responses={200: schemas.LEDGER, **errors(400, 401, 503)},
     )
@@ -148,7 +156,9 @@ class LedgerView(_ProgramView):
 class ReportsView(_ProgramView):
     @extend_schema(
         operation_id="report_failure",
-        request=schemas.REPORT_REQUEST,
+        summary="Report what could not be fetched",
+        tags=["Runs"],
+        request={"application/json": component("ReportRequest", schemas.REPORT_REQUEST)},
         responses={204: None, **errors(400, 401, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
@@ -170,7 +180,9 @@ class ReportsView(_ProgramView):
 class RunsView(_ProgramView):
     @extend_schema(
         operation_id="finish_run",
-        request=schemas.RUN_REQUEST,
+        summary="End a run",
+        tags=["Runs"],
+        request={"application/json": component("RunRequest", schemas.RUN_REQUEST)},
         responses={200: schemas.RUN, **errors(400, 401, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
@@ -190,6 +202,8 @@ class RunsView(_ProgramView):
 class RetryView(_ControlView):
     @extend_schema(
         operation_id="rejected_retry",
+        summary="Try again to store a rejected document",
+        tags=["Documents"],
         request=None,
         responses={201: schemas.OUTCOME, 400: schemas.REFUSAL, **errors(401, 404, 503)},
     )
@@ -219,6 +233,8 @@ class RetryView(_ControlView):
 class PersonView(_ControlView):
     @extend_schema(
         operation_id="people_delete",
+        summary="Delete a person's metrics",
+        tags=["People"],
         responses={204: None, **errors(400, 401, 503)},
     )
     def delete(self, request: Request, user: str) -> Response:

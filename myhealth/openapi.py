@@ -1,4 +1,4 @@
-"""The route of the OpenAPI document."""
+"""The routes that describe the others: the OpenAPI document, and a list of them."""
 
 import functools
 import threading
@@ -10,8 +10,18 @@ from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.schemas.generators import EndpointEnumerator
+from rest_framework.views import APIView
+
+from myhealth.renderers import Negotiation, OrjsonRenderer
+from myhealth.schemas import component, errors
+
+_ROOT = "/api/v1/"
+ROUTES = component("Routes", {"type": "object", "additionalProperties": {"type": "string"}})
 
 _rendering = threading.Lock()
 
@@ -45,3 +55,31 @@ def _render(renderer: type[BaseRenderer], urlconf: str) -> Any:
     content = renderer().render(schema)
     # Without its indents it is a third as long.
     return orjson.dumps(orjson.loads(content)) if renderer.format == "json" else content
+
+
+class RoutesView(APIView):
+    """The routes of version 1, each with its address."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    renderer_classes = [OrjsonRenderer]
+    content_negotiation_class = Negotiation
+
+    @extend_schema(
+        operation_id="routes",
+        summary="List the routes",
+        tags=["Overview"],
+        responses={(200, "application/json"): ROUTES, **errors(406)},
+    )
+    def get(self, request: Request) -> Response:
+        """List the routes with their addresses; parameters are in braces."""
+        root = request.build_absolute_uri(_ROOT)
+        return Response({name: root + name for name in _names(settings.ROOT_URLCONF)})
+
+
+@functools.cache
+def _names(urlconf: str) -> list[str]:
+    """Return the paths of the routes after the root, in the order of the URLconf."""
+    endpoints = EndpointEnumerator(urlconf=urlconf).get_api_endpoints()
+    names = (path.removeprefix(_ROOT) for path, *_ in endpoints if path.startswith(_ROOT))
+    return list(filter(None, dict.fromkeys(names)))

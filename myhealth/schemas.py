@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from metrics import TYPES
+
 Schema = dict[str, Any]
 _REF = "#/components/schemas/"
 _named: dict[str, Schema] = {}
@@ -46,6 +48,7 @@ ERROR: Schema = {
     "properties": {"detail": {"type": "string"}, "code": {"type": "string"}, "errors": MESSAGES},
 }
 COUNT: Schema = {"type": "integer", "minimum": 0}
+TYPE_NAME = component("TypeName", {"type": "string", "enum": list(TYPES)})
 _ERROR = component("Error", ERROR)
 
 

@@ -365,6 +365,8 @@ def test_openapi_document_has_every_route(api):
         "/api/v1/coverage",
         "/api/v1/days/{day}",
         "/api/v1/marks",
+        "/api/v1/types",
+        "/api/v1/",
         "/auth/login",
         "/auth/refresh",
         "/auth/logout",
