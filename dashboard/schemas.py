@@ -429,12 +429,10 @@ TABLE_FORMAT_PARAM = _format_parameter("TableFormat", "json", "csv", "api")
 
 
 def fields_parameter(metric_type: MetricType) -> OpenApiParameter:
-    names = {"type": "string", "enum": list(row_columns(metric_type))}
-    items = component(f"{metric_type.class_name}Field", names)
+    # Not an array: generated clients would repeat the parameter for each column.
     return OpenApiParameter(
         "fields",
-        {"type": "array", "items": items, "minItems": 1},
-        style="form",
-        explode=False,
-        description="Only these columns, separated by commas.",
+        {"type": "string", "minLength": 1},
+        description="Only these columns, separated by commas, out of "
+        f"{', '.join(row_columns(metric_type))}.",
     )
