@@ -109,7 +109,7 @@ class ReadView(APIView):
     get=extend_schema(parameters=[schemas.FORMAT_PARAM], responses=schemas.ROUTES_RESPONSES)
 )
 class RootView(RoutesView):
-    """The same, also as the page of the browsable API that the others lead to."""
+    """The routes of the API, each with its address; parameters are in braces."""
 
     name = "API"
     # The page shows who is signed in.

@@ -113,7 +113,7 @@ class Processor:
         assert answer.json()["created"] + answer.json()["updated"] == 1
 
 
-READS = ["sleep", "dashboard", "coverage", f"days/{days_ago(1)}", "marks"]
+READS = ["sleep", "dashboard", "coverage", f"days/{days_ago(1)}", "types", "marks"]
 PROGRAM_READS = ["metrics/sleep", "metrics/ledger", "metrics/coverage"]
 
 

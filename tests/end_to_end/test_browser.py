@@ -74,4 +74,21 @@ def test_browsable_api_accepts_session(page):
 def test_api_documentation_is_shown(page):
     page.goto("/api/docs/")
     expect(page.get_by_text("/api/v1/dashboard")).to_be_visible()
+    expect(page).to_have_title("API · myhealth")
     assert page.problems == []
+
+
+def test_api_documentation_leads_back(page):
+    sign_in(page)
+    page.goto("/api/docs/")
+    page.get_by_role("link", name="myhealth", exact=True).click()
+    expect(page.locator(".card.sleep .score")).to_have_text("81")
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_api_documentation_has_the_systems_colours(page, scheme, is_dark):
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/api/docs/")
+    colour = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    red = int(colour.partition("(")[2].partition(",")[0])
+    assert (red < 128) == is_dark

@@ -106,12 +106,12 @@ def test_no_page_runs_or_loads_what_is_forbidden(page):
 
 def test_documentation_sends_requests(page):
     page.goto("/api/docs/")
-    route = page.locator("#operations-api-dashboard")
+    route = page.locator("#operations-Summaries-dashboard")
     route.get_by_role("button", name="GET").first.click()
     route.get_by_role("button", name="Try it out").click()
     route.get_by_role("button", name="Execute").click()
     expect(route.locator(".live-responses-table")).to_contain_text('"latest_sleep"')
-    login = page.locator("#operations-auth-login")
+    login = page.locator("#operations-Tokens-login")
     login.get_by_role("button", name="POST").first.click()
     login.get_by_role("button", name="Try it out").click()
     login.get_by_role("button", name="Execute").click()

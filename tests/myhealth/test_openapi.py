@@ -46,3 +46,41 @@ def test_name_of_a_component_is_given_once():
     component("OnceInTest", {"type": "string"})
     with pytest.raises(ValueError, match="Another schema is named OnceInTest"):
         component("OnceInTest", {"type": "integer"})
+
+
+# Routes -------------------------------------------------------------------------------------------
+
+
+def operations(document):
+    return [
+        (f"{method} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+@pytest.mark.parametrize("document", SERVICES, indirect=True)
+def test_route_has_a_summary_and_a_tag(document):
+    for name, operation in operations(document):
+        assert re.fullmatch(r"[A-Z][^.]{5,60}", operation.get("summary", "")), name
+        assert len(operation["tags"]) == 1, name
+        assert operation["tags"][0].istitle(), name
+
+
+@pytest.mark.parametrize("document", SERVICES, indirect=True)
+def test_route_has_a_type_for_each_answer_with_a_body(document):
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            kinds = answer.get("content", {}).values()
+            assert all(kind["schema"] for kind in kinds), f"{name} {status}"
+            assert kinds or status in ("204", "304"), f"{name} {status}"
+
+
+@pytest.mark.parametrize("document", SERVICES, indirect=True)
+def test_error_of_a_route_is_a_named_type(document):
+    named = {"#/components/schemas/Error", "#/components/schemas/Refusal"}
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if status >= "400":
+                ref = answer["content"]["application/json"]["schema"].get("$ref")
+                assert ref in named, f"{name} {status}"
