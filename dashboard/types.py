@@ -41,7 +41,7 @@ def _describe_column(column: Column) -> dict[str, Any]:
     values = kind.value if isinstance(kind, Contributors) else kind
     return {
         "name": column.name,
-        "label": column.label or column.name.replace("_", " ").capitalize(),
+        "label": column.title,
         "unit": column.unit,
         "kind": type(kind).__name__.lower(),
         "meaning": column.meaning,

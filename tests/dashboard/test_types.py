@@ -71,7 +71,7 @@ def test_column_of_contributors_names_them(api):
 
 
 def test_column_without_label_is_called_by_its_name(api):
-    assert column(api, "time_in_bed")["label"] == "Time in bed"
+    assert column(api, "contributors")["label"] == "Contributors"
 
 
 def test_days_of_a_type_are_null_without_rows(api):
