@@ -345,44 +345,57 @@ def _point(*values: Schema) -> Schema:
     }
 
 
-_NUMBER: Schema = {"type": "number"}
-_MAYBE: Schema = {"type": ["number", "null"]}
-_MEAN = _object({"mean": _MAYBE, "days": COUNT})
-_TREND = _object(
-    {
-        "unit": {"type": "string"},
-        "points": {"type": "array", "items": _point(_NUMBER), "description": "Day and value."},
-        "left_out": {
-            "type": "array",
-            "items": DATE,
-            "description": "Days whose points count in nothing else: under way, without the ring, "
-            "or without a night.",
-        },
-        "usual": {
-            "type": "array",
-            "items": _point(_MAYBE, _MAYBE, _MAYBE),
-            "description": "Day, lower quartile, median and upper quartile of the values of the "
-            "90 days before each point, or since the last mark; null with fewer than 14.",
-        },
-        "median": {
-            "type": "array",
-            "items": _point(_NUMBER),
-            "description": "Day and median of the `median_days` around it, on one side of a mark; "
-            "only days on which a third of them have a value.",
-        },
-        "median_days": COUNT,
-        "period": {**_MEAN, "description": "Average of the period, and the days it is of."},
-        "before": {**_MEAN, "description": "The same of the period of the same length before."},
-        "marks": _MARK_LIST,
-        "coverage": {
-            **_object({"days": COUNT, "days_expected": COUNT}),
-            "description": "Days of the period with a value, and days that should have one.",
-        },
-    }
+_VALUE: Schema = {"type": "number"}
+_MEAN = component("PeriodMean", _object({"mean": _NUMBER, "days": COUNT}))
+_TREND = component(
+    "Trend",
+    _object(
+        {
+            "unit": {"type": "string"},
+            "points": {"type": "array", "items": _point(_VALUE), "description": "Day and value."},
+            "left_out": {
+                "type": "array",
+                "items": DATE,
+                "description": "Days whose points count in nothing else: under way, without the "
+                "ring, or without a night.",
+            },
+            "usual": {
+                "type": "array",
+                "items": _point(_NUMBER, _NUMBER, _NUMBER),
+                "description": "Day, lower quartile, median and upper quartile of the values of "
+                "the 90 days before each point, or since the last mark; null with fewer than 14.",
+            },
+            "median": {
+                "type": "array",
+                "items": _point(_VALUE),
+                "description": "Day and median of the `median_days` around it, on one side of a "
+                "mark; only days on which a third of them have a value.",
+            },
+            "median_days": COUNT,
+            "period": {
+                "allOf": [_MEAN],
+                "description": "Average of the period, and the days it is of.",
+            },
+            "before": {
+                "allOf": [_MEAN],
+                "description": "The same of the period of the same length before.",
+            },
+            "marks": _MARK_LIST,
+            "coverage": {
+                "allOf": [
+                    component("TrendCoverage", _object({"days": COUNT, "days_expected": COUNT}))
+                ],
+                "description": "Days of the period with a value, and days that should have one.",
+            },
+        }
+    ),
 )
 TRENDS_RESPONSES = {
     **_responses(
-        _object({"end": DATE, "measures": {"type": "object", "additionalProperties": _TREND}})
+        component(
+            "Trends",
+            _object({"end": DATE, "measures": {"type": "object", "additionalProperties": _TREND}}),
+        )
     ),
     (200, "text/csv"): {"type": "string"},
 }

@@ -96,7 +96,7 @@ def test_median_and_usual_begin_anew_at_a_mark(ana, api):
     found = trend(api, period="90d", end=str(days[-1]))
     assert [mark["day"] for mark in found["marks"]] == [str(days[20])]
     assert {value for _, value in found["median"]} == {20_000, 30_000}
-    assert dict(map(lambda each: (each[0], each[2]), found["usual"]))[str(days[20])] is None
+    assert {each[0]: each[2] for each in found["usual"]}[str(days[20])] is None
     assert found["usual"][-1][2] == 30_000
 
 
