@@ -5,11 +5,14 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 
 from dashboard.marks import change_texts
+from dashboard.nights import SERIES as NIGHT_SERIES
 from dashboard.queries import row_columns
+from dashboard.series import EVERY, RAW
 from dashboard.trends import PERIODS, all_measures
 from ingest.models import Revision
-from metrics import TYPES, MetricType
+from metrics import SLEEP, TYPES, MetricType, all_series
 from metrics.columns import Contributors, Figure, Integer, Kind, Number, Text, mean
+from metrics.sleep import period_columns
 from myhealth.openapi import ROUTES
 from myhealth.schemas import COUNT, DATE, TYPE_NAME, Schema, component, errors
 from myhealth.states import Fault, State
@@ -67,13 +70,13 @@ def row_responses(metric_type: MetricType) -> dict[Any, Any]:
     }
 
 
-def _responses(schema: Schema) -> dict[Any, Any]:
+def _responses(schema: Schema, *more_errors: int) -> dict[Any, Any]:
     """Return the responses of a route that answers in JSON, and as a page of the browsable API."""
     return {
         (200, "application/json"): schema,
         (200, "text/html"): {"type": "string"},
         304: None,
-        **_errors_with_page(400, 401, 406, 503),
+        **_errors_with_page(400, 401, *more_errors, 406, 503),
     }
 
 
@@ -210,6 +213,7 @@ _WARNINGS = component(
         "day.",
     },
 )
+_DAY_STATE = component("DayState", _object({"state": _STATE, "reason": _REASON}))
 DAY_RESPONSES = _responses(
     component(
         "Day",
@@ -217,9 +221,7 @@ DAY_RESPONSES = _responses(
             {
                 "day": DATE,
                 **{name: _nullable(_row(each)) for name, each in TYPES.items()},
-                "coverage": _by_type(
-                    component("DayState", _object({"state": _STATE, "reason": _REASON}))
-                ),
+                "coverage": _by_type(_DAY_STATE),
                 "warnings": _by_type(_WARNINGS),
                 "revisions": {
                     "type": "array",
@@ -231,6 +233,109 @@ DAY_RESPONSES = _responses(
     )
 )
 MARKS_RESPONSES = _responses(_MARK_LIST)
+
+
+def _points(value: Schema, description: str) -> Schema:
+    """Return an array of [moment, value]."""
+    # `prefixItems` would say which is which, but programs that test routes misread it.
+    point = {"type": "array", "items": {"anyOf": [_TIME, value]}, "minItems": 2, "maxItems": 2}
+    return {"type": "array", "items": point, "description": description}
+
+
+_POINT: Schema = {
+    "type": "array",
+    "items": {"type": ["string", "number"]},
+    "minItems": 2,
+    "maxItems": 5,
+}
+_SERIES = {name: series for name, (_, series) in all_series().items()}
+_SERIES_NAME = component("SeriesName", {"type": "string", "enum": list(_SERIES)})
+_EVERY = component("Every", {"type": "string", "enum": list(EVERY), "default": RAW})
+SERIES_RESPONSES = _responses(
+    component(
+        "Series",
+        _object(
+            {
+                "series": _SERIES_NAME,
+                "unit": {"type": "string", "description": "Empty if there is none."},
+                "every": _EVERY,
+                "points": {
+                    "type": "array",
+                    "items": _POINT,
+                    "description": "`[moment, value]`; unless `every` is raw, `[start of the "
+                    "bucket, lowest, mean (with 2 decimals), highest, number of values]`. Moments "
+                    "have Oura's offset.",
+                },
+            }
+        ),
+    ),
+    404,
+)
+_NIGHT_SERIES = {
+    name: _points(
+        {"enum": list(_SERIES[series].names)} if _SERIES[series].names else {"type": "number"},
+        _SERIES[series].description,
+    )
+    for name, series in NIGHT_SERIES.items()
+}
+_PERIOD = component(
+    "Period",
+    _object(
+        {
+            "id": {"type": ["string", "null"]},
+            "type": {
+                **_column(SLEEP, "main_type"),
+                "description": "Oura's type of the period.",
+            },
+            "bedtime_start": {
+                **_column(SLEEP, "bedtime_start"),
+                "description": "With Oura's offset.",
+            },
+            "bedtime_end": {**_column(SLEEP, "bedtime_end"), "description": "With Oura's offset."},
+            "counts": {
+                "type": "boolean",
+                "description": "Whether the day's sums have it: of periods that overlap, one "
+                "counts.",
+            },
+            "main": {
+                "type": "boolean",
+                "description": "Whether the day's other values are those of this period.",
+            },
+            **{
+                field: {**_value(column.kind), "description": f"Oura's ({column.unit})."}
+                for field, column in period_columns().items()
+                if column.unit
+            },
+            "stages": _points(
+                {"enum": [*_SERIES["sleep_stage"].names, None]},
+                "When each stage begins; null from where it is not known.",
+            ),
+            **_NIGHT_SERIES,
+        }
+    ),
+)
+NIGHT_RESPONSES = _responses(
+    component(
+        "Night",
+        _object(
+            {
+                "day": DATE,
+                "previous": {
+                    **_nullable(DATE),
+                    "description": "The last day before that has a row.",
+                },
+                "next": {**_nullable(DATE), "description": "The first day after that has a row."},
+                "coverage": _DAY_STATE,
+                "periods": {
+                    "type": "array",
+                    "items": _PERIOD,
+                    "description": "The main one first, then by start; none if no document is "
+                    "stored.",
+                },
+            }
+        ),
+    )
+)
 _COLUMN = component(
     "Column",
     _object(
@@ -427,6 +532,22 @@ OPEN_END_PARAM = OpenApiParameter(
     "end", DATE, description="Last day, inclusive (default: the last stored)."
 )
 DAY_PARAM = OpenApiParameter("day", DATE, OpenApiParameter.PATH, description="YYYY-MM-DD.")
+SERIES_PARAM = OpenApiParameter(
+    "name",
+    _SERIES_NAME,
+    OpenApiParameter.PATH,
+    description=" ".join(f"`{name}`: {each.description}" for name, each in _SERIES.items()),
+)
+_MOST_DAYS = ", ".join(
+    f"`{name}` {each.most_days}" for name, each in EVERY.items() if each.most_days
+)
+EVERY_PARAM = OpenApiParameter(
+    "every",
+    _EVERY,
+    description="How finely: each value, or what there is of buckets on the document's own clock; "
+    "with `1d`, of the document's day. Series of categories have only `raw`. "
+    f"Days at a time: {_MOST_DAYS}, `1d` any.",
+)
 IF_NONE_MATCH_PARAM = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of an earlier answer."
 )

@@ -32,7 +32,7 @@ def _describe(model: type[Metric], user: User, granted: list[str] | None) -> dic
         "scope": of.scope,
         "granted": None if granted is None else of.scope in granted,
         **days,
-        "series": list(getattr(of, "series", ())),
+        "series": [each.name for each in of.series],
     }
 
 

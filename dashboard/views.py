@@ -9,6 +9,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -17,6 +18,7 @@ from accounts.models import User
 from dashboard import parameters, queries, schemas, summaries, trends
 from dashboard.days import day_detail
 from dashboard.marks import find_marks
+from dashboard.nights import night_detail
 from dashboard.renderers import (
     BrowsableRenderer,
     CsvRenderer,
@@ -24,11 +26,13 @@ from dashboard.renderers import (
     TrendsCsvRenderer,
 )
 from dashboard.repeats import ReadResponse
+from dashboard.series import EVERY, RAW, check_range, series_answer
 from dashboard.types import describe_types, granted_scopes
 from ingest.coverage import api_coverage
 from ingest.ledger import ledger
 from ingest.models import Metric
 from ingest.rows import fetch_rows
+from metrics import all_series
 from myhealth.openapi import RoutesView
 from myhealth.renderers import OrjsonRenderer
 
@@ -311,6 +315,70 @@ class TrendsView(ReadView):
         if request.accepted_renderer.format == "csv" and response.status_code == 200:
             response["Content-Disposition"] = f'attachment; filename="trends_{period}_{end}.csv"'
         return response
+
+
+class SeriesView(ReadView):
+    @extend_schema(
+        operation_id="series",
+        summary="Show a series of the stored documents",
+        tags=["Days"],
+        parameters=[
+            schemas.SERIES_PARAM,
+            schemas.START_PARAM,
+            schemas.END_PARAM,
+            schemas.EVERY_PARAM,
+            schemas.FORMAT_PARAM,
+            schemas.IF_NONE_MATCH_PARAM,
+        ],
+        responses=schemas.SERIES_RESPONSES,
+    )
+    def get(self, request: Request, name: str) -> HttpResponseBase:
+        """One of the series inside the stored documents, oldest first; what is missing is no point.
+
+        A point belongs to the day of its document: of a night, to the day on which it ends.
+        """
+        user = self.user
+        known = all_series()
+        if name not in known:
+            raise NotFound(f"There is no such series; expected one of {', '.join(known)}.")
+        metric_type, series = known[name]
+        params = parameters.parse_params(request, "start", "end", "every")
+        choices = tuple(EVERY) if series.has_mean else (RAW,)
+        every = parameters.choice_param(params, "every", choices, RAW)
+        basis = queries.read_basis(user)
+        days = parameters.date_range_params(params, basis.today)
+        check_range(days, every)
+        version = basis.versions[metric_type.name].rows
+        etag = queries.etag("series", user.pk, version, name, days, every)
+
+        def load() -> dict[str, Any]:
+            return series_answer(user.pk, metric_type, series, days, every)
+
+        return self.respond(request, basis, etag, load)
+
+
+class NightView(ReadView):
+    @extend_schema(
+        operation_id="night",
+        summary="Show one night with its stages and series",
+        tags=["Days"],
+        parameters=[
+            schemas.DAY_PARAM,
+            schemas.FORMAT_PARAM,
+            schemas.IF_NONE_MATCH_PARAM,
+        ],
+        responses=schemas.NIGHT_RESPONSES,
+    )
+    def get(self, request: Request, day: str) -> HttpResponseBase:
+        """The sleep periods of the night that ends on a day, the main one first, then by start."""
+        user = self.user
+        parameters.parse_params(request)
+        date = parameters.day_param("day", day)
+        basis = queries.read_basis(user)
+        etag = queries.etag("night", user.pk, basis, date)
+        return self.respond(
+            request, basis, etag, lambda: night_detail(user.pk, date, utc=basis.utc)
+        )
 
 
 class TypesView(ReadView):

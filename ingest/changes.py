@@ -14,7 +14,7 @@ from ingest.documents import Document, Errors, Rejected, values_of
 from ingest.fetches import FetchedDays
 from ingest.rejections import RejectionChanges
 from metrics import MetricType
-from metrics.base import Span
+from metrics.series import Span
 from myhealth.days import ONE_DAY, Days, from_days, intersect, over_at, subtract
 from myhealth.postgresql.prepared import Rows
 from myhealth.states import FailureKind

@@ -18,9 +18,9 @@ import orjson
 from msgspec import Meta, Raw
 
 from metrics import MetricType
-from metrics.base import Span
 from metrics.columns import Column, Contributors, Integer, Kind, Moment, Number, Text
 from metrics.moments import normalize_moment
+from metrics.series import Span
 from myhealth.days import FIRST_DAY, ONE_DAY, parse_day
 
 Id = Annotated[

@@ -8,9 +8,15 @@ else follows from what the module declares.
 from metrics.activity import ACTIVITY
 from metrics.base import MetricType
 from metrics.readiness import READINESS
+from metrics.series import Series
 from metrics.sleep import SLEEP
 
-__all__ = ["ACTIVITY", "READINESS", "SLEEP", "TYPES", "MetricType"]
+__all__ = ["ACTIVITY", "READINESS", "SLEEP", "TYPES", "MetricType", "all_series"]
 
 # In the order in which they are fetched and shown.
 TYPES: dict[str, MetricType] = {each.name: each for each in (SLEEP, ACTIVITY, READINESS)}
+
+
+def all_series() -> dict[str, tuple[MetricType, Series]]:
+    """Return all series by name, each with its type."""
+    return {series.name: (each, series) for each in TYPES.values() for series in each.series}

@@ -1,21 +1,23 @@
 """Activity: Oura's `daily_activity`, for a day from 04:00 to 04:00."""
 
-from collections.abc import Mapping
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from metrics.base import (
     SCORE,
     MetricType,
     OuraDay,
+    OuraDocument,
     Source,
     StoredDay,
     contributors_field,
     field,
 )
-from metrics.columns import Column, Figure, Integer, mean, total
-from metrics.moments import parse_moment
+from metrics.columns import Column, Figure, Integer, Number, mean, total
+from metrics.moments import parse_instant, parse_moment
 from metrics.numbers import is_number
+from metrics.series import Run, Series, Value, run_of_sample, run_of_text
 
 # With the ring off for that long, in whole minutes, a day says little about its wearer.
 DAY_OFF_MINUTES = 20 * 60
@@ -29,6 +31,17 @@ _MOST_MINUTES = 3000
 # Each character of `class_5_min` is a class of activity, or this one.
 _NOT_WORN = "0"
 _MINUTES_PER_CLASS = 5
+_CLASSES: Mapping[Value, str] = {
+    0: "ring off",
+    1: "rest",
+    2: "inactive",
+    3: "low activity",
+    4: "medium activity",
+    5: "high activity",
+}
+_CLASS_CODES = {str(number): number for number in _CLASSES}
+# More than the strongest people reach.
+_MET = Number(highest=100)
 
 
 def _minutes(name: str, source: str, meaning: str, label: str = "", **more: Any) -> Column:
@@ -41,6 +54,21 @@ def _minutes(name: str, source: str, meaning: str, label: str = "", **more: Any)
         return seconds
 
     return Column(name, Integer(highest=_MOST_MINUTES), read, meaning, "min", label, **more)
+
+
+def _met(source: Source) -> Iterator[Run | None]:
+    yield run_of_sample(_document(source).get("met"), _MET)
+
+
+def _classes(source: Source) -> Iterator[Run | None]:
+    document = _document(source)
+    start = parse_instant(document.get("timestamp"))
+    yield run_of_text(document.get("class_5_min"), 60 * _MINUTES_PER_CLASS, _CLASS_CODES, start)
+
+
+def _document(source: Source) -> OuraDocument:
+    document = source.get("daily_activity")
+    return document if isinstance(document, dict) else {}
 
 
 class Activity(MetricType):
@@ -92,6 +120,24 @@ class Activity(MetricType):
         Figure("total_active_calories", "active_calories", total),
     )
     card = ("steps", "active_calories", "equivalent_walking_distance", "sedentary_minutes")
+    series = (
+        Series(
+            "met",
+            "Intensity",
+            "MET",
+            "Energy used at the moment, as a multiple of that at rest",
+            _met,
+            _MET,
+        ),
+        Series(
+            "activity_class",
+            "Activity",
+            "",
+            "Oura's class of each five minutes",
+            _classes,
+            names=_CLASSES,
+        ),
+    )
     on_every_worn_day = True
     full_days = "days that were finished when fetched, with the ring off for less than 20 hours"
     not_full = "a day under way, or with the ring off"
@@ -125,19 +171,13 @@ class Activity(MetricType):
         document = source.get("daily_activity") if isinstance(source, dict) else None
         if not isinstance(document, dict):
             return None
-        classes, start = document.get("class_5_min"), _instant(document.get("timestamp"))
+        classes, start = document.get("class_5_min"), parse_instant(document.get("timestamp"))
         if not isinstance(classes, str) or not classes or start is None:
             return None
         minutes = len(classes) * _MINUTES_PER_CLASS
         if minutes > _MOST_MINUTES:
             return None
         return {"start": start.isoformat(), "minutes": minutes, "off": _ranges_off(classes)}
-
-
-def _instant(value: Any) -> datetime | None:
-    """Return the instant that a value names; None if it names none, or none to calculate with."""
-    moment = parse_moment(value)
-    return moment if moment and MINYEAR < moment.year < MAXYEAR else None
 
 
 def _ranges_off(classes: str) -> list[list[int]]:

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 from metrics.columns import PERCENT, Column, Contributors, Figure, Kind, Number, in_words
 from metrics.moments import parse_moment
 from metrics.numbers import is_number
+from metrics.series import Series, Span
 
 OuraDocument = dict[str, Any]
 # One day's documents, by collection.
 Documents = Mapping[str, Sequence[OuraDocument]]
 # The documents that a row was made from, by collection, as stored with the row.
 Source = Mapping[str, Any]
-# A start, and an end after it.
-Span = tuple[datetime, datetime]
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -50,8 +49,9 @@ class MetricType:
 
     `collections` are Oura's collections that a row is made from, the day's summary first; `scope`
     is the OAuth scope that gives access to them. `figures` are computed for each week. `card` has
-    the columns that the page of today shows. `provenance` has the kinds of provenance, each with
-    the sentence about a change of it, in which {before} and {after} are replaced by its values.
+    the columns that the page of today shows. `series` are those inside the documents. `provenance`
+    has the kinds of provenance, each with the sentence about a change of it, in which {before} and
+    {after} are replaced by its values.
     """
 
     name: str
@@ -60,6 +60,7 @@ class MetricType:
     columns: tuple[Column, ...]
     figures: tuple[Figure, ...] = ()
     card: tuple[str, ...] = ()
+    series: tuple[Series, ...] = ()
     provenance: Mapping[str, str] = MappingProxyType({})
 
     # What the ledger may conclude from rows of the type, or from their absence ------------------

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
+from metrics.moments import normalize_moment
 from metrics.numbers import is_number
 
 # The largest PostgreSQL `integer`.
@@ -81,6 +82,22 @@ class Contributors:
 
 
 Kind = Number | Text | Contributors
+
+
+def held(kind: Kind, value: Any) -> Any:
+    """Return a single value as a column of this kind holds it; None if it can't."""
+    match kind:
+        case Number(lowest, highest):
+            if not is_number(value) or not lowest <= value <= highest:
+                return None
+            if isinstance(kind, Integer):
+                # In JSON, 45.0 is a whole number.
+                return int(value) if value % 1 == 0 else None
+            return float(value)
+        case Text(longest) if isinstance(value, str) and "\x00" not in value:
+            value = normalize_moment(value) if isinstance(kind, Moment) else value
+            return value if value is not None and len(value) <= longest else None
+    return None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Moments as Oura writes them, and RFC 3339, in which they are stored."""
 
 import re
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +36,12 @@ def parse_moment(value: Any) -> datetime | None:
     """Return the instant that any value of a document names; None if it names none."""
     read = _read(value) if isinstance(value, str) and len(value) <= _LONGEST else None
     return read[1] if read else None
+
+
+def parse_instant(value: Any) -> datetime | None:
+    """Return the instant that a value names; None if it names none, or none to calculate with."""
+    moment = parse_moment(value)
+    return moment if moment and MINYEAR < moment.year < MAXYEAR else None
 
 
 # Bedtimes are needed several times: for the columns, for what overlaps, for what changed.

@@ -4,9 +4,19 @@ from typing import Any, TypeGuard
 
 # More than any column can store. Sums of larger numbers might not fit into JSON.
 _TOO_LARGE = 2**31
+# JSON has no other types of numbers; a bool is an int as well.
+_NUMBERS = {int, float}
 
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Return whether the value is a number that is safe to compute with."""
-    # JSON has no other types of numbers; a bool is an int as well.
-    return type(value) in (int, float) and -_TOO_LARGE < value < _TOO_LARGE
+    return type(value) in _NUMBERS and -_TOO_LARGE < value < _TOO_LARGE
+
+
+def numbers_within(values: list[Any], lowest: float, highest: float) -> list[float | None]:
+    """Return the values, None in place of each that is no number from lowest to highest."""
+    # There are millions in some years. Mostly all are right, which is seen at once.
+    known = [value for value in values if value is not None]
+    if {*map(type, known)} <= _NUMBERS and known and lowest <= min(known) <= max(known) <= highest:
+        return values
+    return [value if is_number(value) and lowest <= value <= highest else None for value in values]

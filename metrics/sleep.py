@@ -4,10 +4,11 @@ The summary has no durations: they are sums over the periods that count. Of peri
 which are one sleep reported twice, only one counts. All other values are those of the main period.
 """
 
-from bisect import bisect, insort
-from collections.abc import Mapping, Sequence
+from bisect import insort
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -18,15 +19,27 @@ from metrics.base import (
     OuraDay,
     OuraDocument,
     Source,
-    Span,
     StoredDay,
     contributors_field,
     id_of,
     newest_document,
 )
-from metrics.columns import PERCENT, Column, Figure, Integer, Kind, Moment, Number, Text, mean
+from metrics.columns import (
+    PERCENT,
+    Column,
+    Figure,
+    Integer,
+    Kind,
+    Moment,
+    Number,
+    Text,
+    held,
+    mean,
+)
 from metrics.moments import normalize_moment, parse_moment
 from metrics.numbers import is_number
+from metrics.series import Run, Series, Span, overlaps
+from metrics.sleep_series import HEART_RATE, HRV, MOVEMENTS, PERIOD_RUNS, STAGES, bedtimes
 
 # The types of periods that don't count. All others do, even if Oura has only just invented them.
 _NOT_COUNTING = ("rest", "deleted")
@@ -46,6 +59,8 @@ _NIGHT = "long_sleep"
 _NO_NIGHT = ("sleep", "late_nap", "rest", "deleted")
 # Of any other type, a period is a night from this length on, as with Oura's `long_sleep`.
 _NIGHT_SECONDS = 3 * 60 * 60
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _Period = Mapping[str, Any]
 
@@ -82,6 +97,80 @@ def _sum(name: str, meaning: str, label: str = "", source: str = "") -> Column:
 def _is_summand(value: Any) -> bool:
     """Return whether a value is a whole number of seconds, which may be written 45.0."""
     return is_number(value) and value >= 0 and value % 1 == 0
+
+
+def _series(name: str, label: str, unit: str, meaning: str, **more: Any) -> Series:
+    """Return a series of the periods that count."""
+    read_period = PERIOD_RUNS[name]
+
+    def read(source: Source) -> Iterator[Run | None]:
+        taken = _taken_periods(_stored_periods(source))
+        main = _main_period(taken)
+        yield read_period(main)
+        yield from (read_period(period) for period in taken if period is not main)
+
+    return Series(name, label, unit, meaning, read, **more)
+
+
+@dataclass(frozen=True)
+class Period:
+    """One period in a day's source: whether it counts, and whether it is the main one.
+
+    `values` has Oura's fields, null where it has none, or one that no column can hold. `runs` has
+    the period's own by series.
+    """
+
+    document: _Period
+    counts: bool
+    is_main: bool
+
+    @property
+    def id(self) -> str | None:
+        return id_of(self.document) or None
+
+    @property
+    def end(self) -> datetime | None:
+        return bedtimes(self.document)[1]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        # The columns of a night with this period alone.
+        night = _Night(None, {}, {}, [self.document], self.document)
+        return {
+            field: held(column.kind, column.value(night))
+            for field, column in period_columns().items()
+        }
+
+    @property
+    def runs(self) -> dict[str, Run | None]:
+        return {name: read(self.document) for name, read in PERIOD_RUNS.items()}
+
+
+# Oura's fields of a period that are read, and the two of which the column has another name.
+_PERIOD_FIELDS = (
+    "type",
+    "bedtime_start",
+    "bedtime_end",
+    "time_in_bed",
+    "total_sleep_duration",
+    "deep_sleep_duration",
+    "light_sleep_duration",
+    "rem_sleep_duration",
+    "awake_time",
+    "latency",
+    "efficiency",
+    "average_heart_rate",
+    "lowest_heart_rate",
+    "average_hrv",
+    "average_breath",
+)
+_COLUMN_NAMES = {"type": "main_type", _ASLEEP: "duration"}
+
+
+@cache
+def period_columns() -> dict[str, Column]:
+    """Return the columns that a period's values are read by, under Oura's names of the fields."""
+    return {name: SLEEP.column(_COLUMN_NAMES.get(name, name)) for name in _PERIOD_FIELDS}
 
 
 def _main(
@@ -192,6 +281,14 @@ class Sleep(MetricType):
         Figure("avg_hrv", "average_hrv", mean, of_full_days=True),
     )
     card = ("duration", "efficiency", "lowest_heart_rate", "average_hrv")
+    series = (
+        _series(
+            "night_heart_rate", "Heart rate", "bpm", "Heart rate during sleep", kind=HEART_RATE
+        ),
+        _series("night_hrv", "HRV", "ms", "HRV (rMSSD) during sleep", kind=HRV),
+        _series("sleep_stage", "Stage", "", "Stage of sleep", names=STAGES),
+        _series("movement", "Movement", "", "Movement in each 30 seconds", names=MOVEMENTS),
+    )
     # The ring's ids are not shown: they mean nothing to people.
     provenance = MappingProxyType(
         {
@@ -246,6 +343,15 @@ class Sleep(MetricType):
         """Return whether the row has no type because a program sent none, not because Oura did."""
         return not _stored_periods(source or {})
 
+    def periods_of(self, source: Source) -> list[Period]:
+        """Return all periods in a day's source, the main one first, then by start."""
+        periods = _stored_periods(source)
+        taken = _taken_periods(periods)
+        main = _main_period(taken)
+        counting = set(map(id, taken))
+        found = [Period(each, id(each) in counting, each is main) for each in periods]
+        return sorted(found, key=_place)
+
     def provenance_of(self, source: Source) -> dict[str, str]:
         """Return the provenance of the night: what measured a nap begins nothing new."""
         main = _main_period(_taken_periods(_stored_periods(source)))
@@ -295,19 +401,10 @@ def _taken_periods(periods: Sequence[OuraDocument]) -> list[OuraDocument]:
         span = _span(period)
         if span is None:
             taken.append(period)
-        elif not _overlaps(span, spans):
+        elif not overlaps(span, spans):
             taken.append(period)
             insort(spans, span)
     return taken
-
-
-def _overlaps(span: Span, spans: Sequence[Span]) -> bool:
-    """Return whether a span overlaps one of the sorted spans, none of which overlap."""
-    start, end = span
-    place = bisect(spans, span)
-    if place and spans[place - 1][1] > start:
-        return True
-    return place < len(spans) and spans[place][0] < end
 
 
 def _main_period(taken: Sequence[OuraDocument]) -> OuraDocument:
@@ -326,6 +423,11 @@ def _main_period(taken: Sequence[OuraDocument]) -> OuraDocument:
 
 def _has_total(period: _Period) -> bool:
     return _number(period.get(_ASLEEP)) >= 0
+
+
+def _place(period: Period) -> tuple[bool, bool, datetime, str]:
+    start = parse_moment(period.document.get("bedtime_start"))
+    return not period.is_main, start is None, start or _LONG_AGO, id_of(period.document)
 
 
 def _rank(period: _Period) -> int:

@@ -113,7 +113,8 @@ class Processor:
         assert answer.json()["created"] + answer.json()["updated"] == 1
 
 
-READS = ["sleep", "dashboard", "coverage", f"days/{days_ago(1)}", "types", "marks"]
+READS = ["sleep", "dashboard", "coverage", f"days/{days_ago(1)}"]
+READS += ["series/night_heart_rate", f"nights/{days_ago(1)}", "types", "marks"]
 PROGRAM_READS = ["metrics/sleep", "metrics/ledger", "metrics/coverage"]
 
 

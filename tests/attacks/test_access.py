@@ -86,6 +86,8 @@ API = {
     "api/v1/coverage": ("/api/v1/coverage", READ),
     "api/v1/days/<str:day>": ("/api/v1/days/2026-03-01", READ),
     "api/v1/marks": ("/api/v1/marks", READ),
+    "api/v1/series/<str:name>": ("/api/v1/series/met", READ),
+    "api/v1/nights/<str:day>": ("/api/v1/nights/2026-03-01", READ),
     "api/v1/types": ("/api/v1/types", READ),
     "api/v1/": ("/api/v1/", EVERYBODY),
     "api/": ("/api/", REDIRECT),

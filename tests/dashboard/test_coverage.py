@@ -157,7 +157,9 @@ def test_invalid_parameter_is_named(api, query, field, expected):
     assert expected in answer.json()["errors"][field][0]
 
 
-@pytest.mark.parametrize("path", ["coverage", "dashboard", "marks", "days/2026-03-02"])
+@pytest.mark.parametrize(
+    "path", ["coverage", "dashboard", "marks", "days/2026-03-02", "nights/2026-03-02"]
+)
 def test_etag_changes_only_with_coverage(ana, api, path):
     store_days(ana, ["2026-03-01"])
     etag = api.get(path).headers["ETag"]
@@ -182,19 +184,25 @@ def test_etag_changes_with_the_day_in_utc(api, monkeypatch, path):
     assert api.get(path, headers={"If-None-Match": etag}, **query).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["coverage", "marks", "days/2026-03-02"])
+@pytest.mark.parametrize(
+    "path", ["coverage", "marks", "days/2026-03-02", "nights/2026-03-02", "series/met"]
+)
 def test_answers_are_cached_privately(api, path):
     headers = api.get(path).headers
     assert headers["Cache-Control"] == "private, no-cache"
     assert {"Accept", "Authorization", "Cookie"} <= set(headers["Vary"].split(", "))
 
 
-@pytest.mark.parametrize("path", ["coverage", "marks", "days/2026-03-02"])
+@pytest.mark.parametrize(
+    "path", ["coverage", "marks", "days/2026-03-02", "nights/2026-03-02", "series/met"]
+)
 def test_route_requires_access_token(db, path):
     assert Api().get(path).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["coverage", "marks", "days/2026-03-02"])
+@pytest.mark.parametrize(
+    "path", ["coverage", "marks", "days/2026-03-02", "nights/2026-03-02", "series/met"]
+)
 def test_browsable_api_shows_route(ana, api, path):
     assert api.get(path, format="api").headers["Content-Type"].startswith("text/html")
 

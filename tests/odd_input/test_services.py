@@ -18,7 +18,19 @@ from tests.worlds import days_ago, reject_document, store_days
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FORM = "application/x-www-form-urlencoded"
-PARAMETERS = ["start", "end", "fields", "weeks", "format", "user", "next", "code", "state", "iss"]
+PARAMETERS = [
+    "start",
+    "end",
+    "fields",
+    "weeks",
+    "every",
+    "format",
+    "user",
+    "next",
+    "code",
+    "state",
+    "iss",
+]
 FIELDS = {
     "/api/v1/ingest": {
         "type": b'"sleep"',

@@ -1,0 +1,74 @@
+"""One night of a person: the day's sleep periods, with their stages and series."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from dashboard import queries
+from ingest.ledger import ledger
+from ingest.models import MetricSource, SleepMetric, unpack
+from metrics import SLEEP
+from metrics.series import Point, Run
+from metrics.sleep import Period
+from myhealth.postgresql.prepared import fetch_all
+
+_TABLE = f'"{SleepMetric._meta.db_table}"'
+_NIGHT = f"""
+    SELECT
+        (
+            SELECT content FROM "{MetricSource._meta.db_table}"
+            WHERE user_id = $1 AND type = '{SLEEP.name}' AND day = $2
+        ),
+        (SELECT max(day) FROM {_TABLE} WHERE user_id = $1 AND day < $2),
+        (SELECT min(day) FROM {_TABLE} WHERE user_id = $1 AND day > $2)"""
+# The series of a period that the answer has as they are.
+SERIES = {"heart_rate": "night_heart_rate", "hrv": "night_hrv", "movement": "movement"}
+
+
+def night_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
+    """Return the answer of `GET /api/v1/nights/{day}`."""
+    database = queries.database_alias()
+    [[content, previous, following]] = fetch_all(_NIGHT, [user_id, day], using=database)
+    source = None if content is None else unpack(content)
+    periods = SLEEP.periods_of(source) if isinstance(source, dict) else []
+    [only] = ledger(user_id, day, day, today=utc, using=database)[SLEEP.name]
+    return {
+        "day": day,
+        "previous": previous,
+        "next": following,
+        "coverage": {"state": only.state, "reason": only.reason},
+        "periods": [_period_to_dict(period, day) for period in periods],
+    }
+
+
+def _period_to_dict(period: Period, day: date) -> dict[str, Any]:
+    values = period.values
+    runs = {name: run if run and run.is_near(day) else None for name, run in period.runs.items()}
+    return {
+        "id": period.id,
+        **{name: values.pop(name) for name in ("type", "bedtime_start", "bedtime_end")},
+        "counts": period.counts,
+        "main": period.is_main,
+        **values,
+        "stages": _changes(runs["sleep_stage"], period),
+        **{name: _points(runs[series]) for name, series in SERIES.items()},
+    }
+
+
+def _points(run: Run | None) -> list[Point]:
+    return run.points() if run else []
+
+
+def _changes(run: Run | None, period: Period) -> list[tuple[Any, Any]]:
+    """Return each stage with the moment at which it begins; null from where it is not known."""
+    if not run:
+        return []
+    values = [*run.values, None]
+    changes = [
+        (run.moment(index), value)
+        for index, value in enumerate(values)
+        if value != (values[index - 1] if index else None)
+    ]
+    last, value = changes[-1]
+    # Where the night ends, that nothing is known from there on says nothing.
+    at_end = period.end is not None and period.end - last < timedelta(seconds=run.step)
+    return changes[:-1] if value is None and at_end else changes
