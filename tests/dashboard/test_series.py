@@ -115,7 +115,8 @@ def test_day_is_that_of_document_with_its_offset(ana, api):
 
 def test_days_on_both_sides_of_the_date_line_are_two(ana, api):
     store_night(ana, offset="-11:00", items=[50])
-    store_night(ana, "2026-03-03", offset="+13:00", items=[60])
+    later = {"interval": 300, "items": [60], "timestamp": "2026-03-03T05:00:00+13:00"}
+    store_night(ana, "2026-03-03", offset="+13:00", heart_rate=later)
     found = points(api, end="2026-03-03", every="1d")
     assert [[each[0][:10], each[1]] for each in found] == [["2026-03-02", 50], ["2026-03-03", 60]]
 
