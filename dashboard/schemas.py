@@ -506,19 +506,14 @@ TRENDS_RESPONSES = {
 }
 MEASURES_PARAM = OpenApiParameter(
     "measures",
-    {
-        "type": "array",
-        "items": {"type": "string", "enum": list(all_measures())},
-        "minItems": 1,
-        "maxItems": 20,
-    },
-    style="form",
-    explode=False,
-    description="Measures, separated by commas (default: all scores).",
+    # Not an array: generated clients would repeat the parameter for each measure.
+    {"type": "string", "minLength": 1},
+    description="At most 20 measures, separated by commas (default: all scores), out of "
+    f"{', '.join(all_measures())}.",
 )
 PERIOD_PARAM = OpenApiParameter(
     "period",
-    {"type": "string", "enum": list(PERIODS), "default": "90d"},
+    component("Period", {"type": "string", "enum": list(PERIODS), "default": "90d"}),
     description="The days up to `end`; `all` begins with the first one stored.",
 )
 START_PARAM = OpenApiParameter(

@@ -88,6 +88,7 @@ API = {
     "api/v1/marks": ("/api/v1/marks", READ),
     "api/v1/series/<str:name>": ("/api/v1/series/met", READ),
     "api/v1/nights/<str:day>": ("/api/v1/nights/2026-03-01", READ),
+    "api/v1/trends": ("/api/v1/trends", READ),
     "api/v1/types": ("/api/v1/types", READ),
     "api/v1/": ("/api/v1/", EVERYBODY),
     "api/": ("/api/", REDIRECT),

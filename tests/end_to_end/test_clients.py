@@ -83,6 +83,13 @@ def test_client_reads_the_dashboard(client):
     assert len(dashboard.weekly_summaries) == 2
 
 
+def test_client_reads_trends(client):
+    names = ["sleep.score", "activity.steps"]
+    measures = client("summaries.trends", measures=",".join(names)).measures
+    assert measures["sleep.score"].points == [[days_ago(2), 81.0], [days_ago(1), 81.0]]
+    assert measures["activity.steps"].period.days == 1
+
+
 def test_client_reads_coverage_and_marks(client):
     coverage = client("days.coverage", start=days_ago(1), end=days_ago(1))
     assert [each.state.value for each in coverage.sleep.ranges] == ["held"]
