@@ -14,7 +14,7 @@ from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware import common
+from django.middleware import common, gzip
 from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
 from django.utils.encoding import iri_to_uri
@@ -86,6 +86,9 @@ class _CountedFile:
 SessionMiddleware = _for_browsers(sessions.SessionMiddleware)
 AuthenticationMiddleware = _for_browsers(auth.AuthenticationMiddleware)
 MessageMiddleware = _for_browsers(messages.MessageMiddleware)
+# Static files are not its business. It adds bytes of random length, so that the size of a page does
+# not give away what is in it.
+GZipMiddleware = _for_browsers(gzip.GZipMiddleware)
 
 
 class CorsMiddleware(corsheaders.middleware.CorsMiddleware):

@@ -494,6 +494,7 @@ _COMMON_MIDDLEWARE = [
 ]
 _BROWSER_MIDDLEWARE = [
     "myhealth.browsers.WhiteNoiseMiddleware",
+    "myhealth.browsers.GZipMiddleware",
     "myhealth.browsers.CorsMiddleware",
     "myhealth.loopback.LoopbackMiddleware",
     "myhealth.browsers.SessionMiddleware",
