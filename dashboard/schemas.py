@@ -279,7 +279,7 @@ _NIGHT_SERIES = {
     for name, series in NIGHT_SERIES.items()
 }
 _PERIOD = component(
-    "Period",
+    "SleepPeriod",
     _object(
         {
             "id": {"type": ["string", "null"]},
