@@ -302,7 +302,7 @@ _PERIOD = component(
                 "description": "Whether the day's other values are those of this period.",
             },
             **{
-                field: {**_value(column.kind), "description": f"Oura's ({column.unit})."}
+                field: {**_value(column.kind), "description": f"Oura's value ({column.unit})."}
                 for field, column in period_columns().items()
                 if column.unit
             },

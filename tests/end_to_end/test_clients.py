@@ -76,6 +76,36 @@ def test_client_reads_a_day(client):
     assert day.coverage.sleep.state == "held"
 
 
+def store_stages(user):
+    """Store a night of ten minutes: five awake, five of light sleep."""
+    start, end = (f"{days_ago(3)}T0{hour}:00+02:00" for hour in ("6:50", "7:00"))
+    sample = {"interval": 300, "items": [55.0, None], "timestamp": start}
+    night = {"type": "long_sleep", "bedtime_start": start, "bedtime_end": end}
+    night |= {"sleep_phase_5_min": "42", "heart_rate": sample, "latency": 90}
+    store_days(user, [days_ago(3)], source={"sleep": [night]})
+    return start
+
+
+def test_client_reads_a_night(client, ana):
+    start = store_stages(ana)
+    night = client("days.night", days_ago(3))
+    [period] = night.periods
+    assert (period.main, period.latency, period.id) == (True, 90, None)
+    assert [stage for _, stage in period.stages] == ["awake", "light"]
+    assert [value for _, value in period.heart_rate] == [55.0]
+    assert period.heart_rate[0][0].isoformat() == start.replace(":50+", ":50:00+")
+    assert (night.previous, night.next_) == (None, days_ago(2))
+
+
+def test_client_reads_a_series(client, ana):
+    store_stages(ana)
+    stages = client("days.series", "sleep_stage")
+    assert [value for _, value in stages.points] == ["awake", "light"]
+    every = importlib.import_module(f"{client.package}.models").Every("1d")
+    days = client("days.series", "night_heart_rate", every=every).points
+    assert [day[1:] for day in days] == [[55, 55, 55, 1]]
+
+
 def test_client_reads_the_dashboard(client):
     dashboard = client("summaries.dashboard", weeks=2)
     assert dashboard.latest_sleep.day == days_ago(1)
