@@ -513,7 +513,7 @@ MEASURES_PARAM = OpenApiParameter(
 )
 PERIOD_PARAM = OpenApiParameter(
     "period",
-    component("Period", {"type": "string", "enum": list(PERIODS), "default": "90d"}),
+    component("TrendPeriod", {"type": "string", "enum": list(PERIODS), "default": "90d"}),
     description="The days up to `end`; `all` begins with the first one stored.",
 )
 START_PARAM = OpenApiParameter(
