@@ -1,0 +1,121 @@
+"""The pages of a person's data in Chromium: on phones and wide screens, light and dark."""
+
+import gzip
+
+import pytest
+from playwright.sync_api import expect
+
+from ingest.models import METRIC_MODELS, SleepMetric
+from tests.demo import store_history
+from tests.end_to_end.test_browser import sign_in, violations
+from tests.scale import full_only
+from tests.worlds import days_ago, store_days
+
+PHONE, NARROW, WIDE = (390, 844), (320, 640), (1280, 800)
+# In bytes, compressed.
+FIRST_LOAD, TEN_YEARS = 60_000, 150_000
+PAGES = ("/", "/days/{day}/", "/nights/{day}/", "/trends/", "/trends/?period=365d")
+TRENDS_OF_ALL = "/trends/?period=all"
+
+
+@pytest.fixture
+def browse(chromium, api_process, transactional_db, ana):
+    """Open a window in which ana is signed in; return its page."""
+    contexts = []
+
+    def open_window(size, scheme="light"):
+        contexts.append(
+            chromium.new_context(
+                base_url=api_process.environment["PUBLIC_URL"],
+                viewport={"width": size[0], "height": size[1]},
+                color_scheme=scheme,
+                reduced_motion="reduce",
+            )
+        )
+        page = contexts[-1].new_page()
+        page.problems = []
+        page.on(
+            "console", lambda line: page.problems.append(line.text) if line.type == "error" else 0
+        )
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        sign_in(page)
+        return page
+
+    yield open_window
+    for context in contexts:
+        context.close()
+
+
+def weight(page, path):
+    """Return the bytes of all that the page loads, compressed."""
+    answers = []
+
+    def note(answer):
+        answers.append(answer)
+
+    page.on("response", note)
+    page.goto(path)
+    page.remove_listener("response", note)
+    return sum(len(gzip.compress(answer.body())) for answer in answers if answer.status == 200)
+
+
+def faults(page, path):
+    """Return what is wrong with a page: what axe finds, scrolling to the side, problems."""
+    found = list(violations(page))
+    if not page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+        found.append("needs scrolling to the side")
+    return [(path, each) for each in [*found, *page.problems]]
+
+
+def check(page, paths, most=FIRST_LOAD):
+    """Return what is wrong with pages."""
+    found = []
+    for path in paths:
+        if (bytes_loaded := weight(page, path)) > most:
+            found.append((path, f"{bytes_loaded} bytes"))
+        found += faults(page, path)
+    return found
+
+
+def paths_of(day):
+    return [each.format(day=day) for each in PAGES]
+
+
+def test_pages_of_a_year_suit_a_phone(browse, ana):
+    store_history(ana, 400)
+    page = browse(PHONE)
+    night = SleepMetric.objects.filter(duration__gt=20_000).latest("day")
+    assert check(page, paths_of(night.day)) == []
+
+
+SIZES = {"ten years": 3653, "one day": 1, "nothing": 0}
+
+
+@full_only
+@pytest.mark.parametrize("days", SIZES.values(), ids=SIZES)
+def test_pages_suit_every_screen(browse, ana, days):
+    if days:
+        store_history(ana, days)
+    for size in (PHONE, NARROW, WIDE):
+        for scheme in ("light", "dark"):
+            page = browse(size, scheme)
+            assert check(page, paths_of(days_ago(0))) == []
+            assert check(page, [TRENDS_OF_ALL], TEN_YEARS) == []
+
+
+def test_numbers_of_today_are_those_of_the_database(browse, ana):
+    store_history(ana, 30)
+    page = browse(PHONE)
+    for name, model in METRIC_MODELS.items():
+        newest = model.objects.latest("day")
+        text = "–" if newest.score is None else str(newest.score)
+        expect(page.locator(f".{name} .score").first).to_have_text(text)
+
+
+def test_trend_leads_to_the_night_behind_a_point(browse, ana):
+    day = days_ago(20)
+    store_days(ana, [day], duration=27_060, main_type="long_sleep")
+    page = browse(WIDE)
+    page.goto("/trends/?measure=sleep.duration")
+    page.locator(".links a").first.click(force=True)
+    page.wait_for_url(f"**/nights/{day}/")
