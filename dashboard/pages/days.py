@@ -1,19 +1,55 @@
 """`/days/` and `/days/{day}/`."""
 
-from django.http import HttpRequest, HttpResponse
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import TemplateView, View
 
-from dashboard.pages.base import PersonalPage
+from dashboard.day_cards import day_cards
+from dashboard.pages.base import PersonalPage, page_day
+from myhealth.days import FIRST_DAY, shift
 
 
 class DaysPage(PersonalPage, View):
     """Lead to a day: the one that the form for jumping to a date names, or today."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return redirect("day-page", request.GET.get("day") or self.user.today())
+        today = self.user.today()
+        try:
+            day = page_day(request.GET.get("day", ""), today)
+        except Http404:
+            day = today
+        return redirect("day-page", day)
 
 
 class DayPage(PersonalPage, TemplateView):
+    """Everything that is known of a day."""
+
     template_name = "dashboard/day.html"
     section = "today"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        user = self.user
+        today = user.today()
+        day = page_day(self.kwargs["day"], today)
+        cards = day_cards(user, day, today=today)
+        scored = [each for each in cards if each.is_scored]
+        first, last = FIRST_DAY, shift(today, 1)
+        return super().get_context_data(
+            **{
+                **kwargs,
+                "day": day,
+                "today": today,
+                "first": first,
+                "last": last,
+                "previous": shift(day, -1) if day > first else None,
+                "following": shift(day, 1) if day < last else None,
+                "relative": {today: "Today", shift(today, -1): "Yesterday", last: "Tomorrow"}.get(
+                    day, ""
+                ),
+                "cards": cards,
+                "scored": scored if any(each.values for each in scored) else [],
+                "has_night": any(each.values and each.metric_type.has_spans for each in cards),
+            }
+        )

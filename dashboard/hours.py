@@ -1,0 +1,173 @@
+"""Charts of a day's series of categories: for each hour the minutes of each, stacked."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from math import ceil
+from typing import NamedTuple
+
+from metrics.series import Run, Series, Value
+
+# The height of the drawing.
+PIXELS = 160
+_HOUR = timedelta(hours=1)
+_MINUTES = 60
+# A day has so many hours, some of which may be still to come; a day of travel may have more.
+_HOURS = 24
+# The share of an hour's width between its column and the next.
+_GAP = 0.2
+# An hour's label stands at every third; on narrow screens at every sixth.
+_LABEL_EVERY, _MAJOR_EVERY = 3, 6
+# A category is the stronger drawn the later its series names it, and quietly in the first half.
+_FAINTEST, _CURVE = 0.1, 1.8
+
+
+class Level(NamedTuple):
+    """A category of a series: its name, and how strongly it is drawn; the first one is hatched."""
+
+    value: Value
+    name: str
+    opacity: float
+    is_first: bool
+
+
+class Part(NamedTuple):
+    """A part of an hour's column, in pixels from the top."""
+
+    level: Level
+    y: float
+    height: float
+
+
+class Hour(NamedTuple):
+    """An hour: its place, the time at which it begins, and the minutes of each level in it."""
+
+    place: int
+    time: str
+    minutes: dict[Value, float]
+
+
+class Column(NamedTuple):
+    """An hour's column: its place and width in percent, what it has in words, and its parts."""
+
+    x: float
+    width: float
+    words: str
+    parts: list[Part]
+
+
+@dataclass(frozen=True)
+class HourChart:
+    """A series of categories of one day, by the hours of the wearer's clock."""
+
+    series: Series
+    hours: Sequence[Hour]
+
+    @cached_property
+    def levels(self) -> list[Level]:
+        """Return the categories, the last one first: it stands lowest in the columns."""
+        names = list(self.series.names.items())
+        most = max(len(names) - 1, 1)
+        return [
+            Level(value, name, round(max((place / most) ** _CURVE, _FAINTEST), 2), place == 0)
+            for place, (value, name) in reversed(list(enumerate(names)))
+        ]
+
+    @property
+    def columns(self) -> list[Column]:
+        """Return a column for each hour that has anything."""
+        share = 100 / self._most_hours
+        return [
+            Column(
+                round((hour.place + _GAP / 2) * share, 2),
+                round((1 - _GAP) * share, 2),
+                self._in_words(hour),
+                list(self._parts(hour)),
+            )
+            for hour in self.hours
+            if hour.minutes
+        ]
+
+    @property
+    def _most_hours(self) -> int:
+        return max(len(self.hours), _HOURS)
+
+    @cached_property
+    def minutes(self) -> int:
+        """Return the minutes of a full column: an hour, unless the clock was set back in one."""
+        return max(_MINUTES, *(ceil(sum(hour.minutes.values())) for hour in self.hours))
+
+    @property
+    def half(self) -> str:
+        return f"{self.minutes / 2:g}"
+
+    def _parts(self, hour: Hour) -> Iterator[Part]:
+        y = float(PIXELS)
+        for level in self.levels:
+            if minutes := hour.minutes.get(level.value):
+                height = minutes * PIXELS / self.minutes
+                y -= height
+                yield Part(level, round(y, 1), round(height, 1))
+
+    def _in_words(self, hour: Hour) -> str:
+        found = (
+            f"{level.name} {hour.minutes[level.value]:.0f} min"
+            for level in self.levels
+            if level.value in hour.minutes
+        )
+        return f"{hour.time}: {', '.join(found)}"
+
+    @property
+    def labels(self) -> list[tuple[float, str, bool]]:
+        """Return the labels of hours: the place in percent, the time, whether it is minor."""
+        first = int(self.hours[0].time[:2])
+        return [
+            (
+                round(100 * place / self._most_hours, 2),
+                f"{(first + place) % _HOURS:02}:00",
+                place % _MAJOR_EVERY > 0,
+            )
+            for place in range(0, self._most_hours, _LABEL_EVERY)
+        ]
+
+    @property
+    def rows(self) -> list[tuple[str, list[str]]]:
+        """Return the rows of the table: the hour, and the minutes of each level."""
+        return [
+            (hour.time, [f"{hour.minutes.get(level.value, 0):.0f}" for level in self.levels])
+            for hour in self.hours
+            if hour.minutes
+        ]
+
+    @property
+    def description(self) -> str:
+        """Return what the chart shows, for those who can't see it."""
+        known = [hour for hour in self.hours if hour.minutes]
+        level = next(
+            each for each in self.levels if any(each.value in hour.minutes for hour in known)
+        )
+        most = max(known, key=lambda hour: hour.minutes.get(level.value, 0))
+        return (
+            f"A column for each hour from {self.hours[0].time} on. "
+            f"Most {level.name}: {most.minutes[level.value]:.0f} min from {most.time} on."
+        )
+
+
+def hour_chart(series: Series, runs: Iterable[Run]) -> HourChart | None:
+    """Return the chart of a day's runs; None if they have no values."""
+    minutes: dict[datetime, dict[Value, float]] = {}
+    for run in runs:
+        for moment, value in run.points():
+            # By the clock of the wearer, who may have travelled.
+            hour = moment.replace(minute=0, second=0, microsecond=0, tzinfo=None)
+            in_hour = minutes.setdefault(hour, {})
+            in_hour[value] = in_hour.get(value, 0) + run.step / _MINUTES
+    if not minutes:
+        return None
+    first, count = min(minutes), (max(minutes) - min(minutes)) // _HOUR + 1
+    hours = (first + place * _HOUR for place in range(count))
+    return HourChart(
+        series,
+        [Hour(place, f"{hour:%H:%M}", minutes.get(hour, {})) for place, hour in enumerate(hours)],
+    )
