@@ -73,6 +73,11 @@ class DayCard:
     def is_scored(self) -> bool:
         return _SCORE in self.metric_type.column_names
 
+    @property
+    def has_night(self) -> bool:
+        """Whether there is more of it on the page of the night."""
+        return self.values is not None and self.metric_type.has_spans
+
     @cached_property
     def is_left_out(self) -> bool:
         """Whether the day counts in no average: it is under way, was without the ring …"""
@@ -100,7 +105,7 @@ class DayCard:
     @property
     def why_no_score(self) -> str:
         """Return why there is no score; empty if there is one, or something else says why."""
-        if self._value(_SCORE) is not None or self.reason or self.warnings:
+        if not self.is_scored or self._value(_SCORE) is not None or self.state != State.HELD:
             return ""
         return f"Oura has no score for this day{' yet' if self.is_under_way else ''}."
 
@@ -117,10 +122,11 @@ class DayCard:
 
     @property
     def figures(self) -> list[Shown]:
+        """Return all columns but contributors."""
         return [
             self._shown(column)
             for column in self.metric_type.columns
-            if column.name != _SCORE and not isinstance(column.kind, Contributors)
+            if not isinstance(column.kind, Contributors)
         ]
 
     @property

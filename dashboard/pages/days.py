@@ -50,6 +50,5 @@ class DayPage(PersonalPage, TemplateView):
                 ),
                 "cards": cards,
                 "scored": scored if any(each.values for each in scored) else [],
-                "has_night": any(each.values and each.metric_type.has_spans for each in cards),
             }
         )
