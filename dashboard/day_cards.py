@@ -104,17 +104,27 @@ class DayCard:
 
     @property
     def why_no_score(self) -> str:
-        """Return why there is no score; empty if there is one, or something else says why."""
+        """Return why there is no score; empty if there is one, or the state says why."""
         if not self.is_scored or self._value(_SCORE) is not None or self.state != State.HELD:
             return ""
         return f"Oura has no score for this day{' yet' if self.is_under_way else ''}."
 
     @property
+    def score_words(self) -> str:
+        """Return what the score's tile says under it, but for the usual range."""
+        if self.values is None:
+            return self.state.label
+        if self._value(_SCORE) is None:
+            return "no score yet" if self.is_under_way else "no score"
+        return self.score.words or self.days_known
+
+    @property
     def days_known(self) -> str:
         """Return how much is missing until any usual range is known; empty if one is."""
-        if not self._comparisons or self._knows_usual:
+        found = [each for each in self._comparisons.values() if each.value is not None]
+        if not found or self._knows_usual:
             return ""
-        return max(self._comparisons.values(), key=lambda each: each.days_known).words
+        return max(found, key=lambda each: each.days_known).words
 
     @cached_property
     def score(self) -> Shown:
@@ -192,11 +202,13 @@ class DayCard:
         compared = self._comparisons.get(measure.name)
         if compared is None:
             return Shown(measure.title, text)
+        if compared.value is None and compared.usual is None:
+            return Shown(measure.title, text, query=self._query(measure))
         words = compared.words if self._knows_usual else ""
         if compared.usual and self._is_incomparable(compared):
             words = "usually"
         if self.is_under_way and compared.value is not None:
-            words = f"so far, {words}" if words else "so far"
+            words = ", ".join(filter(None, ("so far", words)))
         return Shown(measure.title, text, words, compared.range, self._query(measure))
 
     def _is_incomparable(self, compared: Comparison) -> bool:

@@ -146,7 +146,7 @@ def test_value_is_compared_with_what_is_usual(signed_in, ana):
     assert "Asleep 7 h 13 min your usual 7 h 13" in words
 
 
-def test_unknown_usual_is_said_once(signed_in, ana):
+def test_unknown_usual_is_said_once_a_card(signed_in, ana):
     store_past(ana, 9, score=80, duration=26000)
     store_days(ana, [DAY], score=71, duration=26000, at=OVER)
     assert words_of(signed_in).count("9 of 14 nights until we know yours") == 1

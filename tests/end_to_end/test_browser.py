@@ -49,7 +49,9 @@ def test_person_signs_in_sees_newest_days_and_signs_out(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/accounts/login/", "/", "/account/", "/account/password/"])
+@pytest.mark.parametrize(
+    "path", ["/accounts/login/", "/", "/days/", "/account/", "/account/password/"]
+)
 def test_page_has_no_accessibility_violations(page, path, scheme):
     page.emulate_media(color_scheme=scheme)
     if path != "/accounts/login/":
