@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.templatetags.figures import MINUS, number, with_unit
+from dashboard.templatetags.figures import number, with_unit
 from dashboard.usual import USUAL_NEEDS, Usual, usual_of
 from metrics.measures import Measure
 
@@ -98,5 +98,6 @@ def range_text(measure: Measure, low: float, high: float) -> str:
         first, last = first.removesuffix(" min"), last.removesuffix(" min")
     elif " h " not in last:
         first = first.removesuffix(" min")
-    dash = " to " if MINUS in first + last else "–"
+    # A dash beside a minus sign would be hard to read.
+    dash = " to " if low < 0 and not measure.is_clock else "–"
     return first if first == last else f"{first}{dash}{last}"

@@ -14,7 +14,7 @@ from myhealth.days import Days
 
 register = template.Library()
 _UNKNOWN = "–"
-MINUS = "−"
+_MINUS = "−"
 
 
 @register.filter
@@ -53,7 +53,7 @@ def number(value: float, column: Column | Measure) -> str:
     """Return a value of a column as a number without its unit."""
     rounded = round(value, column.shown_decimals) or 0  # No -0.
     sign = "+" if column.signed else ""
-    return f"{rounded:{sign},.{column.shown_decimals}f}".replace("-", MINUS)
+    return f"{rounded:{sign},.{column.shown_decimals}f}".replace("-", _MINUS)
 
 
 def clock(seconds: float) -> str:
@@ -70,5 +70,5 @@ def _clock_of(text: str) -> str:
 
 def _hours(minutes: float) -> str:
     hours, rest = divmod(abs(round(minutes)), 60)
-    sign = MINUS if round(minutes) < 0 else ""
+    sign = _MINUS if round(minutes) < 0 else ""
     return f"{sign}{hours} h {rest:02} min" if hours else f"{sign}{rest} min"

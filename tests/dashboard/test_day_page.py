@@ -224,7 +224,7 @@ def test_day_with_nothing_says_why_and_nothing_else(signed_in, ana):
         "Ring not worn. Oura has no data of any kind for this day, although later days have "
         "arrived: the ring was not worn, or its battery was empty."
     )
-    assert ("<dl" in page, "<svg" in page, 'class="tiles"' in page) == (False, False, False)
+    assert ("<dl" in page, "<svg" in page, 'class="scores"' in page) == (False, False, False)
 
 
 def test_rejected_day_says_so(signed_in, ana):
