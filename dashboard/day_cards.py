@@ -83,17 +83,22 @@ class DayCard:
         """Whether the day counts in no average: it is under way, was without the ring …"""
         return any(self.day.toordinal() in each.left_out for each in self.trends.values())
 
+    @property
+    def is_ring_off(self) -> bool:
+        """Whether the ring was off all day, which the reason of its state says."""
+        minutes_off = self._value(self.metric_type.off_minutes) or 0
+        return bool(minutes_off >= DAY_OFF_MINUTES)
+
     @cached_property
     def is_under_way(self) -> bool:
-        minutes_off = self._value(self.metric_type.off_minutes) or 0
-        return self.metric_type.grows and self.is_left_out and minutes_off < DAY_OFF_MINUTES
+        return self.metric_type.grows and self.is_left_out and not self.is_ring_off
 
     @property
     def note(self) -> str:
-        """Return why the day says less than others, if that is not the state's reason."""
+        """Return why the day says less than others; empty if it doesn't."""
         if self.is_under_way:
             return "This day was not over when it was fetched: these are its values so far."
-        if self.is_left_out and not self.reason:
+        if self.is_left_out and not self.is_ring_off:
             return f"Not counted in averages: {self.metric_type.not_full}."
         return ""
 

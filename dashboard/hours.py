@@ -159,6 +159,8 @@ def hour_chart(series: Series, runs: Iterable[Run]) -> HourChart | None:
     minutes: dict[datetime, dict[Value, float]] = {}
     for run in runs:
         for moment, value in run.points():
+            if value not in series.names:
+                continue
             # By the clock of the wearer, who may have travelled.
             hour = moment.replace(minute=0, second=0, microsecond=0, tzinfo=None)
             in_hour = minutes.setdefault(hour, {})

@@ -8,6 +8,7 @@ import pytest
 
 from ingest.models import MetricSource
 from metrics import ACTIVITY, TYPES
+from metrics.series import Run, Series
 from tests.worlds import (
     days_ago,
     fetch_completely,
@@ -250,7 +251,7 @@ def test_values_that_were_left_out_are_named(signed_in, ana):
 def test_day_with_mark_says_so(signed_in, ana):
     store_nights(ana, [before(DAY, 1)], "v1")
     store_nights(ana, [DAY, DAY + datetime.timedelta(days=1)], "v2")
-    mark = "On 2 March Oura's sleep algorithm changed (from v1 to v2)"
+    mark = "On 2 March 2026 Oura's sleep algorithm changed (from v1 to v2)"
     assert mark in words_of(signed_in)
     assert "algorithm changed" not in words_of(signed_in, day=DAY + datetime.timedelta(days=1))
 
@@ -375,3 +376,19 @@ def test_chart_comes_from_the_declaration(signed_in, ana, monkeypatch):
     store_activity(ana, "1" * 12, score=80)
     monkeypatch.setattr(ACTIVITY, "series", ())
     assert "by hour" not in card_of(signed_in, "activity")
+
+
+def test_other_type_with_categories_gets_a_chart(signed_in, ana, monkeypatch):
+    store_days(
+        ana, [DAY], "activity", score=80, source={"daily_activity": {"mood": "ab?"}}, at=OVER
+    )
+    start = datetime.datetime(2026, 3, 2, 4, 30, tzinfo=datetime.UTC)
+
+    def read(source):
+        yield Run(start, 1200, list(source["daily_activity"]["mood"]))
+
+    mood = Series("mood", "Mood", "", "How it was", read, names={"a": "calm", "b": "lively"})
+    monkeypatch.setattr(ACTIVITY, "series", (mood,))
+    card = card_of(signed_in, "activity")
+    assert "Mood by hour" in card
+    assert rows_of(card) == [["04:00", "20", "20"]]

@@ -163,6 +163,29 @@ def test_page_of_today_has_a_card_for_each_type(ana):
     assert '<section class="card snoring">' in page
 
 
+def test_page_of_a_day_has_all_columns_of_each_type(ana):
+    session, url = ana.browser()
+    rows = {row["day"]: row for row in ana.get("snoring", **SPAN)}
+    coffee = next(
+        row
+        for row in ana.get("caffeine", **SPAN)
+        if row["balance"] < 0 and rows.get(row["day"], {}).get("contributors", {}).get("side")
+    )
+    snoring = rows[coffee["day"]]
+    page = session.get(f"{url}/days/{coffee['day']}/", timeout=10).text
+    for text in (
+        f"{coffee['milligrams']} mg",
+        f"−{-coffee['balance']}",
+        coffee["last_cup"][11:16],
+        coffee["summary"].capitalize(),
+        f"{snoring['loudness']:.1f} dB",
+    ):
+        assert f"<dd>{text} <small>" in page or f"<dd>{text}</dd>" in page
+    assert f"{snoring['contributors']['side']:.0f}</dd>" in page
+    assert "measure=snoring.contributors.side&amp;period=90d" in page
+    assert "Score" not in page.split('id="caffeine"')[1].split("</section>")[0]
+
+
 def test_admin_has_rows_and_columns_of_each_type(ana):
     session, url = ana.browser()
     for name, columns in (("caffeine", "Milligrams"), ("snoring", "Loudness")):
