@@ -50,15 +50,20 @@ class Scale:
         return [Tick(self.y(value), label(value)) for value in values]
 
 
-def fit_scale(values: Iterable[float], *, unit: str = "", from_zero: bool = False) -> Scale:
-    """Return a scale that covers the values, with three to five lines."""
+def fit_scale(
+    values: Iterable[float], *, unit: str = "", least: float = 1, from_zero: bool = False
+) -> Scale:
+    """Return a scale that covers the values, with up to five lines.
+
+    It is `least` high, in the unit, so that small differences look small.
+    """
     ordered = sorted(values)
     low, high = (ordered[0], ordered[-1]) if ordered else (0.0, 1.0)
     if from_zero:
         low = min(low, 0.0)
-    least = 60.0 if unit == "s" else 1.0 if unit else 0.1
     if high - low < least:
-        low, high = (low - least, high + least) if not from_zero else (low, high + least)
+        beyond = (least - (high - low)) / 2
+        low, high = (low, low + least) if from_zero else (low - beyond, high + beyond)
     step = next(step for step in _steps(unit, high - low) if _lines(low, high, step) <= _MOST_LINES)
     room = 0.06 * (high - low)
     return Scale(low if from_zero and low == 0 else low - room, high + room, step)

@@ -29,6 +29,9 @@ PIXELS = 200
 _MOST_LINKS = 400
 _MANY_DAYS = 1200
 _STEP = 14
+# Scales have at least so many of the smallest steps that are shown, or so many seconds or minutes.
+_LEAST_STEPS = 10
+_LEAST = {"s": 1800.0, "min": 30.0}
 _ANY_DAY = "2000-01-01"
 # A gap of so many percent of the width has room for its label.
 _ROOM_FOR_LABEL = 12
@@ -50,7 +53,12 @@ class TrendChart:
         # What is left out may be far away, and would make the others flat.
         values = [value for day, value in self.trend.points if day not in self.trend.left_out]
         measure = self.trend.measure
-        return charts.fit_scale(values, unit=measure.unit, from_zero=measure.is_count)
+        return charts.fit_scale(
+            values,
+            unit=measure.unit,
+            least=_LEAST.get(measure.unit, _LEAST_STEPS * 10**-measure.shown_decimals),
+            from_zero=measure.is_count,
+        )
 
     @property
     def lines(self) -> list[tuple[float, str]]:
