@@ -1,0 +1,159 @@
+"""`/trends/`: charts, comparisons in words, gaps, marks, links and tables."""
+
+import re
+from datetime import date, timedelta
+
+import pytest
+
+from tests.worlds import days_ago, fetch_completely, store_days, store_nights
+
+pytestmark = pytest.mark.django_db
+NIGHT = {"main_type": "long_sleep"}
+FIRST = date(2026, 1, 1)
+
+
+def days_from(first, count):
+    return [first + timedelta(days=place) for place in range(count)]
+
+
+def page(browser, measure="sleep.duration", **query):
+    answer = browser.get("/trends/", {"measure": measure, **query})
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def paths(text, name):
+    """Return the parts of a chart's path, one for each `M`."""
+    [path] = re.findall(rf'<path class="{name}[^"]*" d="([^"]*)"', text.partition("</figure>")[0])[
+        :1
+    ]
+    return [part for part in path.split("M") if part]
+
+
+def test_page_requires_login(client):
+    assert client.get("/trends/").headers["Location"] == "/accounts/login/?next=/trends/"
+
+
+def test_each_value_is_a_point_that_links_to_its_day(signed_in, ana):
+    store_days(ana, [days_ago(2)], duration=27_060, **NIGHT)
+    text = page(signed_in)
+    assert len(paths(text, "dots")) == 1
+    assert f'<a href="/nights/{days_ago(2)}/" tabindex="-1">' in text
+
+
+def test_points_of_other_types_link_to_the_day(signed_in, ana):
+    store_days(ana, [days_ago(2)], "activity", steps=9000)
+    assert f'<a href="/days/{days_ago(2)}/" tabindex="-1">' in page(signed_in, "activity.steps")
+
+
+def test_no_line_crosses_a_missing_day(signed_in, ana):
+    days = days_from(FIRST, 30)
+    store_days(ana, [*days[:14], *days[15:]], duration=27_000, **NIGHT)
+    assert len(paths(page(signed_in, period="30d", end=str(days[-1])), "median")) == 2
+
+
+def test_no_line_crosses_a_mark(signed_in, ana):
+    days = days_from(FIRST, 30)
+    store_nights(ana, days[:15], "v1")
+    store_nights(ana, days[15:], "v2")
+    text = page(signed_in, period="30d", end=str(days[-1]))
+    assert len(paths(text, "median")) == 2
+    assert "new sleep algorithm" in text
+    assert "On 16 January 2026 Oura&#x27;s sleep algorithm changed" in text
+
+
+def test_missing_days_have_their_reason(signed_in, ana):
+    days = [days_ago(count) for count in (6, 5, 3, 2, 1)]
+    store_days(ana, days, duration=27_000, **NIGHT)
+    fetch_completely(ana, days_ago(6), days_ago(0))
+    gap = days_ago(4)
+    text = page(signed_in)
+    assert f"<strong>{gap.day} {gap:%B}" in text
+    assert 'class="gap"' in text
+
+
+def test_average_is_compared_in_words(signed_in, ana):
+    store_days(ana, days_from(FIRST, 30), duration=25_200, **NIGHT)
+    store_days(ana, days_from(FIRST + timedelta(days=30), 30), duration=27_000, **NIGHT)
+    text = page(signed_in, period="30d", end=str(FIRST + timedelta(days=59)))
+    assert "average 7 h 30 min, 30 min more than in the 30 days before" in text
+
+
+def test_averages_on_both_sides_of_a_mark_are_not_compared(signed_in, ana):
+    days = days_from(FIRST, 60)
+    store_nights(ana, days[:30], "v1", total_sleep_duration=25_200)
+    store_nights(ana, days[30:], "v2", total_sleep_duration=27_000)
+    text = page(signed_in, period="30d", end=str(days[-1]))
+    assert "before 7 h 00 min, not comparable" in text
+
+
+def test_day_that_does_not_count_is_drawn_apart(signed_in, ana):
+    store_days(ana, [days_ago(2)], duration=27_000, **NIGHT)
+    store_days(ana, [days_ago(1)], duration=600, main_type="late_nap")
+    text = page(signed_in)
+    assert len(paths(text, "dots left-out")) == 1
+    assert "not counted: a day with naps alone" in text
+
+
+def test_table_has_the_same_numbers(signed_in, ana):
+    store_days(ana, [days_ago(2)], duration=27_060, **NIGHT)
+    store_days(ana, [days_ago(1)], duration=25_200, **NIGHT)
+    table = re.findall(r"<td>([^<]*)</td>", page(signed_in).partition("<tbody>")[2])
+    assert table[::2][:2] == ["7 h 00 min", "7 h 31 min"]
+
+
+def test_table_of_all_days_is_by_month(signed_in, ana):
+    store_days(ana, [date(2024, 3, 1), date(2024, 3, 2)], duration=27_000, **NIGHT)
+    text = page(signed_in, period="all", end="2026-03-31")
+    assert ">March 2024</a></th><td>7 h 30 min</td><td>2</td>" in text
+    assert ">April 2024</a></th><td>–</td><td>0</td>" in text
+
+
+def test_two_measures_are_above_one_another(signed_in, ana):
+    store_days(ana, [days_ago(1)], score=80, duration=27_000, **NIGHT)
+    text = page(signed_in, ["sleep.score", "sleep.duration"])
+    assert re.findall(r'<h2 id="trend\d">([^<]*)', text) == ["Sleep score", "Asleep"]
+
+
+def test_period_before_and_after_are_links(signed_in):
+    text = page(signed_in, period="30d", end=str(days_ago(40)))
+    assert f"end={days_ago(70)}" in text
+    assert f"end={days_ago(10)}" in text
+
+
+def test_newest_period_has_none_after_it(signed_in):
+    assert 'rel="next"' not in page(signed_in)
+
+
+def test_csv_link_leads_to_the_same_days(signed_in, ana):
+    store_days(ana, [days_ago(1)], duration=27_060, **NIGHT)
+    [link] = re.findall(r'href="(/api/v1/trends[^"]*)"', page(signed_in))
+    answer = signed_in.get(link.replace("&amp;", "&"))
+    assert answer.status_code == 200
+    assert f"{days_ago(1)},27060" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"measure": "sleep.luck"},
+        {"measure": "<script>"},
+        {"end": "yesterday"},
+        {"measure": ["sleep.score", "x"]},
+    ],
+)
+def test_address_that_names_nothing_leads_to_the_page(signed_in, query):
+    answer = signed_in.get("/trends/", query)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/trends/")
+
+
+@pytest.mark.parametrize("end", ["0001-01-01", "2009-12-31", "9999-12-31"])
+def test_any_real_date_is_shown(signed_in, ana, end):
+    store_days(ana, [days_ago(1)], duration=27_060, **NIGHT)
+    for period in ("30d", "365d", "all", "x"):
+        assert signed_in.get("/trends/", {"period": period, "end": end}).status_code == 200
+
+
+def test_others_days_are_not_shown(signed_in, ben):
+    store_days(ben, [days_ago(1)], duration=27_060, **NIGHT)
+    assert "No values in these days." in page(signed_in)
