@@ -64,9 +64,10 @@ def fit_scale(
     if high - low < least:
         beyond = (least - (high - low)) / 2
         low, high = (low, low + least) if from_zero else (low - beyond, high + beyond)
-    step = next(step for step in _steps(unit, high - low) if _lines(low, high, step) <= _MOST_LINES)
     room = 0.06 * (high - low)
-    return Scale(low if from_zero and low == 0 else low - room, high + room, step)
+    low, high = (low if from_zero and low == 0 else low - room), high + room
+    step = next(step for step in _steps(unit, high - low) if _lines(low, high, step) <= _MOST_LINES)
+    return Scale(low, high, step)
 
 
 def _steps(unit: str, spread: float) -> Iterator[float]:

@@ -22,7 +22,7 @@ def test_every_value_lies_in_the_scale(values, unit, from_zero):
 @given(st.lists(numbers, min_size=1), units)
 def test_scale_has_up_to_five_lines_inside(values, unit):
     ticks = charts.fit_scale(values, unit=unit).ticks(str)
-    assert 0 < len(ticks) <= 6
+    assert 0 < len(ticks) <= 5
     assert all(0 <= tick.at <= charts.HEIGHT for tick in ticks)
 
 
