@@ -115,8 +115,8 @@ class Activity(MetricType):
     )
     figures = (
         Figure("avg_activity_score", "score", mean, "Activity score"),
-        Figure("total_steps", "steps", total, "Total steps"),
-        Figure("avg_steps", "steps", mean, of_full_days=True),
+        Figure("total_steps", "steps", total),
+        Figure("avg_steps", "steps", mean, "Steps a day", of_full_days=True),
         Figure("total_active_calories", "active_calories", total),
     )
     card = ("steps", "active_calories", "equivalent_walking_distance", "sedentary_minutes")

@@ -36,7 +36,7 @@ class Readiness(MetricType):
         Figure("avg_readiness_score", "score", mean, "Readiness score"),
         Figure("avg_temperature_deviation", "temperature_deviation", mean),
     )
-    card = ("temperature_deviation", "temperature_trend_deviation")
+    card = ("temperature_deviation",)
     of_night = True
     shows_wear = True
     on_every_worn_day = True

@@ -275,12 +275,30 @@ class Sleep(MetricType):
     )
     figures = (
         Figure("avg_sleep_score", "score", mean, "Sleep score"),
-        Figure("avg_sleep_duration", "duration", mean, "Average sleep", of_full_days=True),
+        Figure("avg_sleep_duration", "duration", mean, "Asleep a night", of_full_days=True),
         Figure("avg_sleep_efficiency", "efficiency", mean, of_full_days=True),
-        Figure("avg_lowest_heart_rate", "lowest_heart_rate", mean, of_full_days=True),
-        Figure("avg_hrv", "average_hrv", mean, of_full_days=True),
+        Figure(
+            "avg_lowest_heart_rate",
+            "lowest_heart_rate",
+            mean,
+            "Lowest heart rate",
+            of_full_days=True,
+        ),
+        Figure("avg_hrv", "average_hrv", mean, "HRV", of_full_days=True),
     )
-    card = ("duration", "efficiency", "lowest_heart_rate", "average_hrv")
+    card = (
+        "duration",
+        "lowest_heart_rate",
+        "average_hrv",
+        "average_breath",
+        "deep_sleep_duration",
+        "light_sleep_duration",
+        "rem_sleep_duration",
+        "awake_time",
+        "efficiency",
+        "bedtime_start",
+        "bedtime_end",
+    )
     series = (
         _series(
             "night_heart_rate", "Heart rate", "bpm", "Heart rate during sleep", kind=HEART_RATE

@@ -1,107 +1,185 @@
-"""`/`: the newest day of each type, the last week, and what is missing."""
+"""`/`: the scores, last night, the day so far, what pulled them down, and the week."""
 
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from django.views.generic import TemplateView
 
+from accounts.models import User
 from dashboard import marks, queries, summaries
+from dashboard.freshness import find_freshness, is_awaited
+from dashboard.newest_days import NewestDay, Value, Values, left_out_days, with_note
 from dashboard.pages.base import PersonalPage
-from ingest.coverage import last_complete_fetch, missing_ranges, stored_ranges_with_reason
-from ingest.ledger import ledger
+from dashboard.templatetags.figures import with_unit
+from dashboard.trends import Trend, all_measures, find_trends
+from ingest.coverage import missing_ranges, stored_ranges_with_reason
+from ingest.ledger import Ledger, Range, ledger
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
-from myhealth.days import utc_today
+from metrics.columns import Column, Figure
+from metrics.measures import Measure
+from myhealth.days import Days, shift, utc_today
+from myhealth.states import State
 
 # For how many days the page shows what is missing, and marks.
 _DAYS_SHOWN = 30
+# So many ranges of days are listed at once, the newest ones.
+_MOST_LISTED = 3
 
 
 class TodayPage(PersonalPage, TemplateView):
-    """The newest day of each type, the last week, and what is missing of the last days."""
+    """The newest day of each type beside what is usual, the last weeks, and what is missing."""
 
     template_name = "dashboard/today.html"
     section = "today"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        user = self.user
-        today = user.today()
-        newest = {
-            model: queries.rows_of_user(model, user.pk).order_by("-day").first()
-            for model in METRIC_MODELS.values()
-        }
-        days = {model.metric_type.name: row.day for model, row in newest.items() if row}
-        warnings = queries.warnings_by_type(user.pk, days)
-        week = summaries.weekly_summaries(user, today, 1)[0]
+        user, today = self.user, self.user.today()
+        rows = _newest_rows(user.pk)
+        first = shift(today, 1 - _DAYS_SHOWN)
+        by_type = ledger(user.pk, first, today, today=utc_today(), using=queries.database_alias())
+        missing = _listed(by_type, missing_ranges)
+        if not rows:
+            # That nothing was fetched yet is said already.
+            missing = [each for each in missing if each[0].state != State.NOT_ASKED]
         return super().get_context_data(
             today=today,
-            cards=[_card(model, row, warnings) for model, row in newest.items()],
-            empty=not any(newest.values()),
-            week=[
-                (figure.label, week[figure.name], metric_type.column(figure.column))
-                for metric_type in TYPES.values()
-                for figure in metric_type.figures
-                if figure.label
-            ],
-            days_stored=[
-                (metric_type.title.lower(), week[f"{name}_days"])
-                for name, metric_type in TYPES.items()
-                if metric_type.figures
-            ],
-            **_last_days(user.pk, today),
+            yesterday=shift(today, -1),
+            fresh=find_freshness(user, rows),
+            days=_DAYS_SHOWN,
+            **(_newest(user, today, rows, by_type) if rows else {"is_awaited": is_awaited(user)}),
+            marks=[marks.describe_mark(mark) for mark in marks.find_marks(user.pk, first, today)],
+            missing=missing[:_MOST_LISTED],
+            missing_more=missing[_MOST_LISTED:],
+            noted=(noted := _listed(by_type, stored_ranges_with_reason))[:_MOST_LISTED],
+            noted_more=noted[_MOST_LISTED:],
             **kwargs,
         )
 
 
-def _card(
-    model: type[Metric], row: Metric | None, warnings: dict[str, queries.Warnings]
-) -> dict[str, Any]:
-    """Return the newest day of one type: its score, if any, the card's columns, and warnings."""
-    metric_type = model.metric_type
-    columns = [metric_type.column(name) for name in metric_type.card]
+def _newest_rows(user_id: int) -> list[Metric]:
+    """Return the newest row of each type that has any."""
+    rows = (
+        queries.rows_of_user(model, user_id).order_by("-day").first()
+        for model in METRIC_MODELS.values()
+    )
+    return [row for row in rows if row]
+
+
+def _newest(user: User, today: date, rows: Sequence[Metric], by_type: Ledger) -> dict[str, Any]:
+    """Return what there is to see of the newest day of each type, and of the last two weeks."""
+    end = max(row.day for row in rows)
+    trends = find_trends(user, list(all_measures()), "30d", end, today=today)
+    warnings = queries.warnings_by_type(user.pk, {row.metric_type.name: row.day for row in rows})
+    newest = {
+        (name := row.metric_type.name): NewestDay(
+            row, _of_type(name, trends), _judged(by_type[name], row.day), warnings[name]
+        )
+        for row in rows
+    }
+    scored = [each for each in TYPES.values() if "score" in each.column_names]
+    tiles = [(each, newest.get(each.name), _judged(by_type[each.name], today)) for each in scored]
+    with_score = [each for _, each, _ in tiles if each]
+    nights = [each for each in with_score if each.metric_type.of_night]
+    days = [each for each in with_score if not each.metric_type.of_night]
+    others = [each for each in newest.values() if each.metric_type not in scored]
+    night = max((each.day for each in nights), default=None)
+    values = [value for each in nights if each.day == night for value in each.card.values]
     return {
-        "type": metric_type,
-        "row": row,
-        "scored": "score" in metric_type.column_names,
-        **_remarks(metric_type, warnings[metric_type.name]),
-        "figures": [(column.label, getattr(row, column.name, None), column) for column in columns],
+        "tiles": tiles,
+        "night": night,
+        "night_values": with_note(values),
+        "awaited": night and night < today and _judged(by_type[nights[0].metric_type.name], today),
+        "cards": [*days, *others],
+        "pulled": [each for each in nights if each.contributors.values],
+        "pulled_more": [each for each in days if each.contributors.values],
+        "nights": nights,
+        **_weeks(user, today, trends),
     }
 
 
-def _remarks(metric_type: MetricType, warnings: queries.Warnings) -> dict[str, list[str]]:
-    """Return which values were left out, and the other warnings, which are sentences."""
-    labels = {each.name: each.label for each in metric_type.columns}
-    left_out, remarks = [], []
-    for name, texts in sorted(warnings.items()):
-        column, _, contributor = name.partition(".")
-        if column not in labels:
-            remarks += texts
-        elif contributor:
-            left_out.append(f"{contributor.replace('_', ' ')} (contributor)")
-        else:
-            left_out.append(labels[column] or column.replace("_", " "))
-    return {"left_out": left_out, "remarks": remarks}
+def _of_type(type_: str, trends: Mapping[str, Trend]) -> dict[str, Trend]:
+    return {name: each for name, each in trends.items() if each.measure.metric_type.name == type_}
 
 
-def _last_days(user_id: int, today: date) -> dict[str, Any]:
-    """Return what is missing of the last days, what there is to know of the others, their marks,
-    and the time of the last fetch.
-    """
-    first = today - timedelta(days=_DAYS_SHOWN - 1)
-    database = queries.database_alias()
-    by_type = ledger(user_id, first, today, today=utc_today(), using=database)
+def _judged(ranges: Iterable[Range], day: date) -> Range | None:
+    """Return what the ledger says of a day; None if it is not one of the days shown."""
+    return next((each for each in ranges if day in each), None)
+
+
+# Weeks --------------------------------------------------------------------------------------------
+
+
+def _weeks(user: User, today: date, trends: Mapping[str, Trend]) -> dict[str, Any]:
+    """Return the figures of the last seven days and the seven before, and how many days count."""
+    week, before = summaries.weekly_summaries(user, today, 2)
+    shown = [
+        (metric_type, figure)
+        for metric_type in TYPES.values()
+        for figure in metric_type.figures
+        if figure.label
+    ]
+    full_days = [
+        (each, _full_days(each, week, trends), _full_days(each, before, trends))
+        for each in dict.fromkeys(metric_type for metric_type, _ in shown)
+    ]
     return {
-        "days": _DAYS_SHOWN,
-        "missing": [
-            (TYPES[type_], missing)
-            for type_, ranges in by_type.items()
-            if (missing := missing_ranges(ranges))
+        "weeks": Values(
+            [_week_value(*each, week[each[1].name], before[each[1].name]) for each in shown]
+        ),
+        "full_days": full_days,
+        "left_out": [
+            each.not_full
+            for each, days, days_before in full_days
+            if days + days_before < week[f"{each.name}_days"] + before[f"{each.name}_days"]
         ],
-        "noted": [
-            (TYPES[type_], noted)
-            for type_, ranges in by_type.items()
-            if (noted := stored_ranges_with_reason(ranges))
-        ],
-        "marks": [marks.describe_mark(mark) for mark in marks.find_marks(user_id, first, today)],
-        "fetched_at": last_complete_fetch(user_id, database),
     }
+
+
+def _full_days(
+    metric_type: MetricType, week: Mapping[str, Any], trends: Mapping[str, Trend]
+) -> int:
+    """Return how many days of a week count in averages."""
+    left_out = left_out_days(_of_type(metric_type.name, trends).values())
+    days = Days(week["start"], week["end"])
+    return int(week[f"{metric_type.name}_days"]) - sum(day.toordinal() in left_out for day in days)
+
+
+def _week_value(
+    metric_type: MetricType, figure: Figure, value: float | None, before: float | None
+) -> Value:
+    """Return a figure of a week beside that of the week before."""
+    column = metric_type.column(figure.column)
+    text, text_before = with_unit(value, column), with_unit(before, column)
+    if value is None or before is None:
+        return Value(figure.label, text, *(() if before is None else ("before", text_before)))
+    if text == text_before:
+        return Value(figure.label, text, "as in the week before")
+    # The difference between what is shown.
+    shown, shown_before = _rounded(value, column), _rounded(before, column)
+    difference = with_unit(abs(shown - shown_before), replace(column, signed=False))
+    is_amount = column.unit in ("s", "min") or Measure(metric_type, column).is_count
+    more, less = ("more", "less") if is_amount else ("higher", "lower")
+    word = more if shown > shown_before else less
+    return Value(figure.label, text, f"{difference} {word}, before", text_before)
+
+
+def _rounded(value: float, column: Column) -> float:
+    return round(value / 60) * 60 if column.unit == "s" else round(value, column.shown_decimals)
+
+
+# What is missing ----------------------------------------------------------------------------------
+
+
+def _listed(
+    by_type: Ledger, choose: Callable[[Iterable[Range]], list[Range]]
+) -> list[tuple[Range, list[str]]]:
+    """Return chosen ranges, newest first, each with the types that it is the same for."""
+    chosen: dict[tuple[Any, ...], tuple[Range, list[str]]] = {}
+    for name, ranges in by_type.items():
+        for each in choose(ranges):
+            key = (each.start, each.end, each.state, each.reason)
+            chosen.setdefault(key, (each, []))[1].append(TYPES[name].title.lower())
+    return sorted(chosen.values(), key=lambda each: (each[0].end, each[0].start), reverse=True)

@@ -15,6 +15,7 @@ from myhealth.days import Days
 register = template.Library()
 _UNKNOWN = "–"
 _MINUS = "−"
+_WEEK = 7
 
 
 @register.filter
@@ -32,6 +33,30 @@ def days_in_words(days: Days, today: date) -> str:
         return end
     first_year = f" {days.start.year}" if days.start.year != days.end.year else ""
     return f"{days.start.day} {days.start:%B}{first_year} to {end}"
+
+
+@register.filter
+def long_day(day: date, today: date) -> str:
+    """Return a day as people call it: today, yesterday, or by its date."""
+    words = {0: "today", 1: "yesterday"}
+    year = f" {day.year}" if day.year != today.year else ""
+    return words.get((today - day).days, f"{day:%A}, {day.day} {day:%B}{year}")
+
+
+@register.filter
+def short_day(day: date, today: date) -> str:
+    """Return a day in few characters: its weekday if it is one of the last seven, else its date."""
+    if 0 <= (today - day).days < _WEEK:
+        return f"{day:%a}"
+    return f"{day.day} {day:%b}" + (f" {day.year}" if day.year != today.year else "")
+
+
+@register.filter
+def clock_and_day(moment: datetime, today: date) -> str:
+    """Return a moment's time on its own clock, with the day if it is not today."""
+    clock = f"{moment:%H:%M}"
+    day = moment.date()
+    return clock if day == today else f"{short_day(day, today)} {clock}"
 
 
 @register.filter

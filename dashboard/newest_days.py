@@ -1,0 +1,159 @@
+"""The newest day of a type: its values beside what is usual for the person, in words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple
+
+from dashboard.comparisons import Comparison, compare
+from dashboard.queries import Warnings
+from dashboard.sparklines import Sparkline
+from dashboard.templatetags.figures import with_unit
+from dashboard.trends import Trend
+from ingest.ledger import Range
+from ingest.models import Metric
+from metrics import MetricType
+from metrics.columns import Column, Contributors
+from metrics.measures import Measure, measures_of
+
+_SCORE = "score"
+
+
+class Value(NamedTuple):
+    """A value with its unit, and how it compares: words, then what it is compared with."""
+
+    label: str
+    text: str
+    words: str = ""
+    range: str = ""
+    comparison: Comparison | None = None
+
+    @property
+    def percent(self) -> float:
+        """Return how far the value is on the way to the highest possible one."""
+        return self._percent(self.number or 0)
+
+    @property
+    def band(self) -> tuple[float, float] | None:
+        """Return where the usual range begins on that way, and how long it is."""
+        usual = self.comparison and self.comparison.usual
+        if not usual:
+            return None
+        start = self._percent(usual.q1)
+        return start, round(self._percent(usual.q3) - start, 1)
+
+    def _percent(self, value: float) -> float:
+        kind = self.comparison.measure.kind if self.comparison else None
+        highest = kind.value.highest if isinstance(kind, Contributors) else 100
+        return round(100 * value / highest, 1)
+
+    @property
+    def number(self) -> float | None:
+        return self.comparison.value if self.comparison else None
+
+
+class Values(NamedTuple):
+    """Values of one card. The note says how much is missing until the usual of any is known."""
+
+    values: list[Value]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class NewestDay:
+    """A row and the trends of its type, by name; `judged` is what the ledger says of the day."""
+
+    row: Metric
+    trends: Mapping[str, Trend]
+    judged: Range | None
+    warnings: Warnings
+
+    @property
+    def metric_type(self) -> MetricType:
+        return self.row.metric_type
+
+    @property
+    def day(self) -> date:
+        return self.row.day
+
+    @cached_property
+    def is_full(self) -> bool:
+        return self.day.toordinal() not in left_out_days(self.trends.values())
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the values are those so far: the day is not full, and the ring was worn."""
+        ring_off = self.judged and self.judged.verdict.off
+        return self.metric_type.grows and not self.is_full and not ring_off
+
+    @cached_property
+    def score(self) -> Value:
+        return self._value(self.metric_type.column(_SCORE))
+
+    @cached_property
+    def card(self) -> Values:
+        columns = map(self.metric_type.column, self.metric_type.card)
+        return with_note([self._value(each) for each in columns])
+
+    @cached_property
+    def contributors(self) -> Values:
+        """Return the contributors to the score, the lowest first."""
+        measures = [each for each in measures_of(self.metric_type).values() if each.contributor]
+        values = [self._compared(each) for each in measures]
+        known = [(each.number, each) for each in values if each.number is not None]
+        return with_note([each for _, each in sorted(known, key=lambda pair: pair[0])])
+
+    @property
+    def remarks(self) -> list[str]:
+        """Return the warnings as sentences; values that were left out are one."""
+        labels = {each.name: each.title for each in self.metric_type.columns}
+        left_out, sentences = [], []
+        for name, texts in sorted(self.warnings.items()):
+            column, _, contributor = name.partition(".")
+            if column not in labels:
+                sentences += texts
+            elif contributor:
+                left_out.append(f"{contributor.replace('_', ' ')} (contributor)")
+            else:
+                left_out.append(labels[column])
+        if left_out:
+            sentences.insert(0, f"Oura sent no usable value for: {', '.join(left_out)}.")
+        return sentences
+
+    @property
+    def sparkline(self) -> Sparkline | None:
+        trend = self.trends[f"{self.metric_type.name}.{_SCORE}"]
+        sparkline = Sparkline(trend, trend.usual_before(self.day))
+        return sparkline if sparkline.points else None
+
+    def _value(self, column: Column) -> Value:
+        measure = measures_of(self.metric_type).get(f"{self.metric_type.name}.{column.name}")
+        if measure:
+            return self._compared(measure)
+        return Value(column.title, with_unit(getattr(self.row, column.name), column))
+
+    def _compared(self, measure: Measure) -> Value:
+        stored = getattr(self.row, measure.column.name)
+        if measure.contributor:
+            stored = (stored or {}).get(measure.contributor)
+        trend = self.trends[measure.name]
+        value = measure.number(self.day, stored)
+        comparison = compare(measure, value, trend.known_before(self.day))
+        counts = self.is_full or not measure.of_full_days
+        compared = comparison if counts else replace(comparison, value=None)
+        return Value(measure.title, comparison.text, compared.words, compared.range, comparison)
+
+
+def left_out_days(trends: Iterable[Trend]) -> frozenset[int]:
+    """Return the days that averages leave out, of trends of one type."""
+    return frozenset().union(*(trend.left_out for trend in trends))
+
+
+def with_note(values: list[Value]) -> Values:
+    """Return the values; where the usual of none is known, that is said once, of all."""
+    compared = [each.comparison for each in values if each.comparison]
+    if not compared or any(each.usual for each in compared):
+        return Values(values)
+    most = max(compared, key=lambda each: each.days_known)
+    return Values([each._replace(words="") for each in values], most.words)

@@ -1,0 +1,77 @@
+"""Sparklines: the last days of a measure beside its value, drawn small."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from dashboard import charts
+from dashboard.charts import Scale
+from dashboard.templatetags.figures import with_unit
+from dashboard.trends import Points, Trend
+from dashboard.usual import Usual, runs
+from myhealth.days import Days, shift
+
+_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Sparkline:
+    """The days of a trend up to its end; `usual` is the person's usual of the newest one."""
+
+    trend: Trend
+    usual: Usual | None
+
+    @cached_property
+    def days(self) -> Days:
+        end = self.trend.period.end
+        return Days(shift(end, 1 - _DAYS), end)
+
+    @cached_property
+    def points(self) -> Points:
+        first = self.days.start.toordinal()
+        return [point for point in self.trend.points if point[0] >= first]
+
+    @cached_property
+    def _scale(self) -> Scale:
+        usual = (self.usual.q1, self.usual.q3) if self.usual else ()
+        return charts.fit_scale([*(value for _, value in self.points), *usual])
+
+    def _place(self, point: tuple[int, float]) -> tuple[float, float]:
+        return point[0] - self.days.start.toordinal() + 0.5, self._scale.y(point[1])
+
+    @property
+    def path(self) -> str:
+        """Return the lines through the days; a day without a value, or a mark, is a gap."""
+        paths = []
+        for first, last in runs([day for day, _ in self.points], self.trend.breaks):
+            paths.append(
+                charts.line([self._place(each) for each in self.points if first <= each[0] <= last])
+            )
+        return "".join(paths)
+
+    @property
+    def newest(self) -> str:
+        """Return the path of the newest point."""
+        return charts.dots([self._place(self.points[-1])])
+
+    @property
+    def band(self) -> str:
+        """Return the path of the usual range, since the last mark."""
+        if not self.usual:
+            return ""
+        start, breaks = self.days.start.toordinal(), self.trend.breaks
+        first = max([0, *(each - start for each in breaks if each <= self.points[-1][0])])
+        low, high = self._scale.y(self.usual.q1), self._scale.y(self.usual.q3)
+        return charts.band([(first, low, high), (len(self.days), low, high)])
+
+    @property
+    def title(self) -> str:
+        return f"{self.trend.measure.heading}, {len(self.days)} days"
+
+    @property
+    def description(self) -> str:
+        """Return what the sparkline shows, for those who can't see it."""
+        values = [value for _, value in self.points]
+        lowest, highest = (with_unit(each(values), self.trend.measure) for each in (min, max))
+        newest = date.fromordinal(self.points[-1][0])
+        return f"{len(values)} values from {lowest} to {highest}, up to {newest.day} {newest:%B}."
