@@ -11,7 +11,9 @@ from accounts.models import User
 from dashboard import marks, queries, summaries
 from dashboard.freshness import find_freshness, is_awaited
 from dashboard.newest_days import NewestDay, Value, Values, left_out_days, with_note
+from dashboard.nights import night_detail
 from dashboard.pages.base import PersonalPage
+from dashboard.stage_strips import find_strip
 from dashboard.templatetags.figures import with_unit
 from dashboard.trends import Trend, all_measures, find_trends
 from ingest.coverage import missing_ranges, stored_ranges_with_reason
@@ -91,6 +93,7 @@ def _newest(user: User, today: date, rows: Sequence[Metric], by_type: Ledger) ->
         "tiles": tiles,
         "night": night,
         "night_values": with_note(values),
+        "strip": night and find_strip(night_detail(user.pk, night, utc=utc_today())),
         "awaited": night and night < today and _judged(by_type[nights[0].metric_type.name], today),
         "cards": [*days, *others],
         "pulled": [each for each in nights if each.contributors.values],
