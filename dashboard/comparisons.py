@@ -94,6 +94,8 @@ def range_text(measure: Measure, low: float, high: float) -> str:
     first, last = with_unit(low, measure), with_unit(high, measure)
     if measure.unit not in ("s", "min"):
         first, last = number(low, measure), number(high, measure)
+    elif first == last:
+        return first
     elif " h " in first and " h " in last:
         first, last = first.removesuffix(" min"), last.removesuffix(" min")
     elif " h " not in last:

@@ -30,6 +30,17 @@ class Value(NamedTuple):
     comparison: Comparison | None = None
 
     @property
+    def amount(self) -> str:
+        """Return the text without the unit."""
+        return self.text.removesuffix(f" {self.unit}")
+
+    @property
+    def unit(self) -> str:
+        """Return the unit at the end of the text; empty for times."""
+        unit = self.comparison.measure.unit if self.comparison else ""
+        return unit if unit and self.text.endswith(f" {unit}") and unit not in ("s", "min") else ""
+
+    @property
     def percent(self) -> float:
         """Return how far the value is on the way to the highest possible one."""
         return self._percent(self.number or 0)

@@ -72,6 +72,8 @@ class Sparkline:
     def description(self) -> str:
         """Return what the sparkline shows, for those who can't see it."""
         values = [value for _, value in self.points]
-        lowest, highest = (with_unit(each(values), self.trend.measure) for each in (min, max))
-        newest = date.fromordinal(self.points[-1][0])
-        return f"{len(values)} values from {lowest} to {highest}, up to {newest.day} {newest:%B}."
+        lowest, highest, newest = (
+            with_unit(each, self.trend.measure) for each in (min(values), max(values), values[-1])
+        )
+        day = date.fromordinal(self.points[-1][0])
+        return f"From {lowest} to {highest}. The newest, of {day.day} {day:%B}, is {newest}."

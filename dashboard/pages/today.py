@@ -27,6 +27,8 @@ from myhealth.states import State
 
 # For how many days the page shows what is missing, and marks.
 _DAYS_SHOWN = 30
+# How many days the newest row of a type may be older than that of another.
+_MOST_DAYS_OLD = 30
 # So many ranges of days are listed at once, the newest ones.
 _MOST_LISTED = 3
 
@@ -73,6 +75,8 @@ def _newest_rows(user_id: int) -> list[Metric]:
 def _newest(user: User, today: date, rows: Sequence[Metric], by_type: Ledger) -> dict[str, Any]:
     """Return what there is to see of the newest day of each type, and of the last two weeks."""
     end = max(row.day for row in rows)
+    # What is older is no news, and the days that decide what was usual then are not read.
+    rows = [row for row in rows if row.day > shift(end, -_MOST_DAYS_OLD)]
     trends = find_trends(user, list(all_measures()), "30d", end, today=today)
     warnings = queries.warnings_by_type(user.pk, {row.metric_type.name: row.day for row in rows})
     newest = {
@@ -95,7 +99,7 @@ def _newest(user: User, today: date, rows: Sequence[Metric], by_type: Ledger) ->
         "night_values": with_note(values),
         "strip": night and find_strip(night_detail(user.pk, night, utc=utc_today())),
         "awaited": night and night < today and _judged(by_type[nights[0].metric_type.name], today),
-        "cards": [*days, *others],
+        "cards": [each for each in (*days, *others) if each.card.values or each.remarks],
         "pulled": [each for each in nights if each.contributors.values],
         "pulled_more": [each for each in days if each.contributors.values],
         "nights": nights,

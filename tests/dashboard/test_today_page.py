@@ -1,7 +1,7 @@
 """The page of today."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -9,12 +9,17 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from ingest.models import METRIC_MODELS, MetricSource
+from metrics import ACTIVITY, SLEEP
+from oura import connections
 from oura.models import Connection
 from tests.worlds import (
     days_ago,
+    document,
+    failed_fetch,
     fetch_completely,
     reject_document,
     store_days,
+    store_documents,
     store_nights,
 )
 
@@ -28,7 +33,7 @@ def page_of(browser):
 
 
 def words(html):
-    return " ".join(strip_tags(html).split())
+    return " ".join(strip_tags(html.replace("<", " <")).split())
 
 
 def section(page, heading):
@@ -56,14 +61,6 @@ def store_scores(user, scores, type="sleep", **columns):
     """Store one day for each score, the first of today."""
     for count, score in enumerate(scores):
         store_days(user, [days_ago(count)], type, score=score, **columns)
-
-
-def connect(user, **columns):
-    now = timezone.now()
-    columns = {"oura_user_id": "an id", "origin": "sandbox", "scopes": [], **columns}
-    return Connection.objects.create(
-        user=user, access_token=b"", refresh_token=b"", expires_at=now, **columns
-    )
 
 
 def test_today_requires_login(db):
@@ -167,7 +164,7 @@ def test_today_shows_time_of_last_fetch(signed_in, ana, ben):
 def test_today_shows_mark(signed_in, ana):
     store_nights(ana, [days_ago(40)], "v1")
     store_nights(ana, [days_ago(5)], "v2")
-    mark = f"On {long_day(days_ago(5))} Oura&#x27;s sleep algorithm changed (from v1 to v2): "
+    mark = f"On {long_day(days_ago(5))} {days_ago(5).year} Oura&#x27;s sleep algorithm changed (from v1 to v2): "
     assert mark in signed_in.get("/").content.decode()
 
 
@@ -175,3 +172,419 @@ def test_today_omits_older_marks(signed_in, ana):
     store_nights(ana, [days_ago(40)], "v1")
     store_nights(ana, [days_ago(30)], "v2")
     assert "algorithm changed" not in signed_in.get("/").content.decode()
+
+
+# Freshness ----------------------------------------------------------------------------------------
+
+
+def fetched(user, ago):
+    fetch_completely(user, days_ago(9), days_ago(8), at=timezone.now() - ago)
+
+
+def advice(page):
+    found = page.split('<p class="message warning">')
+    return words(found[1].split("</p>")[0]) if len(found) > 1 else ""
+
+
+def bedtimes(end):
+    """Return the bedtimes of a night that ended at a moment, two hours east of UTC."""
+    there = end.astimezone(timezone.get_fixed_timezone(120))
+    start = there - timedelta(hours=8)
+    return {
+        "bedtime_start": start.isoformat(timespec="seconds"),
+        "bedtime_end": there.isoformat(timespec="seconds"),
+    }
+
+
+def ring_data(page):
+    return words(page.split("ring data up to")[1].split("</p>")[0])
+
+
+def test_ring_data_reach_until_end_of_night(signed_in, ana):
+    end = timezone.now() - timedelta(minutes=90)
+    fetched(ana, timedelta())
+    store_days(ana, [days_ago(0)], **bedtimes(end))
+    there = end.astimezone(timezone.get_fixed_timezone(120))
+    page = page_of(signed_in)
+    assert f'<time datetime="{there.isoformat(timespec="seconds")}">' in page
+    assert ring_data(page).endswith(f"{there:%H:%M}")
+    assert advice(page) == ""
+
+
+def store_activity_until(user, end, day=None, **more):
+    """Store an activity day whose classes of five minutes reach until a moment."""
+    start = end - timedelta(hours=2)
+    day = str(day or days_ago(0))
+    source = {
+        "id": f"{user} activity {day}",
+        "day": day,
+        "timestamp": start.isoformat(),
+        "class_5_min": "1" * 24,
+        **more,
+    }
+    row = ACTIVITY.map(day, {"daily_activity": [source]})
+    assert store_documents(user, [row], "activity").rejected == []
+
+
+def test_ring_data_reach_until_last_activity(signed_in, ana):
+    end = timezone.now().replace(microsecond=0) - timedelta(minutes=20)
+    fetched(ana, timedelta())
+    store_days(ana, [days_ago(0)], **bedtimes(end - timedelta(hours=5)))
+    store_activity_until(ana, end)
+    assert f'ring data up to <time datetime="{end.isoformat()}">' in page_of(signed_in)
+
+
+def test_ring_data_are_no_newer_than_their_fetch(signed_in, ana):
+    fetched(ana, timedelta())
+    store_activity_until(ana, timezone.now() + timedelta(hours=9))
+    assert ring_data(page_of(signed_in)) == f"{timezone.now():%H:%M}"
+
+
+def test_ring_that_was_not_synced_is_said(signed_in, ana):
+    fetched(ana, timedelta())
+    store_days(ana, [days_ago(2)], **bedtimes(timezone.now() - timedelta(hours=40)))
+    page = page_of(signed_in)
+    assert advice(page) == "For newer data, open the Oura app with the ring nearby."
+    there = (timezone.now() - timedelta(hours=40)).astimezone(timezone.get_fixed_timezone(120))
+    assert ring_data(page) == f"{there:%a %H:%M}"
+
+
+def test_old_fetch_is_said_with_what_to_do(signed_in, ana):
+    store_days(ana, [days_ago(0)])
+    fetched(ana, timedelta(hours=4))
+    page = page_of(signed_in)
+    assert advice(page).startswith("New data should come every hour: check that myhealth is run")
+    assert '<a href="/account/">' in page.split('class="message')[1]
+
+
+def test_lost_connection_is_said_with_link_to_account(signed_in, ana, connected):
+    store_days(ana, [days_ago(0)])
+    fetched(ana, timedelta())
+    Connection.objects.update(ended="refused")
+    page = page_of(signed_in)
+    assert advice(page) == (
+        "Your connection to Oura was revoked at Oura or has expired. "
+        "No new data will arrive until you reconnect. Your account"
+    )
+    assert '<a href="/account/">' in page.split('class="message')[1]
+
+
+@pytest.fixture
+def connected(ana, at_oura):
+    return connections.connect(ana, at_oura.code(), "v" * 50).connection
+
+
+@pytest.mark.parametrize(("hours", "is_said"), [(2, True), (0, False)])
+def test_problem_of_run_is_said_until_something_comes(signed_in, ana, connected, hours, is_said):
+    store_days(ana, [days_ago(0)])
+    fetched(ana, timedelta(hours=hours))
+    connected.asked_at = timezone.now() - timedelta(hours=1)
+    connected.problem = "Your Oura membership has expired."
+    connected.save()
+    assert ("Your Oura membership has expired." in advice(page_of(signed_in))) == is_said
+
+
+def test_first_visit_leads_to_account(signed_in):
+    page = page_of(signed_in)
+    first = section(page, "Nothing here yet")
+    assert "Connect your Oura account" in first
+    assert '<a href="/account/">Connect' in page
+    assert "What is missing" not in page
+
+
+def test_history_on_its_way_is_said(signed_in, ana, connected):
+    assert "Your history is on its way" in section(page_of(signed_in), "Nothing here yet")
+
+
+def test_fetch_that_brought_nothing_is_said(signed_in, ana):
+    fetch_completely(ana, days_ago(9), days_ago(0))
+    assert "Oura has no data for you yet." in section(page_of(signed_in), "Nothing here yet")
+
+
+def test_first_visit_shows_failed_fetches(signed_in, ana):
+    failed_fetch(ana, days_ago(5), days_ago(5))
+    assert "could not be fetched" in section(page_of(signed_in), "What is missing")
+
+
+# Scores -------------------------------------------------------------------------------------------
+
+
+def test_tile_has_score_and_what_is_usual(signed_in, ana):
+    store_scores(ana, [70, *[80, 84] * 10])
+    assert tile(page_of(signed_in), "sleep").startswith(
+        "Sleep score, trend 70 below your usual 80–84"
+    )
+
+
+def test_tile_says_how_many_nights_are_missing_until_usual(signed_in, ana):
+    store_scores(ana, [70, 80, 81])
+    assert "2 of 14 nights until we know yours" in tile(page_of(signed_in), "sleep")
+
+
+def test_tile_leads_to_trend(signed_in, ana):
+    store_scores(ana, [70], "readiness")
+    assert 'href="/trends/?measure=readiness.score"' in page_of(signed_in)
+
+
+def test_tile_names_another_day_than_today(signed_in, ana):
+    store_days(ana, [days_ago(2)], score=70)
+    assert f"70 {days_ago(2):%a}:" in tile(page_of(signed_in), "sleep")
+
+
+def test_tile_without_row_says_why(signed_in, ana):
+    store_days(ana, [days_ago(0)], score=70)
+    assert tile(page_of(signed_in), "readiness") == "Readiness score, trend – not fetched yet"
+
+
+def test_row_much_older_than_others_is_no_news(signed_in, ana):
+    store_days(ana, [days_ago(0)], score=70)
+    store_days(ana, [days_ago(31)], "readiness", score=44)
+    page = page_of(signed_in)
+    assert tile(page, "readiness").startswith("Readiness score, trend – ")
+    assert "44" not in page.split("<main")[1].split("</main>")[0]
+
+
+def test_day_under_way_says_so_far(signed_in, ana):
+    store_activity_until(ana, timezone.now(), score=61, steps=1240)
+    page = page_of(signed_in)
+    assert "0 of 14 days until we know yours , so far" in tile(page, "activity")
+    assert "Activity · today, so far" in section(page, "Activity ·")
+
+
+def test_day_under_way_without_score_shows_what_there_is(signed_in, ana):
+    store_activity_until(ana, timezone.now(), steps=1240)
+    assert "– no score yet, 1,240 steps so far" in tile(page_of(signed_in), "activity")
+
+
+def test_day_under_way_is_not_compared(signed_in, ana):
+    store_days(ana, map(days_ago, range(1, 30)), "activity", steps=9000)
+    store_activity_until(ana, timezone.now(), steps=1240)
+    assert figure(page_of(signed_in), "Steps") == "1,240 your usual 9,000"
+
+
+def test_day_with_ring_off_is_not_under_way(signed_in, ana):
+    store_days(ana, [days_ago(0)], "activity", score=61, non_wear_minutes=1440)
+    assert "so far" not in tile(page_of(signed_in), "activity")
+
+
+def sparkline(page):
+    return page.split('<svg class="spark"')[1].split("</svg>")[0]
+
+
+def test_sparkline_has_fourteen_days_and_a_gap(signed_in, ana):
+    for count in range(20):
+        if count != 5:
+            store_days(ana, [days_ago(count)], score=70 + count)
+    drawn = sparkline(page_of(signed_in))
+    assert 'viewBox="0 0 14 100"' in drawn
+    assert "From 70 to 83. The newest, of " in words(drawn)
+    line = drawn.split('class="median" d="')[1].split('"')[0]
+    assert (line.count("M"), line.startswith("M0.5 ")) == (2, True)
+
+
+def test_sparkline_of_single_value_is_a_point(signed_in, ana):
+    store_scores(ana, [70])
+    assert 'class="median" d="M13.5 50.0h0"' in sparkline(page_of(signed_in))
+
+
+def test_sparkline_does_not_cross_mark(signed_in, ana):
+    store_nights(ana, map(days_ago, range(5, 40)), "v1")
+    store_nights(ana, map(days_ago, range(5)), "v2")
+    drawn = sparkline(page_of(signed_in))
+    assert drawn.split('class="median" d="')[1].split('"')[0].count("M") == 2
+
+
+# Last night ---------------------------------------------------------------------------------------
+
+
+def test_night_has_values_beside_what_is_usual(signed_in, ana):
+    store_days(ana, map(days_ago, range(1, 40)), duration=27000, lowest_heart_rate=50)
+    store_days(ana, [days_ago(0)], duration=23460, lowest_heart_rate=50)
+    page = page_of(signed_in)
+    assert figure(page, "Asleep") == "6 h 31 min below your usual 7 h 30 min"
+    assert figure(page, "Lowest heart rate") == "50 bpm your usual 50"
+
+
+def test_night_has_values_of_all_types_of_that_night(signed_in, ana):
+    store_days(ana, [days_ago(0)], duration=27000)
+    store_days(ana, [days_ago(0)], "readiness", temperature_deviation=-0.2)
+    assert "Temperature −0.20 °C" in section(page_of(signed_in), "Last night")
+
+
+def test_night_leads_to_its_page(signed_in, ana):
+    store_days(ana, [days_ago(0)], duration=27000)
+    assert f'href="/nights/{days_ago(0)}/"' in page_of(signed_in)
+
+
+def test_older_night_is_named_and_last_one_explained(signed_in, ana):
+    store_days(ana, [days_ago(2)], duration=27000)
+    fetch_completely(ana, days_ago(2), days_ago(0))
+    day = days_ago(2)
+    night = section(page_of(signed_in), "The night to")
+    assert f"The night to {day:%A}, {day.day} {day:%B}" in night
+    assert "Last night: not synced yet." in night
+
+
+def test_nap_is_not_compared_with_nights(signed_in, ana):
+    store_nights(ana, map(days_ago, range(1, 40)))
+    store_nights(ana, [days_ago(0)], type="late_nap", total_sleep_duration=2400)
+    assert figure(page_of(signed_in), "Asleep") == "40 min your usual 6 h 57 min"
+
+
+def test_usual_that_is_unknown_is_said_once(signed_in, ana):
+    store_days(ana, map(days_ago, range(4)), duration=27000, average_hrv=40)
+    night = section(page_of(signed_in), "Last night")
+    assert night.count("3 of 14 nights until we know yours") == 1
+
+
+def test_stages_are_drawn(signed_in, ana):
+    end = datetime.combine(days_ago(0), datetime.min.time(), UTC) + timedelta(hours=7)
+    store_nights(
+        ana,
+        [days_ago(0)],
+        sleep_phase_5_min="4" * 12 + "2" * 24 + "1" * 24 + "3" * 36,
+        **bedtimes(end),
+    )
+    page = page_of(signed_in)
+    drawn = page.split('<figure class="strip">')[1].split("</figure>")[0]
+    assert 'viewBox="0 0 480.0 100"' in drawn
+    blocks = re.findall(r'<rect class="(\w+)" x="([\d.]+)" width="([\d.]+)"', drawn)
+    assert blocks == [
+        ("awake", "0.0", "60.0"),
+        ("light", "60.0", "120.0"),
+        ("deep", "180.0", "120.0"),
+        ("rem", "300.0", "180.0"),
+    ]
+    assert words(drawn).endswith("01:00 09:00")
+
+
+def test_night_without_stages_has_no_strip(signed_in, ana):
+    store_nights(ana, [days_ago(0)])
+    assert "<figure" not in page_of(signed_in)
+
+
+# Contributors -------------------------------------------------------------------------------------
+
+
+def test_contributors_are_shown_lowest_first(signed_in, ana):
+    values = {"timing": 58, "total_sleep": 52, "efficiency": 90, "latency": None}
+    store_days(ana, [days_ago(0)], score=71, contributors=values)
+    pulled = section(page_of(signed_in), "What pulled it down")
+    assert "Sleep 71 Total sleep 52 Timing 58 Efficiency 90" in pulled
+
+
+def test_contributor_below_usual_is_marked_in_words(signed_in, ana):
+    usual = {"timing": 90, "total_sleep": 80}
+    store_days(ana, map(days_ago, range(1, 30)), score=80, contributors=usual)
+    store_days(ana, [days_ago(0)], score=71, contributors={"timing": 60, "total_sleep": 80})
+    page = page_of(signed_in)
+    assert "Timing below your usual 90 60 Total sleep 80" in section(page, "What pulled it down")
+    assert page.count('class="bar below"') == 1
+
+
+def test_contributors_of_night_are_open_and_others_folded(signed_in, ana):
+    store_days(ana, [days_ago(0)], score=71, contributors={"timing": 60})
+    store_days(ana, [days_ago(0)], "activity", score=71, contributors={"stay_active": 50})
+    folded = page_of(signed_in).split("<details>")[1].split("</details>")[0]
+    assert "Stay active 50" in words(folded)
+    assert "Timing" not in folded
+
+
+# Weeks --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "text"),
+    [
+        (25920, 27060, "7 h 12 min 19 min less, before 7 h 31 min"),
+        (27060, 27060, "7 h 31 min as in the week before"),
+        (27061, 27059, "7 h 31 min as in the week before"),
+    ],
+)
+def test_week_is_compared_with_the_one_before(signed_in, ana, now, before, text):
+    store_days(ana, map(days_ago, range(7)), duration=now)
+    store_days(ana, map(days_ago, range(7, 14)), duration=before)
+    assert figure(page_of(signed_in), "Asleep a night") == text
+
+
+def test_scores_of_weeks_are_higher_or_lower(signed_in, ana):
+    store_days(ana, map(days_ago, range(7)), score=77)
+    store_days(ana, map(days_ago, range(7, 14)), score=84)
+    assert figure(page_of(signed_in), "Sleep score") == "77 7 lower, before 84"
+
+
+def test_week_without_another_before_is_not_compared(signed_in, ana):
+    store_days(ana, map(days_ago, range(7)), score=77)
+    assert figure(page_of(signed_in), "Sleep score") == "77"
+
+
+def test_week_says_how_many_full_days_it_has(signed_in, ana):
+    store_days(ana, map(days_ago, range(1, 9)), "activity", steps=9000)
+    store_activity_until(ana, timezone.now(), steps=1240)
+    weeks = section(page_of(signed_in), "This week and last")
+    assert "activity 6 of 7, before 2" in weeks
+    assert "Others (a day under way, or with the ring off) count in" in weeks
+
+
+# What is missing ----------------------------------------------------------------------------------
+
+
+def test_more_than_three_missing_ranges_are_folded(signed_in, ana):
+    for type_ in METRIC_MODELS:
+        stored = [day for count in range(30) if (day := days_ago(count)) and count % 6 != 3]
+        store_days(ana, stored, type_)
+    fetch_completely(ana, days_ago(29), days_ago(0))
+    page = page_of(signed_in)
+    open_ones, folded = page.split('<h2 id="missing">')[1].split("<summary>")
+    assert (open_ones.count("<li>"), folded.split("</details>")[0].count("<li>")) == (3, 2)
+    assert folded.startswith("2 more<")
+
+
+def test_same_gap_of_all_types_is_one_line(signed_in, ana):
+    for type_ in METRIC_MODELS:
+        store_days(ana, [days_ago(count) for count in range(30) if count != 4], type_)
+    fetch_completely(ana, days_ago(29), days_ago(0))
+    missing = section(page_of(signed_in), "What is missing")
+    assert missing.count(long_day(days_ago(4))) == 1
+    assert "(sleep, activity, readiness)" in missing
+
+
+# Other days ---------------------------------------------------------------------------------------
+
+
+def test_page_leads_to_yesterday_and_any_day(signed_in, ana):
+    store_days(ana, [days_ago(0)])
+    page = page_of(signed_in)
+    assert f'href="/days/{days_ago(1)}/" rel="prev"' in page
+    assert '<form class="line" action="/days/">' in page
+
+
+def test_page_is_shown_for_data_that_ended_long_ago(signed_in, ana):
+    store_days(ana, map(days_ago, range(900, 930)), score=80, duration=27000)
+    page = page_of(signed_in)
+    assert "80" in tile(page, "sleep")
+    assert figure(page, "Asleep") == "7 h 30 min your usual 7 h 30 min"
+
+
+def test_day_that_begins_in_the_east_is_shown(signed_in, ana):
+    store_days(ana, [days_ago(-1)], score=80, duration=27000)
+    assert "80" in tile(page_of(signed_in), "sleep")
+
+
+def test_strange_documents_do_not_break_the_page(signed_in, ana):
+    sleep = {"id": "s", "day": str(days_ago(0)), "score": 80, "contributors": {"timing": 12}}
+    period = {
+        "id": "p",
+        "type": "long_sleep",
+        "total_sleep_duration": "long",
+        "sleep_phase_5_min": 7,
+        "bedtime_start": "noon",
+        "bedtime_end": [],
+        "heart_rate": "none",
+    }
+    row = SLEEP.map(str(days_ago(0)), {"daily_sleep": [sleep], "sleep": [period]})
+    store_documents(ana, [row])
+    store_documents(ana, [document(days_ago(0), source="odd")], "activity")
+    page = page_of(signed_in)
+    assert "80" in tile(page, "sleep")
+    assert "Oura sent no usable value for: " in page
