@@ -21,10 +21,14 @@ _SCORE = "score"
 
 
 class Value(NamedTuple):
-    """A value with its unit, and how it compares: words, then what it is compared with."""
+    """A value with its unit, and how it compares: words, then what it is compared with.
+
+    The `unit` is at the end of the text; it is empty where the text has none, or is a time.
+    """
 
     label: str
     text: str
+    unit: str = ""
     words: str = ""
     range: str = ""
     comparison: Comparison | None = None
@@ -32,13 +36,7 @@ class Value(NamedTuple):
     @property
     def amount(self) -> str:
         """Return the text without the unit."""
-        return self.text.removesuffix(f" {self.unit}")
-
-    @property
-    def unit(self) -> str:
-        """Return the unit at the end of the text; empty for times."""
-        unit = self.comparison.measure.unit if self.comparison else ""
-        return unit if unit and self.text.endswith(f" {unit}") and unit not in ("s", "min") else ""
+        return self.text.removesuffix(f" {self.unit}") if self.unit else self.text
 
     @property
     def percent(self) -> float:
@@ -153,7 +151,19 @@ class NewestDay:
         comparison = compare(measure, value, trend.known_before(self.day))
         counts = self.is_full or not measure.of_full_days
         compared = comparison if counts else replace(comparison, value=None)
-        return Value(measure.title, comparison.text, compared.words, compared.range, comparison)
+        return Value(
+            measure.title,
+            comparison.text,
+            unit_of(comparison.text, measure.unit),
+            compared.words,
+            compared.range,
+            comparison,
+        )
+
+
+def unit_of(text: str, unit: str) -> str:
+    """Return the unit if it is at the end of the text; empty for times, which have several."""
+    return unit if text.endswith(f" {unit}") and unit not in ("", "s", "min") else ""
 
 
 def left_out_days(trends: Iterable[Trend]) -> frozenset[int]:

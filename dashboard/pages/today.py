@@ -10,7 +10,7 @@ from django.views.generic import TemplateView
 from accounts.models import User
 from dashboard import marks, queries, summaries
 from dashboard.freshness import find_freshness, is_awaited
-from dashboard.newest_days import NewestDay, Value, Values, left_out_days, with_note
+from dashboard.newest_days import NewestDay, Value, Values, left_out_days, unit_of, with_note
 from dashboard.nights import night_detail
 from dashboard.pages.base import PersonalPage
 from dashboard.stage_strips import find_strip
@@ -160,17 +160,20 @@ def _week_value(
     """Return a figure of a week beside that of the week before."""
     column = metric_type.column(figure.column)
     text, text_before = with_unit(value, column), with_unit(before, column)
-    if value is None or before is None:
-        return Value(figure.label, text, *(() if before is None else ("before", text_before)))
+    shown = Value(figure.label, text, unit_of(text, column.unit))
+    if before is None:
+        return shown
+    if value is None:
+        return shown._replace(words="before", range=text_before)
     if text == text_before:
-        return Value(figure.label, text, "as in the week before")
+        return shown._replace(words="as in the week before")
     # The difference between what is shown.
-    shown, shown_before = _rounded(value, column), _rounded(before, column)
-    difference = with_unit(abs(shown - shown_before), replace(column, signed=False))
+    difference = _rounded(value, column) - _rounded(before, column)
     is_amount = column.unit in ("s", "min") or Measure(metric_type, column).is_count
     more, less = ("more", "less") if is_amount else ("higher", "lower")
-    word = more if shown > shown_before else less
-    return Value(figure.label, text, f"{difference} {word}, before", text_before)
+    size = with_unit(abs(difference), replace(column, signed=False))
+    words = f"{size} {more if difference > 0 else less}, before"
+    return shown._replace(words=words, range=text_before)
 
 
 def _rounded(value: float, column: Column) -> float:
