@@ -9,7 +9,7 @@ from typing import NamedTuple
 from dashboard.comparisons import Comparison, compare
 from dashboard.queries import Warnings
 from dashboard.sparklines import Sparkline
-from dashboard.templatetags.figures import with_unit
+from dashboard.templatetags.figures import UNKNOWN, with_unit
 from dashboard.trends import Trend
 from ingest.ledger import Range
 from ingest.models import Metric
@@ -171,10 +171,15 @@ def left_out_days(trends: Iterable[Trend]) -> frozenset[int]:
     return frozenset().union(*(trend.left_out for trend in trends))
 
 
-def with_note(values: list[Value]) -> Values:
-    """Return the values; where the usual of none is known, that is said once, of all."""
-    compared = [each.comparison for each in values if each.comparison]
+def with_note(values: Iterable[Value]) -> Values:
+    """Return the values; where the usual of none is known, that is said once, of all.
+
+    What has neither a value nor a usual is left out: there is nothing to say of it.
+    """
+    shown = [each for each in values if each.text != UNKNOWN or each.range]
+    compared = [each.comparison for each in shown if each.comparison]
     if not compared or any(each.usual for each in compared):
-        return Values(values)
+        return Values(shown)
     most = max(compared, key=lambda each: each.days_known)
-    return Values([each._replace(words="") for each in values], most.words)
+    note = most.words.replace("yours", "your usual")
+    return Values([each._replace(words="") for each in shown], note)

@@ -10,7 +10,7 @@ from django.views.generic import TemplateView
 from accounts.models import User
 from dashboard import marks, queries, summaries
 from dashboard.freshness import find_freshness, is_awaited
-from dashboard.newest_days import NewestDay, Value, Values, left_out_days, unit_of, with_note
+from dashboard.newest_days import NewestDay, Value, left_out_days, unit_of, with_note
 from dashboard.nights import night_detail
 from dashboard.pages.base import PersonalPage
 from dashboard.stage_strips import find_strip
@@ -100,8 +100,8 @@ def _newest(user: User, today: date, rows: Sequence[Metric], by_type: Ledger) ->
         "strip": night and find_strip(night_detail(user.pk, night, utc=utc_today())),
         "awaited": night and night < today and _judged(by_type[nights[0].metric_type.name], today),
         "cards": [each for each in (*days, *others) if each.card.values or each.remarks],
-        "pulled": [each for each in nights if each.contributors.values],
-        "pulled_more": [each for each in days if each.contributors.values],
+        "pulled": [each for each in nights or days if each.contributors.values],
+        "pulled_more": [each for each in days if nights and each.contributors.values],
         "nights": nights,
         **_weeks(user, today, trends),
     }
@@ -133,8 +133,8 @@ def _weeks(user: User, today: date, trends: Mapping[str, Trend]) -> dict[str, An
         for each in dict.fromkeys(metric_type for metric_type, _ in shown)
     ]
     return {
-        "weeks": Values(
-            [_week_value(*each, week[each[1].name], before[each[1].name]) for each in shown]
+        "weeks": with_note(
+            _week_value(*each, week[each[1].name], before[each[1].name]) for each in shown
         ),
         "full_days": full_days,
         "left_out": [
@@ -186,10 +186,11 @@ def _rounded(value: float, column: Column) -> float:
 def _listed(
     by_type: Ledger, choose: Callable[[Iterable[Range]], list[Range]]
 ) -> list[tuple[Range, list[str]]]:
-    """Return chosen ranges, newest first, each with the types that it is the same for."""
+    """Return chosen ranges, newest first, each with the types that it is about; none for all."""
     chosen: dict[tuple[Any, ...], tuple[Range, list[str]]] = {}
     for name, ranges in by_type.items():
         for each in choose(ranges):
             key = (each.start, each.end, each.state, each.reason)
             chosen.setdefault(key, (each, []))[1].append(TYPES[name].title.lower())
-    return sorted(chosen.values(), key=lambda each: (each[0].end, each[0].start), reverse=True)
+    listed = [(each, types if len(types) < len(by_type) else []) for each, types in chosen.values()]
+    return sorted(listed, key=lambda each: (each[0].end, each[0].start), reverse=True)

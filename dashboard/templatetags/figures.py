@@ -13,7 +13,7 @@ from metrics.moments import parse_moment
 from myhealth.days import Days
 
 register = template.Library()
-_UNKNOWN = "–"
+UNKNOWN = "–"
 _MINUS = "−"
 _WEEK = 7
 
@@ -63,7 +63,7 @@ def clock_and_day(moment: datetime, today: date) -> str:
 def with_unit(value: Any, column: Column | Measure) -> str:
     """Return a column's value, or an average, with its unit; times in hours and minutes."""
     if value is None:
-        return _UNKNOWN
+        return UNKNOWN
     if isinstance(value, str):
         return _clock_of(value) if isinstance(column.kind, Moment) else value
     if isinstance(column, Measure) and column.is_clock:

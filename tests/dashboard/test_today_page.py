@@ -83,17 +83,17 @@ def test_today_shows_own_newest_days(signed_in, ana, ben):
 def test_unknown_value_is_dash_and_not_zero(signed_in, ana):
     store_days(ana, [days_ago(0)], score=None)
     page = signed_in.get("/").content.decode()
-    assert "no score" in page
-    assert "<dd>–</dd>" in page
+    assert '<p class="score">–</p>' in page
+    assert "no score from Oura" in page
 
 
 def test_today_lists_missing_days_with_reasons(signed_in, ana):
     store_days(ana, [days_ago(29), days_ago(3)])
     fetch_completely(ana, days_ago(29), days_ago(3))
     page = signed_in.get("/").content.decode()
-    missing = page.split('<h2 id="missing">')[1]
+    missing = section(page, "What is missing")
     start, end = long_day(days_ago(28)), long_day(days_ago(4))
-    assert f"<strong>{start} to {end}</strong>: ring not worn." in missing
+    assert re.search(rf"{start} to {end} \([^)]*sleep[^)]*\): ring not worn\.", missing)
     assert "Oura has no data of any kind for this day" in missing
     assert "not fetched yet" in missing
 
@@ -434,7 +434,23 @@ def test_nap_is_not_compared_with_nights(signed_in, ana):
 def test_usual_that_is_unknown_is_said_once(signed_in, ana):
     store_days(ana, map(days_ago, range(4)), duration=27000, average_hrv=40)
     night = section(page_of(signed_in), "Last night")
-    assert night.count("3 of 14 nights until we know yours") == 1
+    assert night.count("3 of 14 nights until we know your usual.") == 1
+
+
+def test_value_that_was_never_known_is_left_out(signed_in, ana):
+    store_days(ana, [days_ago(0)], duration=27000)
+    assert "Efficiency" not in section(page_of(signed_in), "Last night")
+
+
+def test_unknown_value_stands_beside_what_is_usual(signed_in, ana):
+    store_days(ana, map(days_ago, range(1, 30)), duration=27000, average_hrv=40)
+    store_days(ana, [days_ago(0)], duration=27000)
+    assert figure(page_of(signed_in), "Average HRV") == "– your usual 40"
+
+
+def test_night_without_values_is_said(signed_in, ana):
+    store_days(ana, [days_ago(0)], score=70)
+    assert "There are no values of this night." in section(page_of(signed_in), "Last night")
 
 
 def test_stages_are_drawn(signed_in, ana):
@@ -546,7 +562,15 @@ def test_same_gap_of_all_types_is_one_line(signed_in, ana):
     fetch_completely(ana, days_ago(29), days_ago(0))
     missing = section(page_of(signed_in), "What is missing")
     assert missing.count(long_day(days_ago(4))) == 1
-    assert "(sleep, activity, readiness)" in missing
+    assert "(" not in missing
+
+
+def test_gap_of_some_types_names_them(signed_in, ana):
+    store_days(ana, map(days_ago, range(30)))
+    store_days(ana, map(days_ago, range(30)), "readiness")
+    store_days(ana, [days_ago(count) for count in range(30) if count != 4], "activity")
+    fetch_completely(ana, days_ago(29), days_ago(0))
+    assert f"{long_day(days_ago(4))} (activity): " in section(page_of(signed_in), "What is missing")
 
 
 # Other days ---------------------------------------------------------------------------------------
