@@ -156,7 +156,8 @@ class NewestDay:
             comparison.text,
             unit_of(comparison.text, measure.unit),
             compared.words,
-            compared.range,
+            # It may be broken after its dash alone.
+            compared.range.replace(" ", "\N{NO-BREAK SPACE}"),
             comparison,
         )
 
