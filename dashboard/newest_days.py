@@ -1,20 +1,21 @@
 """The newest day of a type: its values beside what is usual for the person, in words."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
 from dashboard.comparisons import Comparison, compare
 from dashboard.queries import Warnings
+from dashboard.remarks import text_in_words, warning_sentences
 from dashboard.sparklines import Sparkline
-from dashboard.templatetags.figures import UNKNOWN, with_unit
+from dashboard.templatetags.figures import UNKNOWN
 from dashboard.trends import Trend
 from ingest.ledger import Range
 from ingest.models import Metric
 from metrics import MetricType
-from metrics.columns import Column, Contributors
+from metrics.columns import PERCENT, Column, Contributors
 from metrics.measures import Measure, measures_of
 
 _SCORE = "score"
@@ -54,8 +55,8 @@ class Value(NamedTuple):
 
     def _percent(self, value: float) -> float:
         kind = self.comparison.measure.kind if self.comparison else None
-        highest = kind.value.highest if isinstance(kind, Contributors) else 100
-        return round(100 * value / highest, 1)
+        bounds = kind.value if isinstance(kind, Contributors) else PERCENT
+        return round(100 * (value - bounds.lowest) / (bounds.highest - bounds.lowest), 1)
 
     @property
     def number(self) -> float | None:
@@ -115,20 +116,7 @@ class NewestDay:
 
     @property
     def remarks(self) -> list[str]:
-        """Return the warnings as sentences; values that were left out are one."""
-        labels = {each.name: each.title for each in self.metric_type.columns}
-        left_out, sentences = [], []
-        for name, texts in sorted(self.warnings.items()):
-            column, _, contributor = name.partition(".")
-            if column not in labels:
-                sentences += texts
-            elif contributor:
-                left_out.append(f"{contributor.replace('_', ' ')} (contributor)")
-            else:
-                left_out.append(labels[column])
-        if left_out:
-            sentences.insert(0, f"Oura sent no usable value for: {', '.join(left_out)}.")
-        return sentences
+        return warning_sentences(self.metric_type, self.warnings)
 
     @property
     def sparkline(self) -> Sparkline | None:
@@ -140,7 +128,8 @@ class NewestDay:
         measure = measures_of(self.metric_type).get(f"{self.metric_type.name}.{column.name}")
         if measure:
             return self._compared(measure)
-        return Value(column.title, with_unit(getattr(self.row, column.name), column))
+        text = getattr(self.row, column.name)
+        return Value(column.title, text_in_words(text) if text else UNKNOWN)
 
     def _compared(self, measure: Measure) -> Value:
         stored = getattr(self.row, measure.column.name)
@@ -149,15 +138,15 @@ class NewestDay:
         trend = self.trends[measure.name]
         value = measure.number(self.day, stored)
         comparison = compare(measure, value, trend.known_before(self.day))
-        counts = self.is_full or not measure.of_full_days
-        compared = comparison if counts else replace(comparison, value=None)
+        is_comparable = value is not None and (self.is_full or not measure.of_full_days)
+        words = comparison.words if is_comparable or not comparison.usual else "usually"
         return Value(
             measure.title,
             comparison.text,
             unit_of(comparison.text, measure.unit),
-            compared.words,
+            words,
             # It may be broken after its dash alone.
-            compared.range.replace(" ", "\N{NO-BREAK SPACE}"),
+            comparison.range.replace(" ", "\N{NO-BREAK SPACE}"),
             comparison,
         )
 

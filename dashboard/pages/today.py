@@ -1,7 +1,6 @@
 """`/`: the scores, last night, the day so far, what pulled them down, and the week."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,6 +8,7 @@ from django.views.generic import TemplateView
 
 from accounts.models import User
 from dashboard import marks, queries, summaries
+from dashboard.comparisons import difference
 from dashboard.freshness import find_freshness, is_awaited
 from dashboard.newest_days import NewestDay, Value, left_out_days, unit_of, with_note
 from dashboard.nights import night_detail
@@ -20,7 +20,7 @@ from ingest.coverage import missing_ranges, stored_ranges_with_reason
 from ingest.ledger import Ledger, Range, ledger
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
-from metrics.columns import Column, Figure
+from metrics.columns import Figure
 from metrics.measures import Measure
 from myhealth.days import Days, shift, utc_today
 from myhealth.states import State
@@ -158,26 +158,20 @@ def _week_value(
     metric_type: MetricType, figure: Figure, value: float | None, before: float | None
 ) -> Value:
     """Return a figure of a week beside that of the week before."""
-    column = metric_type.column(figure.column)
-    text, text_before = with_unit(value, column), with_unit(before, column)
-    shown = Value(figure.label, text, unit_of(text, column.unit))
+    measure = Measure(metric_type, metric_type.column(figure.column))
+    text, text_before = with_unit(value, measure), with_unit(before, measure)
+    shown = Value(figure.label, text, unit_of(text, measure.unit))
     if before is None:
         return shown
     if value is None:
         return shown._replace(words="before", range=text_before)
-    if text == text_before:
-        return shown._replace(words="as in the week before")
     # The difference between what is shown.
-    difference = _rounded(value, column) - _rounded(before, column)
-    is_amount = column.unit in ("s", "min") or Measure(metric_type, column).is_count
-    more, less = ("more", "less") if is_amount else ("higher", "lower")
-    size = with_unit(abs(difference), replace(column, signed=False))
-    words = f"{size} {more if difference > 0 else less}, before"
-    return shown._replace(words=words, range=text_before)
+    words = difference(measure, _rounded(value, measure), _rounded(before, measure))
+    return shown._replace(words=f"{words}, before", range=text_before)
 
 
-def _rounded(value: float, column: Column) -> float:
-    return round(value / 60) * 60 if column.unit == "s" else round(value, column.shown_decimals)
+def _rounded(value: float, measure: Measure) -> float:
+    return round(value / 60) * 60 if measure.unit == "s" else round(value, measure.shown_decimals)
 
 
 # What is missing ----------------------------------------------------------------------------------
