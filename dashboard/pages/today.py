@@ -167,7 +167,9 @@ def _week_value(
         return shown._replace(words="before", range=text_before)
     # The difference between what is shown.
     words = difference(measure, _rounded(value, measure), _rounded(before, measure))
-    return shown._replace(words=f"{words}, before", range=text_before)
+    if text == text_before:
+        return shown._replace(words=words)
+    return shown._replace(words=f"{words} than", range=text_before)
 
 
 def _rounded(value: float, measure: Measure) -> float:

@@ -512,9 +512,9 @@ def test_contributors_of_night_are_open_and_others_folded(signed_in, ana):
 @pytest.mark.parametrize(
     ("now", "before", "text"),
     [
-        (25920, 27060, "7 h 12 min 19 min less, before 7 h 31 min"),
-        (27060, 27060, "7 h 31 min the same, before 7 h 31 min"),
-        (27061, 27059, "7 h 31 min the same, before 7 h 31 min"),
+        (25920, 27060, "7 h 12 min 19 min less than 7 h 31 min"),
+        (27060, 27060, "7 h 31 min the same"),
+        (27061, 27059, "7 h 31 min the same"),
     ],
 )
 def test_week_is_compared_with_the_one_before(signed_in, ana, now, before, text):
@@ -525,7 +525,7 @@ def test_week_is_compared_with_the_one_before(signed_in, ana, now, before, text)
 
 def test_difference_of_weeks_is_that_of_shown_values(signed_in, ana):
     store_scores(ana, [*[75] * 6, 76, *[77] * 4, *[76] * 3])
-    assert figure(page_of(signed_in), "Sleep score") == "75 2 less, before 77"
+    assert figure(page_of(signed_in), "Sleep score") == "75 2 less than 77"
 
 
 def test_week_without_another_before_is_not_compared(signed_in, ana):
