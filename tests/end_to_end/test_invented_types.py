@@ -158,11 +158,11 @@ def test_page_of_today_has_a_card_for_each_type(ana):
     page = session.get(f"{url}/", timeout=10).text
     newest = ana.get("caffeine", **SPAN)[0]
     assert f"<dd>{newest['milligrams']} <span>mg</span>" in page
-    assert f"<dd>{newest['summary']}</dd>" in page
+    assert f"<dd>{newest['summary'].capitalize()}</dd>" in page
     assert "<dt>Total caffeine</dt>" in page
     assert '<section class="card snoring">' in page
     assert "<dt>Loudness</dt>" in page
-    assert "<h3>Snoring" in page
+    assert '<h3 class="snoring">Snoring' in page
 
 
 def test_page_of_a_day_has_all_columns_of_each_type(ana):
