@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.templatetags.figures import number, with_unit
+from dashboard.templatetags.figures import hours_and_minutes, number, with_unit
 from dashboard.usual import USUAL_NEEDS, Usual, usual_of
 from metrics.measures import Measure
 
@@ -37,8 +37,10 @@ class Comparison:
         """
         if self.value is None or self.usual is None:
             return ""
-        shown, low, high = map(self._shown, (self.value, self.usual.q1, self.usual.q3))
-        return "below" if shown < low else "above" if shown > high else "within"
+        value, low, high = (
+            shown(self.measure, each) for each in (self.value, self.usual.q1, self.usual.q3)
+        )
+        return "below" if value < low else "above" if value > high else "within"
 
     @property
     def words(self) -> str:
@@ -62,10 +64,6 @@ class Comparison:
             return ""
         return range_text(self.measure, self.usual.q1, self.usual.q3)
 
-    def _shown(self, value: float) -> float:
-        unit = self.measure.unit
-        return round(value / 60) if unit == "s" else round(value, self.measure.shown_decimals)
-
 
 def compare(measure: Measure, value: Any, known: Sequence[float]) -> Comparison:
     """Return the comparison of a value with those known of the days before."""
@@ -80,13 +78,19 @@ def difference(measure: Measure, value: float, before: float) -> str:
     if with_unit(value, measure) == with_unit(before, measure):
         return "the same"
     less, more = ("earlier", "later") if measure.is_clock else ("less", "more")
-    amount = abs(value - before)
+    amount = abs(shown(measure, value) - shown(measure, before))
     if measure.unit in ("s", "min"):
-        minutes = round(amount / 60) if measure.unit == "s" else round(amount)
-        text = f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+        text = hours_and_minutes(amount)
     else:
         text = f"{number(amount, measure).removeprefix('+')} {measure.unit}".strip()
     return f"{text} {more if value > before else less}"
+
+
+def shown(measure: Measure, value: float) -> float:
+    """Return a value as precisely as it is shown: times in whole minutes."""
+    if measure.unit == "s":
+        return round(value / 60)
+    return round(value, 0 if measure.unit == "min" else measure.shown_decimals)
 
 
 def range_text(measure: Measure, low: float, high: float) -> str:

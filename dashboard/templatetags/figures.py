@@ -69,7 +69,7 @@ def with_unit(value: Any, column: Column | Measure) -> str:
     if isinstance(column, Measure) and column.is_clock:
         return clock(value)
     if column.unit in ("s", "min"):
-        return _hours(value / 60 if column.unit == "s" else value)
+        return hours_and_minutes(value / 60 if column.unit == "s" else value)
     return f"{number(value, column)} {column.unit}".strip()
 
 
@@ -93,7 +93,8 @@ def _clock_of(text: str) -> str:
     return f"{moment:%H:%M}" if moment else text
 
 
-def _hours(minutes: float) -> str:
+def hours_and_minutes(minutes: float) -> str:
+    """Return a number of minutes in words, such as `7 h 05 min`."""
     hours, rest = divmod(abs(round(minutes)), 60)
     sign = _MINUS if round(minutes) < 0 else ""
     return f"{sign}{hours} h {rest:02} min" if hours else f"{sign}{rest} min"
