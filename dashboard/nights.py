@@ -1,10 +1,11 @@
 """One night of a person: the day's sleep periods, with their stages and series."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from dashboard import queries
-from ingest.ledger import ledger
+from ingest.ledger import Range, ledger
 from ingest.models import MetricSource, SleepMetric, unpack
 from metrics import SLEEP
 from metrics.series import Point, Run
@@ -24,32 +25,56 @@ _NIGHT = f"""
 SERIES = {"heart_rate": "night_heart_rate", "hrv": "night_hrv", "movement": "movement"}
 
 
-def night_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
-    """Return the answer of `GET /api/v1/nights/{day}`."""
+@dataclass(frozen=True)
+class Night:
+    """The sleep periods of a day, the main one first, then by start.
+
+    `previous` and `following` are the nearest days with a row.
+    """
+
+    day: date
+    previous: date | None
+    following: date | None
+    verdict: Range
+    periods: list[Period]
+
+
+def find_night(user_id: int, day: date, *, utc: date) -> Night:
     database = queries.database_alias()
     [[content, previous, following]] = fetch_all(_NIGHT, [user_id, day], using=database)
     source = None if content is None else unpack(content)
     periods = SLEEP.periods_of(source) if isinstance(source, dict) else []
     [only] = ledger(user_id, day, day, today=utc, using=database)[SLEEP.name]
+    return Night(day, previous, following, only, periods)
+
+
+def night_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
+    """Return the answer of `GET /api/v1/nights/{day}`."""
+    night = find_night(user_id, day, utc=utc)
     return {
         "day": day,
-        "previous": previous,
-        "next": following,
-        "coverage": {"state": only.state, "reason": only.reason},
-        "periods": [_period_to_dict(period, day) for period in periods],
+        "previous": night.previous,
+        "next": night.following,
+        "coverage": {"state": night.verdict.state, "reason": night.verdict.reason},
+        "periods": [_period_to_dict(period, day) for period in night.periods],
     }
+
+
+def runs_of(period: Period, day: date) -> dict[str, Run | None]:
+    """Return the runs of a period by series; without those that can't be of the day."""
+    return {name: run if run and run.is_near(day) else None for name, run in period.runs.items()}
 
 
 def _period_to_dict(period: Period, day: date) -> dict[str, Any]:
     values = period.values
-    runs = {name: run if run and run.is_near(day) else None for name, run in period.runs.items()}
+    runs = runs_of(period, day)
     return {
         "id": period.id,
         **{name: values.pop(name) for name in ("type", "bedtime_start", "bedtime_end")},
         "counts": period.counts,
         "main": period.is_main,
         **values,
-        "stages": _changes(runs["sleep_stage"], period),
+        "stages": stage_changes(runs["sleep_stage"], period),
         **{name: _points(runs[series]) for name, series in SERIES.items()},
     }
 
@@ -58,7 +83,7 @@ def _points(run: Run | None) -> list[Point]:
     return run.points() if run else []
 
 
-def _changes(run: Run | None, period: Period) -> list[tuple[Any, Any]]:
+def stage_changes(run: Run | None, period: Period) -> list[tuple[Any, Any]]:
     """Return each stage with the moment at which it begins; null from where it is not known."""
     if not run:
         return []

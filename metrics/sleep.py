@@ -129,8 +129,21 @@ class Period:
         return id_of(self.document) or None
 
     @property
+    def bedtimes(self) -> tuple[datetime | None, datetime | None]:
+        return bedtimes(self.document)
+
+    @property
     def end(self) -> datetime | None:
-        return bedtimes(self.document)[1]
+        return self.bedtimes[1]
+
+    @property
+    def why_not_counted(self) -> str:
+        """Return why the period does not count, for people; empty if it does."""
+        if self.counts:
+            return ""
+        if (kind := self.document.get("type")) in _NOT_COUNTING:
+            return str(kind)
+        return "no time asleep" if self.document.get(_ASLEEP) is None else "the same sleep again"
 
     @property
     def values(self) -> dict[str, Any]:

@@ -1,0 +1,380 @@
+"""The charts of a sleep period above one another, on one time axis, as the templates draw them.
+
+A chart has one unit of width for each second, and 100 units of height, 0 at the top.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
+
+from dashboard import charts
+from dashboard.charts import Tick
+from dashboard.nights import runs_of, stage_changes
+from dashboard.templatetags.figures import with_unit
+from metrics import SLEEP
+from metrics.columns import in_words
+from metrics.series import Run, Series
+from metrics.sleep import Period, period_columns
+from metrics.sleep_series import MOVEMENTS, STAGES
+
+# What people call a period, where Oura's type in words is not it.
+_KINDS = {"sleep": "Nap"}
+# The stages from the highest level to the lowest, with the field of the period, and the colour for
+# where there is no style sheet.
+_STAGES = {
+    "awake": ("awake_time", "#d98a2b"),
+    "rem": ("rem_sleep_duration", "#2b9cb0"),
+    "light": ("light_sleep_duration", "#8a90e0"),
+    "deep": ("deep_sleep_duration", "#2f3390"),
+}
+_LEVEL = charts.HEIGHT / len(_STAGES)
+# How high the bar of a stage is, within its level.
+_BAR = 13
+_CURVE_PIXELS = 110
+# No night is longer, not even where it was travelled: such bedtimes are a mistake.
+_LONGEST = timedelta(hours=50)
+# The steps between vertical lines in minutes, and how many lines there may be.
+_STEPS = (10, 60, 120, 180, 360, 720, 1440)
+_MOST_LINES = 13
+# As many labels have room on a phone.
+_MOST_LABELS = 5
+
+
+class Stage(NamedTuple):
+    """One stage: its level in percent, its bars, how long it was, and its share in percent."""
+
+    name: str
+    label: str
+    colour: str
+    level: float
+    path: str
+    length: str
+    share: int | None
+
+
+class Span(NamedTuple):
+    """A stretch of one stage; its times are those of the wearer's clock."""
+
+    start: datetime
+    end: datetime
+    stage: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The chart of a series with numbers. Gaps stay gaps."""
+
+    series: Series
+    run: Run
+    axis_start: datetime
+    note: str
+
+    @cached_property
+    def _values(self) -> list[float]:
+        return [value for value in self.run.values if isinstance(value, (int, float))]
+
+    @cached_property
+    def _scale(self) -> charts.Scale:
+        return charts.fit_scale(self._values, unit=self.series.unit)
+
+    @property
+    def lines(self) -> list[tuple[float, str]]:
+        """Return the horizontal lines: their place in pixels, and the label."""
+        ticks = self._scale.ticks(lambda value: f"{value:g}")
+        return [(round(tick.at * _CURVE_PIXELS / charts.HEIGHT, 1), tick.label) for tick in ticks]
+
+    @property
+    def path(self) -> str:
+        first = (self.run.start - self.axis_start).total_seconds()
+        points = [
+            (round(first + index * self.run.step), value)
+            for index, value in enumerate(self.run.values)
+        ]
+        return "".join(
+            charts.line([(x, self._scale.y(value)) for x, value in group])
+            for is_known, group in groupby(points, key=lambda point: point[1] is not None)
+            if is_known
+        )
+
+    @property
+    def description(self) -> str:
+        lowest, highest = min(self._values), max(self._values)
+        return f"{len(self._values)} values from {lowest:g} to {highest:g} {self.series.unit}."
+
+
+@dataclass(frozen=True)
+class PeriodChart:
+    """A sleep period of a day, drawn."""
+
+    period: Period
+    day: date
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        return self.period.values
+
+    @cached_property
+    def runs(self) -> dict[str, Run | None]:
+        return runs_of(self.period, self.day)
+
+    def text(self, field: str) -> str:
+        """Return a field's value with its unit."""
+        return with_unit(self.values[field], period_columns()[field])
+
+    @property
+    def kind(self) -> str:
+        kind = self.values["type"] or "sleep"
+        return _KINDS.get(kind, in_words(kind))
+
+    @property
+    def summary(self) -> list[str]:
+        """Return when the period was, and how long, as far as it is known."""
+        found = []
+        if self.values["bedtime_start"] and self.values["bedtime_end"]:
+            found.append(f"{self.text('bedtime_start')} to {self.text('bedtime_end')}")
+        if self.values["time_in_bed"] is not None:
+            found.append(f"{self.text('time_in_bed')} in bed")
+        if self.values["efficiency"] is not None:
+            found.append(f"{self.text('efficiency')} asleep")
+        return found
+
+    # The time axis ------------------------------------------------------------------------------
+
+    @cached_property
+    def axis(self) -> tuple[datetime, datetime] | None:
+        """The first and the last moment drawn, on the wearer's clock; None if there is nothing."""
+        runs = [run for run in self.runs.values() if run]
+        if not runs:
+            return None
+        start, end = self.period.bedtimes
+        if start and end and timedelta(0) < end - start <= _LONGEST:
+            moments = [start, end, *(moment for run in runs for moment in run.span)]
+        else:
+            moments = [each for run in runs for each in (run.start, run.moment(len(run.values)))]
+        zone = (start or min(moments)).tzinfo
+        return min(moments).astimezone(zone), max(moments).astimezone(zone)
+
+    @property
+    def start(self) -> datetime:
+        assert self.axis
+        return self.axis[0]
+
+    @property
+    def seconds(self) -> int:
+        assert self.axis
+        return round(self._second(self.axis[1]))
+
+    def _second(self, moment: datetime) -> float:
+        return (moment - self.start).total_seconds()
+
+    @property
+    def from_to(self) -> str:
+        assert self.axis
+        start, end = self.axis
+        return f"{start:%H:%M} to {end:%H:%M}"
+
+    @cached_property
+    def hours(self) -> list[Tick]:
+        """The vertical lines: their place in percent, and the time of day."""
+        midnight = datetime.combine(self.start.date(), time(), self.start.tzinfo)
+        seconds, first = self.seconds, self._second(midnight)
+        step = next((each for each in _STEPS if seconds / 60 / each < _MOST_LINES), _STEPS[-1])
+        moments = [
+            midnight + timedelta(minutes=step * number)
+            for number in range(int((seconds - first) // 60 // step) + 1)
+            if step * number * 60 >= -first
+        ]
+        places = [(round(100 * self._second(each) / seconds, 2), each) for each in moments]
+        is_tight = len(places) > _MOST_LABELS
+        return [
+            Tick(at, f"{moment:%H:%M}", is_tight and place % 2 == 1)
+            for place, (at, moment) in enumerate(places)
+        ]
+
+    @property
+    def labels(self) -> list[Tick]:
+        """Return the labels that are not cut off at the edges."""
+        return [tick for tick in self.hours if 3 <= tick.at <= 97]
+
+    @property
+    def hour_lines(self) -> str:
+        return "".join(f"M{tick.at * self.seconds / 100:.0f} 0v100" for tick in self.hours)
+
+    @property
+    def long_hour_lines(self) -> str:
+        """Return the same, which meet those of the chart above."""
+        return self.hour_lines.replace(" 0v100", "-100v200")
+
+    # Stages -------------------------------------------------------------------------------------
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        """The stretches of each stage, oldest first, without those that nothing is known of."""
+        changes = stage_changes(self.runs["sleep_stage"], self.period)
+        if not changes:
+            return []
+        end = self.period.end or changes[-1][0]
+        return [
+            Span(start.astimezone(self.start.tzinfo), after, stage)
+            for (start, stage), (after, _) in pairwise([*changes, (end, None)])
+            if stage is not None and start < after
+        ]
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        """Each stage, from the highest level to the lowest."""
+        seconds = [self.values[field] for field, _ in _STAGES.values()]
+        total = 0 if None in seconds else sum(seconds)
+        return [
+            Stage(
+                name,
+                _stage_label(name),
+                colour,
+                (place + 0.5) * _LEVEL,
+                self._bars(name, (place + 0.5) * _LEVEL - _BAR / 2),
+                self.text(field),
+                round(100 * length / total) if total else None,
+            )
+            for place, ((name, (field, colour)), length) in enumerate(
+                zip(_STAGES.items(), seconds, strict=True)
+            )
+        ]
+
+    def _bars(self, stage: str, top: float) -> str:
+        return "".join(
+            f"M{self._second(each.start):.0f} {top:g}h{_seconds(each):.0f}v{_BAR}"
+            f"h-{_seconds(each):.0f}z"
+            for each in self.spans
+            if each.stage == stage
+        )
+
+    @property
+    def connections(self) -> str:
+        """Return the path of the lines between one stage and the next."""
+        level = {name: (place + 0.5) * _LEVEL for place, name in enumerate(_STAGES)}
+        return "".join(
+            f"M{self._second(after.start):.0f} {level[before.stage]:g}V{level[after.stage]:g}"
+            for before, after in pairwise(self.spans)
+            if before.end == after.start
+        )
+
+    @property
+    def stages_description(self) -> str:
+        return ", ".join(f"{each.label} {each.length}" for each in self.stages) + "."
+
+    @property
+    def stage_rows(self) -> list[tuple[str, str, str, str]]:
+        """Return the rows of the table of stages: start, end, stage, length."""
+        zone = self.start.tzinfo if self.spans else None
+        return [
+            (
+                f"{each.start:%H:%M}",
+                f"{each.end.astimezone(zone):%H:%M}",
+                _stage_label(each.stage),
+                _length(_seconds(each)),
+            )
+            for each in self.spans
+        ]
+
+    # Heart rate, HRV ----------------------------------------------------------------------------
+
+    @property
+    def heart_rate(self) -> Curve | None:
+        return self._curve("night_heart_rate", self._lowest())
+
+    @property
+    def hrv(self) -> Curve | None:
+        average = self.values["average_hrv"]
+        return self._curve("night_hrv", "" if average is None else f"average {average} ms")
+
+    def _curve(self, name: str, note: str) -> Curve | None:
+        run = self.runs[name]
+        return Curve(_SERIES[name], run, self.start, note) if run else None
+
+    def _lowest(self) -> str:
+        """Return the lowest heart rate, and when it was measured first, if that is known."""
+        run = self.runs["night_heart_rate"]
+        values: Sequence[Any] = run.values if run else ()
+        lowest = self.values["lowest_heart_rate"]
+        if lowest is None:
+            lowest = min((each for each in values if each is not None), default=None)
+        if not run or lowest is None:
+            return ""
+        at = ""
+        if lowest in values:
+            moment = run.moment(values.index(lowest)).astimezone(self.start.tzinfo)
+            at = f" at {moment:%H:%M}"
+        return f"lowest {lowest:g} bpm{at}"
+
+    @property
+    def curve_rows(self) -> list[tuple[str, str, str]]:
+        """Return the rows of the table of curves: time, heart rate, HRV."""
+        found: dict[datetime, list[str]] = {}
+        for place, name in enumerate(("night_heart_rate", "night_hrv")):
+            run = self.runs[name]
+            for moment, value in run.points() if run else ():
+                found.setdefault(moment, ["–", "–"])[place] = f"{value:g}"
+        return [
+            (f"{moment.astimezone(self.start.tzinfo):%H:%M}", *found[moment])
+            for moment in sorted(found)
+        ]
+
+    # Movement -----------------------------------------------------------------------------------
+
+    @property
+    def movement(self) -> str:
+        """Return the path of the bars: the more movement, the higher; none where it is unknown."""
+        highest = max(map(float, MOVEMENTS))
+        bars = []
+        for value, start, length in self._movements():
+            height = round(charts.HEIGHT * value / highest)
+            bars.append(f"M{start:.0f} 100v-{height}h{length:.0f}v{height}z")
+        return "".join(bars)
+
+    def _movements(self) -> Iterator[tuple[float, float, float]]:
+        """Yield each stretch of one movement: the value, the start and the length in seconds."""
+        run = self.runs["movement"]
+        if not run:
+            return
+        start = self._second(run.start)
+        for value, group in groupby(run.values):
+            length = len(list(group)) * run.step
+            if isinstance(value, (int, float)):
+                yield value, start, length
+            start += length
+
+    @property
+    def movement_description(self) -> str:
+        totals = dict.fromkeys(map(float, MOVEMENTS), 0.0)
+        for value, _, length in self._movements():
+            totals[value] += length
+        names = MOVEMENTS.values()
+        texts = (
+            f"{name} {_length(seconds)}"
+            for name, seconds in zip(names, totals.values(), strict=True)
+            if seconds
+        )
+        return ", ".join(texts)
+
+
+_SERIES = {each.name: each for each in SLEEP.series}
+
+
+def _stage_label(name: str) -> str:
+    label = STAGES[name].removesuffix(" sleep")
+    return label[0].upper() + label[1:]
+
+
+def _seconds(span: Span) -> float:
+    return (span.end - span.start).total_seconds()
+
+
+def _length(seconds: float) -> str:
+    """Return a length in hours, minutes, and seconds below a quarter of an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
