@@ -88,6 +88,9 @@ def difference(measure: Measure, value: float, before: float) -> str:
 
 def shown(measure: Measure, value: float) -> float:
     """Return a value as precisely as it is shown: times in whole minutes."""
+    if measure.is_clock:
+        # A clock shows a minute until it is over.
+        return value // 60
     if measure.unit == "s":
         return round(value / 60)
     return round(value, 0 if measure.unit == "min" else measure.shown_decimals)

@@ -44,7 +44,8 @@ class Bar(NamedTuple):
 class Shown:
     """A value as the page shows it. `words` compare it with `usual`; `query` is that of its trend.
 
-    Texts, and contributors that no type declares, are compared with nothing.
+    Texts, and contributors that no type declares, are compared with nothing. The `unit` is that at
+    the end of the text; times have none.
     """
 
     title: str
@@ -53,6 +54,12 @@ class Shown:
     usual: str = ""
     query: str = ""
     bar: Bar | None = None
+    unit: str = ""
+
+    @property
+    def amount(self) -> str:
+        """Return the text without the unit."""
+        return self.text.removesuffix(f" {self.unit}") if self.unit else self.text
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,15 @@ class DayCard:
         ]
 
     @property
+    def measured(self) -> list[Shown]:
+        """Return the columns that can be compared, but for the score."""
+        return [
+            self._shown(measure.column)
+            for measure in measures_of(self.metric_type).values()
+            if not measure.contributor and measure.column.name != _SCORE
+        ]
+
+    @property
     def contributors(self) -> list[Shown]:
         """Return the contributors, lowest first, those without a value last."""
         found = [
@@ -166,7 +182,9 @@ class DayCard:
         measure = measures_of(self.metric_type).get(f"{self.metric_type.name}.{column.name}")
         if measure is None:
             return Shown(column.title, text_in_words(value) if value else with_unit(None, column))
-        return self._compared(measure, with_unit(value, column))
+        text = with_unit(value, column)
+        is_number = value is not None and column.unit not in ("", "s", "min")
+        return replace(self._compared(measure, text), unit=column.unit if is_number else "")
 
     def _contributor(self, measure: Measure, value: float | None, kind: Number) -> Shown:
         def at(number: float) -> float:
@@ -226,10 +244,11 @@ class DayCard:
         return query.urlencode()
 
 
-def day_cards(user: User, day: date, *, today: date) -> list[DayCard]:
+def day_cards(user: User, day: date, *, today: date, of_nights_only: bool = False) -> list[DayCard]:
     """Return what there is of each type, in the order of the types."""
     detail = day_detail(user.pk, day, utc=utc_today())
-    stored = [name for name in TYPES if detail[name]]
+    types = {name: each for name, each in TYPES.items() if each.of_night or not of_nights_only}
+    stored = [name for name in types if detail[name]]
     names = [name for name, each in all_measures().items() if each.metric_type.name in stored]
     trends = find_trends(user, names, _PERIOD, day, today=today) if names else {}
     charts = _charts(user.pk, day, stored)
@@ -250,7 +269,7 @@ def day_cards(user: User, day: date, *, today: date) -> list[DayCard]:
                 today,
             ),
         )
-        for name, each in TYPES.items()
+        for name, each in types.items()
     ]
 
 

@@ -89,15 +89,14 @@ class Curve:
     @property
     def path(self) -> str:
         first = (self.run.start - self.axis_start).total_seconds()
-        points = [
-            (round(first + index * self.run.step), value)
-            for index, value in enumerate(self.run.values)
-        ]
-        return "".join(
-            charts.line([(x, self._scale.y(value)) for x, value in group])
-            for is_known, group in groupby(points, key=lambda point: point[1] is not None)
-            if is_known
-        )
+        stretches: list[list[tuple[float, float]]] = [[]]
+        for index, value in enumerate(self.run.values):
+            if isinstance(value, (int, float)):
+                x = round(first + index * self.run.step)
+                stretches[-1].append((x, self._scale.y(value)))
+            else:
+                stretches.append([])
+        return "".join(map(charts.line, filter(None, stretches)))
 
     @property
     def description(self) -> str:
@@ -205,8 +204,8 @@ class PeriodChart:
 
     @property
     def long_hour_lines(self) -> str:
-        """Return the same, which meet those of the chart above."""
-        return self.hour_lines.replace(" 0v100", "-100v200")
+        """Return the same, which meet those of the chart below."""
+        return self.hour_lines.replace("v100", "v200")
 
     # Stages -------------------------------------------------------------------------------------
 
@@ -235,7 +234,7 @@ class PeriodChart:
                 colour,
                 (place + 0.5) * _LEVEL,
                 self._bars(name, (place + 0.5) * _LEVEL - _BAR / 2),
-                self.text(field),
+                "–" if length is None else _length(length),
                 round(100 * length / total) if total else None,
             )
             for place, ((name, (field, colour)), length) in enumerate(
@@ -312,25 +311,30 @@ class PeriodChart:
     @property
     def curve_rows(self) -> list[tuple[str, str, str]]:
         """Return the rows of the table of curves: time, heart rate, HRV."""
-        found: dict[datetime, list[str]] = {}
-        for place, name in enumerate(("night_heart_rate", "night_hrv")):
-            run = self.runs[name]
-            for moment, value in run.points() if run else ():
-                found.setdefault(moment, ["–", "–"])[place] = f"{value:g}"
+        heart_rate, hrv = self._texts("night_heart_rate"), self._texts("night_hrv")
         return [
-            (f"{moment.astimezone(self.start.tzinfo):%H:%M}", *found[moment])
-            for moment in sorted(found)
+            (
+                f"{moment.astimezone(self.start.tzinfo):%H:%M}",
+                heart_rate.get(moment, "–"),
+                hrv.get(moment, "–"),
+            )
+            for moment in sorted({*heart_rate, *hrv})
         ]
+
+    def _texts(self, name: str) -> dict[datetime, str]:
+        run = self.runs[name]
+        return {moment: f"{value:g}" for moment, value in run.points()} if run else {}
 
     # Movement -----------------------------------------------------------------------------------
 
     @property
     def movement(self) -> str:
         """Return the path of the bars: the more movement, the higher; none where it is unknown."""
-        highest = max(map(float, MOVEMENTS))
+        lowest, highest = min(_MOVEMENTS), max(_MOVEMENTS)
         bars = []
         for value, start, length in self._movements():
-            height = round(charts.HEIGHT * value / highest)
+            # Where nothing moved is still more to see than where nothing is known.
+            height = max(round(charts.HEIGHT * (value - lowest) / (highest - lowest)), 4)
             bars.append(f"M{start:.0f} 100v-{height}h{length:.0f}v{height}z")
         return "".join(bars)
 
@@ -346,21 +350,28 @@ class PeriodChart:
                 yield value, start, length
             start += length
 
+    @cached_property
+    def _lengths(self) -> dict[float, float]:
+        """How many seconds there were of each movement."""
+        lengths = dict.fromkeys(_MOVEMENTS, 0.0)
+        for value, _, length in self._movements():
+            lengths[value] += length
+        return lengths
+
     @property
     def movement_description(self) -> str:
-        totals = dict.fromkeys(map(float, MOVEMENTS), 0.0)
-        for value, _, length in self._movements():
-            totals[value] += length
-        names = MOVEMENTS.values()
-        texts = (
-            f"{name} {_length(seconds)}"
-            for name, seconds in zip(names, totals.values(), strict=True)
-            if seconds
-        )
+        texts = (f"{name} {_length(self._lengths[value])}" for value, name in _MOVEMENTS.items())
         return ", ".join(texts)
+
+    @property
+    def stillness(self) -> str:
+        """Return how long there was no movement."""
+        value, name = min(_MOVEMENTS.items())
+        return f"{name} {_length(self._lengths[value])}"
 
 
 _SERIES = {each.name: each for each in SLEEP.series}
+_MOVEMENTS = {float(value): name for value, name in MOVEMENTS.items()}
 
 
 def _stage_label(name: str) -> str:
@@ -373,8 +384,8 @@ def _seconds(span: Span) -> float:
 
 
 def _length(seconds: float) -> str:
-    """Return a length in hours, minutes, and seconds below a quarter of an hour."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    """Return a length in hours and minutes, or in seconds if it is short."""
+    if 0 < seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02}" if hours else f"{minutes} min"

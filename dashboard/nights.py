@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from dashboard import queries
-from ingest.ledger import Range, ledger
+from ingest.ledger import ledger
 from ingest.models import MetricSource, SleepMetric, unpack
 from metrics import SLEEP
 from metrics.series import Point, Run
@@ -32,30 +32,29 @@ class Night:
     `previous` and `following` are the nearest days with a row.
     """
 
-    day: date
     previous: date | None
     following: date | None
-    verdict: Range
     periods: list[Period]
 
 
-def find_night(user_id: int, day: date, *, utc: date) -> Night:
-    database = queries.database_alias()
-    [[content, previous, following]] = fetch_all(_NIGHT, [user_id, day], using=database)
+def find_night(user_id: int, day: date) -> Night:
+    [row] = fetch_all(_NIGHT, [user_id, day], using=queries.database_alias())
+    content, previous, following = row
     source = None if content is None else unpack(content)
     periods = SLEEP.periods_of(source) if isinstance(source, dict) else []
-    [only] = ledger(user_id, day, day, today=utc, using=database)[SLEEP.name]
-    return Night(day, previous, following, only, periods)
+    return Night(previous, following, periods)
 
 
 def night_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
     """Return the answer of `GET /api/v1/nights/{day}`."""
-    night = find_night(user_id, day, utc=utc)
+    night = find_night(user_id, day)
+    by_type = ledger(user_id, day, day, today=utc, using=queries.database_alias())
+    [only] = by_type[SLEEP.name]
     return {
         "day": day,
         "previous": night.previous,
         "next": night.following,
-        "coverage": {"state": night.verdict.state, "reason": night.verdict.reason},
+        "coverage": {"state": only.state, "reason": only.reason},
         "periods": [_period_to_dict(period, day) for period in night.periods],
     }
 

@@ -165,15 +165,10 @@ def _week_value(
         return shown
     if value is None:
         return shown._replace(words="before", range=text_before)
-    # The difference between what is shown.
-    words = difference(measure, _rounded(value, measure), _rounded(before, measure))
+    words = difference(measure, value, before)
     if text == text_before:
         return shown._replace(words=words)
     return shown._replace(words=f"{words} than", range=text_before)
-
-
-def _rounded(value: float, measure: Measure) -> float:
-    return round(value / 60) * 60 if measure.unit == "s" else round(value, measure.shown_decimals)
 
 
 # What is missing ----------------------------------------------------------------------------------

@@ -82,8 +82,8 @@ def number(value: float, column: Column | Measure) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return the time of day that is so many seconds after midnight, or before it."""
-    hours, minutes = divmod(round(seconds / 60) % 1440, 60)
+    """Return the time of day that is so many seconds after midnight, or before it, as clocks do."""
+    hours, minutes = divmod(int(seconds // 60) % 1440, 60)
     return f"{hours:02}:{minutes:02}"
 
 
