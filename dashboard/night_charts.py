@@ -34,6 +34,8 @@ _LEVEL = charts.HEIGHT / len(_STAGES)
 # How high the bar of a stage is, within its level.
 _BAR = 13
 _CURVE_PIXELS = 110
+# The least that the scale of a curve covers, so that small differences look small.
+_LEAST = 10
 # No night is longer, not even where it was travelled: such bedtimes are a mistake.
 _LONGEST = timedelta(hours=50)
 # The steps between vertical lines in minutes, and how many lines there may be.
@@ -78,7 +80,7 @@ class Curve:
 
     @cached_property
     def _scale(self) -> charts.Scale:
-        return charts.fit_scale(self._values, unit=self.series.unit)
+        return charts.fit_scale(self._values, unit=self.series.unit, least=_LEAST)
 
     @property
     def lines(self) -> list[tuple[float, str]]:
@@ -86,8 +88,9 @@ class Curve:
         ticks = self._scale.ticks(lambda value: f"{value:g}")
         return [(round(tick.at * _CURVE_PIXELS / charts.HEIGHT, 1), tick.label) for tick in ticks]
 
-    @property
-    def path(self) -> str:
+    @cached_property
+    def _stretches(self) -> list[list[tuple[float, float]]]:
+        """The points between two gaps."""
         first = (self.run.start - self.axis_start).total_seconds()
         stretches: list[list[tuple[float, float]]] = [[]]
         for index, value in enumerate(self.run.values):
@@ -96,7 +99,16 @@ class Curve:
                 stretches[-1].append((x, self._scale.y(value)))
             else:
                 stretches.append([])
-        return "".join(map(charts.line, filter(None, stretches)))
+        return stretches
+
+    @property
+    def path(self) -> str:
+        return "".join(charts.line(each) for each in self._stretches if len(each) > 1)
+
+    @property
+    def points(self) -> str:
+        """Return the path of the points that have a gap on both sides."""
+        return charts.dots(each[0] for each in self._stretches if len(each) == 1)
 
     @property
     def description(self) -> str:

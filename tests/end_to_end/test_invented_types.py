@@ -176,16 +176,25 @@ def test_page_of_a_day_has_all_columns_of_each_type(ana):
     snoring = rows[coffee["day"]]
     page = session.get(f"{url}/days/{coffee['day']}/", timeout=10).text
     for text in (
-        f"{coffee['milligrams']} mg",
+        f"{coffee['milligrams']} <span>mg</span>",
         f"−{-coffee['balance']}",
         coffee["last_cup"][11:16],
         coffee["summary"].capitalize(),
-        f"{snoring['loudness']:.1f} dB",
+        f"{snoring['loudness']:.1f} <span>dB</span>",
     ):
         assert f"<dd>{text} <small>" in page or f"<dd>{text}</dd>" in page
     assert f"{snoring['contributors']['side']:.0f}</dd>" in page
     assert "measure=snoring.contributors.side&amp;period=90d" in page
     assert "Score" not in page.split('id="caffeine"')[1].split("</section>")[0]
+
+
+def test_page_of_a_night_has_each_type_of_the_night(ana):
+    session, url = ana.browser()
+    row = next(row for row in ana.get("snoring", **SPAN) if row["loudness"])
+    page = session.get(f"{url}/nights/{row['day']}/", timeout=10).text
+    assert f"<dd>{row['loudness']:.1f} <span>dB</span>" in page
+    assert "measure=snoring.loudness&amp;period=90d" in page
+    assert "caffeine" not in page
 
 
 def test_admin_has_rows_and_columns_of_each_type(ana):
