@@ -39,7 +39,7 @@ _LEAST = 10
 # No night is longer, not even where it was travelled: such bedtimes are a mistake.
 _LONGEST = timedelta(hours=50)
 # The steps between vertical lines in minutes, and how many lines there may be.
-_STEPS = (10, 60, 120, 180, 360, 720, 1440)
+_STEPS = (2, 10, 60, 120, 180, 360, 720, 1440)
 _MOST_LINES = 13
 # As many labels have room on a phone.
 _MOST_LABELS = 5
@@ -285,7 +285,7 @@ class PeriodChart:
                 f"{each.start:%H:%M}",
                 f"{each.end.astimezone(zone):%H:%M}",
                 _stage_label(each.stage),
-                _length(_seconds(each)),
+                _exact_length(_seconds(each)),
             )
             for each in self.spans
         ]
@@ -401,3 +401,9 @@ def _length(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02}" if hours else f"{minutes} min"
+
+
+def _exact_length(seconds: float) -> str:
+    """Return a length in minutes and seconds, as stages have half minutes."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"

@@ -188,7 +188,16 @@ def test_unknown_stage_is_a_gap(signed_in, ana):
     assert paths_of(html, "light") == "M0 56h600v13h-600zM1200 56h27600v13h-27600z"
     assert rows_of(html, "Stages") == [
         ["23:00", "23:10", "Light", "10 min"],
-        ["23:20", "07:00", "Light", "7 h 40"],
+        ["23:20", "07:00", "Light", "460 min"],
+    ]
+
+
+def test_table_has_half_minutes(signed_in, ana):
+    store_night(ana, period(sleep_phase_30_sec="443" + "2" * 957))
+    assert [row[2:] for row in rows_of(html_of(signed_in), "Stages")] == [
+        ["Awake", "1 min"],
+        ["REM", "0 min 30 s"],
+        ["Light", "478 min 30 s"],
     ]
 
 
