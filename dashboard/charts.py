@@ -17,6 +17,9 @@ HEIGHT = 100
 _STEPS = (1, 2, 5)
 _MINUTE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
 _MOST_LINES = 5
+# A scale has at least so many of the smallest steps that are shown, or so many seconds or minutes.
+_LEAST_STEPS = 10
+_LEAST = {"s": 1800.0, "min": 30.0}
 
 
 class Tick(NamedTuple):
@@ -51,14 +54,17 @@ class Scale:
 
 
 def fit_scale(
-    values: Iterable[float], *, unit: str = "", least: float = 1, from_zero: bool = False
+    values: Iterable[float], *, unit: str = "", decimals: int = 0, from_zero: bool = False
 ) -> Scale:
     """Return a scale that covers the values, with up to five lines.
 
-    It is `least` high, in the unit, so that small differences look small.
+    `decimals` are those that are shown: small differences look small. Without a negative value, the
+    scale has none.
     """
     ordered = sorted(values)
     low, high = (ordered[0], ordered[-1]) if ordered else (0.0, 1.0)
+    is_positive = low >= 0
+    least = _LEAST.get(unit, _LEAST_STEPS * 10**-decimals)
     if from_zero:
         low = min(low, 0.0)
     if high - low < least:
@@ -66,6 +72,8 @@ def fit_scale(
         low, high = (low, low + least) if from_zero else (low - beyond, high + beyond)
     room = 0.06 * (high - low)
     low, high = (low if from_zero and low == 0 else low - room), high + room
+    if is_positive and low < 0:
+        low = 0.0
     step = next(step for step in _steps(unit, high - low) if _lines(low, high, step) <= _MOST_LINES)
     return Scale(low, high, step)
 

@@ -10,6 +10,7 @@ from typing import Any
 from dashboard.templatetags.figures import hours_and_minutes, number, with_unit
 from dashboard.usual import USUAL_NEEDS, Usual, usual_of
 from metrics.measures import Measure
+from metrics.numbers import round_half_up
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ def shown(measure: Measure, value: float) -> float:
         # A clock shows a minute until it is over.
         return value // 60
     if measure.unit == "s":
-        return round(value / 60)
-    return round(value, 0 if measure.unit == "min" else measure.shown_decimals)
+        return round_half_up(value / 60)
+    return round_half_up(value, 0 if measure.unit == "min" else measure.shown_decimals)
 
 
 def range_text(measure: Measure, low: float, high: float) -> str:

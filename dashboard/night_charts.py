@@ -16,7 +16,7 @@ from dashboard.nights import runs_of, stage_changes
 from dashboard.templatetags.figures import with_unit
 from metrics import SLEEP
 from metrics.columns import in_words
-from metrics.series import Run, Series
+from metrics.series import Run, Series, is_near_day
 from metrics.sleep import Period, period_columns
 from metrics.sleep_series import MOVEMENTS, STAGES
 
@@ -35,7 +35,6 @@ _LEVEL = charts.HEIGHT / len(_STAGES)
 _BAR = 13
 _CURVE_PIXELS = 110
 # The least that the scale of a curve covers, so that small differences look small.
-_LEAST = 10
 # No night is longer, not even where it was travelled: such bedtimes are a mistake.
 _LONGEST = timedelta(hours=50)
 # The steps between vertical lines in minutes, and how many lines there may be.
@@ -80,7 +79,7 @@ class Curve:
 
     @cached_property
     def _scale(self) -> charts.Scale:
-        return charts.fit_scale(self._values, unit=self.series.unit, least=_LEAST)
+        return charts.fit_scale(self._values, unit=self.series.unit)
 
     @property
     def lines(self) -> list[tuple[float, str]]:
@@ -161,11 +160,13 @@ class PeriodChart:
         if not runs:
             return None
         start, end = self.period.bedtimes
-        if start and end and timedelta(0) < end - start <= _LONGEST:
+        # Bedtimes of another year would make the axis as long.
+        is_near = start is not None and is_near_day(start, self.day)
+        if is_near and start and end and timedelta(0) < end - start <= _LONGEST:
             moments = [start, end, *(moment for run in runs for moment in run.span)]
         else:
             moments = [each for run in runs for each in (run.start, run.moment(len(run.values)))]
-        zone = (start or min(moments)).tzinfo
+        zone = (start if start and is_near else min(moments)).tzinfo
         return min(moments).astimezone(zone), max(moments).astimezone(zone)
 
     @property
@@ -180,6 +181,14 @@ class PeriodChart:
 
     def _second(self, moment: datetime) -> float:
         return (moment - self.start).total_seconds()
+
+    @property
+    def clock_note(self) -> str:
+        """Return that the clock was changed in the period; empty if it was not."""
+        start, end = self.period.bedtimes
+        if not start or not end or start.utcoffset() == end.utcoffset():
+            return ""
+        return f"The clock changed in this night. The chart keeps the time of {start:%H:%M}."
 
     @property
     def from_to(self) -> str:

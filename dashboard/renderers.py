@@ -64,12 +64,11 @@ class CsvRenderer(BaseRenderer):
         return text.getvalue().encode()
 
 
-class TrendsCsvRenderer(BaseRenderer):
-    """Render trends as CSV: a line for each day, with each measure, its usual range and median."""
+class TrendsCsvRenderer(CsvRenderer):
+    """Render trends as CSV: a line for each day, newest first.
 
-    media_type = "text/csv"
-    format = "csv"
-    charset = "utf-8"
+    Each measure has columns for its value, its usual range, its median, and whether it is counted.
+    """
 
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
@@ -80,6 +79,8 @@ class TrendsCsvRenderer(BaseRenderer):
             for place, part in enumerate(("q1", "median", "q3"), start=1):
                 columns[f"{name}.usual_{part}"] = {each[0]: each[place] for each in trend["usual"]}
             columns[f"{name}.median"] = dict(trend["median"])
+            left_out = set(trend["left_out"])
+            columns[f"{name}.counted"] = {day: day not in left_out for day in columns[name]}
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(["day", *columns])

@@ -29,9 +29,6 @@ PIXELS = 200
 _MOST_LINKS = 400
 _MANY_DAYS = 1200
 _STEP = 14
-# Scales have at least so many of the smallest steps that are shown, or so many seconds or minutes.
-_LEAST_STEPS = 10
-_LEAST = {"s": 1800.0, "min": 30.0}
 _ANY_DAY = "2000-01-01"
 # A gap of so many percent of the width has room for its label.
 _ROOM_FOR_LABEL = 12
@@ -56,7 +53,7 @@ class TrendChart:
         return charts.fit_scale(
             values,
             unit=measure.unit,
-            least=_LEAST.get(measure.unit, _LEAST_STEPS * 10**-measure.shown_decimals),
+            decimals=measure.shown_decimals,
             from_zero=measure.is_count,
         )
 
@@ -111,7 +108,7 @@ class TrendChart:
         found = runs(self.trend.days, self.trend.breaks)
         return [[*range(first, last, step), last] for first, last in found]
 
-    @property
+    @cached_property
     def medians(self) -> str:
         """Return the paths of the moving median."""
         y = self.scale.y
@@ -120,7 +117,7 @@ class TrendChart:
             lambda points: charts.line([(self._x(day), y(median)) for day, median in points]),
         )
 
-    @property
+    @cached_property
     def bands(self) -> str:
         """Return the paths of the usual range."""
         y = self.scale.y
@@ -192,7 +189,7 @@ class TrendChart:
         day, value = self.trend.points[-1]
         newest = with_unit(value, self.trend.measure)
         return (
-            f"{len(values)} values from {lowest} to {highest}. "
+            f"{len(values)} value{'s' if len(values) > 1 else ''} from {lowest} to {highest}. "
             f"The newest, of {_day(date.fromordinal(day))}, is {newest}."
         )
 

@@ -1,6 +1,5 @@
 """Trends: measures over a period, with what is usual, medians, and the period before."""
 
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -50,8 +49,9 @@ class Trend:
     """One measure over a period. Days are ordinals, oldest first.
 
     `points` are all values of the period; those of `left_out` days count in nothing: the day was
-    under way, without the ring, or had no night. `counted` has the others; the marks of the type
-    are its breaks. Both begin before the period.
+    under way, without the ring, or had no night. `not_full` are all such days of the type, with a
+    value of the measure or without. `counted` has the other values; the marks of the type are its
+    breaks. Both begin before the period, and end as late after it as medians reach.
     """
 
     measure: Measure
@@ -59,6 +59,7 @@ class Trend:
     before: Days | None
     points: Points
     left_out: frozenset[int]
+    not_full: frozenset[int]
     counted: Values
     marks: list[dict[str, Any]]
     days_expected: int
@@ -77,8 +78,7 @@ class Trend:
 
     @property
     def median_days(self) -> int:
-        fitting = (width for days, width in _MEDIAN_DAYS if len(self.period) <= days)
-        return next(fitting, _LONGEST_MEDIAN_DAYS)
+        return _median_days(len(self.period))
 
     def medians_at(self, days: Iterable[int]) -> list[float | None]:
         """Return the moving median at each of the days, which are in order."""
@@ -143,8 +143,9 @@ def find_trends(
     """Return the trends of measures by name, over the period that ends on a day."""
     length = PERIODS[period]
     first = FIRST_DAY if length is None else shift(end, 1 - 2 * length - USUAL_DAYS)
+    last = shift(end, _median_days(length) // 2)
     measures = {name: all_measures()[name] for name in names}
-    document = _read(user.pk, measures.values(), first, end)
+    document = _read(user.pk, measures.values(), first, last)
     firsts = {name: date.fromisoformat(day) for name, day in document["firsts"].items() if day}
     expected = {name: expected_from(TYPES[name], firsts) for name in TYPES}
     if length is None:
@@ -154,7 +155,8 @@ def find_trends(
         days = Days(shift(end, 1 - length), end)
         before = Days(shift(end, 1 - 2 * length), shift(end, -length))
     reader = Reader(user.pk, today, user.zone)
-    marks = find_marks(user.pk, first, end)[::-1]
+    marks = find_marks(user.pk, first, last)[::-1]
+    start, stop = days.start.toordinal(), days.end.toordinal()
     found: dict[str, Trend] = {}
     for type_, of_type in _by_type(measures.values()).items():
         columns = _columns(of_type)
@@ -163,15 +165,18 @@ def find_trends(
         rows.reverse()
         of_type_marks = [each for each in marks if each["mark"] in TYPES[type_].provenance]
         breaks = sorted({mark["day"].toordinal() for mark in of_type_marks})
+        not_full = frozenset(row.day.toordinal() for row in rows if not row.is_full)
         for measure in of_type:
-            points, left_out = _points(measure, rows, columns.index(measure.key))
+            points = _points(measure, rows, columns.index(measure.key))
+            left_out = not_full if measure.of_full_days else frozenset()
             counted = [point for point in points if point[0] not in left_out]
             found[measure.name] = Trend(
                 measure,
                 days,
                 before,
-                points[bisect_left(points, (days.start.toordinal(),)) :],
+                [point for point in points if start <= point[0] <= stop],
                 left_out,
+                not_full,
                 Values([day for day, _ in counted], [value for _, value in counted], breaks),
                 of_type_marks,
                 _days_expected(days, expected[type_], today),
@@ -210,17 +215,19 @@ def _columns(measures: Sequence[Measure]) -> tuple[str, ...]:
     return read_columns(measures[0].metric_type, [measure.key for measure in measures])
 
 
-def _points(measure: Measure, rows: Iterable[DayRow], place: int) -> tuple[Points, frozenset[int]]:
-    """Return the values of a measure, and the days of those that are left out."""
-    points: Points = []
-    left_out: list[int] = []
-    for day, values, is_full in rows:
-        if (number := measure.number(day, values[place])) is not None:
-            ordinal = day.toordinal()
-            points.append((ordinal, number))
-            if not is_full and measure.of_full_days:
-                left_out.append(ordinal)
-    return points, frozenset(left_out)
+def _points(measure: Measure, rows: Iterable[DayRow], place: int) -> Points:
+    """Return the values of a measure, oldest first."""
+    return [
+        (day.toordinal(), number)
+        for day, values, _ in rows
+        if (number := measure.number(day, values[place])) is not None
+    ]
+
+
+def _median_days(length: int | None) -> int:
+    """Return the window of the moving median in a period of so many days."""
+    fitting = (width for days, width in _MEDIAN_DAYS if length is not None and length <= days)
+    return next(fitting, _LONGEST_MEDIAN_DAYS)
 
 
 def _days_expected(days: Days, first: date | None, today: date) -> int:

@@ -1,5 +1,6 @@
 """Numbers in Oura's documents, which are not validated yet."""
 
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeGuard
 
 # More than any column can store. Sums of larger numbers might not fit into JSON.
@@ -20,3 +21,9 @@ def numbers_within(values: list[Any], lowest: float, highest: float) -> list[flo
     if {*map(type, known)} <= _NUMBERS and known and lowest <= min(known) <= max(known) <= highest:
         return values
     return [value if is_number(value) and lowest <= value <= highest else None for value in values]
+
+
+def round_half_up(value: float, decimals: int = 0) -> float:
+    """Return the number rounded as people do: 80.5 to 81, and -0.5 to -1."""
+    step = Decimal(1).scaleb(-decimals)
+    return float(Decimal(str(value)).quantize(step, ROUND_HALF_UP))

@@ -29,6 +29,11 @@ _MOST_VALUES = 12_000
 _DAYS_OFF = 2
 
 
+def is_near_day(moment: datetime, day: date) -> bool:
+    """Return whether a moment may be in a document of the day."""
+    return abs((moment.date() - day).days) <= _DAYS_OFF
+
+
 @dataclass(frozen=True)
 class Run:
     """Values at equal steps, in seconds, from a start on. None is a gap."""
@@ -44,7 +49,7 @@ class Run:
 
     def is_near(self, day: date) -> bool:
         """Return whether the run may be of this day."""
-        return abs((self.start.date() - day).days) <= _DAYS_OFF
+        return is_near_day(self.start, day)
 
     def moment(self, index: int) -> datetime:
         return self.start + timedelta(seconds=index * self.step)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from metrics.columns import Column, Moment
 from metrics.measures import Measure
 from metrics.moments import parse_moment
+from metrics.numbers import round_half_up
 from myhealth.days import Days
 
 register = template.Library()
@@ -76,7 +77,7 @@ def with_unit(value: Any, column: Column | Measure) -> str:
 @register.filter
 def number(value: float, column: Column | Measure) -> str:
     """Return a value of a column as a number without its unit."""
-    rounded = round(value, column.shown_decimals) or 0  # No -0.
+    rounded = round_half_up(value, column.shown_decimals) or 0  # No -0.
     sign = "+" if column.signed else ""
     return f"{rounded:{sign},.{column.shown_decimals}f}".replace("-", _MINUS)
 
@@ -95,6 +96,7 @@ def _clock_of(text: str) -> str:
 
 def hours_and_minutes(minutes: float) -> str:
     """Return a number of minutes in words, such as `7 h 05 min`."""
-    hours, rest = divmod(abs(round(minutes)), 60)
-    sign = _MINUS if round(minutes) < 0 else ""
+    whole = int(round_half_up(minutes))
+    hours, rest = divmod(abs(whole), 60)
+    sign = _MINUS if whole < 0 else ""
     return f"{sign}{hours} h {rest:02} min" if hours else f"{sign}{rest} min"

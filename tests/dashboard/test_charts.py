@@ -35,8 +35,13 @@ def test_scale_of_counts_begins_at_zero():
     assert (scale.low, scale.ticks(str)[0].label) == (0, "0.0")
 
 
+@given(st.lists(st.floats(0, 1e6), min_size=1), units)
+def test_scale_of_what_is_never_negative_has_no_negative_line(values, unit):
+    assert charts.fit_scale(values, unit=unit).low >= 0
+
+
 def test_small_differences_are_not_drawn_large():
-    scale = charts.fit_scale([80, 81], least=10)
+    scale = charts.fit_scale([80, 81])
     assert scale.y(80) - scale.y(81) < 10
 
 

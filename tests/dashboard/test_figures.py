@@ -20,7 +20,7 @@ def make_column(kind=None, unit="", **more):
         (1234, make_column(), "1,234"),
         (71.6, make_column(unit="bpm"), "72 bpm"),
         (6.43, make_column(Number(), "m/s"), "6.4 m/s"),
-        (0.125, make_column(Number(), "°C", decimals=2, signed=True), "+0.12 °C"),
+        (0.125, make_column(Number(), "°C", decimals=2, signed=True), "+0.13 °C"),
         (-0.14, make_column(Number(), "°C", decimals=2, signed=True), "−0.14 °C"),
         (-0.3, make_column(), "0"),
         (26700, make_column(unit="s"), "7 h 25 min"),

@@ -393,3 +393,27 @@ def test_night_of_today_may_be_the_first(signed_in, ana):
     words = words_of(signed_in, today)
     assert f"Night to {today:%A}, {today.day} {today:%B}" in words
     assert "Asleep 6 h 57 min" in words
+
+
+@pytest.mark.parametrize("year", [1900, 2200, 9998])
+def test_bedtimes_of_another_year_stretch_no_axis(signed_in, ana, year):
+    bedtimes = {
+        "bedtime_start": f"{year}-12-30T22:00:00+01:00",
+        "bedtime_end": f"{year}-12-31T06:00:00+01:00",
+    }
+    store_night(ana, period(**bedtimes, heart_rate=sample(*[50] * 80)))
+    assert paths_of(html_of(signed_in), "hour-lines").count("M") < 20
+
+
+def test_change_of_the_clock_is_said(signed_in, ana):
+    store_night(
+        ana,
+        period(
+            bedtime_start="2026-03-01T22:00:00+02:00",
+            bedtime_end="2026-03-02T01:00:00+01:00",
+            heart_rate=sample(50, 51, 52, start="2026-03-01T22:00:00+02:00"),
+        ),
+    )
+    assert "The clock changed in this night. The chart keeps the time of 22:00." in words_of(
+        signed_in
+    )

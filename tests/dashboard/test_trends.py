@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from dashboard.trends import all_measures
+from dashboard.trends import all_measures, find_trends
 from ingest.models import SleepMetric
 from tests.worlds import days_ago, store_days, store_nights
 
@@ -203,6 +203,36 @@ def test_csv_has_the_same_numbers(ana, api):
     assert [[row["day"], int(row["sleep.duration"])] for row in reversed(rows)] == found["points"]
     assert float(rows[0]["sleep.duration.usual_median"]) == found["usual"][-1][2]
     assert float(rows[0]["sleep.duration.median"]) == found["median"][-1][1]
+
+
+@pytest.mark.parametrize("query", [{"end": "x"}, {"period": "x"}, {"measures": "x"}])
+def test_error_of_csv_is_json(api, query):
+    answer = api.get("trends", **query, format="csv")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, list(query))
+
+
+def test_csv_requires_login(client):
+    assert client.get("/api/v1/trends", {"format": "csv"}).status_code == 401
+
+
+def test_csv_says_which_values_are_not_counted(ana, api):
+    store_durations(ana, date(2026, 3, 1), [25_000])
+    store_days(ana, [date(2026, 3, 2)], duration=600, main_type="late_nap")
+    answer = api.get("trends", measures="sleep.duration", end="2026-03-02", format="csv")
+    rows = csv.DictReader(io.StringIO(answer.content.decode()))
+    assert [row["sleep.duration.counted"] for row in rows] == ["False", "True"]
+
+
+def test_median_is_the_same_in_the_next_period(ana, api):
+    store_durations(ana, date(2026, 3, 1), range(20_000, 80_000, 1000))
+    earlier = trend(api, period="30d", end="2026-03-31")["median"][-1]
+    assert earlier in trend(api, period="30d", end="2026-04-15")["median"]
+
+
+def test_day_without_values_of_its_own_is_not_full(ana):
+    store_days(ana, [days_ago(1)], score=80, main_type="late_nap")
+    found = find_trends(ana, ["sleep.duration"], "30d", days_ago(0), today=days_ago(0))
+    assert found["sleep.duration"].not_full == {days_ago(1).toordinal()}
 
 
 def test_unchanged_trends_are_304_until_a_day_changes(ana, api):
