@@ -28,8 +28,8 @@ _RING_IS_OLD = timedelta(hours=6)
 class Freshness:
     """When data were last fetched, and up to which moment the ring's data are here.
 
-    `ring_until` has Oura's offset. `advice` is what to do, empty if all is well; `link` names the
-    page on which to do it, empty if it is none of ours.
+    `ring_until` is in the person's time zone. `advice` is what to do, empty if all is well; `link`
+    names the page on which to do it, empty if it is none of ours.
     """
 
     fetched_at: datetime | None
@@ -43,6 +43,7 @@ def find_freshness(user: User, rows: Iterable[Metric]) -> Freshness:
     fetched_at = last_complete_fetch(user.pk, database_alias())
     ring_until = _ring_until(user.pk, list(rows))
     advice, link = _advice(user, fetched_at, ring_until, timezone.now())
+    ring_until = ring_until and ring_until.astimezone(user.zone)
     return Freshness(fetched_at, ring_until, advice, link)
 
 

@@ -3,6 +3,7 @@
 A chart has one unit of width for each second, and 100 units of height, 0 at the top.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -42,6 +43,7 @@ _STEPS = (2, 10, 60, 120, 180, 360, 720, 1440)
 _MOST_LINES = 13
 # As many labels have room on a phone.
 _MOST_LABELS = 5
+_FEW_LABELS = 4
 
 
 class Stage(NamedTuple):
@@ -140,6 +142,11 @@ class PeriodChart:
         return _KINDS.get(kind, in_words(kind))
 
     @property
+    def starts(self) -> str:
+        """Return when the period began; empty if that is not known."""
+        return self.text("bedtime_start") if self.values["bedtime_start"] else ""
+
+    @property
     def summary(self) -> list[str]:
         """Return when the period was, and how long, as far as it is known."""
         found = []
@@ -218,6 +225,11 @@ class PeriodChart:
     def labels(self) -> list[Tick]:
         """Return the labels that are not cut off at the edges."""
         return [tick for tick in self.hours if 3 <= tick.at <= 97]
+
+    @property
+    def few_labels(self) -> list[Tick]:
+        """Return as many labels as a narrow card has room for."""
+        return self.labels[:: max(1, math.ceil(len(self.labels) / _FEW_LABELS))]
 
     @property
     def hour_lines(self) -> str:

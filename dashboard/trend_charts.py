@@ -1,6 +1,6 @@
 """The chart of one measure over a period, as the template draws it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -18,10 +18,12 @@ from dashboard.marks import describe_mark
 from dashboard.templatetags.figures import number, with_unit
 from dashboard.trends import Trend
 from dashboard.usual import runs
+from ingest.coverage import is_missing, merge_alike
 from ingest.ledger import Range
 from metrics.columns import in_words, mean
 from metrics.measures import Measure
-from myhealth.days import ONE_DAY, Days
+from myhealth.days import ONE_DAY, Days, from_days
+from myhealth.states import State
 
 # The height of the drawing.
 PIXELS = 200
@@ -35,11 +37,38 @@ _ROOM_FOR_LABEL = 12
 
 
 @dataclass(frozen=True)
+class Gap(Days):
+    """Days without a value of a measure, and why."""
+
+    label: str
+    reason: str | None
+
+
+def gaps_of(trend: Trend, ranges: Iterable[Range]) -> list[Gap]:
+    """Return the days without a value that should have one, newest first.
+
+    `ranges` are those of the ledger. Days that are stored may lack a value all the same.
+    """
+    have = set(trend.days)
+    gaps: list[Gap] = []
+    for each in merge_alike(ranges):
+        if each.state.has_row:
+            without = from_days(day for day in each if day.toordinal() not in have)
+            label = "no value" if each.state == State.HELD else each.state.label
+            reason = each.reason if each.state != State.HELD else "Oura has none for this day."
+            gaps += [Gap(days.start, days.end, label, reason) for days in without]
+        elif is_missing(each):
+            reason = each.reason if each.state != State.NOT_ASKED else None
+            gaps.append(Gap(each.start, each.end, each.state.label, reason))
+    return gaps[::-1]
+
+
+@dataclass(frozen=True)
 class TrendChart:
-    """A trend, drawn. `missing` are the missing days of its type, newest first."""
+    """A trend, drawn, with its gaps."""
 
     trend: Trend
-    missing: Sequence[Range]
+    gaps: Sequence[Gap]
 
     @property
     def days(self) -> Days:
@@ -142,18 +171,18 @@ class TrendChart:
         return "".join(paths)
 
     @property
-    def gaps(self) -> str:
-        """Return the path of the missing days, at the bottom of the chart."""
+    def gap_path(self) -> str:
+        """Return the path of the gaps, at the bottom of the chart."""
         first = self.days.start
-        return "".join(f"M{(each.start - first).days} 0h{len(each)}" for each in self.missing)
+        return "".join(f"M{(each.start - first).days} 0h{len(each)}" for each in self.gaps)
 
     @property
     def gap_labels(self) -> list[tuple[float, str]]:
-        """Return the states of long gaps: the middle in percent, and the label."""
+        """Return the labels of long gaps, with their middle in percent."""
         length, first = len(self.days), self.days.start
         return [
-            (round(100 * ((each.start - first).days + len(each) / 2) / length, 2), each.state.label)
-            for each in self.missing
+            (round(100 * ((each.start - first).days + len(each) / 2) / length, 2), each.label)
+            for each in self.gaps
             if 100 * len(each) / length >= _ROOM_FOR_LABEL
         ]
 

@@ -42,7 +42,7 @@ from metrics.series import Run, Series, Span, overlaps
 from metrics.sleep_series import HEART_RATE, HRV, MOVEMENTS, PERIOD_RUNS, STAGES, bedtimes
 
 # The types of periods that don't count. All others do, even if Oura has only just invented them.
-_NOT_COUNTING = ("rest", "deleted")
+_NOT_COUNTING = {"rest": "resting, not asleep", "deleted": "deleted at Oura"}
 # Which period is the main one, if there are several: the one with the highest rank.
 _RANKS = {"long_sleep": 2, "late_nap": 0}
 _OTHER_RANK = 1
@@ -137,12 +137,18 @@ class Period:
         return self.bedtimes[1]
 
     @property
+    def is_night(self) -> bool:
+        """Whether it is a night, and neither a nap nor a fragment."""
+        return _is_night(self.document, self.document.get("type"), self.document.get(_ASLEEP))
+
+    @property
     def why_not_counted(self) -> str:
         """Return why the period does not count, for people; empty if it does."""
         if self.counts:
             return ""
-        if (kind := self.document.get("type")) in _NOT_COUNTING:
-            return str(kind)
+        kind = self.document.get("type")
+        if isinstance(kind, str) and kind in _NOT_COUNTING:
+            return _NOT_COUNTING[kind]
         return "no time asleep" if self.document.get(_ASLEEP) is None else "the same sleep again"
 
     @property
@@ -411,7 +417,8 @@ SLEEP = Sleep()
 
 
 def _counting_periods(periods: Sequence[OuraDocument]) -> list[OuraDocument]:
-    return [period for period in periods if period.get("type") not in _NOT_COUNTING]
+    # The type may be anything, also what can't be a key.
+    return [period for period in periods if period.get("type") not in tuple(_NOT_COUNTING)]
 
 
 def _taken_periods(periods: Sequence[OuraDocument]) -> list[OuraDocument]:

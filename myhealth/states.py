@@ -253,7 +253,7 @@ class Verdict(NamedTuple):
     @property
     def _reasons_of_stored(self) -> Iterator[str]:
         if lacks := self.missing_collection:
-            named = f"Oura has no {lacks} document for this day."
+            named = f"Oura has not sent its {lacks} for this day."
             yield _REASONS_FOR_MISSING.get(lacks, named)
         if self.off:
             yield self.off.reason

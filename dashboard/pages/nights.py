@@ -49,6 +49,7 @@ class NightPage(PersonalPage, TemplateView):
                 # What is stored of days to come has no page.
                 "following": following if following and following <= shift(today, 1) else None,
                 "main": next((each for each in periods if each.period.is_main), None),
+                "others_counted": sum(each.counts and not each.is_main for each in night.periods),
                 "others": [each for each in periods if not each.period.is_main],
                 "sleep": next(each for each in cards if each.metric_type is SLEEP),
                 "cards": [each for each in cards if each.values],

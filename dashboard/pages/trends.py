@@ -9,13 +9,12 @@ from django.views.generic import TemplateView
 
 from dashboard.pages.base import PersonalPage
 from dashboard.queries import database_alias
-from dashboard.trend_charts import TrendChart
+from dashboard.trend_charts import TrendChart, gaps_of
 from dashboard.trends import ALL, PERIODS, Trend, all_measures, find_trends
-from ingest.coverage import missing_ranges
-from ingest.ledger import ledger
+from ingest.ledger import Range, ledger
 from metrics import TYPES
 from metrics.measures import Measure, measures_of
-from myhealth.days import Days, parse_day, shift, utc_today
+from myhealth.days import FIRST_DAY, Days, parse_day, shift, utc_today
 
 _TITLES = {"30d": "30 days", "90d": "90 days", "365d": "Year", ALL: "All"}
 _DEFAULT_PERIOD = "90d"
@@ -42,14 +41,16 @@ class TrendsPage(PersonalPage, TemplateView):
         query, today = self.request.GET, self.user.today()
         period = query.get("period", "")
         period = period if period in PERIODS else _DEFAULT_PERIOD
-        end = min(parse_day(query.get("end", "")) or today, today)
+        end = max(min(parse_day(query.get("end", "")) or today, today), FIRST_DAY)
         names = list(dict.fromkeys(filter(None, query.getlist("measure"))))[:2] or _default()
         trends = find_trends(self.user, names, period, end, today=today)
         days = next(iter(trends.values())).period
-        missing = _missing(self.user.pk, trends, days)
+        by_type = ledger(
+            self.user.pk, days.start, days.end, today=utc_today(), using=database_alias()
+        )
         return super().get_context_data(
             charts=[
-                _section(trend, missing[trend.measure.metric_type.name])
+                _section(trend, by_type[trend.measure.metric_type.name])
                 for trend in trends.values()
             ],
             days=days,
@@ -75,18 +76,14 @@ def _default() -> list[str]:
     return [first, last]
 
 
-def _missing(user_id: int, trends: dict[str, Trend], days: Days) -> dict[str, list[Any]]:
-    by_type = ledger(user_id, days.start, days.end, today=utc_today(), using=database_alias())
-    return {name: missing_ranges(ranges) for name, ranges in by_type.items()}
-
-
-def _section(trend: Trend, missing: list[Any]) -> dict[str, Any]:
+def _section(trend: Trend, ranges: list[Range]) -> dict[str, Any]:
+    gaps = gaps_of(trend, ranges)
     return {
-        "chart": TrendChart(trend, missing),
+        "chart": TrendChart(trend, gaps),
         "measure": trend.measure,
         "type": trend.measure.metric_type,
-        "missing": missing[:_MOST_LISTED],
-        "more": sum(map(len, missing[_MOST_LISTED:])),
+        "gaps": gaps[:_MOST_LISTED],
+        "more": sum(map(len, gaps[_MOST_LISTED:])),
     }
 
 

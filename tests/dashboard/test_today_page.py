@@ -204,10 +204,10 @@ def test_ring_data_reach_until_end_of_night(signed_in, ana):
     end = timezone.now() - timedelta(minutes=90)
     fetched(ana, timedelta())
     store_days(ana, [days_ago(0)], **bedtimes(end))
-    there = end.astimezone(timezone.get_fixed_timezone(120))
+    here = end.astimezone(ana.zone)
     page = page_of(signed_in)
-    assert f'<time datetime="{there.isoformat(timespec="seconds")}">' in page
-    assert ring_data(page).endswith(f"{there:%H:%M}")
+    assert f'<time datetime="{here.isoformat(timespec="seconds")}">' in page
+    assert ring_data(page).endswith(f"{here:%H:%M}")
     assert advice(page) == ""
 
 
@@ -245,8 +245,8 @@ def test_ring_that_was_not_synced_is_said(signed_in, ana):
     store_days(ana, [days_ago(2)], **bedtimes(timezone.now() - timedelta(hours=40)))
     page = page_of(signed_in)
     assert advice(page) == "For newer data, open the Oura app with the ring nearby."
-    there = (timezone.now() - timedelta(hours=40)).astimezone(timezone.get_fixed_timezone(120))
-    assert ring_data(page) == f"{there:%a %H:%M}"
+    here = (timezone.now() - timedelta(hours=40)).astimezone(ana.zone)
+    assert ring_data(page) == f"{here:%a %H:%M}"
 
 
 def test_old_fetch_is_said_with_what_to_do(signed_in, ana):

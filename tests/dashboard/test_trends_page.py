@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from metrics import SLEEP
 from tests.worlds import days_ago, fetch_completely, store_days, store_nights
 
 pytestmark = pytest.mark.django_db
@@ -157,3 +158,22 @@ def test_any_real_date_is_shown(signed_in, ana, end):
 def test_others_days_are_not_shown(signed_in, ben):
     store_days(ben, [days_ago(1)], duration=27_060, **NIGHT)
     assert "No values in these days." in page(signed_in)
+
+
+def test_stored_day_without_a_value_is_a_gap(signed_in, ana):
+    store_days(ana, [days_ago(3), days_ago(1)], duration=27_060, **NIGHT)
+    store_days(ana, [days_ago(2)], score=80, time_in_bed=30_000)
+    gap = days_ago(2)
+    assert f"<strong>{gap.day} {gap:%B}" in page(signed_in)
+    assert "no value. Oura has none for this day." in page(signed_in)
+
+
+def test_partly_stored_day_with_a_value_is_no_gap(signed_in, ana):
+    store_nights(ana, [days_ago(3), days_ago(2), days_ago(1)], mapping=without_summary)
+    assert 'class="gap"' not in page(signed_in).partition("</figure>")[0].replace(
+        '<path class="gap" d=""', ""
+    )
+
+
+def without_summary(day, documents):
+    return SLEEP.map(day, {"sleep": documents["sleep"]})
