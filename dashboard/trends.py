@@ -12,7 +12,7 @@ from accounts.models import User
 from dashboard.full_days import DayRow, Reader, load_rows, read_columns, rows_fact
 from dashboard.marks import find_marks
 from dashboard.queries import database_alias
-from dashboard.usual import USUAL_DAYS, Usual, Values, median_around, usual_of
+from dashboard.usual import USUAL_DAYS, Usual, Values, usual_of
 from ingest.facts import json_object
 from ingest.ledger import expected_from
 from ingest.models import METRIC_MODELS
@@ -74,7 +74,7 @@ class Trend:
 
     def usual_at(self, days: Iterable[int]) -> list[Usual | None]:
         """Return the usual range before each of the days, which are in order."""
-        return [usual_of(self.counted.before(day)) for day in days]
+        return self.counted.usual_at(days)
 
     @property
     def median_days(self) -> int:
@@ -82,7 +82,7 @@ class Trend:
 
     def medians_at(self, days: Iterable[int]) -> list[float | None]:
         """Return the moving median at each of the days, which are in order."""
-        return [median_around(self.counted, day, self.median_days) for day in days]
+        return self.counted.medians_at(days, self.median_days)
 
     @cached_property
     def mean(self) -> Mean:

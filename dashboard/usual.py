@@ -4,8 +4,8 @@ Days are ordinals (`date.toordinal`), oldest first. No window crosses a break: t
 from which on values can't be compared with those before.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -38,12 +38,46 @@ class Values(NamedTuple):
 
     def before(self, day: int) -> list[float]:
         """Return the values that decide what is usual on a day."""
-        return self.between(max(day - USUAL_DAYS, self._segment(day)[0]), day - 1)
+        return self.between(*self._before(day))
 
-    def around(self, day: int, width: int) -> list[float]:
-        """Return the values of the `width` days around a day."""
+    def usual_at(self, days: Iterable[int]) -> list[Usual | None]:
+        """Return what is usual on each of the days, which are in order."""
+        return [_quartiles(window) for window in self._windows(map(self._before, days))]
+
+    def medians_at(self, days: Iterable[int], width: int) -> list[float | None]:
+        """Return the median of the `width` days around each of the days, which are in order.
+
+        It is None for too few values.
+        """
+        needs = max(width // _SHARE, 1)
+        bounds = (self._around(day, width // 2) for day in days)
+        return [
+            _quantile(window, 2) if len(window) >= needs else None
+            for window in self._windows(bounds)
+        ]
+
+    def _before(self, day: int) -> tuple[int, int]:
+        return max(day - USUAL_DAYS, self._segment(day)[0]), day - 1
+
+    def _around(self, day: int, half: int) -> tuple[int, int]:
         first, last = self._segment(day)
-        return self.between(max(day - width // 2, first), min(day + width // 2, last))
+        return max(day - half, first), min(day + half, last)
+
+    def _windows(self, bounds: Iterable[tuple[int, int]]) -> Iterator[list[float]]:
+        """Yield the sorted values from the first to the last day of each pair.
+
+        Both go up from pair to pair. To sort each window anew would take several times as long.
+        """
+        window: list[float] = []
+        begin = end = 0
+        for first, last in bounds:
+            while end < len(self.days) and self.days[end] <= last:
+                insort(window, self.values[end])
+                end += 1
+            while begin < end and self.days[begin] < first:
+                del window[bisect_left(window, self.values[begin])]
+                begin += 1
+            yield window
 
     def _segment(self, day: int) -> tuple[int, int]:
         """Return the first and the last day between two breaks that a day is in."""
@@ -54,16 +88,7 @@ class Values(NamedTuple):
 
 def usual_of(values: Iterable[float]) -> Usual | None:
     """Return the quartiles; None for too few values."""
-    ordered = sorted(values)
-    if len(ordered) < USUAL_NEEDS:
-        return None
-    return Usual(_quantile(ordered, 1), _quantile(ordered, 2), _quantile(ordered, 3))
-
-
-def median_around(values: Values, day: int, width: int) -> float | None:
-    """Return the median of the days around a day; None for too few values."""
-    ordered = sorted(values.around(day, width))
-    return _quantile(ordered, 2) if len(ordered) >= max(width // _SHARE, 1) else None
+    return _quartiles(sorted(values))
 
 
 def runs(days: Iterable[int], breaks: Sequence[int] = ()) -> list[tuple[int, int]]:
@@ -75,6 +100,12 @@ def runs(days: Iterable[int], breaks: Sequence[int] = ()) -> list[tuple[int, int
         else:
             found.append((day, day))
     return found
+
+
+def _quartiles(ordered: Sequence[float]) -> Usual | None:
+    if len(ordered) < USUAL_NEEDS:
+        return None
+    return Usual(_quantile(ordered, 1), _quantile(ordered, 2), _quantile(ordered, 3))
 
 
 def _quantile(ordered: Sequence[float], quarter: int) -> float:

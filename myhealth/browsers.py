@@ -15,11 +15,14 @@ from django.contrib.sessions import middleware as sessions
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import common, gzip
+from django.shortcuts import render
 from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
 from django.utils.encoding import iri_to_uri
 from django.utils.http import escape_leading_slashes
 
+from myhealth import requests
+from myhealth.headers import API_PATHS
 from myhealth.limits import Busy, refuse, waiting_network, waiting_threads
 
 # In bytes. The kernel takes smaller files from the server at once, so that no thread waits, and no
@@ -126,3 +129,11 @@ class CommonMiddleware(common.CommonMiddleware):
 
 def _is_read(request: HttpRequest) -> bool:
     return request.method in ("GET", "HEAD")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer a browser with a page that leads back, and a program in JSON."""
+    is_browser = "text/html" in request.headers.get("Accept", "")
+    if is_browser and not request.path.startswith(API_PATHS):
+        return render(request, "myhealth/404.html", status=404)
+    return requests.not_found(request, exception)

@@ -1,11 +1,13 @@
 """What is usual: quartiles and medians of windows of days."""
 
+from itertools import accumulate
+
 import pytest
 from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.usual import Values, median_around, runs, usual_of
+from dashboard.usual import Values, runs, usual_of
 
 numbers = st.lists(st.integers(0, 100_000), min_size=14, max_size=90)
 
@@ -52,20 +54,29 @@ def test_values_before_a_break_ignore_it():
 
 def test_median_is_of_the_days_around():
     values = Values([1, 2, 3, 4, 5, 6, 7], [10, 20, 30, 40, 50, 60, 70])
-    assert values.around(4, 7) == [10, 20, 30, 40, 50, 60, 70]
-    assert median_around(values, 4, 7) == 40
+    assert values.medians_at([3, 4, 7], 3) == [30, 40, 65]
 
 
 def test_median_crosses_no_break():
     values = Values([1, 2, 3, 4, 5, 6, 7], [10, 20, 30, 40, 50, 60, 70], [4])
-    assert values.around(3, 7) == [10, 20, 30]
-    assert values.around(4, 7) == [40, 50, 60, 70]
+    assert values.medians_at([3, 4], 7) == [20, 55]
 
 
 def test_median_needs_values_on_a_third_of_the_days():
     values = Values([10, 20, 21], [1, 2, 4])
-    assert median_around(values, 10, 7) is None
-    assert median_around(values, 20, 7) == 3
+    assert values.medians_at([10, 20], 7) == [None, 3]
+
+
+histories = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), min_size=1, max_size=60)
+
+
+@given(histories, st.lists(st.integers(1, 700), max_size=3, unique=True))
+def test_usual_of_many_days_is_that_of_each(history, breaks):
+    """Each value comes some days after the one before."""
+    days = list(accumulate(step for step, _ in history))
+    values = Values(days, [value for _, value in history], sorted(breaks))
+    asked = range(1, days[-1] + 100)
+    assert values.usual_at(asked) == [usual_of(values.before(day)) for day in asked]
 
 
 def test_runs_end_at_gaps_and_breaks():
