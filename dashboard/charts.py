@@ -39,7 +39,12 @@ class Scale:
     step: float
 
     def y(self, value: float) -> float:
-        return round(HEIGHT * (self.high - value) / (self.high - self.low), 1)
+        return round((self.high - value) * (HEIGHT / (self.high - self.low)), 1)
+
+    def all_y(self, values: Iterable[float]) -> list[float]:
+        """Return `y` of each value, in a fraction of the time."""
+        high, per_unit = self.high, HEIGHT / (self.high - self.low)
+        return [round((high - value) * per_unit, 1) for value in values]
 
     def y_within(self, value: float) -> float:
         """Return the same, at the edge for values beyond the scale."""

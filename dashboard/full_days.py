@@ -102,7 +102,7 @@ def load_rows(
     `columns` are those of `read_columns`. Without the check, all days are full.
     """
     names, today, zone = metric_type.full_columns, reader.today, reader.zone
-    float_names = float_columns(metric_type)
+    full_value, float_names = metric_type.full_value, float_columns(metric_type)
     floats = [at for at, name in enumerate(columns) if name in float_names]
     if not check and not floats:
         return [DayRow(date.fromisoformat(text), values, True) for text, _, *values in rows or ()]
@@ -114,7 +114,7 @@ def load_rows(
             if values[place] is not None:
                 values[place] = float(values[place])
         is_full: bool | None = True
-        if check:
+        if check and not (full_value and values[0] == full_value):
             at = datetime.fromisoformat(before_over[0]) if before_over else _over_at(day)
             stored = StoredDay(day, dict(zip(names, values, strict=False)), at, today, zone)
             is_full = metric_type.is_full(stored)

@@ -111,14 +111,10 @@ class TrendChart:
     @property
     def dots(self) -> str:
         """Return the path of the points that are counted."""
-        first, left_out, scale = self.days.start.toordinal() - 0.5, self.trend.left_out, self.scale
-        return charts.dots(
-            [
-                (day - first, scale.y(value))
-                for day, value in self.trend.points
-                if day not in left_out
-            ]
-        )
+        first, left_out = self.days.start.toordinal() - 0.5, self.trend.left_out
+        points = [point for point in self.trend.points if point[0] not in left_out]
+        places = self.scale.all_y([value for _, value in points])
+        return charts.dots([(day - first, y) for (day, _), y in zip(points, places, strict=True)])
 
     @cached_property
     def dots_left_out(self) -> str:

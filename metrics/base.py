@@ -83,8 +83,10 @@ class MetricType:
     # Which days they are, and what another day is, for people.
     full_days = ""
     not_full = ""
-    # The columns that `is_full` needs.
+    # The columns that `is_full` needs, and a value of the first with which a day is full, whatever
+    # the others are: most days have it, and need not be looked at any further.
     full_columns: tuple[str, ...] = ()
+    full_value: str = ""
     # Oura's document of a day grows until the day ends, so what was fetched before is not final.
     grows = False
 

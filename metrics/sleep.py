@@ -368,6 +368,7 @@ class Sleep(MetricType):
 
     full_days = "days with a night: not those with naps or fragments of sleep alone"
     not_full = "a day with naps alone"
+    full_value = _NIGHT
     full_columns = ("main_type", "duration", "bedtime_start", "bedtime_end")
 
     def is_full(self, row: StoredDay) -> bool | None:
