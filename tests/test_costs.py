@@ -114,7 +114,7 @@ class Processor:
 
 
 READS = ["sleep", "dashboard", "coverage", f"days/{days_ago(1)}"]
-READS += ["series/night_heart_rate", f"nights/{days_ago(1)}", "types", "marks"]
+READS += ["series/night_heart_rate", f"nights/{days_ago(1)}", "types", "marks", "trends"]
 PROGRAM_READS = ["metrics/sleep", "metrics/ledger", "metrics/coverage"]
 
 
@@ -129,12 +129,33 @@ def test_other_people_add_no_rows_to_a_read(ana, api, last_month, path, request)
     assert rows_read(lambda: api.get(path, format="json")) <= alone + PLANNER
 
 
-@pytest.mark.parametrize("path", READS[:-1])
+# Marks and trends are of more than a month.
+@pytest.mark.parametrize("path", READS[:-2])
 def test_years_add_no_rows_to_a_read_of_days(ana, api, last_month, path, request):
     api.get("sleep", fields="day")
     before = rows_read(lambda: api.get(path))
     request.getfixturevalue("years")
     assert rows_read(lambda: api.get(path, format="json")) <= before + PLANNER
+
+
+PAGES = ["/", f"/days/{days_ago(1)}/", f"/nights/{days_ago(1)}/", "/trends/"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_other_people_add_no_rows_to_a_page(ana, signed_in, last_month, path, request):
+    signed_in.get(path)
+    alone = rows_read(lambda: signed_in.get(path))
+    assert alone > 0
+    request.getfixturevalue("crowd")
+    assert rows_read(lambda: signed_in.get(path)) <= alone + PLANNER
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_of_years_takes_few_statements(ana, signed_in, last_month, years, path):
+    signed_in.get(path)
+    with CaptureQueriesContext(connection) as queries:
+        assert signed_in.get(path).status_code == 200
+    assert len(queries) <= 20
 
 
 @pytest.mark.parametrize("path", PROGRAM_READS)

@@ -39,6 +39,7 @@ def browse(chromium, api_process, transactional_db, ana):
         )
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         sign_in(page)
+        page.wait_for_load_state("networkidle")
         return page
 
     yield open_window
