@@ -1,13 +1,16 @@
-"""What the page of a day shows of each type: what `day_detail` returns, beside the usual."""
+"""The values of a type on a day, beside what is usual for the person.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+Pages show days by these cards alone, so that all of them say the same of a day.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import orjson
-from django.http import QueryDict
 
 from accounts.models import User
 from dashboard.comparisons import Comparison, compare
@@ -16,7 +19,8 @@ from dashboard.hours import HourChart, hour_chart
 from dashboard.marks import describe_mark
 from dashboard.queries import database_alias
 from dashboard.remarks import revision_sentences, text_in_words, warning_sentences
-from dashboard.templatetags.figures import with_unit
+from dashboard.sparklines import Sparkline
+from dashboard.templatetags.figures import UNKNOWN, with_unit
 from dashboard.trends import Trend, all_measures, find_trends
 from dashboard.usual import Usual
 from ingest.models import MetricSource, unpack
@@ -30,6 +34,8 @@ from myhealth.states import State
 _SCORE = "score"
 # The shortest period that trends are read for: what is usual on a day comes from the days before.
 _PERIOD, _LINKED_PERIOD = "30d", "90d"
+# At least so many contributors are shown first.
+_FIRST_CONTRIBUTORS = 3
 
 
 class Bar(NamedTuple):
@@ -40,26 +46,60 @@ class Bar(NamedTuple):
     usual_width: float
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A value as the page shows it. `words` compare it with `usual`; `query` is that of its trend.
+class Shown(NamedTuple):
+    """A value as pages show it. `compared` are words about `usual`; `query` is that of its trend.
 
-    Texts, and contributors that no type declares, are compared with nothing. The `unit` is that at
-    the end of the text; times have none.
+    The `unit` is that at the end of the text; times have none. Texts, and contributors that no type
+    declares, are compared with nothing.
     """
 
     title: str
     text: str
-    words: str = ""
+    unit: str = ""
+    compared: str = ""
     usual: str = ""
     query: str = ""
+    so_far: str = ""
+    comparison: Comparison | None = None
     bar: Bar | None = None
-    unit: str = ""
 
     @property
     def amount(self) -> str:
         """Return the text without the unit."""
         return self.text.removesuffix(f" {self.unit}") if self.unit else self.text
+
+    @property
+    def words(self) -> str:
+        return ", ".join(filter(None, (self.so_far, self.compared)))
+
+    @property
+    def place(self) -> str:
+        """Return where the value lies beside the usual; empty if they can't be compared."""
+        known = self.comparison
+        return known.place if known and known.words == self.compared else ""
+
+
+class Figures(NamedTuple):
+    """A list of values. The note says how much is missing until the usual of any is known."""
+
+    values: list[Shown]
+    note: str = ""
+
+
+def listed(values: Iterable[Shown]) -> Figures:
+    """Return values as a list; where the usual of none is known, that is said once, of all."""
+    shown = list(values)
+    compared = [each.comparison for each in shown if each.comparison]
+    if not compared or any(each.usual for each in compared):
+        return Figures(shown)
+    most = max(compared, key=lambda each: each.days_known)
+    note = most.words.replace("yours", "your usual")
+    return Figures([each._replace(compared="") for each in shown], note)
+
+
+def unit_of(text: str, unit: str) -> str:
+    """Return the unit if it is at the end of the text; empty for times, which have several."""
+    return unit if text.endswith(f" {unit}") and unit not in ("", "s", "min") else ""
 
 
 @dataclass(frozen=True)
@@ -68,13 +108,13 @@ class DayCard:
 
     metric_type: MetricType
     day: date
-    state: State
-    reason: str | None
-    values: Mapping[str, Any] | None
-    trends: Mapping[str, Trend]
-    charts: list[HourChart]
-    warnings: list[str]
-    revisions: list[str]
+    values: Mapping[str, Any] | None = None
+    trends: Mapping[str, Trend] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    state: State = State.HELD
+    reason: str | None = None
+    charts: list[HourChart] = field(default_factory=list)
+    revisions: list[str] = field(default_factory=list)
 
     @property
     def is_scored(self) -> bool:
@@ -98,6 +138,7 @@ class DayCard:
 
     @cached_property
     def is_under_way(self) -> bool:
+        """Whether the values are those so far."""
         return self.metric_type.grows and self.is_left_out and not self.is_ring_off
 
     @property
@@ -108,6 +149,12 @@ class DayCard:
         if self.is_left_out and not self.is_ring_off:
             return f"Not counted in averages: {self.metric_type.not_full}."
         return ""
+
+    @property
+    def remarks(self) -> list[str]:
+        """Return what is to be said of the day where `so far` stands in the heading."""
+        note = "" if self.is_under_way else self.note
+        return [*filter(None, [note]), *self.warnings]
 
     @property
     def marks(self) -> list[str]:
@@ -121,47 +168,57 @@ class DayCard:
             return ""
         return f"Oura has no score for this day{' yet' if self.is_under_way else ''}."
 
-    @property
-    def score_words(self) -> str:
-        """Return what the score's tile says under it, but for the usual range."""
-        if self.values is None:
-            return self.state.label
-        if self._value(_SCORE) is None:
-            return "no score yet" if self.is_under_way else "no score"
-        return self.score.words or self.days_known
-
-    @property
-    def days_known(self) -> str:
-        """Return how much is missing until any usual range is known; empty if one is."""
-        found = [each for each in self._comparisons.values() if each.value is not None]
-        if not found or self._knows_usual:
-            return ""
-        return max(found, key=lambda each: each.days_known).words
-
     @cached_property
     def score(self) -> Shown:
         return self._shown(self.metric_type.column(_SCORE))
 
     @property
-    def figures(self) -> list[Shown]:
-        """Return all columns but contributors."""
-        return [
+    def score_words(self) -> str:
+        """Return what the score's tile says under it, but for the usual range."""
+        if self.values is None:
+            return self.state.label
+        if self._value(_SCORE) is not None:
+            return self.score.words
+        if not self.is_under_way:
+            return "no score from Oura"
+        known = (f", {each.text} {each.title.lower()} so far" for each in self.main if each.so_far)
+        return f"no score yet{next(known, '')}"
+
+    @cached_property
+    def sparkline(self) -> Sparkline | None:
+        trend = self.trends.get(f"{self.metric_type.name}.{_SCORE}")
+        sparkline = Sparkline(trend, trend.usual_before(self.day)) if trend else None
+        return sparkline if sparkline and sparkline.points else None
+
+    @cached_property
+    def main(self) -> list[Shown]:
+        """Return the columns that the type's declaration names for the page of today.
+
+        What has neither a value nor a usual is left out: there is nothing to say of it.
+        """
+        shown = (self._shown(self.metric_type.column(name)) for name in self.metric_type.card)
+        return [each for each in shown if each.text != UNKNOWN or each.usual]
+
+    @cached_property
+    def figures(self) -> Figures:
+        """Return all columns but contributors, and the score, which has its tile."""
+        return listed(
             self._shown(column)
             for column in self.metric_type.columns
-            if not isinstance(column.kind, Contributors)
-        ]
+            if column.name != _SCORE and not isinstance(column.kind, Contributors)
+        )
 
     @property
     def measured(self) -> list[Shown]:
         """Return the columns that can be compared, but for the score."""
         return [
-            self._shown(measure.column)
+            self._compared(measure)
             for measure in measures_of(self.metric_type).values()
             if not measure.contributor and measure.column.name != _SCORE
         ]
 
-    @property
-    def contributors(self) -> list[Shown]:
+    @cached_property
+    def contributors(self) -> Figures:
         """Return the contributors, lowest first, those without a value last."""
         found = [
             (measure, stored.get(measure.contributor), kind.value)
@@ -172,40 +229,66 @@ class DayCard:
             for measure in [Measure(self.metric_type, column, name)]
         ]
         found.sort(key=lambda each: (each[1] is None, each[1] or 0, each[0].title))
-        return [self._contributor(*each) for each in found]
+        return listed(self._contributor(*each) for each in found)
+
+    @cached_property
+    def known_contributors(self) -> Figures:
+        """Return the contributors that have a value."""
+        values, note = self.contributors
+        return Figures([each for each in values if each.text != UNKNOWN], note)
+
+    @cached_property
+    def first_contributors(self) -> Figures:
+        """Return those below the usual, with the lowest others if they are few."""
+        values, note = self.known_contributors
+        below_first = sorted(values, key=lambda each: each.place != "below")
+        below = sum(each.place == "below" for each in values)
+        first = below_first[: max(below, _FIRST_CONTRIBUTORS)]
+        return Figures([each for each in values if each in first], note)
 
     def _value(self, column: str) -> Any:
         return self.values.get(column) if self.values else None
 
     def _shown(self, column: Column) -> Shown:
-        value = self._value(column.name)
         measure = measures_of(self.metric_type).get(f"{self.metric_type.name}.{column.name}")
-        if measure is None:
-            return Shown(column.title, text_in_words(value) if value else with_unit(None, column))
-        text = with_unit(value, column)
-        is_number = value is not None and column.unit not in ("", "s", "min")
-        return replace(self._compared(measure, text), unit=column.unit if is_number else "")
+        if measure:
+            return self._compared(measure)
+        value = self._value(column.name)
+        return Shown(column.title, text_in_words(value) if value else UNKNOWN)
 
     def _contributor(self, measure: Measure, value: float | None, kind: Number) -> Shown:
         def at(number: float) -> float:
             place = 100 * (number - kind.lowest) / (kind.highest - kind.lowest)
             return round(min(max(place, 0), 100), 1)
 
-        usual = self._usual_of(measure)
+        shown = self._compared(measure)
+        usual: Usual | None = shown.comparison.usual if shown.comparison else None
         bar = Bar(
             0 if value is None else at(value),
             at(usual.q1) if usual else None,
             # A single value is to be seen as well.
             max(round(at(usual.q3) - at(usual.q1), 1), 1) if usual else 0,
         )
-        return replace(self._compared(measure, with_unit(value, measure)), bar=bar)
+        return shown._replace(bar=bar)
 
-    @cached_property
-    def _comparisons(self) -> dict[str, Comparison]:
-        return {
-            name: compare(trend.measure, self._number(trend.measure), trend.known_before(self.day))
-            for name, trend in self.trends.items()
-        }
+    def _compared(self, measure: Measure) -> Shown:
+        value, trend = self._number(measure), self.trends.get(measure.name)
+        text = with_unit(value, measure)
+        shown = Shown(measure.title, text, unit_of(text, measure.unit))
+        if measure.name in measures_of(self.metric_type):
+            shown = shown._replace(query=self._query(measure))
+        comparison = compare(measure, value, trend.known_before(self.day)) if trend else None
+        if comparison is None or (value is None and comparison.usual is None):
+            return shown
+        is_left_out = self.is_under_way or (self.is_left_out and measure.of_full_days)
+        is_usual_alone = comparison.usual and (value is None or is_left_out)
+        return shown._replace(
+            compared="usually" if is_usual_alone else comparison.words,
+            # It may be broken after its dash alone.
+            usual=comparison.range.replace(" ", "\N{NO-BREAK SPACE}"),
+            so_far="so far" if self.is_under_way and value is not None else "",
+            comparison=comparison,
+        )
 
     def _number(self, measure: Measure) -> Any:
         value = self._value(measure.column.name)
@@ -213,35 +296,8 @@ class DayCard:
             return (value or {}).get(measure.contributor)
         return measure.number(self.day, value)
 
-    @cached_property
-    def _knows_usual(self) -> bool:
-        return any(each.usual for each in self._comparisons.values())
-
-    def _usual_of(self, measure: Measure) -> Usual | None:
-        compared = self._comparisons.get(measure.name)
-        return compared.usual if compared else None
-
-    def _compared(self, measure: Measure, text: str) -> Shown:
-        compared = self._comparisons.get(measure.name)
-        if compared is None:
-            return Shown(measure.title, text)
-        if compared.value is None and compared.usual is None:
-            return Shown(measure.title, text, query=self._query(measure))
-        words = compared.words if self._knows_usual else ""
-        if compared.usual and self._is_incomparable(compared):
-            words = "usually"
-        if self.is_under_way and compared.value is not None:
-            words = ", ".join(filter(None, ("so far", words)))
-        return Shown(measure.title, text, words, compared.range, self._query(measure))
-
-    def _is_incomparable(self, compared: Comparison) -> bool:
-        is_left_out = self.is_left_out and compared.measure.of_full_days
-        return compared.value is None or self.is_under_way or is_left_out
-
     def _query(self, measure: Measure) -> str:
-        query = QueryDict(mutable=True)
-        query.update({"measure": measure.name, "period": _LINKED_PERIOD, "end": str(self.day)})
-        return query.urlencode()
+        return urlencode({"measure": measure.name, "period": _LINKED_PERIOD, "end": self.day})
 
 
 def day_cards(user: User, day: date, *, today: date, of_nights_only: bool = False) -> list[DayCard]:
@@ -256,12 +312,12 @@ def day_cards(user: User, day: date, *, today: date, of_nights_only: bool = Fals
         DayCard(
             each,
             day,
+            _values(detail[name]),
+            trends_of(each, trends),
+            warning_sentences(each, detail["warnings"][name]),
             State(detail["coverage"][name]["state"]),
             detail["coverage"][name]["reason"],
-            _values(detail[name]),
-            {key: trend for key, trend in trends.items() if trend.measure.metric_type is each},
             charts.get(name, []),
-            warning_sentences(each, detail["warnings"][name]),
             revision_sentences(
                 each,
                 [found for found in detail["revisions"] if found["type"] == name],
@@ -271,6 +327,10 @@ def day_cards(user: User, day: date, *, today: date, of_nights_only: bool = Fals
         )
         for name, each in types.items()
     ]
+
+
+def trends_of(metric_type: MetricType, trends: Mapping[str, Trend]) -> dict[str, Trend]:
+    return {name: each for name, each in trends.items() if each.measure.metric_type is metric_type}
 
 
 def _values(row: dict[str, Any] | None) -> dict[str, Any] | None:

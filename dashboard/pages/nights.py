@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import TemplateView, View
 
-from dashboard.day_cards import day_cards
+from dashboard.day_cards import day_cards, listed
 from dashboard.night_charts import PeriodChart
 from dashboard.nights import find_night
 from dashboard.pages.base import PersonalPage, page_day
@@ -52,6 +52,7 @@ class NightPage(PersonalPage, TemplateView):
                 "others_counted": sum(each.counts and not each.is_main for each in night.periods),
                 "others": [each for each in periods if not each.period.is_main],
                 "sleep": next(each for each in cards if each.metric_type is SLEEP),
-                "cards": [each for each in cards if each.values],
+                "cards": (stored := [each for each in cards if each.values]),
+                "figures": listed(value for each in stored for value in each.measured),
             }
         )

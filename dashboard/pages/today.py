@@ -9,10 +9,11 @@ from django.views.generic import TemplateView
 from accounts.models import User
 from dashboard import marks, queries, summaries
 from dashboard.comparisons import difference
+from dashboard.day_cards import DayCard, Shown, listed, trends_of, unit_of
 from dashboard.freshness import find_freshness, is_awaited
-from dashboard.newest_days import NewestDay, Value, left_out_days, unit_of, with_note
 from dashboard.nights import night_detail
 from dashboard.pages.base import PersonalPage
+from dashboard.remarks import warning_sentences
 from dashboard.stage_strips import find_strip
 from dashboard.templatetags.figures import with_unit
 from dashboard.trends import Trend, all_measures, find_trends
@@ -80,35 +81,46 @@ def _newest(user: User, today: date, rows: Sequence[Metric], by_type: Ledger) ->
     trends = find_trends(user, list(all_measures()), "30d", end, today=today)
     warnings = queries.warnings_by_type(user.pk, {row.metric_type.name: row.day for row in rows})
     newest = {
-        (name := row.metric_type.name): NewestDay(
-            row, _of_type(name, trends), _judged(by_type[name], row.day), warnings[name]
+        (type_ := row.metric_type): DayCard(
+            type_,
+            row.day,
+            {name: getattr(row, name) for name in type_.column_names},
+            trends_of(type_, trends),
+            warning_sentences(type_, warnings[type_.name]),
         )
         for row in rows
     }
-    scored = [each for each in TYPES.values() if "score" in each.column_names]
-    tiles = [(each, newest.get(each.name), _judged(by_type[each.name], today)) for each in scored]
-    with_score = [each for _, each, _ in tiles if each]
-    nights = [each for each in with_score if each.metric_type.of_night]
-    days = [each for each in with_score if not each.metric_type.of_night]
-    others = [each for each in newest.values() if each.metric_type not in scored]
+    scored = [each for each in newest.values() if each.is_scored]
+    nights = [each for each in scored if each.metric_type.of_night]
+    days = [each for each in scored if not each.metric_type.of_night]
+    others = [each for each in newest.values() if not each.is_scored]
     night = max((each.day for each in nights), default=None)
-    values = [value for each in nights if each.day == night for value in each.card.values]
+    places = {each.score.place for each in scored} - {""}
     return {
-        "tiles": tiles,
+        "tiles": [
+            newest.get(each) or _without_row(each, today, by_type)
+            for each in TYPES.values()
+            if DayCard(each, today).is_scored
+        ],
         "night": night,
-        "night_values": with_note(values),
+        "night_figures": listed(
+            value for each in nights if each.day == night for value in each.main
+        ),
         "strip": night and find_strip(night_detail(user.pk, night, utc=utc_today())),
         "awaited": night and night < today and _judged(by_type[nights[0].metric_type.name], today),
-        "cards": [each for each in (*days, *others) if each.card.values or each.remarks],
-        "pulled": [each for each in nights or days if each.contributors.values],
-        "pulled_more": [each for each in days if nights and each.contributors.values],
+        "cards": [
+            (each, listed(each.main)) for each in (*days, *others) if each.main or each.remarks
+        ],
+        "contributing": [each for each in (*nights, *days) if each.first_contributors.values],
+        "is_pulled_down": not places or "below" in places,
         "nights": nights,
         **_weeks(user, today, trends),
     }
 
 
-def _of_type(type_: str, trends: Mapping[str, Trend]) -> dict[str, Trend]:
-    return {name: each for name, each in trends.items() if each.measure.metric_type.name == type_}
+def _without_row(metric_type: MetricType, day: date, by_type: Ledger) -> DayCard:
+    judged = _judged(by_type[metric_type.name], day)
+    return DayCard(metric_type, day, state=judged.state if judged else State.NOT_ASKED)
 
 
 def _judged(ranges: Iterable[Range], day: date) -> Range | None:
@@ -133,7 +145,7 @@ def _weeks(user: User, today: date, trends: Mapping[str, Trend]) -> dict[str, An
         for each in dict.fromkeys(metric_type for metric_type, _ in shown)
     ]
     return {
-        "weeks": with_note(
+        "weeks": listed(
             _week_value(*each, week[each[1].name], before[each[1].name]) for each in shown
         ),
         "full_days": full_days,
@@ -149,26 +161,28 @@ def _full_days(
     metric_type: MetricType, week: Mapping[str, Any], trends: Mapping[str, Trend]
 ) -> int:
     """Return how many days of a week count in averages."""
-    left_out = left_out_days(_of_type(metric_type.name, trends).values())
+    left_out = frozenset().union(
+        *(each.left_out for each in trends_of(metric_type, trends).values())
+    )
     days = Days(week["start"], week["end"])
     return int(week[f"{metric_type.name}_days"]) - sum(day.toordinal() in left_out for day in days)
 
 
 def _week_value(
     metric_type: MetricType, figure: Figure, value: float | None, before: float | None
-) -> Value:
+) -> Shown:
     """Return a figure of a week beside that of the week before."""
     measure = Measure(metric_type, metric_type.column(figure.column))
     text, text_before = with_unit(value, measure), with_unit(before, measure)
-    shown = Value(figure.label, text, unit_of(text, measure.unit))
+    shown = Shown(figure.label, text, unit_of(text, measure.unit))
     if before is None:
         return shown
     if value is None:
-        return shown._replace(words="before", range=text_before)
+        return shown._replace(compared="before", usual=text_before)
     words = difference(measure, value, before)
     if text == text_before:
-        return shown._replace(words=words)
-    return shown._replace(words=f"{words} than", range=text_before)
+        return shown._replace(compared=words)
+    return shown._replace(compared=f"{words} than", usual=text_before)
 
 
 # What is missing ----------------------------------------------------------------------------------

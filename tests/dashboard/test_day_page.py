@@ -45,6 +45,11 @@ def words_of(browser, name="sleep", day=DAY):
     return text_of(card_of(browser, name, day))
 
 
+def tile_of(browser, name="sleep", day=DAY):
+    html = html_of(browser, day).split(f'<section class="card {name}">')[1]
+    return text_of(html.split("</section>")[0])
+
+
 def store_past(user, count, type="sleep", *, day=DAY, **columns):
     """Store so many days before the day, all over when fetched."""
     days = [before(day, number) for number in range(1, count + 1)]
@@ -118,7 +123,6 @@ def test_day_has_each_column_with_its_unit(signed_in, ana):
     )
     words = words_of(signed_in)
     for each in (
-        "Score 71",
         "Asleep 6 h 31 min",
         "Lowest heart rate 49 bpm",
         "Breathing rate 14.3 breaths/min",
@@ -128,6 +132,12 @@ def test_day_has_each_column_with_its_unit(signed_in, ana):
         assert each in words
 
 
+def test_score_stands_in_its_tile_alone(signed_in, ana):
+    store_days(ana, [DAY], score=71, duration=23460, at=OVER)
+    assert tile_of(signed_in).startswith("Sleep score, trend 71 0 of 14 nights until we know yours")
+    assert ("71" in words_of(signed_in), "Score" in words_of(signed_in)) == (False, False)
+
+
 def test_null_is_a_dash(signed_in, ana):
     store_days(ana, [DAY], score=71, at=OVER)
     assert "Average HRV –" in words_of(signed_in)
@@ -135,22 +145,21 @@ def test_null_is_a_dash(signed_in, ana):
 
 def test_day_without_score_says_so(signed_in, ana):
     store_days(ana, [DAY], duration=20000, at=OVER)
-    words = words_of(signed_in)
-    assert ("Oura has no score for this day." in words, "Score –" in words) == (True, True)
+    assert "Oura has no score for this day." in words_of(signed_in)
+    assert tile_of(signed_in) == "Sleep score, trend – no score from Oura"
 
 
 def test_value_is_compared_with_what_is_usual(signed_in, ana):
     store_past(ana, 20, score=80, duration=26000)
     store_days(ana, [DAY], score=71, duration=26000, at=OVER)
-    words = words_of(signed_in)
-    assert "Score 71 below your usual 80" in words
-    assert "Asleep 7 h 13 min your usual 7 h 13" in words
+    assert "71 below your usual 80" in tile_of(signed_in)
+    assert "Asleep 7 h 13 min your usual 7 h 13" in words_of(signed_in)
 
 
 def test_unknown_usual_is_said_once_a_card(signed_in, ana):
     store_past(ana, 9, score=80, duration=26000)
     store_days(ana, [DAY], score=71, duration=26000, at=OVER)
-    assert words_of(signed_in).count("9 of 14 nights until we know yours") == 1
+    assert words_of(signed_in).count("9 of 14 nights until we know your usual.") == 1
 
 
 def test_dash_has_what_is_usual_beside_it(signed_in, ana):
@@ -161,9 +170,9 @@ def test_dash_has_what_is_usual_beside_it(signed_in, ana):
 
 def test_each_measure_leads_to_its_trend(signed_in, ana):
     store_days(ana, [DAY], score=71, contributors={"timing": 80}, at=OVER)
-    card = unescape(card_of(signed_in))
+    page = unescape(html_of(signed_in))
     for name in ("sleep.score", "sleep.duration", "sleep.contributors.timing"):
-        assert f'"/trends/?measure={name}&period=90d&end={DAY}"' in card
+        assert f'"/trends/?measure={name}&period=90d&end={DAY}"' in page
 
 
 def test_sleep_leads_to_its_night(signed_in, ana):
@@ -225,7 +234,7 @@ def test_day_with_nothing_says_why_and_nothing_else(signed_in, ana):
         "Ring not worn. Oura has no data of any kind for this day, although later days have "
         "arrived: the ring was not worn, or its battery was empty."
     )
-    assert ("<dl" in page, "<svg" in page, 'class="scores"' in page) == (False, False, False)
+    assert ("<dl" in page, "<svg" in page, 'class="tiles"' in page) == (False, False, False)
 
 
 def test_rejected_day_says_so(signed_in, ana):
@@ -356,9 +365,9 @@ def test_day_of_travel_has_all_its_hours(signed_in, ana):
 
 @pytest.mark.parametrize("classes", [None, "", 7, [1], {}, "xyz", "1" * 100_000])
 def test_strange_classes_cost_only_their_chart(signed_in, ana, classes):
-    store_activity(ana, classes, score=80)
+    store_activity(ana, classes, steps=80)
     card = card_of(signed_in, "activity")
-    assert ("by hour" in card, "Score 80" in text_of(card)) == (False, True)
+    assert ("by hour" in card, "Steps 80" in text_of(card)) == (False, True)
 
 
 @pytest.mark.parametrize("start", ["", "x", "25:00:00+01:00", "04:00:00"])
@@ -368,8 +377,8 @@ def test_strange_start_costs_only_the_chart(signed_in, ana, start):
 
 
 def test_strange_source_costs_only_the_chart(signed_in, ana):
-    store_days(ana, [DAY], "activity", score=80, source={"daily_activity": [1]}, at=OVER)
-    assert "Score 80" in words_of(signed_in, "activity")
+    store_days(ana, [DAY], "activity", steps=80, source={"daily_activity": [1]}, at=OVER)
+    assert "Steps 80" in words_of(signed_in, "activity")
 
 
 def test_chart_comes_from_the_declaration(signed_in, ana, monkeypatch):

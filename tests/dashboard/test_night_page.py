@@ -317,7 +317,7 @@ def test_young_history_says_how_many_nights_are_known(signed_in, ana):
     store_past(ana, 9, duration=27_000, main_type="long_sleep")
     store_days(ana, [DAY], duration=27_000, main_type="long_sleep")
     words = usual_of(signed_in)
-    assert words.count("9 of 14 nights until we know yours") == 1
+    assert words.count("9 of 14 nights until we know your usual") == 1
 
 
 def test_page_has_the_times_of_bedtimes_that_clocks_showed(signed_in, ana):

@@ -50,7 +50,7 @@ def tile(page, name):
 
 def figure(page, label):
     """Return the words of the first value with this label."""
-    return words(page.split(f"<dt>{label}</dt>")[1].split("</div>")[0])
+    return words(re.split(f"<dt>(?:<a[^>]*>)?{label}(?:</a>)?</dt>", page)[1].split("</div>")[0])
 
 
 def long_day(day):
@@ -323,7 +323,7 @@ def test_tile_says_how_many_nights_are_missing_until_usual(signed_in, ana):
 
 def test_tile_leads_to_trend(signed_in, ana):
     store_scores(ana, [70], "readiness")
-    assert 'href="/trends/?measure=readiness.score"' in page_of(signed_in)
+    assert 'href="/trends/?measure=readiness.score&amp;' in page_of(signed_in)
 
 
 def test_tile_names_another_day_than_today(signed_in, ana):
@@ -347,7 +347,7 @@ def test_row_much_older_than_others_is_no_news(signed_in, ana):
 def test_day_under_way_says_so_far(signed_in, ana):
     store_activity_until(ana, timezone.now(), score=61, steps=1240)
     page = page_of(signed_in)
-    assert "0 of 14 days until we know yours , so far" in tile(page, "activity")
+    assert "so far, 0 of 14 days until we know yours" in tile(page, "activity")
     assert "Activity · today, so far" in section(page, "Activity ·")
 
 
@@ -359,7 +359,29 @@ def test_day_under_way_without_score_shows_what_there_is(signed_in, ana):
 def test_day_under_way_is_not_compared(signed_in, ana):
     store_days(ana, map(days_ago, range(1, 30)), "activity", steps=9000)
     store_activity_until(ana, timezone.now(), steps=1240)
-    assert figure(page_of(signed_in), "Steps") == "1,240 usually 9,000"
+    assert figure(page_of(signed_in), "Steps") == "1,240 so far, usually 9,000"
+
+
+def values_of(html):
+    """Return the words of each value by its name."""
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html)
+    return {words(name): words(value).replace("\xa0", " ") for name, value in found}
+
+
+@pytest.mark.parametrize("ago", [0, 1])
+def test_page_of_the_day_says_the_same(signed_in, ana, ago):
+    past = {"score": 70, "steps": 9000, "contributors": {"stay_active": 60}}
+    store_days(ana, map(days_ago, range(2, 30)), "activity", **past)
+    now = {"score": 61, "steps": 1240, "contributors": {"stay_active": 50}}
+    store_days(ana, [days_ago(ago)], "activity", **now)
+    today = page_of(signed_in)
+    day = signed_in.get(f"/days/{days_ago(ago)}/").content.decode().replace("\xa0", " ")
+    of_today = values_of(today.split('id="contributing"')[1].split('id="weeks"')[0])
+    of_day = values_of(day)
+    assert {"Stay active", "Steps"} <= set(of_today)
+    assert {name: of_day[name] for name in of_today} == of_today
+    assert tile(today, "activity").replace(f"{days_ago(ago):%a}: ", "") == tile(day, "activity")
+    assert ("so far" in tile(day, "activity")) == (ago == 0)
 
 
 def test_day_with_ring_off_is_not_under_way(signed_in, ana):
@@ -431,6 +453,12 @@ def test_nap_is_not_compared_with_nights(signed_in, ana):
     assert figure(page_of(signed_in), "Asleep") == "40 min usually 6 h 57 min"
 
 
+def test_nap_says_why_it_is_not_compared(signed_in, ana):
+    store_days(ana, [days_ago(0)], duration=2400, main_type="late_nap")
+    night = section(page_of(signed_in), "Last night")
+    assert "Not counted in averages: a day with naps alone." in night
+
+
 def test_usual_that_is_unknown_is_said_once(signed_in, ana):
     store_days(ana, map(days_ago, range(4)), duration=27000, average_hrv=40)
     night = section(page_of(signed_in), "Last night")
@@ -489,21 +517,58 @@ def test_contributors_are_shown_lowest_first(signed_in, ana):
     assert "Sleep 71 Total sleep 52 Timing 58 Efficiency 90" in pulled
 
 
+def store_contributors(user, usual, values, **columns):
+    store_days(user, map(days_ago, range(1, 30)), score=80, contributors=usual)
+    store_days(user, [days_ago(0)], contributors=values, **columns)
+
+
+def contributors(page):
+    """Return the words about contributors, and those that are folded."""
+    shown = page.split('id="contributing"')[1].split("</section>")[0]
+    first, _, folded = shown.partition("<details>")
+    return words(first), words(folded)
+
+
 def test_contributor_below_usual_is_marked_in_words(signed_in, ana):
-    usual = {"timing": 90, "total_sleep": 80}
-    store_days(ana, map(days_ago, range(1, 30)), score=80, contributors=usual)
-    store_days(ana, [days_ago(0)], score=71, contributors={"timing": 60, "total_sleep": 80})
-    page = page_of(signed_in)
-    assert "Timing below your usual 90 60 Total sleep 80" in section(page, "What pulled it down")
-    assert page.count('class="bar below"') == 1
+    usual, values = {"timing": 90, "latency": 80}, {"timing": 60, "latency": 80}
+    store_contributors(ana, usual, values, score=71)
+    first, folded = contributors(page_of(signed_in))
+    assert "Timing below your usual 90 60 Latency your usual 80 80" in first
 
 
-def test_contributors_of_night_are_open_and_others_folded(signed_in, ana):
-    store_days(ana, [days_ago(0)], score=71, contributors={"timing": 60})
+def test_all_contributors_below_usual_are_shown_first(signed_in, ana):
+    values = {"timing": 60, "latency": 70, "efficiency": 71, "deep_sleep": 72, "rem_sleep": 50}
+    usual = {**dict.fromkeys(values, 90), "rem_sleep": 50}
+    store_contributors(ana, usual, values, score=71)
+    first, folded = contributors(page_of(signed_in))
+    names = re.findall(r"(\w+) below your usual", first)
+    assert (names, "REM" in first) == (["Timing", "Latency", "Efficiency", "sleep"], False)
+    assert folded.startswith(
+        "All contributors to the sleep score REM sleep your usual 50 50 Timing"
+    )
+
+
+def test_few_contributors_below_usual_are_followed_by_lowest(signed_in, ana):
+    values = {"timing": 40, "latency": 50, "efficiency": 60, "deep_sleep": 95}
+    store_contributors(ana, {**values, "deep_sleep": 99}, values, score=71)
+    first, _ = contributors(page_of(signed_in))
+    assert ("Timing" in first, "Latency" in first, "Efficiency" in first) == (True, True, False)
+    assert "Deep sleep below your usual 99 95" in first
+
+
+@pytest.mark.parametrize(
+    ("score", "heading"), [(79, "What pulled it down"), (80, "What the scores are made of")]
+)
+def test_contributors_pull_down_what_is_below_usual(signed_in, ana, score, heading):
+    store_contributors(ana, {"timing": 60}, {"timing": 60}, score=score)
+    assert "Timing your usual 60 60" in section(page_of(signed_in), heading)
+
+
+def test_contributors_of_night_are_first(signed_in, ana):
+    store_days(ana, [days_ago(0)], "readiness", score=71, contributors={"hrv_balance": 60})
     store_days(ana, [days_ago(0)], "activity", score=71, contributors={"stay_active": 50})
-    folded = page_of(signed_in).split("<details>")[1].split("</details>")[0]
-    assert "Stay active 50" in words(folded)
-    assert "Timing" not in folded
+    pulled = section(page_of(signed_in), "What pulled it down")
+    assert pulled.index("Readiness 71 HRV balance 60") < pulled.index("Activity 71 Stay active")
 
 
 # Weeks --------------------------------------------------------------------------------------------

@@ -161,8 +161,12 @@ def test_page_of_today_has_a_card_for_each_type(ana):
     assert f"<dd>{newest['summary'].capitalize()}</dd>" in page
     assert "<dt>Total caffeine</dt>" in page
     assert '<section class="card snoring">' in page
-    assert "<dt>Loudness</dt>" in page
-    assert '<h3 class="snoring">Snoring' in page
+    assert ">Loudness</a></dt>" in page
+    contributors = page.split('<div class="snoring">')[1].split("</section>")[0]
+    assert "<h3>Snoring" in contributors
+    assert "measure=snoring.contributors.side&amp;" in contributors
+    # There are but two, which are shown already.
+    assert "All contributors to the snoring score" not in page
 
 
 def test_page_of_a_day_has_all_columns_of_each_type(ana):
