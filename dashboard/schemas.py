@@ -470,6 +470,16 @@ _TREND = component(
                 "description": "Day, lower quartile, median and upper quartile of the values of "
                 "the 90 days before each point, or since the last mark; null with fewer than 14.",
             },
+            "usual_at_end": {
+                "allOf": [
+                    component(
+                        "UsualRange",
+                        _object({"days": COUNT, **dict.fromkeys(("q1", "median", "q3"), _NUMBER)}),
+                    )
+                ],
+                "description": "The usual range on the last day, with a value or without; `days` "
+                "of the 90 before it have one, and 14 are needed.",
+            },
             "median": {
                 "type": "array",
                 "items": _point(_VALUE),

@@ -113,6 +113,12 @@ class Trend:
         """Return what is usual on a day, whether it has a value or not."""
         return usual_of(self.known_before(day))
 
+    def _usual_at_end(self) -> dict[str, float | None]:
+        """Return what is usual on the last day, whether it has a value or not."""
+        known = self.known_before(self.period.end)
+        usual = usual_of(known)
+        return {"days": len(known), **(usual._asdict() if usual else dict.fromkeys(Usual._fields))}
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `GET /api/v1/trends` answers about the measure."""
         dates = list(map(date.fromordinal, self.days))
@@ -124,6 +130,7 @@ class Trend:
                 (day, *(usual or (None, None, None)))
                 for day, usual in zip(dates, self.usual_at(self.days), strict=True)
             ],
+            "usual_at_end": self._usual_at_end(),
             "median": [
                 (day, median)
                 for day, median in zip(dates, self.medians_at(self.days), strict=True)

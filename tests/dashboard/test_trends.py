@@ -66,6 +66,18 @@ def test_usual_is_of_the_days_before_each_point(ana, api):
     assert usual[14] == ["2026-03-15", 23_250, 26_500, 29_750]
 
 
+def test_last_day_has_its_usual_without_a_value(ana, api):
+    store_durations(ana, date(2026, 3, 1), range(20_000, 34_000, 1000))
+    found = trend(api, period="30d", end="2026-03-20")["usual_at_end"]
+    assert found == {"days": 14, "q1": 23_250, "median": 26_500, "q3": 29_750}
+
+
+def test_too_few_days_are_counted_until_usual_is_known(ana, api):
+    store_durations(ana, date(2026, 3, 1), [20_000] * 9)
+    found = trend(api, period="30d", end="2026-03-20")["usual_at_end"]
+    assert found == {"days": 9, "q1": None, "median": None, "q3": None}
+
+
 def test_days_that_are_not_full_count_in_nothing(ana, api):
     store_durations(ana, date(2026, 3, 1), [25_000] * 20)
     store_days(ana, [date(2026, 3, 21)], duration=600, main_type="late_nap")
