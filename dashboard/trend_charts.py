@@ -173,6 +173,12 @@ class TrendChart:
         return "".join(f"M{(each.start - first).days} 0h{len(each)}" for each in self.gaps)
 
     @property
+    def gap_dots(self) -> str:
+        """Return the path of the gaps as points: in many days, one day is too short to be seen."""
+        first = self.days.start
+        return charts.dots(((each.start - first).days + len(each) / 2, 0) for each in self.gaps)
+
+    @property
     def gap_labels(self) -> list[tuple[float, str]]:
         """Return the labels of long gaps, with their middle in percent."""
         length, first = len(self.days), self.days.start
