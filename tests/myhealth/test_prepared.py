@@ -90,7 +90,7 @@ def test_interrupted_pipeline_closes_connection_and_commits_nothing(monkeypatch,
             cursor.execute(sql, [pid])
             return len(cursor.fetchall()) == number
 
-        wait_until(is_there, seconds=10)
+        wait_until(is_there)
 
     pid = connection.connection.info.backend_pid
     waiting = Statement("SELECT pg_sleep(%s::integer)::text", [60])
@@ -109,6 +109,8 @@ def test_interrupted_pipeline_closes_connection_and_commits_nothing(monkeypatch,
             assert cursor.fetchall() == []
     finally:
         other.close()
+        # Otherwise no test after one that fails here would find a connection.
+        connection.close()
 
 
 @pytest.mark.parametrize("prepared", [True, False])
