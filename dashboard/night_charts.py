@@ -35,6 +35,9 @@ _LEVEL = charts.HEIGHT / len(_STAGES)
 # How high the bar of a stage is, within its level.
 _BAR = 13
 _CURVE_PIXELS = 110
+# How many pixels wide a chart is drawn, about, and one in a card: shorter stages can't be seen.
+_PIXELS = 1200
+CARD_PIXELS = 400
 # The least that the scale of a curve covers, so that small differences look small.
 # No night is longer, not even where it was travelled: such bedtimes are a mistake.
 _LONGEST = timedelta(hours=50)
@@ -119,10 +122,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class PeriodChart:
-    """A sleep period of a day, drawn."""
+    """A sleep period of a day, drawn so many pixels wide."""
 
     period: Period
     day: date
+    pixels: int = _PIXELS
 
     @cached_property
     def values(self) -> dict[str, Any]:
@@ -198,10 +202,14 @@ class PeriodChart:
         return f"The clock changed in this night. The chart keeps the time of {start:%H:%M}."
 
     @property
-    def from_to(self) -> str:
+    def clocks(self) -> list[str]:
+        """Return the times of day at both ends."""
         assert self.axis
-        start, end = self.axis
-        return f"{start:%H:%M} to {end:%H:%M}"
+        return [f"{moment:%H:%M}" for moment in self.axis]
+
+    @property
+    def from_to(self) -> str:
+        return " to ".join(self.clocks)
 
     @cached_property
     def hours(self) -> list[Tick]:
@@ -245,7 +253,18 @@ class PeriodChart:
     @cached_property
     def spans(self) -> list[Span]:
         """The stretches of each stage, oldest first, without those that nothing is known of."""
+        return self._spans(stage_changes(self.runs["sleep_stage"], self.period))
+
+    @cached_property
+    def _drawn(self) -> list[Span]:
+        """The same, with at most one for each pixel: the last that begins in it."""
         changes = stage_changes(self.runs["sleep_stage"], self.period)
+        by_pixel = {
+            int(self._second(change[0]) * self.pixels / self.seconds): change for change in changes
+        }
+        return self._spans(list(by_pixel.values()))
+
+    def _spans(self, changes: Sequence[tuple[datetime, Any]]) -> list[Span]:
         if not changes:
             return []
         end = self.period.end or changes[-1][0]
@@ -279,7 +298,7 @@ class PeriodChart:
         return "".join(
             f"M{self._second(each.start):.0f} {top:g}h{_seconds(each):.0f}v{_BAR}"
             f"h-{_seconds(each):.0f}z"
-            for each in self.spans
+            for each in self._drawn
             if each.stage == stage
         )
 
@@ -289,7 +308,7 @@ class PeriodChart:
         level = {name: (place + 0.5) * _LEVEL for place, name in enumerate(_STAGES)}
         return "".join(
             f"M{self._second(after.start):.0f} {level[before.stage]:g}V{level[after.stage]:g}"
-            for before, after in pairwise(self.spans)
+            for before, after in pairwise(self._drawn)
             if before.end == after.start
         )
 

@@ -21,6 +21,8 @@ _NIGHT = f"""
         ),
         (SELECT max(day) FROM {_TABLE} WHERE user_id = $1 AND day < $2),
         (SELECT min(day) FROM {_TABLE} WHERE user_id = $1 AND day > $2)"""
+# A day has some ten periods at most, but a program may send thousands, each with its series.
+_MOST_PERIODS = 24
 # The series of a period that the answer has as they are.
 SERIES = {"heart_rate": "night_heart_rate", "hrv": "night_hrv", "movement": "movement"}
 
@@ -29,12 +31,20 @@ SERIES = {"heart_rate": "night_heart_rate", "hrv": "night_hrv", "movement": "mov
 class Night:
     """The sleep periods of a day, the main one first, then by start.
 
-    `previous` and `following` are the nearest days with a row.
+    Of very many, those that count are kept first; `left_out` is the number of the others.
+    `others_counted` is how many count besides the main one. `previous` and `following` are the
+    nearest days with a row.
     """
 
     previous: date | None
     following: date | None
     periods: list[Period]
+    left_out: int
+    others_counted: int
+
+    @property
+    def main(self) -> Period | None:
+        return next((each for each in self.periods if each.is_main), None)
 
 
 def find_night(user_id: int, day: date) -> Night:
@@ -42,7 +52,15 @@ def find_night(user_id: int, day: date) -> Night:
     content, previous, following = row
     source = None if content is None else unpack(content)
     periods = SLEEP.periods_of(source) if isinstance(source, dict) else []
-    return Night(previous, following, periods)
+    counting_first = sorted(range(len(periods)), key=lambda place: not periods[place].counts)
+    shown = sorted(counting_first[:_MOST_PERIODS])
+    return Night(
+        previous,
+        following,
+        [periods[place] for place in shown],
+        len(periods) - len(shown),
+        sum(each.counts and not each.is_main for each in periods),
+    )
 
 
 def night_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
@@ -56,6 +74,7 @@ def night_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
         "next": night.following,
         "coverage": {"state": only.state, "reason": only.reason},
         "periods": [_period_to_dict(period, day) for period in night.periods],
+        "periods_left_out": night.left_out,
     }
 
 

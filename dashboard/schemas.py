@@ -330,7 +330,11 @@ NIGHT_RESPONSES = _responses(
                     "type": "array",
                     "items": _PERIOD,
                     "description": "The main one first, then by start; none if no document is "
-                    "stored.",
+                    "stored. Of more than 24, those that count are kept first.",
+                },
+                "periods_left_out": {
+                    **COUNT,
+                    "description": "How many more periods the day has, which are not returned.",
                 },
             }
         ),

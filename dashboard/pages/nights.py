@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.views.generic import TemplateView, View
 
 from dashboard.day_cards import day_cards, listed
-from dashboard.night_charts import PeriodChart
+from dashboard.night_charts import CARD_PIXELS, PeriodChart
 from dashboard.nights import find_night
 from dashboard.pages.base import PersonalPage, page_day
 from dashboard.queries import rows_of_user
@@ -37,7 +37,6 @@ class NightPage(PersonalPage, TemplateView):
         user, today = self.user, self.user.today()
         day = page_day(self.kwargs["day"], today)
         night = find_night(user.pk, day)
-        periods = [PeriodChart(each, day) for each in night.periods]
         cards = day_cards(user, day, today=today, of_nights_only=True)
         following = night.following
         return super().get_context_data(
@@ -48,9 +47,14 @@ class NightPage(PersonalPage, TemplateView):
                 "previous": night.previous,
                 # What is stored of days to come has no page.
                 "following": following if following and following <= shift(today, 1) else None,
-                "main": next((each for each in periods if each.period.is_main), None),
-                "others_counted": sum(each.counts and not each.is_main for each in night.periods),
-                "others": [each for each in periods if not each.period.is_main],
+                "main": night.main and PeriodChart(night.main, day),
+                "others_counted": night.others_counted,
+                "others": [
+                    PeriodChart(each, day, CARD_PIXELS)
+                    for each in night.periods
+                    if not each.is_main
+                ],
+                "left_out": night.left_out,
                 "sleep": next(each for each in cards if each.metric_type is SLEEP),
                 "cards": (stored := [each for each in cards if each.values]),
                 "figures": listed(value for each in stored for value in each.measured),

@@ -11,10 +11,10 @@ from dashboard import marks, queries, summaries
 from dashboard.comparisons import difference
 from dashboard.day_cards import DayCard, Shown, listed, trends_of, unit_of
 from dashboard.freshness import find_freshness, is_awaited
-from dashboard.nights import night_detail
+from dashboard.night_charts import CARD_PIXELS, PeriodChart
+from dashboard.nights import find_night
 from dashboard.pages.base import PersonalPage
 from dashboard.remarks import warning_sentences
-from dashboard.stage_strips import find_strip
 from dashboard.templatetags.figures import with_unit
 from dashboard.trends import Trend, all_measures, find_trends
 from ingest.coverage import missing_ranges, stored_ranges_with_reason
@@ -106,7 +106,7 @@ def _newest(user: User, today: date, rows: Sequence[Metric], by_type: Ledger) ->
         "night_figures": listed(
             value for each in nights if each.day == night for value in each.main
         ),
-        "strip": night and find_strip(night_detail(user.pk, night, utc=utc_today())),
+        "strip": night and _strip(user.pk, night),
         "awaited": night and night < today and _judged(by_type[nights[0].metric_type.name], today),
         "cards": [
             (each, listed(each.main)) for each in (*days, *others) if each.main or each.remarks
@@ -116,6 +116,13 @@ def _newest(user: User, today: date, rows: Sequence[Metric], by_type: Ledger) ->
         "nights": nights,
         **_weeks(user, today, trends),
     }
+
+
+def _strip(user_id: int, night: date) -> PeriodChart | None:
+    """Return the chart of the main period; None without stages."""
+    main = find_night(user_id, night).main
+    chart = PeriodChart(main, night, CARD_PIXELS) if main else None
+    return chart if chart and chart.spans else None
 
 
 def _without_row(metric_type: MetricType, day: date, by_type: Ledger) -> DayCard:

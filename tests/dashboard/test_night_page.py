@@ -167,6 +167,20 @@ def test_nap_alone_is_not_counted_in_averages(signed_in, ana):
     assert "Not counted in averages: a day with naps alone." in words_of(signed_in)
 
 
+def test_very_many_periods_are_counted_but_not_drawn(signed_in, ana):
+    noon = datetime.fromisoformat("2026-03-02T12:00:00+01:00")
+    starts = [noon + timedelta(minutes=minute) for minute in range(600)]
+    naps = [
+        period(f"{at}", "sleep", at.isoformat(), (at + timedelta(seconds=30)).isoformat())
+        for at in starts
+    ]
+    store_night(ana, period(**{**STAGES, "total_sleep_duration": 26_000}), *naps)
+    html = html_of(signed_in)
+    assert html.count('id="other') == 23
+    assert "This day has 577 more periods, which are not shown." in text_of(html)
+    assert "the night and 600 naps" in text_of(html)
+
+
 # The panels ---------------------------------------------------------------------------------------
 
 

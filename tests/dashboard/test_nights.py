@@ -98,6 +98,14 @@ def test_night_reported_twice_counts_once(ana, api):
     assert found == [("night", True), ("twin", False)]
 
 
+def test_of_very_many_periods_those_that_count_are_kept(ana, api):
+    rests = [nap(f"rest {number}", "rest") for number in range(2000)]
+    store_night(ana, *rests, nap("nap"), period())
+    body = get(api)
+    assert [each["id"] for each in body["periods"] if each["counts"]] == ["night", "nap"]
+    assert (len(body["periods"]), body["periods_left_out"]) == (24, 1978)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -134,6 +142,7 @@ def test_day_without_row_has_no_periods(ana, api):
         "next": None,
         "coverage": {"state": "not_asked", "reason": "Oura was never asked for this day."},
         "periods": [],
+        "periods_left_out": 0,
     }
 
 

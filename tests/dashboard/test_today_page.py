@@ -490,16 +490,25 @@ def test_stages_are_drawn(signed_in, ana):
         **bedtimes(end),
     )
     page = page_of(signed_in)
-    drawn = page.split('<figure class="strip">')[1].split("</figure>")[0]
-    assert 'viewBox="0 0 480.0 100"' in drawn
-    blocks = re.findall(r'<rect class="(\w+)" x="([\d.]+)" width="([\d.]+)"', drawn)
-    assert blocks == [
-        ("awake", "0.0", "60.0"),
-        ("light", "60.0", "120.0"),
-        ("deep", "180.0", "120.0"),
-        ("rem", "300.0", "180.0"),
+    drawn = page.split('<figure class="strip stages">')[1].split("</figure>")[0]
+    assert 'viewBox="0 0 28800 100"' in drawn
+    bars = re.findall(r'<path class="(\w+)" d="M(\d+) [\d.]+h(\d+)', drawn)
+    assert bars == [
+        ("awake", "0", "3600"),
+        ("rem", "18000", "10800"),
+        ("light", "3600", "7200"),
+        ("deep", "10800", "7200"),
     ]
     assert words(drawn).endswith("01:00 09:00")
+
+
+def test_very_many_stages_make_no_large_page(signed_in, ana):
+    end = datetime.combine(days_ago(0), datetime.min.time(), UTC) + timedelta(hours=7)
+    start = (end - timedelta(hours=50)).isoformat()
+    times = {"bedtime_start": start, "bedtime_end": end.isoformat()}
+    store_nights(ana, [days_ago(0)], sleep_phase_30_sec="42" * 3000, **times)
+    assert "<figure" in (page := page_of(signed_in))
+    assert len(page) < 50_000
 
 
 def test_night_without_stages_has_no_strip(signed_in, ana):
