@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from dashboard.queries import database_alias, float_columns
+from dashboard.queries import DAYS_AT_ONCE, database_alias, float_columns
 from ingest.models import METRIC_MODELS, MetricSource, unpack
 from metrics import TYPES, MetricType
 from metrics.base import StoredDay
@@ -123,12 +123,14 @@ def load_rows(
             if is_full is None:
                 doubtful[len(found)] = stored
         found.append(DayRow(day, values, bool(is_full)))
-    if doubtful:
-        sources = _sources(
-            metric_type.name, reader.user_id, [each.day for each in doubtful.values()]
-        )
-        for place, stored in doubtful.items():
-            source = sources.get(stored.day)
+    items = list(doubtful.items())
+    for first in range(0, len(items), DAYS_AT_ONCE):
+        batch = items[first : first + DAYS_AT_ONCE]
+        contents = _contents(metric_type.name, reader.user_id, [each.day for _, each in batch])
+        for place, stored in batch:
+            content = contents.get(stored.day)
+            source = None if content is None else unpack(content)
+            source = source if isinstance(source, dict) else None
             is_full = metric_type.is_full_by_source(stored, source)
             found[place] = found[place]._replace(is_full=is_full)
     return found
@@ -149,9 +151,7 @@ def _is_full_by_wear(
     return None if wear is None else metric_type.is_full_by_wear(stored, wear)
 
 
-def _sources(name: str, user_id: int, days: list[date]) -> dict[date, dict[str, Any]]:
+def _contents(name: str, user_id: int, days: list[date]) -> dict[date, bytes]:
     # With both ends of the days, PostgreSQL keeps its plan for the statement.
     parameters = [user_id, name, min(days), max(days), days]
-    stored = fetch_all(_SOURCES, parameters, using=database_alias())
-    documents = {day: unpack(content) for day, content in stored}
-    return {day: source for day, source in documents.items() if isinstance(source, dict)}
+    return dict(fetch_all(_SOURCES, parameters, using=database_alias()))

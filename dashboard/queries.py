@@ -18,6 +18,8 @@ from myhealth import __version__
 from myhealth.days import utc_today
 from myhealth.postgresql.prepared import fetch_all
 
+# Documents of so many days are in memory at once: two megabytes as they are stored.
+DAYS_AT_ONCE = 200
 # Messages by column, contributor (`contributors.timing`), or `day` if about the whole day.
 Warnings = dict[str, list[str]]
 

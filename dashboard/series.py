@@ -20,12 +20,10 @@ from myhealth.days import ONE_DAY, Days
 from myhealth.errors import Invalid
 from myhealth.postgresql.prepared import fetch_all
 
-# Documents of so many days are in memory at once: two megabytes as they are stored.
-_DAYS_AT_ONCE = 200
 _CONTENTS = f"""
     SELECT day, content FROM "{MetricSource._meta.db_table}"
     WHERE user_id = $1 AND type = $2 AND day BETWEEN $3 AND $4
-    ORDER BY day LIMIT {_DAYS_AT_ONCE}"""
+    ORDER BY day LIMIT {queries.DAYS_AT_ONCE}"""
 
 
 class Every(NamedTuple):
@@ -106,6 +104,6 @@ def _contents(user_id: int, type_: str, days: Days) -> Iterator[tuple[date, byte
             _CONTENTS, [user_id, type_, start, days.end], using=queries.database_alias()
         )
         yield from found
-        if len(found) < _DAYS_AT_ONCE or found[-1][0] == days.end:
+        if len(found) < queries.DAYS_AT_ONCE or found[-1][0] == days.end:
             return
         start = found[-1][0] + ONE_DAY

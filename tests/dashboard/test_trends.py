@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from statistics import fmean
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from dashboard.trends import all_measures, find_trends
 from ingest.models import SleepMetric
@@ -259,3 +261,18 @@ def test_mean_is_that_of_the_stored_values(ana, api):
     durations = [25_123, 26_456, 27_789, 24_000]
     store_durations(ana, days_ago(4), durations)
     assert trend(api)["period"]["mean"] == round(fmean(durations), 2)
+
+
+def statements_of(user, *names):
+    with CaptureQueriesContext(connection) as queries:
+        found = find_trends(user, names, "all", days_ago(1), today=days_ago(0))
+    return [each["sql"] for each in queries], found
+
+
+def test_documents_of_very_many_days_are_read_in_parts(ana):
+    days = [days_ago(count) for count in range(1, 402)]
+    store_days(ana, days, duration=3000, source={"sleep": [{}]})
+    store_days(ana, days[::100], duration=3000, source={"sleep": []})
+    statements, found = statements_of(ana, "sleep.duration")
+    assert sum("ANY(" in sql for sql in statements) == 3
+    assert found["sleep.duration"].mean.days == 5
