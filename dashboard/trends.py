@@ -151,7 +151,8 @@ def find_trends(
     length = PERIODS[period]
     first = FIRST_DAY if length is None else shift(end, 1 - 2 * length - USUAL_DAYS)
     last = shift(end, _median_days(length) // 2)
-    measures = {name: all_measures()[name] for name in names}
+    # In one order, so that those who ask in another one need no statement of their own.
+    measures = {name: all_measures()[name] for name in sorted(names)}
     document = _read(user.pk, measures.values(), first, last)
     firsts = {name: date.fromisoformat(day) for name, day in document["firsts"].items() if day}
     expected = {name: expected_from(TYPES[name], firsts) for name in TYPES}

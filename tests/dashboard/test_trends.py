@@ -276,3 +276,10 @@ def test_documents_of_very_many_days_are_read_in_parts(ana):
     statements, found = statements_of(ana, "sleep.duration")
     assert sum("ANY(" in sql for sql in statements) == 3
     assert found["sleep.duration"].mean.days == 5
+
+
+def test_measures_in_another_order_need_no_other_statement(ana):
+    names = ["sleep.duration", "activity.steps", "sleep.score", "activity.score"]
+    statements, found = statements_of(ana, *names)
+    assert list(found) == names
+    assert statements_of(ana, *names[::-1])[0] == statements
