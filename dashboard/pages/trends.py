@@ -70,10 +70,13 @@ class TrendsPage(PersonalPage, TemplateView):
 
 
 def _default() -> list[str]:
-    """Return the first figure of the first type's card, and the score of the last with one."""
-    first, *_ = (f"{name}.{each.card[0]}" for name, each in TYPES.items() if each.card)
-    *_, last = (name for name in all_measures() if name.endswith(".score"))
-    return [first, last]
+    """Return the first column of the first type's card, and that type's score.
+
+    They explain each other, and a new type changes nothing.
+    """
+    first = next(each for each in TYPES.values() if each.card)
+    names = (f"{first.name}.{column}" for column in (first.card[0], "score"))
+    return [name for name in names if name in all_measures()]
 
 
 def _section(trend: Trend, ranges: list[Range]) -> dict[str, Any]:

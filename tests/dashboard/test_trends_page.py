@@ -35,6 +35,14 @@ def test_page_requires_login(client):
     assert client.get("/trends/").headers["Location"] == "/accounts/login/?next=/trends/"
 
 
+def test_first_types_value_and_score_are_shown_first(signed_in):
+    text = signed_in.get("/trends/").content.decode()
+    assert re.findall(r'<option value="([^"]+)" selected', text) == [
+        "sleep.duration",
+        "sleep.score",
+    ]
+
+
 def test_each_value_is_a_point_that_links_to_its_day(signed_in, ana):
     store_days(ana, [days_ago(2)], duration=27_060, **NIGHT)
     text = page(signed_in)
