@@ -1,4 +1,4 @@
-"""Middleware that only browsers need: static files, sessions, messages, CORS.
+"""Middleware that only browsers need: static files, sessions, messages, CORS, error pages.
 
 Most requests come from programs that send a token to the API. Those have no use for it, and it
 would take longer than answering them.
@@ -8,22 +8,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import corsheaders.middleware
+import orjson
 import whitenoise.middleware  # type: ignore[import-untyped]
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
 from django.http.response import HttpResponseBase
 from django.middleware import common, gzip
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
 from django.utils.encoding import iri_to_uri
 from django.utils.http import escape_leading_slashes
 
-from myhealth import requests
-from myhealth.headers import API_PATHS
 from myhealth.limits import Busy, refuse, waiting_network, waiting_threads
+from myhealth.requests import wants_page
 
 # In bytes. The kernel takes smaller files from the server at once, so that no thread waits, and no
 # memory is held.
@@ -131,9 +137,24 @@ def _is_read(request: HttpRequest) -> bool:
     return request.method in ("GET", "HEAD")
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer a browser with a page that leads back, and a program in JSON."""
-    is_browser = "text/html" in request.headers.get("Accept", "")
-    if is_browser and not request.path.startswith(API_PATHS):
-        return render(request, "myhealth/404.html", status=404)
-    return requests.not_found(request, exception)
+class ErrorPages:
+    """Middleware that shows people a page for what programs are told in JSON.
+
+    It needs no database: neither the session nor the user.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if (
+            isinstance(response, JsonResponse | HttpResponseNotAllowed)
+            and response.status_code >= 400
+            and wants_page(request)
+        ):
+            body = orjson.loads(response.content or b"{}")
+            context = {"status": response.status_code, "sentence": body.get("detail")}
+            response.content = render_to_string("myhealth/error.html", context)
+            response["Content-Type"] = "text/html; charset=utf-8"
+        return response

@@ -124,13 +124,18 @@ class ProbeMiddleware:
         return probe(request)
 
 
+def wants_page(request: HttpRequest) -> bool:
+    """Return whether a person asks in a browser, and not a program."""
+    is_browser = "text/html" in request.META.get("HTTP_ACCEPT", "")
+    return is_browser and not request.path.startswith(API_PATHS)
+
+
 def _refuse(request: HttpRequest, status: int, sentence: str, code: str) -> HttpResponse:
     """Answer what a wrong installation causes: browsers get the sentence, programs JSON.
 
     A page would need styles and links, which would be refused in the same way.
     """
-    wants_page = "text/html" in request.META.get("HTTP_ACCEPT", "")
-    if wants_page and not request.path.startswith(API_PATHS):
+    if wants_page(request):
         text = "text/plain; charset=utf-8"
         return HttpResponse(f"{sentence}\n", status=status, content_type=text)
     return JsonResponse(error_body(sentence, code), status=status)

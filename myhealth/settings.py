@@ -499,6 +499,7 @@ _BROWSER_MIDDLEWARE = [
     "myhealth.loopback.LoopbackMiddleware",
     "myhealth.browsers.SessionMiddleware",
     "myhealth.browsers.CommonMiddleware",
+    "myhealth.browsers.ErrorPages",
     "django.middleware.csrf.CsrfViewMiddleware",
     "myhealth.browsers.AuthenticationMiddleware",
     "accounts.sessions.SessionLimits",

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from myhealth.urls.common import handler400, handler403, handler500
+from myhealth.urls.common import handler400, handler403, handler404, handler500
 
 urlpatterns = [
     path("", include("dashboard.urls")),
@@ -8,5 +8,4 @@ urlpatterns = [
     path("", include("oura.urls")),
 ]
 
-handler404 = "myhealth.browsers.not_found"
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
