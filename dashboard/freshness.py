@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from dashboard.queries import database_alias
+from dashboard.queries import About, database_alias
 from ingest.coverage import last_complete_fetch
-from ingest.models import Metric, MetricSource
+from ingest.models import Metric
 from metrics.columns import Moment
 from metrics.moments import parse_moment
 from oura import tokens
@@ -38,37 +37,26 @@ class Freshness:
     link: str = ""
 
 
-def find_freshness(user: User, rows: Iterable[Metric]) -> Freshness:
+def find_freshness(user: User, rows: Iterable[Metric], about: Mapping[str, About]) -> Freshness:
     """Return how fresh a person's data are; `rows` are the newest of each type."""
     fetched_at = last_complete_fetch(user.pk, database_alias())
-    ring_until = _ring_until(user.pk, list(rows))
+    ring_until = _ring_until(rows, about)
     advice, link = _advice(user, fetched_at, ring_until, timezone.now())
     ring_until = ring_until and ring_until.astimezone(user.zone)
     return Freshness(fetched_at, ring_until, advice, link)
 
 
-def _ring_until(user_id: int, rows: list[Metric]) -> datetime | None:
+def _ring_until(rows: Iterable[Metric], about: Mapping[str, About]) -> datetime | None:
     """Return the moment of the newest value of the ring that is stored, as far as rows tell."""
     found = []
-    wear = _wear(user_id, {row.metric_type.name: row.day for row in rows})
     for row in rows:
-        ends = [_end_of(wear.get(row.metric_type.name))]
+        ends = [_end_of(about[row.metric_type.name].wear)]
         if row.metric_type.shows_wear:
             columns = [each.name for each in row.metric_type.columns if type(each.kind) is Moment]
             ends += [parse_moment(getattr(row, name)) for name in columns]
         # A document may name moments of which it can't know anything yet.
         found += [min(end, row.fetched_at.astimezone(end.tzinfo)) for end in ends if end]
     return max(found, default=None)
-
-
-def _wear(user_id: int, days: Mapping[str, date]) -> dict[str, Any]:
-    if not days:
-        return {}
-    each = [Q(type=name, day=day) for name, day in days.items()]
-    sources = MetricSource.objects.using(database_alias()).filter(
-        Q(*each, _connector=Q.OR), user_id=user_id, type__in=days, wear__isnull=False
-    )
-    return dict(sources.values_list("type", "wear"))
 
 
 def _end_of(wear: Any) -> datetime | None:

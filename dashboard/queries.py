@@ -1,7 +1,7 @@
 """Queries on the metric tables: rows, and the versions that ETags are made from."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -71,15 +71,23 @@ def float_columns(metric_type: MetricType) -> tuple[str, ...]:
     return tuple(column.name for column in metric_type.columns if column.is_float)
 
 
-def warnings_by_type(user_id: int, days: Mapping[str, date]) -> dict[str, Warnings]:
-    """Return the warnings about one day of each type; none for a day without."""
-    found: dict[str, Warnings] = {name: {} for name in TYPES}
-    if days:
-        each = [Q(type=name, day=day) for name, day in days.items()]
+class About(NamedTuple):
+    """What is known of a day's documents: the time without the ring, and the warnings."""
+
+    wear: Any = None
+    warnings: Warnings = {}
+
+
+def about_rows(user_id: int, rows: Iterable[Metric]) -> dict[str, About]:
+    """Return what is known of the documents of one row of each type."""
+    found = {name: About() for name in TYPES}
+    if each := [Q(type=row.metric_type.name, day=row.day) for row in rows]:
         stored = MetricSource.objects.using(database_alias()).filter(
-            Q(*each, _connector=Q.OR), user_id=user_id, type__in=days
+            Q(*each, _connector=Q.OR), user_id=user_id, type__in=TYPES
         )
-        found |= dict(stored.exclude(warnings={}).values_list("type", "warnings"))
+        found |= {
+            name: About(*about) for name, *about in stored.values_list("type", "wear", "warnings")
+        }
     return found
 
 

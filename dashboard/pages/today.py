@@ -43,6 +43,7 @@ class TodayPage(PersonalPage, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user, today = self.user, self.user.today()
         rows = _newest_rows(user.pk)
+        about = queries.about_rows(user.pk, rows)
         first = shift(today, 1 - _DAYS_SHOWN)
         by_type = ledger(user.pk, first, today, today=utc_today(), using=queries.database_alias())
         missing = _listed(by_type, missing_ranges)
@@ -52,9 +53,13 @@ class TodayPage(PersonalPage, TemplateView):
         return super().get_context_data(
             today=today,
             yesterday=shift(today, -1),
-            fresh=find_freshness(user, rows),
+            fresh=find_freshness(user, rows, about),
             days=_DAYS_SHOWN,
-            **(_newest(user, today, rows, by_type) if rows else {"is_awaited": is_awaited(user)}),
+            **(
+                _newest(user, today, rows, by_type, about)
+                if rows
+                else {"is_awaited": is_awaited(user)}
+            ),
             marks=[marks.describe_mark(mark) for mark in marks.find_marks(user.pk, first, today)],
             missing=missing[:_MOST_LISTED],
             missing_more=missing[_MOST_LISTED:],
@@ -73,20 +78,25 @@ def _newest_rows(user_id: int) -> list[Metric]:
     return [row for row in rows if row]
 
 
-def _newest(user: User, today: date, rows: Sequence[Metric], by_type: Ledger) -> dict[str, Any]:
+def _newest(
+    user: User,
+    today: date,
+    rows: Sequence[Metric],
+    by_type: Ledger,
+    about: Mapping[str, queries.About],
+) -> dict[str, Any]:
     """Return what there is to see of the newest day of each type, and of the last two weeks."""
     end = max(row.day for row in rows)
     # What is older is no news, and the days that decide what was usual then are not read.
     rows = [row for row in rows if row.day > shift(end, -_MOST_DAYS_OLD)]
     trends = find_trends(user, list(all_measures()), "30d", end, today=today)
-    warnings = queries.warnings_by_type(user.pk, {row.metric_type.name: row.day for row in rows})
     newest = {
         (type_ := row.metric_type): DayCard(
             type_,
             row.day,
             {name: getattr(row, name) for name in type_.column_names},
             trends_of(type_, trends),
-            warning_sentences(type_, warnings[type_.name]),
+            warning_sentences(type_, about[type_.name].warnings),
         )
         for row in rows
     }
