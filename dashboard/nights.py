@@ -90,6 +90,7 @@ def _period_to_dict(period: Period, day: date) -> dict[str, Any]:
         "id": period.id,
         **{name: values.pop(name) for name in ("type", "bedtime_start", "bedtime_end")},
         "counts": period.counts,
+        "why_not_counted": period.why_not_counted or None,
         "main": period.is_main,
         **values,
         "stages": stage_changes(runs["sleep_stage"], period),

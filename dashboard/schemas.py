@@ -297,6 +297,10 @@ _PERIOD = component(
                 "description": "Whether the day's sums have it: of periods that overlap, one "
                 "counts.",
             },
+            "why_not_counted": {
+                "type": ["string", "null"],
+                "description": "In words; null if it counts.",
+            },
             "main": {
                 "type": "boolean",
                 "description": "Whether the day's other values are those of this period.",

@@ -53,6 +53,7 @@ def test_period_has_figures_and_series(ana, api):
         "bedtime_start": START,
         "bedtime_end": END,
         "counts": True,
+        "why_not_counted": None,
         "main": True,
         **figures,
         "total_sleep_duration": 25_000,
@@ -71,6 +72,7 @@ def test_period_without_anything_has_nulls(ana, api):
         **dict.fromkeys(["stages", "heart_rate", "hrv", "movement"], []),
         "type": "long_sleep",
         "counts": True,
+        "why_not_counted": None,
         "main": True,
     }
 
@@ -90,6 +92,12 @@ def test_main_period_is_first_then_by_start(ana, api):
         ("early", False, False),
         ("nap", True, False),
     ]
+
+
+def test_reason_for_not_counting_is_said(ana, api):
+    store_night(ana, period(), period("twin", total_sleep_duration=24_000), nap("rest", "rest"))
+    reasons = [each["why_not_counted"] for each in get(api)["periods"]]
+    assert reasons == [None, "the same sleep again", "resting, not asleep"]
 
 
 def test_night_reported_twice_counts_once(ana, api):
