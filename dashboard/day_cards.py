@@ -128,7 +128,7 @@ class DayCard:
     @cached_property
     def is_left_out(self) -> bool:
         """Whether the day counts in no average: it is under way, was without the ring …"""
-        return any(self.day.toordinal() in each.left_out for each in self.trends.values())
+        return any(self.day.toordinal() in each.not_full for each in self.trends.values())
 
     @property
     def is_ring_off(self) -> bool:

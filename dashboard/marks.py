@@ -16,6 +16,7 @@ from typing import Any
 from dashboard.queries import database_alias
 from ingest.models import MetricSource
 from metrics import TYPES
+from metrics.columns import in_words
 from myhealth.postgresql.prepared import fetch_all
 
 _Mark = dict[str, Any]
@@ -121,6 +122,11 @@ def change_texts() -> dict[str, str]:
 
 def marks_within(marks: list[_Mark], start: date, end: date) -> list[_Mark]:
     return [mark for mark in marks if start <= mark["day"] <= end]
+
+
+def name_mark(mark: _Mark) -> str:
+    """Return what is new since the mark, in few words."""
+    return f"new {in_words(mark['mark']).lower()}"
 
 
 def describe_mark(mark: _Mark) -> str:

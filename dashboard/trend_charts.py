@@ -14,13 +14,13 @@ from django.utils.safestring import SafeString, mark_safe
 from dashboard import charts
 from dashboard.charts import Scale, Tick
 from dashboard.comparisons import difference, range_text
-from dashboard.marks import describe_mark
+from dashboard.marks import describe_mark, name_mark
 from dashboard.templatetags.figures import number, with_unit
 from dashboard.trends import Trend
 from dashboard.usual import runs
 from ingest.coverage import is_missing, merge_alike
 from ingest.ledger import Range
-from metrics.columns import in_words, mean
+from metrics.columns import mean
 from metrics.measures import Measure
 from myhealth.days import ONE_DAY, Days, from_days
 from myhealth.states import State
@@ -194,7 +194,7 @@ class TrendChart:
         return [
             (
                 round(100 * (mark["day"] - self.days.start).days / len(self.days), 2),
-                f"new {in_words(mark['mark']).lower()}",
+                name_mark(mark),
             )
             for mark in self.trend.marks
             if mark["day"] in self.days

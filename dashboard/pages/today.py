@@ -23,7 +23,7 @@ from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
 from metrics.columns import Figure
 from metrics.measures import Measure
-from myhealth.days import Days, shift, utc_today
+from myhealth.days import FIRST_DAY, Days, shift, utc_today
 from myhealth.states import State
 
 # For how many days the page shows what is missing, and marks.
@@ -42,7 +42,7 @@ class TodayPage(PersonalPage, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user, today = self.user, self.user.today()
-        rows = _newest_rows(user.pk)
+        rows = _newest_rows(user.pk, today)
         about = queries.about_rows(user.pk, rows)
         first = shift(today, 1 - _DAYS_SHOWN)
         by_type = ledger(user.pk, first, today, today=utc_today(), using=queries.database_alias())
@@ -69,13 +69,18 @@ class TodayPage(PersonalPage, TemplateView):
         )
 
 
-def _newest_rows(user_id: int) -> list[Metric]:
-    """Return the newest row of each type that has any."""
-    rows = (
-        queries.rows_of_user(model, user_id).order_by("-day").first()
+def _newest_rows(user_id: int, today: date) -> list[Metric]:
+    """Return the newest row of each type that has any.
+
+    It is the one of tomorrow, which may have begun in the east, only if there is none before.
+    """
+    return [
+        row
         for model in METRIC_MODELS.values()
-    )
-    return [row for row in rows if row]
+        for stored in [queries.rows_of_user(model, user_id)]
+        if (row := stored.between(FIRST_DAY, today).order_by("-day").first())
+        or (row := stored.filter(day=shift(today, 1)).first())
+    ]
 
 
 def _newest(
@@ -104,7 +109,9 @@ def _newest(
     nights = [each for each in scored if each.metric_type.of_night]
     days = [each for each in scored if not each.metric_type.of_night]
     others = [each for each in newest.values() if not each.is_scored]
-    night = max((each.day for each in nights), default=None)
+    # As with rows, a night of tomorrow is one only if there is no other.
+    night = max((each.day for each in nights), key=lambda day: (day <= today, day), default=None)
+    of_night = [each for each in nights if each.day == night]
     places = {each.score.place for each in scored} - {""}
     return {
         "tiles": [
@@ -113,11 +120,10 @@ def _newest(
             if DayCard(each, today).is_scored
         ],
         "night": night,
-        "night_figures": listed(
-            value for each in nights if each.day == night for value in each.main
-        ),
+        "is_night": not any(each.is_left_out for each in of_night),
+        "night_figures": listed(value for each in of_night for value in each.main),
         "strip": night and _strip(user.pk, night),
-        "awaited": night and night < today and _judged(by_type[nights[0].metric_type.name], today),
+        "awaited": _awaited(today, by_type, night, of_night) if night else [],
         "cards": [
             (each, listed(each.main)) for each in (*days, *others) if each.main or each.remarks
         ],
@@ -138,6 +144,21 @@ def _strip(user_id: int, night: date) -> PeriodChart | None:
 def _without_row(metric_type: MetricType, day: date, by_type: Ledger) -> DayCard:
     judged = _judged(by_type[metric_type.name], day)
     return DayCard(metric_type, day, state=judged.state if judged else State.NOT_ASKED)
+
+
+def _awaited(
+    today: date, by_type: Ledger, night: date, of_night: Iterable[DayCard]
+) -> list[tuple[str, Range]]:
+    """Return what is missing of last night, and what the ledger says of it."""
+    if night < today:
+        judged = _judged(by_type[next(iter(of_night)).metric_type.name], today)
+        return [("Last night", judged)] if judged else []
+    here = {each.metric_type for each in of_night}
+    return [
+        (each.title, judged)
+        for each in TYPES.values()
+        if each.of_night and each not in here and (judged := _judged(by_type[each.name], night))
+    ]
 
 
 def _judged(ranges: Iterable[Range], day: date) -> Range | None:
@@ -163,7 +184,13 @@ def _weeks(user: User, today: date, trends: Mapping[str, Trend]) -> dict[str, An
     ]
     return {
         "weeks": listed(
-            _week_value(*each, week[each[1].name], before[each[1].name]) for each in shown
+            _week_value(
+                *each,
+                week[each[1].name],
+                before[each[1].name],
+                _mark_between(each[0], trends, before["start"], week["end"]),
+            )
+            for each in shown
         ),
         "full_days": full_days,
         "left_out": [
@@ -178,17 +205,27 @@ def _full_days(
     metric_type: MetricType, week: Mapping[str, Any], trends: Mapping[str, Trend]
 ) -> int:
     """Return how many days of a week count in averages."""
-    left_out = frozenset().union(
-        *(each.left_out for each in trends_of(metric_type, trends).values())
-    )
     days = Days(week["start"], week["end"])
-    return int(week[f"{metric_type.name}_days"]) - sum(day.toordinal() in left_out for day in days)
+    not_full = next((each.not_full for each in trends_of(metric_type, trends).values()), ())
+    return int(week[f"{metric_type.name}_days"]) - sum(day.toordinal() in not_full for day in days)
+
+
+def _mark_between(
+    metric_type: MetricType, trends: Mapping[str, Trend], start: date, end: date
+) -> str:
+    """Return what became new after a day, up to another; empty if nothing did."""
+    found = next((each.marks for each in trends_of(metric_type, trends).values()), [])
+    return next((marks.name_mark(each) for each in found if start < each["day"] <= end), "")
 
 
 def _week_value(
-    metric_type: MetricType, figure: Figure, value: float | None, before: float | None
+    metric_type: MetricType,
+    figure: Figure,
+    value: float | None,
+    before: float | None,
+    mark: str,
 ) -> Shown:
-    """Return a figure of a week beside that of the week before."""
+    """Return a figure of a week beside that of the week before, unless a mark lies between."""
     measure = Measure(metric_type, metric_type.column(figure.column))
     text, text_before = with_unit(value, measure), with_unit(before, measure)
     shown = Shown(figure.label, text, unit_of(text, measure.unit))
@@ -196,6 +233,8 @@ def _week_value(
         return shown
     if value is None:
         return shown._replace(compared="before", usual=text_before)
+    if mark:
+        return shown._replace(compared=f"not comparable with {text_before} before: {mark}")
     words = difference(measure, value, before)
     if text == text_before:
         return shown._replace(compared=words)

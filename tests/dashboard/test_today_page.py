@@ -455,8 +455,20 @@ def test_nap_is_not_compared_with_nights(signed_in, ana):
 
 def test_nap_says_why_it_is_not_compared(signed_in, ana):
     store_days(ana, [days_ago(0)], duration=2400, main_type="late_nap")
-    night = section(page_of(signed_in), "Last night")
-    assert "Not counted in averages: a day with naps alone." in night
+    nap = section(page_of(signed_in), "Sleep · today")
+    assert "Not counted in averages: a day with naps alone." in nap
+
+
+def test_night_without_its_sleep_says_so(signed_in, ana):
+    store_days(ana, [days_ago(1)], duration=27000)
+    store_days(ana, [days_ago(0)], "readiness", temperature_deviation=-0.2)
+    assert "Sleep: not fetched yet." in section(page_of(signed_in), "Last night")
+
+
+def test_complete_night_says_nothing_of_missing_sleep(signed_in, ana):
+    store_days(ana, [days_ago(0)], duration=27000)
+    store_days(ana, [days_ago(0)], "readiness", temperature_deviation=-0.2)
+    assert "not fetched yet" not in section(page_of(signed_in), "Last night")
 
 
 def test_usual_that_is_unknown_is_said_once(signed_in, ana):
@@ -602,6 +614,23 @@ def test_difference_of_weeks_is_that_of_shown_values(signed_in, ana):
     assert figure(page_of(signed_in), "Sleep score") == "75 2 less than 77"
 
 
+@pytest.mark.parametrize(("ago", "is_comparable"), [(13, True), (12, False), (0, False)])
+def test_weeks_across_a_mark_are_not_compared(signed_in, ana, ago, is_comparable):
+    store_nights(ana, map(days_ago, range(ago + 1, 20)), "v1")
+    store_nights(ana, map(days_ago, range(ago + 1)), "v2")
+    text = "the same" if is_comparable else "not comparable with 80 before: new sleep algorithm"
+    assert figure(page_of(signed_in), "Sleep score") == f"80 {text}"
+
+
+@pytest.mark.parametrize(("columns", "said"), [({}, "no score yet"), ({"score": 61}, "so far")])
+def test_day_under_way_without_values_is_not_full(signed_in, ana, columns, said):
+    store_days(ana, map(days_ago, range(1, 9)), "activity", steps=9000)
+    store_activity_until(ana, timezone.now(), **columns)
+    page = page_of(signed_in)
+    assert "activity 6 of 7, before 2" in section(page, "This week and last")
+    assert said in tile(page, "activity")
+
+
 def test_week_without_another_before_is_not_compared(signed_in, ana):
     store_days(ana, map(days_ago, range(7)), score=77)
     assert figure(page_of(signed_in), "Sleep score") == "77"
@@ -666,6 +695,21 @@ def test_page_is_shown_for_data_that_ended_long_ago(signed_in, ana):
 def test_day_that_begins_in_the_east_is_shown(signed_in, ana):
     store_days(ana, [days_ago(-1)], score=80, duration=27000)
     assert "80" in tile(page_of(signed_in), "sleep")
+
+
+def test_day_that_begins_in_the_east_hides_no_own_day(signed_in, ana):
+    store_days(ana, [days_ago(-1)], score=80, duration=27000)
+    store_days(ana, [days_ago(0)], score=70, duration=27060)
+    page = page_of(signed_in)
+    assert "70" in tile(page, "sleep")
+    assert f'href="/nights/{days_ago(0)}/"' in page
+
+
+def test_day_after_tomorrow_is_not_shown(signed_in, ana):
+    day = ana.today() + timedelta(days=2)
+    store_documents(ana, [document(day, score=80)], now=timezone.now() + timedelta(days=2))
+    assert METRIC_MODELS["sleep"].objects.filter(day=day).exists()
+    assert "Nothing here yet" in page_of(signed_in)
 
 
 def test_strange_documents_do_not_break_the_page(signed_in, ana):
