@@ -17,7 +17,7 @@ from dashboard.comparisons import Comparison, compare
 from dashboard.days import day_detail
 from dashboard.hours import HourChart, hour_chart
 from dashboard.marks import describe_mark
-from dashboard.queries import database_alias
+from dashboard.queries import Warnings, database_alias
 from dashboard.remarks import revision_sentences, text_in_words, warning_sentences
 from dashboard.sparklines import Sparkline
 from dashboard.templatetags.figures import UNKNOWN, with_unit
@@ -80,21 +80,36 @@ class Shown(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """A list of values. The note says how much is missing until the usual of any is known."""
+    """A list of values. The note is how much is missing until the usual of any is known."""
 
     values: list[Shown]
     note: str = ""
 
 
 def listed(values: Iterable[Shown]) -> Figures:
-    """Return values as a list; where the usual of none is known, that is said once, of all."""
+    """Return values as a list; where the usual of none is known, only the note says so."""
     shown = list(values)
     compared = [each.comparison for each in shown if each.comparison]
     if not compared or any(each.usual for each in compared):
         return Figures(shown)
     most = max(compared, key=lambda each: each.days_known)
-    note = most.words.replace("yours", "your usual")
-    return Figures([each._replace(compared="") for each in shown], note)
+    return Figures([each._replace(compared="") for each in shown], most.words)
+
+
+def until_usual(cards: Iterable["DayCard"]) -> str:
+    """Return how much is missing until what is usual is known; empty if it is.
+
+    A page says it once, of all types.
+    """
+    titles: dict[str, list[str]] = {}
+    for card in cards:
+        if note := card.until_usual:
+            titles.setdefault(note, []).append(card.metric_type.title.lower())
+    if len(titles) < 2:
+        found = next(iter(titles), "")
+    else:
+        found = "; ".join(f"{', '.join(named)}: {note}" for note, named in titles.items())
+    return f"{found[:1].upper()}{found[1:].replace('yours', 'your usual')}"
 
 
 def unit_of(text: str, unit: str) -> str:
@@ -104,13 +119,16 @@ def unit_of(text: str, unit: str) -> str:
 
 @dataclass(frozen=True)
 class DayCard:
-    """One type on one day. `values` are the row's columns, if there is a row."""
+    """One type on one day. `values` are the row's columns, if there is a row.
+
+    `found` are the warnings that were stored with it, by column.
+    """
 
     metric_type: MetricType
     day: date
     values: Mapping[str, Any] | None = None
     trends: Mapping[str, Trend] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    found: Warnings = field(default_factory=dict)
     state: State = State.HELD
     reason: str | None = None
     charts: list[HourChart] = field(default_factory=list)
@@ -119,6 +137,11 @@ class DayCard:
     @property
     def is_scored(self) -> bool:
         return _SCORE in self.metric_type.column_names
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return the warnings as sentences."""
+        return warning_sentences(self.metric_type, self.found)
 
     @property
     def has_night(self) -> bool:
@@ -166,6 +189,8 @@ class DayCard:
         """Return why there is no score; empty if there is one, or the state says why."""
         if not self.is_scored or self._value(_SCORE) is not None or self.state != State.HELD:
             return ""
+        if _SCORE in self.found:
+            return "Oura's score for this day could not be stored."
         return f"Oura has no score for this day{' yet' if self.is_under_way else ''}."
 
     @cached_property
@@ -178,7 +203,9 @@ class DayCard:
         if self.values is None:
             return self.state.label
         if self._value(_SCORE) is not None:
-            return self.score.words
+            return listed([self.score]).values[0].words
+        if _SCORE in self.found:
+            return "Oura's score could not be stored"
         if not self.is_under_way:
             return "no score from Oura"
         known = (f", {each.text} {each.title.lower()} so far" for each in self.main if each.so_far)
@@ -201,21 +228,33 @@ class DayCard:
 
     @cached_property
     def figures(self) -> Figures:
-        """Return all columns but contributors, and the score, which has its tile."""
-        return listed(
+        """Return all columns but contributors, and the score, which has its tile.
+
+        There are none if all are unknown.
+        """
+        shown = [
             self._shown(column)
             for column in self.metric_type.columns
             if column.name != _SCORE and not isinstance(column.kind, Contributors)
-        )
+        ]
+        return listed(shown if any(each.text != UNKNOWN for each in shown) else [])
 
-    @property
+    @cached_property
     def measured(self) -> list[Shown]:
-        """Return the columns that can be compared, but for the score."""
-        return [
+        """Return the columns that can be compared, but for the score; none if all are unknown."""
+        shown = [
             self._compared(measure)
             for measure in measures_of(self.metric_type).values()
             if not measure.contributor and measure.column.name != _SCORE
         ]
+        return shown if any(each.text != UNKNOWN for each in shown) else []
+
+    @cached_property
+    def until_usual(self) -> str:
+        """Return how much is missing until what is usual is known; empty if it is."""
+        scores = listed([self.score] if self.is_scored else [])
+        notes = (scores.note, listed(self.measured).note, self.contributors.note)
+        return next(filter(None, notes), "")
 
     @cached_property
     def contributors(self) -> Figures:
@@ -314,7 +353,7 @@ def day_cards(user: User, day: date, *, today: date, of_nights_only: bool = Fals
             day,
             _values(detail[name]),
             trends_of(each, trends),
-            warning_sentences(each, detail["warnings"][name]),
+            detail["warnings"][name],
             State(detail["coverage"][name]["state"]),
             detail["coverage"][name]["reason"],
             charts.get(name, []),

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import TemplateView, View
 
-from dashboard.day_cards import day_cards
+from dashboard.day_cards import day_cards, until_usual
 from dashboard.pages.base import PersonalPage, page_day
 from myhealth.days import FIRST_DAY, shift
 
@@ -49,6 +49,7 @@ class DayPage(PersonalPage, TemplateView):
                     day, ""
                 ),
                 "cards": cards,
+                "until_usual": until_usual(cards),
                 "scored": scored if any(each.values for each in scored) else [],
             }
         )

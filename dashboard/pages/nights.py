@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import TemplateView, View
 
-from dashboard.day_cards import day_cards, listed
+from dashboard.day_cards import day_cards, listed, until_usual
 from dashboard.night_charts import CARD_PIXELS, PeriodChart
 from dashboard.nights import find_night
 from dashboard.pages.base import PersonalPage, page_day
@@ -55,8 +55,9 @@ class NightPage(PersonalPage, TemplateView):
                     if not each.is_main
                 ],
                 "left_out": night.left_out,
+                "until_usual": until_usual(cards),
                 "sleep": next(each for each in cards if each.metric_type is SLEEP),
-                "cards": (stored := [each for each in cards if each.values]),
-                "figures": listed(value for each in stored for value in each.measured),
+                "warnings": [text for each in cards for text in each.warnings],
+                "figures": listed(value for each in cards for value in each.measured),
             }
         )

@@ -9,12 +9,11 @@ from django.views.generic import TemplateView
 from accounts.models import User
 from dashboard import marks, queries, summaries
 from dashboard.comparisons import difference
-from dashboard.day_cards import DayCard, Shown, listed, trends_of, unit_of
+from dashboard.day_cards import DayCard, Shown, listed, trends_of, unit_of, until_usual
 from dashboard.freshness import find_freshness, is_awaited
 from dashboard.night_charts import CARD_PIXELS, PeriodChart
 from dashboard.nights import find_night
 from dashboard.pages.base import PersonalPage
-from dashboard.remarks import warning_sentences
 from dashboard.templatetags.figures import with_unit
 from dashboard.trends import Trend, all_measures, find_trends
 from ingest.coverage import missing_ranges, stored_ranges_with_reason
@@ -101,7 +100,7 @@ def _newest(
             row.day,
             {name: getattr(row, name) for name in type_.column_names},
             trends_of(type_, trends),
-            warning_sentences(type_, about[type_.name].warnings),
+            about[type_.name].warnings,
         )
         for row in rows
     }
@@ -119,6 +118,7 @@ def _newest(
             for each in TYPES.values()
             if DayCard(each, today).is_scored
         ],
+        "until_usual": until_usual(newest.values()),
         "night": night,
         "is_night": not any(each.is_left_out for each in of_night),
         "night_figures": listed(value for each in of_night for value in each.main),

@@ -134,12 +134,12 @@ def test_day_has_each_column_with_its_unit(signed_in, ana):
 
 def test_score_stands_in_its_tile_alone(signed_in, ana):
     store_days(ana, [DAY], score=71, duration=23460, at=OVER)
-    assert tile_of(signed_in).startswith("Sleep score, trend 71 0 of 14 nights until we know yours")
+    assert tile_of(signed_in).startswith("Sleep score, trend 71 Sleep score, 14 days")
     assert ("71" in words_of(signed_in), "Score" in words_of(signed_in)) == (False, False)
 
 
 def test_null_is_a_dash(signed_in, ana):
-    store_days(ana, [DAY], score=71, at=OVER)
+    store_days(ana, [DAY], score=71, duration=26000, at=OVER)
     assert "Average HRV –" in words_of(signed_in)
 
 
@@ -156,20 +156,36 @@ def test_value_is_compared_with_what_is_usual(signed_in, ana):
     assert "Asleep 7 h 13 min your usual 7 h 13" in words_of(signed_in)
 
 
-def test_unknown_usual_is_said_once_a_card(signed_in, ana):
-    store_past(ana, 9, score=80, duration=26000)
-    store_days(ana, [DAY], score=71, duration=26000, at=OVER)
-    assert words_of(signed_in).count("9 of 14 nights until we know your usual.") == 1
+def test_unknown_usual_is_said_once_a_page(signed_in, ana):
+    values = {"duration": 26000, "contributors": {"timing": 60}}
+    store_past(ana, 9, score=80, **values)
+    store_days(ana, [DAY], score=71, **values, at=OVER)
+    words = text_of(html_of(signed_in))
+    assert words.count("9 of 14 nights until we know your usual.") == words.count(" of 14") == 1
+
+
+def test_score_that_could_not_be_stored_is_said(signed_in, ana):
+    store_days(ana, [DAY], duration=20000, at=OVER, source={"sleep": []})
+    MetricSource.objects.update(warnings={"score": ["wrong"]})
+    assert "Oura's score for this day could not be stored." in words_of(signed_in)
+    assert "Oura has no score" not in words_of(signed_in)
+    assert "could not be stored" in tile_of(signed_in)
+
+
+def test_day_with_score_alone_lists_no_dashes(signed_in, ana):
+    store_past(ana, 20, duration=26000, score=80)
+    store_days(ana, [DAY], score=71, at=OVER)
+    assert "Asleep" not in words_of(signed_in)
 
 
 def test_dash_has_what_is_usual_beside_it(signed_in, ana):
     store_past(ana, 20, score=80, average_hrv=40)
-    store_days(ana, [DAY], score=71, at=OVER)
+    store_days(ana, [DAY], score=71, duration=26000, at=OVER)
     assert "Average HRV – usually 40" in words_of(signed_in)
 
 
 def test_each_measure_leads_to_its_trend(signed_in, ana):
-    store_days(ana, [DAY], score=71, contributors={"timing": 80}, at=OVER)
+    store_days(ana, [DAY], score=71, duration=1, contributors={"timing": 80}, at=OVER)
     page = unescape(html_of(signed_in))
     for name in ("sleep.score", "sleep.duration", "sleep.contributors.timing"):
         assert f'"/trends/?measure={name}&period=90d&end={DAY}"' in page

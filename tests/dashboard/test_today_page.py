@@ -316,9 +316,10 @@ def test_tile_has_score_and_what_is_usual(signed_in, ana):
     )
 
 
-def test_tile_says_how_many_nights_are_missing_until_usual(signed_in, ana):
+def test_page_says_how_many_nights_are_missing_until_usual(signed_in, ana):
     store_scores(ana, [70, 80, 81])
-    assert "2 of 14 nights until we know yours" in tile(page_of(signed_in), "sleep")
+    page = words(page_of(signed_in))
+    assert page.count("2 of 14 nights until we know your usual.") == page.count(" of 14") == 1
 
 
 def test_tile_leads_to_trend(signed_in, ana):
@@ -347,7 +348,7 @@ def test_row_much_older_than_others_is_no_news(signed_in, ana):
 def test_day_under_way_says_so_far(signed_in, ana):
     store_activity_until(ana, timezone.now(), score=61, steps=1240)
     page = page_of(signed_in)
-    assert "so far, 0 of 14 days until we know yours" in tile(page, "activity")
+    assert tile(page, "activity").startswith("Activity score, trend 61 so far")
     assert "Activity · today, so far" in section(page, "Activity ·")
 
 
@@ -471,10 +472,22 @@ def test_complete_night_says_nothing_of_missing_sleep(signed_in, ana):
     assert "not fetched yet" not in section(page_of(signed_in), "Last night")
 
 
-def test_usual_that_is_unknown_is_said_once(signed_in, ana):
-    store_days(ana, map(days_ago, range(4)), duration=27000, average_hrv=40)
-    night = section(page_of(signed_in), "Last night")
-    assert night.count("3 of 14 nights until we know your usual.") == 1
+def test_usual_that_is_unknown_is_said_once_of_all_types(signed_in, ana):
+    store_days(ana, map(days_ago, range(4)), duration=27000, contributors={"timing": 3}, score=80)
+    store_days(ana, map(days_ago, range(4)), "readiness", score=80)
+    store_days(ana, map(days_ago, range(6)), "activity", score=80, steps=9000)
+    page = words(page_of(signed_in))
+    assert page.count(" until we know") == 2
+    assert (
+        "Sleep, readiness: 3 of 14 nights until we know your usual; "
+        "activity: 5 of 14 days until we know your usual."
+    ) in page
+
+
+def test_score_that_could_not_be_stored_is_said(signed_in, ana):
+    store_days(ana, [days_ago(0)], duration=27000, source={"sleep": []})
+    MetricSource.objects.update(warnings={"score": ["wrong"]})
+    assert "could not be stored" in tile(page_of(signed_in), "sleep")
 
 
 def test_value_that_was_never_known_is_left_out(signed_in, ana):
