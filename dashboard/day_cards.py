@@ -5,7 +5,7 @@ Pages show days by these cards alone, so that all of them say the same of a day.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -17,13 +17,13 @@ from dashboard.comparisons import Comparison, compare
 from dashboard.days import day_detail
 from dashboard.hours import HourChart, hour_chart
 from dashboard.marks import describe_mark
-from dashboard.queries import Warnings, database_alias
+from dashboard.queries import Warnings, database_alias, rows_of_user
 from dashboard.remarks import revision_sentences, text_in_words, warning_sentences
 from dashboard.sparklines import Sparkline
 from dashboard.templatetags.figures import UNKNOWN, with_unit
 from dashboard.trends import Trend, all_measures, find_trends
 from dashboard.usual import Usual
-from ingest.models import MetricSource, unpack
+from ingest.models import METRIC_MODELS, MetricSource, unpack
 from metrics import TYPES, MetricType
 from metrics.activity import DAY_OFF_MINUTES
 from metrics.columns import Column, Contributors, Number
@@ -394,6 +394,11 @@ def _charts(user_id: int, day: date, stored: list[str]) -> dict[str, list[HourCh
     charts: dict[str, list[HourChart]] = {}
     for name, content in sources.values_list("type", "content"):
         source = unpack(content)
-        found = (hour_chart(each, each.runs(source, day)) for each in series[name])
+        # A document may name hours of which it can't know anything yet.
+        rows = rows_of_user(METRIC_MODELS[name], user_id).filter(day=day)
+        until = rows.values_list("fetched_at", flat=True).first() or datetime.max.replace(
+            tzinfo=UTC
+        )
+        found = (hour_chart(each, each.runs(source, day), until) for each in series[name])
         charts[name] = [chart for chart in found if chart]
     return charts

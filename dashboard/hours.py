@@ -154,12 +154,12 @@ class HourChart:
         )
 
 
-def hour_chart(series: Series, runs: Iterable[Run]) -> HourChart | None:
-    """Return the chart of a day's runs; None if they have no values."""
+def hour_chart(series: Series, runs: Iterable[Run], until: datetime) -> HourChart | None:
+    """Return the chart of a day's runs up to a moment; None if they have no values."""
     minutes: dict[datetime, dict[Value, float]] = {}
     for run in runs:
         for moment, value in run.points():
-            if value not in series.names:
+            if value not in series.names or moment >= until:
                 continue
             # By the clock of the wearer, who may have travelled.
             hour = moment.replace(minute=0, second=0, microsecond=0, tzinfo=None)

@@ -17,6 +17,7 @@ from dashboard.nights import runs_of, stage_changes
 from dashboard.templatetags.figures import with_unit
 from metrics import SLEEP
 from metrics.columns import in_words
+from metrics.numbers import percentages
 from metrics.series import Run, Series, is_near_day
 from metrics.sleep import Period, period_columns
 from metrics.sleep_series import MOVEMENTS, STAGES
@@ -278,7 +279,8 @@ class PeriodChart:
     def stages(self) -> list[Stage]:
         """Each stage, from the highest level to the lowest."""
         seconds = [self.values[field] for field, _ in _STAGES.values()]
-        total = 0 if None in seconds else sum(seconds)
+        is_known = None not in seconds and sum(seconds)
+        shares = percentages(seconds) if is_known else [None] * len(seconds)
         return [
             Stage(
                 name,
@@ -287,10 +289,10 @@ class PeriodChart:
                 (place + 0.5) * _LEVEL,
                 self._bars(name, (place + 0.5) * _LEVEL - _BAR / 2),
                 "–" if length is None else _length(length),
-                round(100 * length / total) if total else None,
+                share,
             )
-            for place, ((name, (field, colour)), length) in enumerate(
-                zip(_STAGES.items(), seconds, strict=True)
+            for place, ((name, (_, colour)), length, share) in enumerate(
+                zip(_STAGES.items(), seconds, shares, strict=True)
             )
         ]
 
@@ -418,8 +420,7 @@ class PeriodChart:
     @property
     def stillness(self) -> str:
         """Return how long there was no movement."""
-        value, name = min(_MOVEMENTS.items())
-        return f"{name} {_length(self._lengths[value])}"
+        return f"still for {_length(self._lengths[min(_MOVEMENTS)])}"
 
 
 _SERIES = {each.name: each for each in SLEEP.series}

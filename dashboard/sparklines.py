@@ -39,15 +39,22 @@ class Sparkline:
     def _place(self, point: tuple[int, float]) -> tuple[float, float]:
         return point[0] - self.days.start.toordinal() + 0.5, self._scale.y(point[1])
 
+    @cached_property
+    def _stretches(self) -> list[list[tuple[float, float]]]:
+        """The days between gaps: a day without a value, or a mark, is one."""
+        return [
+            [self._place(each) for each in self.points if first <= each[0] <= last]
+            for first, last in runs([day for day, _ in self.points], self.trend.breaks)
+        ]
+
     @property
     def path(self) -> str:
-        """Return the lines through the days; a day without a value, or a mark, is a gap."""
-        paths = []
-        for first, last in runs([day for day, _ in self.points], self.trend.breaks):
-            paths.append(
-                charts.line([self._place(each) for each in self.points if first <= each[0] <= last])
-            )
-        return "".join(paths)
+        return "".join(charts.line(each) for each in self._stretches if len(each) > 1)
+
+    @property
+    def lone(self) -> str:
+        """Return the path of the days that have a gap on both sides."""
+        return charts.dots(each[0] for each in self._stretches if len(each) == 1)
 
     @property
     def newest(self) -> str:

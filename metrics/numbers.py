@@ -1,5 +1,6 @@
 """Numbers in Oura's documents, which are not validated yet."""
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeGuard
 
@@ -21,6 +22,20 @@ def numbers_within(values: list[Any], lowest: float, highest: float) -> list[flo
     if {*map(type, known)} <= _NUMBERS and known and lowest <= min(known) <= max(known) <= highest:
         return values
     return [value if is_number(value) and lowest <= value <= highest else None for value in values]
+
+
+def percentages(values: Sequence[float]) -> list[int]:
+    """Return the shares of values, not all 0, in whole percent, which add up to 100.
+
+    Those that lose most by being cut off get one more.
+    """
+    total = sum(values)
+    exact = [100 * value / total for value in values]
+    shares = [int(share) for share in exact]
+    most_lost = sorted(range(len(exact)), key=lambda at: shares[at] - exact[at])
+    for at in most_lost[: 100 - sum(shares)]:
+        shares[at] += 1
+    return shares
 
 
 def round_half_up(value: float, decimals: int = 0) -> float:

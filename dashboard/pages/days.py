@@ -8,6 +8,8 @@ from django.views.generic import TemplateView, View
 
 from dashboard.day_cards import day_cards, until_usual
 from dashboard.pages.base import PersonalPage, page_day
+from dashboard.queries import rows_of_user
+from ingest.models import METRIC_MODELS
 from myhealth.days import FIRST_DAY, shift
 
 
@@ -35,7 +37,12 @@ class DayPage(PersonalPage, TemplateView):
         day = page_day(self.kwargs["day"], today)
         cards = day_cards(user, day, today=today)
         scored = [each for each in cards if each.is_scored]
-        first, last = FIRST_DAY, shift(today, 1)
+        # Tomorrow is a day of the page if something is stored of it.
+        is_more = day > today or any(
+            rows_of_user(model, user.pk).filter(day=shift(today, 1)).exists()
+            for model in METRIC_MODELS.values()
+        )
+        first, last = FIRST_DAY, shift(today, 1 if is_more else 0)
         return super().get_context_data(
             **{
                 **kwargs,
@@ -45,9 +52,11 @@ class DayPage(PersonalPage, TemplateView):
                 "last": last,
                 "previous": shift(day, -1) if day > first else None,
                 "following": shift(day, 1) if day < last else None,
-                "relative": {today: "Today", shift(today, -1): "Yesterday", last: "Tomorrow"}.get(
-                    day, ""
-                ),
+                "relative": {
+                    today: "Today",
+                    shift(today, -1): "Yesterday",
+                    shift(today, 1): "Tomorrow",
+                }.get(day, ""),
                 "cards": cards,
                 "until_usual": until_usual(cards),
                 "scored": scored if any(each.values for each in scored) else [],

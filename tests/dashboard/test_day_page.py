@@ -81,6 +81,13 @@ def test_first_day_has_no_day_before(signed_in):
     assert ('rel="prev"' in page, 'href="/days/2010-01-02/" rel="next"' in page) == (False, True)
 
 
+def test_arrow_to_tomorrow_needs_something_stored(signed_in, ana):
+    today = html_of(signed_in, ana.today())
+    assert ('rel="next"' in today, f'max="{ana.today()}"' in today) == (False, True)
+    store_days(ana, [days_ago(-1)], "activity", steps=5)
+    assert f'href="/days/{days_ago(-1)}/" rel="next"' in html_of(signed_in, ana.today())
+
+
 def test_tomorrow_has_no_day_after(signed_in):
     page = html_of(signed_in, days_ago(-1))
     assert (f'href="/days/{days_ago(0)}/" rel="prev"' in page, 'rel="next"' in page) == (
@@ -372,6 +379,12 @@ def test_hours_with_ring_off_are_seen(signed_in, ana):
     card = card_of(signed_in, "activity")
     assert "04:00: ring off 60 min" in card
     assert 'height="160.0" fill="url(#activity-activity_class-first)"' in card
+
+
+def test_hours_end_when_they_were_fetched(signed_in, ana):
+    at = datetime.datetime(2026, 3, 2, 4, 30, tzinfo=datetime.UTC)
+    store_activity(ana, "1" * 12 * 24, at=at, score=80)
+    assert rows_of(card_of(signed_in, "activity"))[-1][0] == "06:00"
 
 
 def test_day_of_travel_has_all_its_hours(signed_in, ana):

@@ -196,6 +196,14 @@ def test_stages_have_levels_lengths_and_shares(signed_in, ana):
     assert key == "Awake 1 h 21 17 % REM 1 h 52 23 % Light 3 h 49 48 % Deep 58 min 12 %"
 
 
+def test_shares_of_stages_add_up_to_100(signed_in, ana):
+    lengths = {"awake_time": 1770, "rem_sleep_duration": 2170}
+    lengths |= {"light_sleep_duration": 4200, "deep_sleep_duration": 1860}
+    store_night(ana, period(**lengths, sleep_phase_5_min="2" * 96))
+    _, panel = panel_of(signed_in, "stages")
+    assert re.findall(r"(\d+) %", panel.split('class="key"')[1]) == ["18", "22", "42", "18"]
+
+
 def test_unknown_stage_is_a_gap(signed_in, ana):
     store_night(ana, period(sleep_phase_5_min="22??" + "2" * 92))
     html = html_of(signed_in)
@@ -255,7 +263,7 @@ def test_hrv_has_ouras_average(signed_in, ana):
 def test_movement_is_higher_the_more_there_is(signed_in, ana):
     store_night(ana, period(movement_30_sec="1124?3"))
     title, panel = panel_of(signed_in, "movement")
-    assert text_of(title) == "Movement no motion 1 min"
+    assert text_of(title) == "Movement still for 1 min"
     assert paths_of(panel, "moves") == (
         "M0 100v-4h60v4zM60 100v-33h30v33zM90 100v-100h30v100zM150 100v-67h30v67z"
     )

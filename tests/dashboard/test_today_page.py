@@ -407,7 +407,13 @@ def test_sparkline_has_fourteen_days_and_a_gap(signed_in, ana):
 
 def test_sparkline_of_single_value_is_a_point(signed_in, ana):
     store_scores(ana, [70])
-    assert 'class="median" d="M13.5 50.0h0"' in sparkline(page_of(signed_in))
+    assert 'class="points" d="M13.5 50.0h0"' in sparkline(page_of(signed_in))
+
+
+def test_sparkline_draws_a_day_between_gaps_as_point(signed_in, ana):
+    store_days(ana, map(days_ago, (0, 1, 5)), score=70)
+    drawn = sparkline(page_of(signed_in))
+    assert 'class="points" d="M8.5 50.0h0"' in drawn
 
 
 def test_sparkline_does_not_cross_mark(signed_in, ana):
