@@ -5,7 +5,7 @@ Pages show days by these cards alone, so that all of them say the same of a day.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -394,11 +394,9 @@ def _charts(user_id: int, day: date, stored: list[str]) -> dict[str, list[HourCh
     charts: dict[str, list[HourChart]] = {}
     for name, content in sources.values_list("type", "content"):
         source = unpack(content)
-        # A document may name hours of which it can't know anything yet.
         rows = rows_of_user(METRIC_MODELS[name], user_id).filter(day=day)
-        until = rows.values_list("fetched_at", flat=True).first() or datetime.max.replace(
-            tzinfo=UTC
-        )
-        found = (hour_chart(each, each.runs(source, day), until) for each in series[name])
-        charts[name] = [chart for chart in found if chart]
+        # A document may name hours of which it can't know anything yet.
+        if until := rows.values_list("fetched_at", flat=True).first():
+            found = (hour_chart(each, each.runs(source, day), until) for each in series[name])
+            charts[name] = [chart for chart in found if chart]
     return charts

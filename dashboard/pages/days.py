@@ -12,6 +12,8 @@ from dashboard.queries import rows_of_user
 from ingest.models import METRIC_MODELS
 from myhealth.days import FIRST_DAY, shift
 
+_RELATIVE = {-1: "Yesterday", 0: "Today", 1: "Tomorrow"}
+
 
 class DaysPage(PersonalPage, View):
     """Lead to a day: the one that the form for jumping to a date names, or today."""
@@ -52,11 +54,7 @@ class DayPage(PersonalPage, TemplateView):
                 "last": last,
                 "previous": shift(day, -1) if day > first else None,
                 "following": shift(day, 1) if day < last else None,
-                "relative": {
-                    today: "Today",
-                    shift(today, -1): "Yesterday",
-                    shift(today, 1): "Tomorrow",
-                }.get(day, ""),
+                "relative": _RELATIVE.get((day - today).days, ""),
                 "cards": cards,
                 "until_usual": until_usual(cards),
                 "scored": scored if any(each.values for each in scored) else [],
