@@ -1,27 +1,58 @@
 """What all pages for people have in common."""
 
 from datetime import date
+from functools import cached_property
+from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpRequest
 
-from accounts.models import User
+from accounts.models import Origin, User
+from dashboard.freshness import is_awaited
+from dashboard.queries import database_alias, rows_of_user
+from ingest.coverage import last_complete_fetch
+from ingest.models import METRIC_MODELS
 from myhealth.days import FIRST_DAY, parse_day, shift
 
 
 class PersonalPage(LoginRequiredMixin):
     """A page that shows people their own data.
 
-    `section` is the entry of the navigation that the page belongs to.
+    `section` is the entry of the navigation that the page belongs to; `current` is "page" if the
+    entry leads to the page itself, and "true" if not.
     """
 
     request: HttpRequest
     section = ""
+    current = "page"
 
     @property
     def user(self) -> User:
         assert isinstance(self.request.user, User)
         return self.request.user
+
+    @cached_property
+    def has_sample_data(self) -> bool:
+        """Whether the person's data are made up: they come from the sandbox."""
+        origins = Origin.objects.using(database_alias())
+        return origins.filter(user=self.user, name="sandbox").exists()
+
+
+def is_stored(user: User, day: date | None = None) -> bool:
+    """Return whether a person has a row of any type: of a day, or of any that has a page."""
+    first, last = day or FIRST_DAY, day or shift(user.today(), 1)
+    return any(
+        rows_of_user(model, user.pk).between(first, last).exists()
+        for model in METRIC_MODELS.values()
+    )
+
+
+def first_steps(user: User) -> dict[str, Any]:
+    """Return the context of `first_steps.html`, where nothing at all is stored of a person."""
+    if is_stored(user):
+        return {}
+    fetched_at = last_complete_fetch(user.pk, database_alias())
+    return {"first_steps": {"has_fetched": bool(fetched_at), "is_awaited": is_awaited(user)}}
 
 
 def page_day(text: str, today: date) -> date:

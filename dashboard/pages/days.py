@@ -7,9 +7,7 @@ from django.shortcuts import redirect
 from django.views.generic import TemplateView, View
 
 from dashboard.day_cards import day_cards, until_usual
-from dashboard.pages.base import PersonalPage, page_day
-from dashboard.queries import rows_of_user
-from ingest.models import METRIC_MODELS
+from dashboard.pages.base import PersonalPage, first_steps, is_stored, page_day
 from myhealth.days import FIRST_DAY, shift
 
 _RELATIVE = {-1: "Yesterday", 0: "Today", 1: "Tomorrow"}
@@ -32,6 +30,7 @@ class DayPage(PersonalPage, TemplateView):
 
     template_name = "dashboard/day.html"
     section = "today"
+    current = "true"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user = self.user
@@ -39,12 +38,9 @@ class DayPage(PersonalPage, TemplateView):
         day = page_day(self.kwargs["day"], today)
         cards = day_cards(user, day, today=today)
         scored = [each for each in cards if each.is_scored]
-        # Tomorrow is a day of the page if something is stored of it.
-        is_more = day > today or any(
-            rows_of_user(model, user.pk).filter(day=shift(today, 1)).exists()
-            for model in METRIC_MODELS.values()
-        )
-        first, last = FIRST_DAY, shift(today, 1 if is_more else 0)
+        first, last = FIRST_DAY, max(day, today)
+        if day == today and is_stored(user, shift(today, 1)):
+            last = shift(today, 1)
         return super().get_context_data(
             **{
                 **kwargs,
@@ -58,5 +54,6 @@ class DayPage(PersonalPage, TemplateView):
                 "cards": cards,
                 "until_usual": until_usual(cards),
                 "scored": scored if any(each.values for each in scored) else [],
+                **({} if any(each.values for each in cards) else first_steps(user)),
             }
         )

@@ -9,7 +9,7 @@ from django.views.generic import TemplateView, View
 from dashboard.day_cards import day_cards, listed, until_usual
 from dashboard.night_charts import CARD_PIXELS, PeriodChart
 from dashboard.nights import find_night
-from dashboard.pages.base import PersonalPage, page_day
+from dashboard.pages.base import PersonalPage, first_steps, page_day
 from dashboard.queries import rows_of_user
 from ingest.models import SleepMetric
 from metrics import SLEEP
@@ -32,6 +32,7 @@ class NightPage(PersonalPage, TemplateView):
 
     template_name = "dashboard/night.html"
     section = "nights"
+    current = "true"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user, today = self.user, self.user.today()
@@ -58,6 +59,7 @@ class NightPage(PersonalPage, TemplateView):
                 "until_usual": until_usual(cards),
                 "sleep": next(each for each in cards if each.metric_type is SLEEP),
                 "warnings": [text for each in cards for text in each.warnings],
+                **(first_steps(user) if not (night.periods or night.previous or following) else {}),
                 "figures": listed(value for each in cards for value in each.measured),
             }
         )

@@ -10,10 +10,10 @@ from accounts.models import User
 from dashboard import marks, queries, summaries
 from dashboard.comparisons import difference
 from dashboard.day_cards import DayCard, Shown, listed, trends_of, unit_of, until_usual
-from dashboard.freshness import find_freshness, is_awaited
+from dashboard.freshness import find_freshness
 from dashboard.night_charts import CARD_PIXELS, PeriodChart
 from dashboard.nights import find_night
-from dashboard.pages.base import PersonalPage
+from dashboard.pages.base import PersonalPage, first_steps
 from dashboard.templatetags.figures import with_unit
 from dashboard.trends import Trend, all_measures, find_trends
 from ingest.coverage import missing_ranges, stored_ranges_with_reason
@@ -54,11 +54,7 @@ class TodayPage(PersonalPage, TemplateView):
             yesterday=shift(today, -1),
             fresh=find_freshness(user, rows, about),
             days=_DAYS_SHOWN,
-            **(
-                _newest(user, today, rows, by_type, about)
-                if rows
-                else {"is_awaited": is_awaited(user)}
-            ),
+            **(_newest(user, today, rows, by_type, about) if rows else first_steps(user)),
             marks=[marks.describe_mark(mark) for mark in marks.find_marks(user.pk, first, today)],
             missing=missing[:_MOST_LISTED],
             missing_more=missing[_MOST_LISTED:],

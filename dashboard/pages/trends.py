@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.views.generic import TemplateView
 
-from dashboard.pages.base import PersonalPage
+from dashboard.pages.base import PersonalPage, first_steps
 from dashboard.queries import database_alias
 from dashboard.trend_charts import TrendChart, gaps_of
 from dashboard.trends import ALL, PERIODS, Trend, all_measures, find_trends
@@ -65,6 +65,7 @@ class TrendsPage(PersonalPage, TemplateView):
             choices=_choices(),
             names=[*names, ""][:2],
             csv=_csv(names, period, end),
+            **({} if any(each.points for each in trends.values()) else first_steps(self.user)),
             **kwargs,
         )
 

@@ -107,7 +107,8 @@ def test_form_with_bad_day_leads_to_today(signed_in, day):
     assert signed_in.get("/days/", query).headers["Location"] == f"/days/{days_ago(0)}/"
 
 
-def test_day_of_another_person_is_not_seen(signed_in, ben):
+def test_day_of_another_person_is_not_seen(signed_in, ana, ben):
+    store_days(ana, [before(DAY, 9)])
     store_days(ben, [DAY], score=12, at=OVER)
     page = text_of(html_of(signed_in))
     assert (" 12 " in page, page.count("Not fetched yet.")) == (False, len(TYPES))

@@ -133,7 +133,8 @@ def test_rejected_night_says_so(signed_in, ana):
     assert "No sleep is stored for this night: could not be stored." in words_of(signed_in)
 
 
-def test_night_of_a_new_person_says_why(signed_in, ana):
+def test_night_that_was_never_fetched_says_so(signed_in, ana):
+    store_days(ana, [DAY])
     assert "No sleep is stored for this night: not fetched yet." in words_of(signed_in, ana.today())
 
 

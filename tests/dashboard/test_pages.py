@@ -1,9 +1,11 @@
-"""The browsable API, metrics in the admin, and addresses of pages."""
+"""The browsable API, metrics in the admin, addresses of pages, and what pages have in common."""
 
 import pytest
 from django.test import Client
 
-from tests.worlds import days_ago, store_days
+from accounts.models import Origin
+from myhealth.days import utc_today
+from tests.worlds import days_ago, fetch_completely, store_days
 
 pytestmark = pytest.mark.django_db
 
@@ -94,3 +96,59 @@ def test_robots_are_told_to_stay_away(browser):
     answer = browser.get("/robots.txt")
     assert answer.headers["Content-Type"] == "text/plain"
     assert answer.content.decode() == "User-agent: *\nDisallow: /\n"
+
+
+# Pages for people ---------------------------------------------------------------------------------
+
+OF_DAYS = ["/", f"/days/{utc_today()}/", f"/nights/{utc_today()}/", "/trends/"]
+
+
+def main_of(browser, path):
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    return answer.content.decode().split("<main")[1].split("</main>")[0]
+
+
+@pytest.mark.parametrize("path", OF_DAYS)
+def test_page_without_anything_has_the_first_steps(signed_in, path):
+    page = main_of(signed_in, path)
+    assert page.count("Three steps to your first night") == 1
+    assert '<a href="/account/">Connect your Oura account</a>' in page
+    assert "not fetched yet" not in page.lower()
+
+
+@pytest.mark.parametrize("path", OF_DAYS)
+def test_page_where_oura_has_nothing_says_so(signed_in, ana, path):
+    fetch_completely(ana, days_ago(9), days_ago(0))
+    assert main_of(signed_in, path).count("Oura has no data for you yet.") == 1
+
+
+@pytest.mark.parametrize("path", OF_DAYS)
+def test_first_steps_end_with_the_first_day(signed_in, ana, ben, path):
+    store_days(ben, [days_ago(0)], score=80)
+    assert "Nothing here yet" in main_of(signed_in, path)
+    store_days(ana, [days_ago(20)], "activity", score=80)
+    assert "Nothing here yet" not in main_of(signed_in, path)
+
+
+@pytest.mark.parametrize("path", [*OF_DAYS, "/account/"])
+@pytest.mark.parametrize(("origin", "count"), [("sandbox", 1), ("oura", 0), ("", 0)])
+def test_sample_data_are_called_so_on_each_page(signed_in, ana, path, origin, count):
+    Origin.objects.create(user=ana, name=origin)
+    page = signed_in.get(path).content.decode()
+    assert page.count(">Sample data. <a") == count
+
+
+def test_data_without_origin_are_not_called_sample_data(signed_in, ben):
+    Origin.objects.create(user=ben, name="sandbox")
+    assert "Sample data" not in signed_in.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "current"),
+    [("/", "page"), (OF_DAYS[1], "true"), (OF_DAYS[2], "true"), ("/trends/", "page")],
+)
+def test_navigation_marks_the_page_itself(signed_in, path, current):
+    page = signed_in.get(path).content.decode()
+    assert page.split('<nav class="sections"')[1].split("</nav>")[0].count("aria-current") == 1
+    assert f'aria-current="{current}"' in page

@@ -163,7 +163,8 @@ def test_any_real_date_is_shown(signed_in, ana, end):
         assert signed_in.get("/trends/", {"period": period, "end": end}).status_code == 200
 
 
-def test_others_days_are_not_shown(signed_in, ben):
+def test_others_days_are_not_shown(signed_in, ana, ben):
+    store_days(ana, [days_ago(1)], "activity", steps=9000)
     store_days(ben, [days_ago(1)], duration=27_060, **NIGHT)
     assert "No values in these days." in page(signed_in)
 
