@@ -145,11 +145,6 @@ def weekends(days: Days) -> list[tuple[int, int]]:
     return found
 
 
-def is_weekend(day: int) -> bool:
-    """Return whether an ordinal is a Saturday's or a Sunday's."""
-    return (day + 6) % 7 >= _SATURDAY
-
-
 def day_ticks(days: Days) -> list[Tick]:
     """Return labels for the days of a chart: of weeks, months or years, by its length."""
     length = len(days)

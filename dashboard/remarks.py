@@ -59,7 +59,7 @@ def _sentence(
     if revision["kind"] == Revision.Kind.REMOVED:
         changes = list(_values(metric_type, revision["values"]))
     if revision["times"] > 1:
-        changes.append(f"it was so {revision['times']} times")
+        changes.append(f"these values came {revision['times']} times")
     what = "; ".join([*changes, *revision["notes"]])
     return f"{start}: {what or 'only in details that are not shown here'}."
 
@@ -91,7 +91,7 @@ def _title(metric_type: MetricType, name: str) -> str:
 
 def _text(metric_type: MetricType, name: str, value: Any) -> str:
     if value is None:
-        return "none"
+        return "unknown"
     column, _, contributor = name.partition(".")
     if column not in metric_type.column_names or isinstance(value, (dict, list)):
         return str(value)

@@ -84,7 +84,7 @@ class Activity(MetricType):
             Integer(),
             "Energy used in the whole day",
             "kcal",
-            label="All calories",
+            label="Total calories",
         ),
         field("steps", Integer(), "Steps", label="Steps"),
         field(

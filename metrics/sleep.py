@@ -367,7 +367,7 @@ class Sleep(MetricType):
         return [span for span in spans if span]
 
     full_days = "days with a night: not those with naps or fragments of sleep alone"
-    not_full = "a day with naps alone"
+    not_full = "a day without a night"
     full_value = _NIGHT
     full_columns = ("main_type", "duration", "bedtime_start", "bedtime_end")
 

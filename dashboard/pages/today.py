@@ -29,6 +29,7 @@ from myhealth.states import State
 _DAYS_SHOWN = 30
 # How many days the newest row of a type may be older than that of another.
 _MOST_DAYS_OLD = 30
+_WEEK = 7
 # So many ranges of days are listed at once, the newest ones.
 _MOST_LISTED = 3
 
@@ -107,7 +108,7 @@ def _newest(
     # As with rows, a night of tomorrow is one only if there is no other.
     night = max((each.day for each in nights), key=lambda day: (day <= today, day), default=None)
     of_night = [each for each in nights if each.day == night]
-    places = {each.score.place for each in scored} - {""}
+    below = [each.metric_type.title.lower() for each in scored if each.score.place == "below"]
     return {
         "tiles": [
             newest.get(each) or _without_row(each, today, by_type)
@@ -124,7 +125,8 @@ def _newest(
             (each, listed(each.main)) for each in (*days, *others) if each.main or each.remarks
         ],
         "contributing": [each for each in (*nights, *days) if each.first_contributors.values],
-        "is_pulled_down": not places or "below" in places,
+        "below": " and ".join(filter(None, [", ".join(below[:-1]), *below[-1:]])),
+        "below_more": len(below) > 1,
         "nights": nights,
         **_weeks(user, today, trends),
     }
@@ -178,6 +180,8 @@ def _weeks(user: User, today: date, trends: Mapping[str, Trend]) -> dict[str, An
         (each, _full_days(each, week, trends), _full_days(each, before, trends))
         for each in dict.fromkeys(metric_type for metric_type, _ in shown)
     ]
+    # That all days are full, or that there are none, is seen.
+    full_days = [each for each in full_days if each[1:] not in ((_WEEK, _WEEK), (0, 0))]
     return {
         "weeks": listed(
             _week_value(

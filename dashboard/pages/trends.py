@@ -23,7 +23,7 @@ _MOST_LISTED = 3
 
 
 class TrendsPage(PersonalPage, TemplateView):
-    """`measure` and `with` name measures, `period` and `end` the days, as in `/api/v1/trends`."""
+    """`measure` names up to two measures, `period` and `end` the days, as in `/api/v1/trends`."""
 
     template_name = "dashboard/trends.html"
     section = "trends"

@@ -246,7 +246,7 @@ def test_day_with_ring_off_is_not_under_way(signed_in, ana):
 
 def test_day_with_naps_alone_says_that_it_is_not_counted(signed_in, ana):
     store_days(ana, [DAY], at=OVER, duration=3000, main_type="late_nap")
-    assert "Not counted in averages: a day with naps alone." in words_of(signed_in)
+    assert "Not counted in averages: a day without a night." in words_of(signed_in)
 
 
 def test_day_with_nothing_says_why_and_nothing_else(signed_in, ana):
@@ -309,8 +309,8 @@ def test_earlier_version_is_told_in_words(signed_in, ana):
     store_version(ana, days=1, score=74, source=source, **columns)
     told = words_of(signed_in).split("What it was before ")[1]
     assert told.startswith("Changed at Oura on 5 March at 13:00: score 71 before, 74 now; ")
-    assert "; asleep none before, 7 h 13 min now; " in told
-    assert "; average HRV 40 ms before, none now; " in told
+    assert "; asleep unknown before, 7 h 13 min now; " in told
+    assert "; average HRV 40 ms before, unknown now; " in told
     assert "; kind of sleep Long sleep before, Late nap now; " in told
     assert "; timing (contributor) 60 before, 65 now; " in told
     assert told.endswith("; bedtime edited.")
@@ -329,7 +329,7 @@ def test_newest_earlier_version_is_first_and_only_it_says_now(signed_in, ana):
 def test_version_that_came_back_says_how_often(signed_in, ana):
     for days, score in enumerate((70, 75, 70, 75)):
         store_version(ana, days=days, score=score)
-    assert "score 70 before, 75 now; it was so 2 times." in words_of(signed_in)
+    assert "score 70 before, 75 now; these values came 2 times." in words_of(signed_in)
 
 
 def test_change_that_rounds_to_nothing_is_told_without_values(signed_in, ana):

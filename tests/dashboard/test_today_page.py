@@ -463,7 +463,7 @@ def test_nap_is_not_compared_with_nights(signed_in, ana):
 def test_nap_says_why_it_is_not_compared(signed_in, ana):
     store_days(ana, [days_ago(0)], duration=2400, main_type="late_nap")
     nap = section(page_of(signed_in), "Sleep · today")
-    assert "Not counted in averages: a day with naps alone." in nap
+    assert "Not counted in averages: a day without a night." in nap
 
 
 def test_night_without_its_sleep_says_so(signed_in, ana):
@@ -553,13 +553,13 @@ def test_night_without_stages_has_no_strip(signed_in, ana):
 def test_contributors_are_shown_lowest_first(signed_in, ana):
     values = {"timing": 58, "total_sleep": 52, "efficiency": 90, "latency": None}
     store_days(ana, [days_ago(0)], score=71, contributors=values)
-    pulled = section(page_of(signed_in), "What pulled it down")
+    pulled = section(page_of(signed_in), "What the scores are made of")
     assert "Sleep 71 Total sleep 52 Timing 58 Efficiency 90" in pulled
 
 
-def store_contributors(user, usual, values, **columns):
-    store_days(user, map(days_ago, range(1, 30)), score=80, contributors=usual)
-    store_days(user, [days_ago(0)], contributors=values, **columns)
+def store_contributors(user, usual, values, type="sleep", **columns):
+    store_days(user, map(days_ago, range(1, 30)), type, score=80, contributors=usual)
+    store_days(user, [days_ago(0)], type, contributors=values, **columns)
 
 
 def contributors(page):
@@ -597,17 +597,25 @@ def test_few_contributors_below_usual_are_followed_by_lowest(signed_in, ana):
 
 
 @pytest.mark.parametrize(
-    ("score", "heading"), [(79, "What pulled it down"), (80, "What the scores are made of")]
+    ("score", "heading"),
+    [(79, "What pulled the sleep score down"), (80, "What the scores are made of")],
 )
 def test_contributors_pull_down_what_is_below_usual(signed_in, ana, score, heading):
     store_contributors(ana, {"timing": 60}, {"timing": 60}, score=score)
     assert "Timing your usual 60 60" in section(page_of(signed_in), heading)
 
 
+def test_heading_names_all_scores_below_usual(signed_in, ana):
+    for type_ in METRIC_MODELS:
+        store_contributors(ana, {"timing": 60}, {"timing": 60}, type=type_, score=70)
+    heading = "What pulled the sleep and readiness scores down"
+    assert "Timing" in section(page_of(signed_in), heading)
+
+
 def test_contributors_of_night_are_first(signed_in, ana):
     store_days(ana, [days_ago(0)], "readiness", score=71, contributors={"hrv_balance": 60})
     store_days(ana, [days_ago(0)], "activity", score=71, contributors={"stay_active": 50})
-    pulled = section(page_of(signed_in), "What pulled it down")
+    pulled = section(page_of(signed_in), "What the scores are made of")
     assert pulled.index("Readiness 71 HRV balance 60") < pulled.index("Activity 71 Stay active")
 
 
@@ -646,7 +654,7 @@ def test_day_under_way_without_values_is_not_full(signed_in, ana, columns, said)
     store_days(ana, map(days_ago, range(1, 9)), "activity", steps=9000)
     store_activity_until(ana, timezone.now(), **columns)
     page = page_of(signed_in)
-    assert "activity 6 of 7, before 2" in section(page, "This week and last")
+    assert "Full days: activity 6 of 7, 2 of 7 before." in section(page, "This week and last")
     assert said in tile(page, "activity")
 
 
@@ -659,8 +667,13 @@ def test_week_says_how_many_full_days_it_has(signed_in, ana):
     store_days(ana, map(days_ago, range(1, 9)), "activity", steps=9000)
     store_activity_until(ana, timezone.now(), steps=1240)
     weeks = section(page_of(signed_in), "This week and last")
-    assert "activity 6 of 7, before 2" in weeks
-    assert "Others (a day under way, or with the ring off) count in" in weeks
+    assert "Full days: activity 6 of 7, 2 of 7 before." in weeks
+    assert "Averages leave out a day under way, or with the ring off." in weeks
+
+
+def test_weeks_of_full_days_say_nothing_of_them(signed_in, ana):
+    store_days(ana, map(days_ago, range(14)), duration=27000)
+    assert "Full days" not in section(page_of(signed_in), "This week and last")
 
 
 # What is missing ----------------------------------------------------------------------------------

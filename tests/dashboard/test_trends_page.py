@@ -101,7 +101,7 @@ def test_day_that_does_not_count_is_drawn_apart(signed_in, ana):
     store_days(ana, [days_ago(1)], duration=600, main_type="late_nap")
     text = page(signed_in)
     assert len(paths(text, "dots left-out")) == 1
-    assert "not counted: a day with naps alone" in text
+    assert "not counted: a day without a night" in text
 
 
 def test_table_has_the_same_numbers(signed_in, ana):
