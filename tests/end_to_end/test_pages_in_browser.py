@@ -95,6 +95,41 @@ def test_pages_of_a_year_suit_a_phone(browse, ana):
     assert check(page, paths_of(night.day)) == []
 
 
+# Words that are broken in two, or run out of the screen, in texts that are seen.
+BROKEN_WORDS = """
+    [...document.querySelectorAll("h1, h2, h3, dt, dd, small, p, li, a, button, summary")]
+        .filter(each => !each.closest(".hidden, .skip, svg") && each.checkVisibility())
+        .flatMap(each => [...each.childNodes])
+        .filter(node => node.nodeType === Node.TEXT_NODE)
+        .flatMap(node => [...node.data.matchAll(/[A-Za-z]+/g)].map(word => {
+            const range = document.createRange()
+            range.setStart(node, word.index)
+            range.setEnd(node, word.index + word[0].length)
+            return [word[0], [...range.getClientRects()]]
+        }))
+        .filter(([, boxes]) => new Set(boxes.map(box => box.top)).size > 1
+            || boxes.some(box => box.right > innerWidth + 1))
+        .map(([word]) => word)"""
+TWICE_AS_LARGE = """() => {
+    const sheet = new CSSStyleSheet()
+    sheet.replaceSync("html { font-size: 200% }")
+    document.adoptedStyleSheets = [sheet]
+}"""
+
+
+def test_texts_twice_as_large_fit_on_a_phone(browse, ana):
+    store_history(ana, 40)
+    page = browse(PHONE)
+    found = []
+    for path in paths_of(days_ago(1)):
+        page.goto(path)
+        page.evaluate(TWICE_AS_LARGE)
+        if not page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+            found.append((path, "needs scrolling to the side"))
+        found += [(path, word) for word in page.evaluate(BROKEN_WORDS)]
+    assert found == []
+
+
 SIZES = {"ten years": 3653, "one day": 1, "nothing": 0}
 
 
