@@ -25,7 +25,6 @@ from dashboard.trends import Trend, all_measures, find_trends
 from dashboard.usual import Usual
 from ingest.models import METRIC_MODELS, MetricSource, unpack
 from metrics import TYPES, MetricType
-from metrics.activity import DAY_OFF_MINUTES
 from metrics.columns import Column, Contributors, Number
 from metrics.measures import Measure, measures_of
 from myhealth.days import utc_today
@@ -156,8 +155,7 @@ class DayCard:
     @property
     def is_ring_off(self) -> bool:
         """Whether the ring was off all day, which the reason of its state says."""
-        minutes_off = self._value(self.metric_type.off_minutes) or 0
-        return bool(minutes_off >= DAY_OFF_MINUTES)
+        return self.values is not None and self.metric_type.is_off(self.values)
 
     @cached_property
     def is_under_way(self) -> bool:

@@ -19,7 +19,7 @@ from django.db.models import Model
 from ingest.models import METRIC_MODELS, Fetch, MetricSource, RejectedDocument
 from ingest.wear import ActivityDay, night_off
 from metrics import TYPES
-from metrics.activity import DAY_OFF_MINUTES
+from metrics.base import DAY_OFF_MINUTES
 from myhealth.days import (
     FIRST_DAY,
     ONE_DAY,

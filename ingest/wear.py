@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from metrics.activity import DAY_OFF_MINUTES
+from metrics.base import DAY_OFF_MINUTES
 from myhealth.days import ONE_DAY
 from myhealth.states import OffSpan, RingOff
 

@@ -19,8 +19,6 @@ from metrics.moments import parse_instant, parse_moment
 from metrics.numbers import is_number
 from metrics.series import Run, Series, Value, run_of_sample, run_of_text
 
-# With the ring off for that long, in whole minutes, a day says little about its wearer.
-DAY_OFF_MINUTES = 20 * 60
 _ONE_DAY = timedelta(days=1)
 # Oura's days begin and end at this local time.
 _BEGIN = time(4)
@@ -147,8 +145,7 @@ class Activity(MetricType):
 
     def is_full(self, row: StoredDay) -> bool | None:
         """Return whether the day was finished when it was fetched, and the ring worn."""
-        minutes_off = row.values["non_wear_minutes"]
-        if minutes_off is not None and minutes_off >= DAY_OFF_MINUTES:
+        if self.is_off(row.values):
             return False
         return True if row.fetched_at >= _over_at(row.day) else None
 

@@ -18,6 +18,8 @@ Documents = Mapping[str, Sequence[OuraDocument]]
 # The documents that a row was made from, by collection, as stored with the row.
 Source = Mapping[str, Any]
 
+# With the ring off for that long, in whole minutes, a day says little about its wearer.
+DAY_OFF_MINUTES = 20 * 60
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -74,6 +76,11 @@ class MetricType:
     on_every_worn_day = False
     # The column with how many minutes of the day the ring was off, if there is one.
     off_minutes: str = ""
+
+    def is_off(self, values: Mapping[str, Any]) -> bool:
+        """Return whether the ring was off all day, or nearly."""
+        minutes = values.get(self.off_minutes)
+        return minutes is not None and minutes >= DAY_OFF_MINUTES
 
     # A row is about spans of time, of which no second belongs to two days.
     has_spans = False

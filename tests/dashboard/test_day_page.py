@@ -214,7 +214,7 @@ def test_contributors_are_bars_lowest_first(signed_in, ana):
     assert words.index("Timing below your usual 60 58") < words.index("Latency 0 of 14")
     assert words.index("Latency") < words.index("Efficiency")
     assert '<rect class="usual" x="60.0%" width="1%"' in bars
-    assert '<rect class="filled" width="58.0%"' in bars
+    assert '<rect width="58.0%"' in bars
 
 
 def test_contributor_that_oura_invents_is_shown(signed_in, ana):

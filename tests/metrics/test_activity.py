@@ -3,7 +3,7 @@
 import pytest
 
 from metrics import ACTIVITY
-from metrics.activity import DAY_OFF_MINUTES
+from metrics.base import DAY_OFF_MINUTES
 
 MORNING = "2026-03-01T04:00:00+01:00"
 
