@@ -175,7 +175,7 @@ def test_very_many_periods_are_counted_but_not_drawn(signed_in, ana):
         period(f"{at}", "sleep", at.isoformat(), (at + timedelta(seconds=30)).isoformat())
         for at in starts
     ]
-    store_night(ana, period(**{**STAGES, "total_sleep_duration": 26_000}), *naps)
+    store_night(ana, period(**{**STAGES, "total_sleep_duration": 26_000}), *naps, duration=26_000)
     html = html_of(signed_in)
     assert html.count('id="other') == 23
     assert "This day has 577 more periods, which are not shown." in text_of(html)

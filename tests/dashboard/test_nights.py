@@ -25,8 +25,9 @@ def nap(id="nap", type="sleep", **fields):
     return period(id, type, NAP, NAP_END, **{"total_sleep_duration": 3000, **fields})
 
 
-def store_night(user, *periods, day=DAY):
-    store_days(user, [day], source={"daily_sleep": None, "sleep": list(periods)})
+def store_night(user, *periods, day=DAY, **columns):
+    source = {"daily_sleep": None, "sleep": list(periods)}
+    store_days(user, [day], source=source, **columns)
 
 
 def get(api, day=DAY):
