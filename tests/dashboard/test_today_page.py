@@ -531,6 +531,8 @@ def test_stages_are_drawn(signed_in, ana):
         ("deep", "10800", "7200"),
     ]
     assert words(drawn).endswith("01:00 09:00")
+    key = page.split('<ul class="key stages">')[1].split("</ul>")[0]
+    assert words(key) == "Awake REM Light Deep"
 
 
 def test_very_many_stages_make_no_large_page(signed_in, ana):
