@@ -41,11 +41,6 @@ class Scale:
     def y(self, value: float) -> float:
         return round((self.high - value) * (HEIGHT / (self.high - self.low)), 1)
 
-    def all_y(self, values: Iterable[float]) -> list[float]:
-        """Return `y` of each value, in a fraction of the time."""
-        high, per_unit = self.high, HEIGHT / (self.high - self.low)
-        return [round((high - value) * per_unit, 1) for value in values]
-
     def y_within(self, value: float) -> float:
         """Return the same, at the edge for values beyond the scale."""
         return self.y(min(max(value, self.low), self.high))

@@ -163,7 +163,8 @@ def find_trends(
         days = Days(shift(end, 1 - length), end)
         before = Days(shift(end, 1 - 2 * length), shift(end, -length))
     reader = Reader(user.pk, today, user.zone)
-    marks = find_marks(user.pk, first, last)[::-1]
+    has_marks = any(each.metric_type.provenance for each in measures.values())
+    marks = find_marks(user.pk, first, last)[::-1] if has_marks else []
     start, stop = days.start.toordinal(), days.end.toordinal()
     found: dict[str, Trend] = {}
     for type_, of_type in _by_type(measures.values()).items():

@@ -12,6 +12,8 @@ from typing import NamedTuple
 # The usual range is that of so many days before a day, of which so many must have a value.
 USUAL_DAYS = 90
 USUAL_NEEDS = 14
+# Windows that begin so many values apart are sorted one by one.
+_FAR_APART = 4
 _LAST = date.max.toordinal()
 # A moving median needs a value on so many of the days of its window: one in three.
 _SHARE = 3
@@ -66,8 +68,13 @@ class Values(NamedTuple):
     def _windows(self, bounds: Iterable[tuple[int, int]]) -> Iterator[list[float]]:
         """Yield the sorted values from the first to the last day of each pair.
 
-        Both go up from pair to pair. To sort each window anew would take several times as long.
+        Both go up from pair to pair. If most windows share values with the one before, to sort each
+        anew would take several times as long.
         """
+        bounds = list(bounds)
+        if len(bounds) * _FAR_APART < len(self.days):
+            yield from (sorted(self.between(first, last)) for first, last in bounds)
+            return
         window: list[float] = []
         begin = end = 0
         for first, last in bounds:
