@@ -68,8 +68,8 @@ class Values(NamedTuple):
     def _windows(self, bounds: Iterable[tuple[int, int]]) -> Iterator[list[float]]:
         """Yield the sorted values from the first to the last day of each pair.
 
-        Both go up from pair to pair. If most windows share values with the one before, to sort each
-        anew would take several times as long.
+        Both go up from pair to pair. If most windows share values with the one before, sorting each
+        would take several times as long.
         """
         bounds = list(bounds)
         if len(bounds) * _FAR_APART < len(self.days):

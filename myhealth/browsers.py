@@ -138,7 +138,7 @@ def _is_read(request: HttpRequest) -> bool:
 
 
 class ErrorPages:
-    """Middleware that shows people a page for what programs are told in JSON.
+    """Middleware that shows people a page for what programs get in JSON.
 
     It needs no database: neither the session nor the user.
     """

@@ -307,20 +307,20 @@ def test_earlier_version_is_told_in_words(signed_in, ana):
     source = {"daily_sleep": {}, "sleep": [period | edited]}
     columns = {"duration": 26000, "contributors": {"timing": 65}, "main_type": "late_nap"}
     store_version(ana, days=1, score=74, source=source, **columns)
-    told = words_of(signed_in).split("What it was before ")[1]
-    assert told.startswith("Changed at Oura on 5 March at 13:00: score 71 before, 74 now; ")
-    assert "; asleep unknown before, 7 h 13 min now; " in told
-    assert "; average HRV 40 ms before, unknown now; " in told
-    assert "; kind of sleep Long sleep before, Late nap now; " in told
-    assert "; timing (contributor) 60 before, 65 now; " in told
-    assert told.endswith("; bedtime edited.")
+    words = words_of(signed_in).split("What it was before ")[1]
+    assert words.startswith("Changed at Oura on 5 March at 13:00: score 71 before, 74 now; ")
+    assert "; asleep unknown before, 7 h 13 min now; " in words
+    assert "; average HRV 40 ms before, unknown now; " in words
+    assert "; kind of sleep Long sleep before, Late nap now; " in words
+    assert "; timing (contributor) 60 before, 65 now; " in words
+    assert words.endswith("; bedtime edited.")
 
 
 def test_newest_earlier_version_is_first_and_only_it_says_now(signed_in, ana):
     for days, score in enumerate((70, 75, 77)):
         store_version(ana, days=days, score=score)
-    told = words_of(signed_in).split("What it was before ")[1]
-    assert told == (
+    words = words_of(signed_in).split("What it was before ")[1]
+    assert words == (
         "Changed at Oura on 6 March at 12:00: score 75 before, 77 now. "
         "Changed at Oura on 5 March at 12:00: score 70 before, 75 after."
     )
@@ -335,8 +335,8 @@ def test_version_that_came_back_says_how_often(signed_in, ana):
 def test_change_that_rounds_to_nothing_is_told_without_values(signed_in, ana):
     store_version(ana, average_breath=14.21)
     store_version(ana, days=1, average_breath=14.22)
-    told = words_of(signed_in).split("What it was before ")[1]
-    assert told == "Changed at Oura on 5 March at 12:00: only in details that are not shown here."
+    words = words_of(signed_in).split("What it was before ")[1]
+    assert words == "Changed at Oura on 5 March at 12:00: only in details that are not shown here."
 
 
 def test_removed_day_says_what_it_had(signed_in, ana):

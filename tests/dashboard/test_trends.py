@@ -103,7 +103,7 @@ def test_day_under_way_counts_in_nothing(ana, api):
     assert found["period"] == {"mean": None, "days": 0}
 
 
-def test_median_and_usual_begin_anew_at_a_mark(ana, api):
+def test_median_and_usual_start_again_at_a_mark(ana, api):
     days = [date(2026, 1, 1) + timedelta(days=count) for count in range(40)]
     store_nights(ana, days[:20], "v1", total_sleep_duration=20_000)
     store_nights(ana, days[20:], "v2", total_sleep_duration=30_000)

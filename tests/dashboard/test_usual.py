@@ -41,7 +41,7 @@ def test_usual_is_of_the_ninety_days_before():
     assert values.before(150) == list(range(60, 150))
 
 
-def test_usual_begins_anew_at_a_break():
+def test_usual_starts_again_at_a_break():
     values = Values(list(range(1, 201)), list(range(1, 201)), [145])
     assert values.before(145) == []
     assert values.before(150) == [145, 146, 147, 148, 149]
