@@ -296,7 +296,7 @@ def store_version(user, *, days=0, type="sleep", **columns):
     store_days(user, [DAY], type, at=OVER + datetime.timedelta(days=days), **columns)
 
 
-def test_earlier_version_is_told_in_words(signed_in, ana):
+def test_earlier_version_is_put_into_words(signed_in, ana):
     ana.time_zone = "Europe/Berlin"
     ana.save()
     period = {"type": "long_sleep", "bedtime_start": "2026-03-01T23:00:00+01:00"}
@@ -332,7 +332,7 @@ def test_version_that_came_back_says_how_often(signed_in, ana):
     assert "score 70 before, 75 now; these values came 2 times." in words_of(signed_in)
 
 
-def test_change_that_rounds_to_nothing_is_told_without_values(signed_in, ana):
+def test_change_that_rounds_to_nothing_has_no_values(signed_in, ana):
     store_version(ana, average_breath=14.21)
     store_version(ana, days=1, average_breath=14.22)
     words = words_of(signed_in).split("What it was before ")[1]
