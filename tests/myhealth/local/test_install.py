@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -63,9 +64,11 @@ def test_folder_that_cannot_be_written_gets_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_gets_a_sentence(tmp_path, number):
-    # Nothing ever answers here.
-    process = start(tmp_path, PIP_INDEX_URL="http://10.255.255.1/simple")
-    wait_until((tmp_path / "var" / "log" / "install.log").exists)
-    os.killpg(process.pid, number)
-    _, failed = process.communicate(timeout=15)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # It takes connections, and never answers.
+        port = silent.getsockname()[1]
+        process = start(tmp_path, PIP_INDEX_URL=f"http://127.0.0.1:{port}/simple")
+        wait_until((tmp_path / "var" / "log" / "install.log").exists)
+        os.killpg(process.pid, number)
+        _, failed = process.communicate(timeout=15)
     assert (process.returncode, failed) == (130, "Stopped. The next try starts over.\n")
