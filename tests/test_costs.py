@@ -205,4 +205,6 @@ def test_ingest_does_not_read_other_peoples_rejected_documents(ana, ben, setting
     # As autovacuum does: without statistics, PostgreSQL may take the table for empty.
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE rejected_documents")
+    # The planner walks over what other tests left at the end of an index.
+    processor.ingest(days_ago(4))
     assert rows_read(lambda: processor.ingest(days_ago(3))) <= PLANNER
