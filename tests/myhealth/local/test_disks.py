@@ -103,7 +103,9 @@ def test_server_killed_on_full_disk_returns_with_space(used_disk):
         with contextlib.suppress(EmbeddedError):
             embedded.join(used_disk)
         large.unlink()
-        assert query(embedded.join(used_disk), "SELECT number FROM kept") == 7
+        connection = embedded.join(used_disk)
+        wait_until(lambda: answers(connection))
+        assert query(connection, "SELECT number FROM kept") == 7
 
 
 @as_root

@@ -222,7 +222,9 @@ def test_ctrl_c_does_not_stop_server(var):
 
 
 def test_terminated_keeper_stops_server_cleanly(var):
-    with using(var):
+    with using(var) as user:
+        # A server that has only just started ends without these words.
+        wait_until(lambda: answers(user.connection))
         server, parent = postgres(var), keeper(var)
         parent.terminate()
         wait_until(lambda: has_ended(server) and has_ended(parent))
