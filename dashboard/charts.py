@@ -110,6 +110,16 @@ def line(points: Sequence[tuple[float, float]]) -> str:
     return f"M{first[0]:g} {first[1]:g}L" + " ".join(f"{x:g} {y:g}" for x, y in rest)
 
 
+def lines(stretches: Iterable[Sequence[tuple[float, float]]]) -> str:
+    """Return the paths through stretches of points, of which each has at least two."""
+    return "".join(line(each) for each in stretches if len(each) > 1)
+
+
+def lone_points(stretches: Iterable[Sequence[tuple[float, float]]]) -> str:
+    """Return the path of the points that have a gap on both sides."""
+    return dots(each[0] for each in stretches if len(each) == 1)
+
+
 def band(points: Sequence[tuple[float, float, float]]) -> str:
     """Return the path of the area between two lines: x, and y of both."""
     if len(points) == 1:

@@ -49,12 +49,12 @@ class Sparkline:
 
     @property
     def path(self) -> str:
-        return "".join(charts.line(each) for each in self._stretches if len(each) > 1)
+        return charts.lines(self._stretches)
 
     @property
     def lone(self) -> str:
         """Return the path of the days that have a gap on both sides."""
-        return charts.dots(each[0] for each in self._stretches if len(each) == 1)
+        return charts.lone_points(self._stretches)
 
     @property
     def newest(self) -> str:

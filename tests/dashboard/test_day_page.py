@@ -9,6 +9,7 @@ import pytest
 from ingest.models import MetricSource
 from metrics import ACTIVITY, TYPES
 from metrics.series import Run, Series
+from tests.dashboard.html import text_of
 from tests.worlds import (
     days_ago,
     fetch_completely,
@@ -30,11 +31,6 @@ def html_of(browser, day=DAY):
     answer = browser.get(f"/days/{day}/")
     assert answer.status_code == 200
     return answer.content.decode()
-
-
-def text_of(html):
-    """Return the words of a page, without tags."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
 
 def card_of(browser, name="sleep", day=DAY):

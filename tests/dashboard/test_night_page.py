@@ -2,12 +2,12 @@
 
 import re
 from datetime import date, datetime, timedelta
-from html import unescape
 
 import pytest
 from django.utils import timezone
 
 from ingest.models import SleepMetric
+from tests.dashboard.html import text_of
 from tests.dashboard.test_nights import DAY, END, START, nap, period, store_night
 from tests.demo import store_history
 from tests.worlds import days_ago, fetch_completely, reject_document, store_days, store_nights
@@ -32,11 +32,6 @@ def html_of(browser, day=DAY):
     answer = browser.get(f"/nights/{day}/")
     assert answer.status_code == 200
     return answer.content.decode()
-
-
-def text_of(html):
-    """Return the words of a page, without tags."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
 
 def words_of(browser, day=DAY):

@@ -1,5 +1,7 @@
 """The pages in a real Chromium: signing in, their contents, accessibility."""
 
+import contextlib
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -31,6 +33,23 @@ def sign_in(page):
     page.get_by_label("Password").fill(PASSWORDS["ana"])
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+@contextlib.contextmanager
+def signed_in_page(chromium, api_process, width, height, **options):
+    """Yield the page of a window of this size in which ana is signed in."""
+    context = chromium.new_context(
+        base_url=api_process.environment["PUBLIC_URL"],
+        viewport={"width": width, "height": height},
+        **options,
+    )
+    page = context.new_page()
+    page.problems = []
+    page.on("console", lambda line: page.problems.append(line.text) if line.type == "error" else 0)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    sign_in(page)
+    yield page
+    context.close()
 
 
 def violations(page):

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.end_to_end.test_browser import sign_in, violations
+from tests.end_to_end.test_browser import signed_in_page, violations
 from tests.worlds import days_ago, store_days
 
 
@@ -17,16 +17,9 @@ def page(transactional_db, ana, chromium, api_process):
         store_days(ana, [day], score=score, average_hrv=38, contributors={"timing": 60})
     classes = {"timestamp": f"{day}T04:00:00+00:00", "class_5_min": "0" * 20 + "123455" * 10}
     store_days(ana, [day], "activity", score=74, source={"daily_activity": classes})
-    context = chromium.new_context(
-        base_url=api_process.environment["PUBLIC_URL"], viewport={"width": 320, "height": 640}
-    )
-    page = context.new_page()
-    page.problems = []
-    page.on("console", lambda line: page.problems.append(line.text) if line.type == "error" else 0)
-    sign_in(page)
-    page.goto(f"/days/{day}/")
-    yield page
-    context.close()
+    with signed_in_page(chromium, api_process, 320, 640) as page:
+        page.goto(f"/days/{day}/")
+        yield page
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

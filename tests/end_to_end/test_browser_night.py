@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from ingest.models import SleepMetric
 from tests.demo import store_history
-from tests.end_to_end.test_browser import sign_in, violations
+from tests.end_to_end.test_browser import signed_in_page, violations
 
 
 @pytest.fixture
@@ -13,16 +13,9 @@ def page(transactional_db, ana, chromium, api_process):
     """Ana's browser on a night of a month."""
     store_history(ana, 30)
     night = SleepMetric.objects.filter(main_type="long_sleep").latest("day")
-    context = chromium.new_context(
-        base_url=api_process.environment["PUBLIC_URL"], viewport={"width": 320, "height": 640}
-    )
-    page = context.new_page()
-    page.problems = []
-    page.on("console", lambda line: page.problems.append(line.text) if line.type == "error" else 0)
-    sign_in(page)
-    page.goto(f"/nights/{night.day}/")
-    yield page
-    context.close()
+    with signed_in_page(chromium, api_process, 320, 640) as page:
+        page.goto(f"/nights/{night.day}/")
+        yield page
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

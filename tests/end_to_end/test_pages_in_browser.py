@@ -1,11 +1,13 @@
 """The pages of a person's data in Chromium: on phones and wide screens, light and dark."""
 
+import contextlib
+
 import pytest
 from playwright.sync_api import expect
 
 from ingest.models import METRIC_MODELS, SleepMetric
 from tests.demo import store_history
-from tests.end_to_end.test_browser import sign_in, violations
+from tests.end_to_end.test_browser import signed_in_page, violations
 from tests.scale import full_only
 from tests.worlds import days_ago, store_days
 
@@ -19,30 +21,17 @@ TRENDS_OF_ALL = "/trends/?period=all"
 @pytest.fixture
 def browse(chromium, api_process, transactional_db, ana):
     """Open a window in which ana is signed in; return its page."""
-    contexts = []
+    with contextlib.ExitStack() as windows:
 
-    def open_window(size, scheme="light"):
-        contexts.append(
-            chromium.new_context(
-                base_url=api_process.environment["PUBLIC_URL"],
-                viewport={"width": size[0], "height": size[1]},
-                color_scheme=scheme,
-                reduced_motion="reduce",
+        def open_window(size, scheme="light"):
+            window = signed_in_page(
+                chromium, api_process, *size, color_scheme=scheme, reduced_motion="reduce"
             )
-        )
-        page = contexts[-1].new_page()
-        page.problems = []
-        page.on(
-            "console", lambda line: page.problems.append(line.text) if line.type == "error" else 0
-        )
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        sign_in(page)
-        page.wait_for_load_state("networkidle")
-        return page
+            page = windows.enter_context(window)
+            page.wait_for_load_state("networkidle")
+            return page
 
-    yield open_window
-    for context in contexts:
-        context.close()
+        yield open_window
 
 
 def weight(page, path):
