@@ -16,8 +16,9 @@ from tests.scale import full_only
 from tests.worlds import PASSWORDS
 
 CADDY = Path(sys.executable).parent / "caddy"
-# What stands before the processes in compose and on Kubernetes: it looks for another one where
-# nobody listens any more, and keeps no connection for one to close in a request's face.
+# The proxy before the processes. Like a Service of Kubernetes, it sends nothing new to a process
+# that is about to be stopped: the chart's preStop sleep gives it the time to learn of that. Here, a
+# file named after the process's port says so.
 CADDYFILE = """
 {{
     admin off
@@ -25,12 +26,19 @@ CADDYFILE = """
     auto_https off
 }}
 http://127.0.0.1:{port} {{
-    reverse_proxy {first} {second} {{
-        lb_policy round_robin
-        lb_try_duration 10s
-        lb_try_interval 50ms
-        transport http {{
-            keepalive off
+    @without_first file {{
+        root {folder}
+        try_files {first}
+    }}
+    @without_second file {{
+        root {folder}
+        try_files {second}
+    }}
+    route {{
+        reverse_proxy @without_first 127.0.0.1:{second}
+        reverse_proxy @without_second 127.0.0.1:{first}
+        reverse_proxy 127.0.0.1:{first} 127.0.0.1:{second} {{
+            lb_policy round_robin
         }}
     }}
 }}
@@ -43,11 +51,14 @@ class Pair:
 
     def __init__(self, name, environment, folder):
         self.processes = [Service(name, environment).start() for _ in range(2)]
+        self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        first, second = (f"127.0.0.1:{each.port}" for each in self.processes)
+        first, second = (each.port for each in self.processes)
         file = folder / f"{name}.caddyfile"
-        file.write_text(CADDYFILE.format(port=self.port, first=first, second=second))
+        file.write_text(
+            CADDYFILE.format(port=self.port, folder=folder, first=first, second=second)
+        )
         self.proxy = subprocess.Popen(
             [CADDY, "run", "--config", file, "--adapter", "caddyfile"],
             env={"HOME": str(folder), "PATH": os.environ["PATH"]},
@@ -55,12 +66,21 @@ class Pair:
         )
         wait_until(lambda: requests.get(f"{self.url}/health", timeout=2).ok)
 
-    def replace_all(self):
+    def replace_all(self, loads):
         """One after the other, the next when the new one is ready."""
         for each in self.processes:
-            each.stop()
-            each.start()
-            wait_until(lambda: requests.get(f"{each.url}/health/ready", timeout=2).ok)  # noqa: B023
+            self.replace(each, loads)
+
+    def replace(self, process, loads):
+        stopping = self.folder / str(process.port)
+        stopping.touch()
+        answered = [load.done for load in loads]
+        # The request that each had under way may have gone to the process that stops.
+        wait_until(lambda: all(load.done > n + 1 for load, n in zip(loads, answered, strict=True)))
+        process.stop()
+        process.start()
+        wait_until(lambda: requests.get(f"{process.url}/health/ready", timeout=2).ok)
+        stopping.unlink()
 
     def close(self):
         self.proxy.terminate()
@@ -124,8 +144,8 @@ def test_rolling_replacement_loses_no_request_and_no_document(ana, pairs):
 
     senders = [Load(sender(first)) for first in first_days]
     readers = [Load(reader) for _ in range(2)]
-    for pair in pairs:
-        pair.replace_all()
+    processor.replace_all(senders)
+    api.replace_all(readers)
     for load in (*senders, *readers):
         load.stop()
     assert [load.failures for load in (*senders, *readers)] == [[], [], [], []]
