@@ -56,9 +56,7 @@ class Pair:
         self.url = f"http://127.0.0.1:{self.port}"
         first, second = (each.port for each in self.processes)
         file = folder / f"{name}.caddyfile"
-        file.write_text(
-            CADDYFILE.format(port=self.port, folder=folder, first=first, second=second)
-        )
+        file.write_text(CADDYFILE.format(port=self.port, folder=folder, first=first, second=second))
         self.proxy = subprocess.Popen(
             [CADDY, "run", "--config", file, "--adapter", "caddyfile"],
             env={"HOME": str(folder), "PATH": os.environ["PATH"]},
