@@ -24,6 +24,10 @@ class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
         ("Personal info", {"fields": ["first_name", "last_name", "email", "time_zone"]}),
+        (
+            "Preferences",
+            {"fields": ["temperature_unit", "distance_unit", "clock_hours", "first_weekday"]},
+        ),
         ("Permissions", {"fields": ["is_active", "is_staff", "is_superuser", "user_permissions"]}),
         ("Important dates", {"fields": ["last_login", "date_joined"]}),
     ]

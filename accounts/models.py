@@ -61,6 +61,27 @@ class PersonManager(UserManager["User"]):
         return self.alias(folded=Lower("username")).get(folded=Lower(Value(username)))
 
 
+class TemperatureUnit(models.TextChoices):
+    CELSIUS = "°C", "degrees Celsius (°C)"
+    FAHRENHEIT = "°F", "degrees Fahrenheit (°F)"
+
+
+class DistanceUnit(models.TextChoices):
+    KILOMETRES = "km", "kilometres (km)"
+    MILES = "mi", "miles (mi)"
+
+
+class ClockHours(models.IntegerChoices):
+    TWENTY_FOUR = 24, "24 hours (23:05)"
+    TWELVE = 12, "12 hours (11:05 PM)"
+
+
+class FirstWeekday(models.IntegerChoices):
+    MONDAY = 1, "Monday"
+    SATURDAY = 6, "Saturday"
+    SUNDAY = 7, "Sunday"
+
+
 class User(AbstractUser):
     """A person's account. Their time zone decides which day is "today".
 
@@ -81,6 +102,34 @@ class User(AbstractUser):
         default="UTC",
         validators=[validate_time_zone],
         help_text="IANA name, such as Europe/Berlin.",
+    )
+    # How pages show values; the API always answers in the units of the tables.
+    temperature_unit = models.CharField(
+        "temperatures",
+        max_length=2,
+        choices=TemperatureUnit,
+        default=TemperatureUnit.CELSIUS,
+        db_default=TemperatureUnit.CELSIUS,
+    )
+    distance_unit = models.CharField(
+        "distances",
+        max_length=2,
+        choices=DistanceUnit,
+        default=DistanceUnit.KILOMETRES,
+        db_default=DistanceUnit.KILOMETRES,
+    )
+    clock_hours = models.PositiveSmallIntegerField(
+        "times of day",
+        choices=ClockHours,
+        default=ClockHours.TWENTY_FOUR,
+        db_default=ClockHours.TWENTY_FOUR,
+    )
+    first_weekday = models.PositiveSmallIntegerField(
+        "first day of the week",
+        choices=FirstWeekday,
+        default=FirstWeekday.MONDAY,
+        db_default=FirstWeekday.MONDAY,
+        help_text="By its number in ISO 8601: 1 is Monday.",
     )
     token_version = models.PositiveIntegerField(
         default=0, editable=False, help_text="Increase it to revoke all of this person's tokens."
