@@ -153,8 +153,9 @@ class HostMiddleware:
         except DisallowedHost:
             log.warning("the host of a request is neither in ALLOWED_HOSTS nor that of PUBLIC_URL")
             sentence = (
-                "This server does not answer under this name. The person who runs it can add the "
-                "name to ALLOWED_HOSTS, or let the proxy pass on the Host that it was asked for."
+                "This server does not answer under this name. The person who runs it can set "
+                "PUBLIC_URL to the address that you opened, add the name to ALLOWED_HOSTS, or let "
+                "the proxy pass on the Host that it was asked for."
             )
             return _refuse(request, 400, sentence, "unknown_host")
         return self.get_response(request)

@@ -1,6 +1,7 @@
 """Requests to our own services on this machine, which never go through a proxy."""
 
 import requests
+import urllib3
 
 
 def get(url: str, *, timeout: float = 5) -> requests.Response:
@@ -23,3 +24,30 @@ def why_not_ready(url: str) -> str:
         return str(answer.json()["reason"])
     except (ValueError, KeyError, TypeError):
         return f"it answers with status {answer.status_code}"
+
+
+def why_not_reached(address: str) -> str:
+    """Return why people don't reach the pages at the public address, or an empty text if they do.
+
+    It may have a certificate that only their devices trust. Nothing secret is sent to it.
+    """
+    try:
+        with requests.Session() as session:
+            session.trust_env = session.verify = False
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+            answer = session.get(
+                f"{address}accounts/login/",
+                headers={"Accept": "text/html"},
+                timeout=3,
+                allow_redirects=False,
+            )
+    except requests.RequestException:
+        return (
+            f"Nothing answers at {address} on this computer. `make run` itself can't be reached by "
+            "other devices: docs/phone.md says what to start in front of it."
+        )
+    if answer.ok:
+        return ""
+    is_sentence = answer.headers.get("Content-Type", "").startswith("text/plain")
+    why = answer.text.strip() if is_sentence else f"It answers with status {answer.status_code}."
+    return f"The pages can't be read at {address}: {why} See docs/phone.md."

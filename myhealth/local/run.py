@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import myhealth.local.interrupts  # noqa: F401
-from myhealth.local import backups, beside, embedded, instance, local_env
+from myhealth.local import backups, beside, embedded, instance, local_env, probes
 from myhealth.local.collecting import FIRST_COLLECTION_ENDED, collect_forever
 from myhealth.local.configuration import (
     BASE_DIR,
@@ -118,6 +118,8 @@ def _prepare() -> None:
 
 def _say_ready() -> None:
     """Say where to go. The ready line is the last one of the start."""
+    if os.environ.get("PUBLIC_URL") and (problem := probes.why_not_reached(address())):
+        say(problem)
     name = DEMO if connects_to_sandbox() else own_account()
     password = password_of(name)
     if not password:

@@ -194,6 +194,15 @@ def test_domain_name_turns_tls_on_and_keeps_env_file(folder):
     assert "TIME_ZONE=Europe/Berlin\n" in (folder.path / ".env").read_text()
 
 
+def test_name_of_tailnet_leaves_tls_to_tailscale(folder):
+    folder.prepare("laptop.example.ts.net")
+    services = folder.model()["services"]
+    assert services["api"]["environment"]["PUBLIC_URL"] == "https://laptop.example.ts.net"
+    # Whoever reaches the port could name any client.
+    assert [port["host_ip"] for port in services["proxy"]["ports"]] == ["127.0.0.1"]
+    assert services["proxy"]["environment"]["FRONT_PROXIES"] == "private_ranges"
+
+
 @pytest.mark.parametrize("line", ["export DOMAIN=old.example", "  DOMAIN = old.example"])
 def test_former_domain_name_is_replaced_however_it_was_written(folder, line):
     (folder.path / ".env").write_bytes(f"{line}\r\n".encode())
@@ -311,7 +320,7 @@ class Composed:
         url = f"http://127.0.0.1:{self.ports[name]}/health"
         wait_until(lambda: requests.get(url, timeout=1).ok)
 
-    def proxy(self, site, api="api"):
+    def proxy(self, site, api="api", **more):
         """Caddy with our Caddyfile, before the API that listens on `api`'s port."""
         config = self.folder.path / f"Caddyfile-{api}"
         text = (self.folder.path / "deploy/compose/Caddyfile").read_text()
@@ -322,7 +331,12 @@ class Composed:
         config.write_text(text.replace("{\n", f"{{\n\thttp_port {self.plain_port}\n", 1))
         self.running[f"proxy-{api}"] = subprocess.Popen(
             [BIN / "caddy", "run", "--config", config, "--adapter", "caddyfile"],
-            env={"SITE": site, "XDG_DATA_HOME": str(self.folder.path), "HOME": "/nonexistent"},
+            env={
+                "SITE": site,
+                "XDG_DATA_HOME": str(self.folder.path),
+                "HOME": "/nonexistent",
+                **more,
+            },
             stderr=subprocess.DEVNULL,
         )
 
@@ -515,6 +529,55 @@ def test_backups_are_kept_for_as_many_days_as_asked(composed):
         os.utime(path, (then, then))
     composed.backup()
     assert (old.exists(), recent.exists(), newest.exists()) == (False, True, True)
+
+
+def log_in_behind_tailscale(url, device, password):
+    headers = {
+        "Host": "laptop.example.ts.net",
+        "X-Forwarded-Host": "laptop.example.ts.net",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-For": device,
+    }
+    body = {"username": "me", "password": password}
+    return requests.post(f"{url}/auth/login", json=body, headers=headers, timeout=10).status_code
+
+
+@pytest.fixture
+def behind_tailscale(composed):
+    composed.ports |= {"tail-api": free_port(), "tail": free_port()}
+    composed.start(
+        "api",
+        "tail-api",
+        PORT=str(composed.ports["tail-api"]),
+        TMPDIR=str(composed.folder.path),
+        PUBLIC_URL="https://laptop.example.ts.net",
+        TRUSTED_PROXIES="127.0.0.1/32",
+    )
+    url = f"http://127.0.0.1:{composed.ports['tail']}"
+    composed.proxy(f"http://:{composed.ports['tail']}", "tail-api", FRONT_PROXIES="private_ranges")
+    wait_until(lambda: requests.get(f"{url}/health", timeout=1).ok)
+    yield url
+    composed.stop("proxy-tail-api", "tail-api")
+
+
+def test_guesses_behind_tailscale_count_by_device(composed, behind_tailscale):
+    wrong = [log_in_behind_tailscale(behind_tailscale, "100.64.0.8", "wrong") for _ in range(6)]
+    assert wrong == [401] * 5 + [429]
+    password = composed.folder.secret("account_password")
+    assert log_in_behind_tailscale(behind_tailscale, "100.64.0.9", password) == 200
+
+
+def test_clients_word_about_its_address_ends_at_proxy(composed, site):
+    statuses = [
+        requests.post(
+            f"{site}/auth/login",
+            json={"username": "nobody", "password": "wrong"},
+            headers={"X-Forwarded-For": f"192.168.1.{number}"},
+            timeout=10,
+        ).status_code
+        for number in range(6)
+    ]
+    assert statuses == [401] * 5 + [429]
 
 
 def test_under_a_domain_name_people_log_in_by_tls(composed, site):

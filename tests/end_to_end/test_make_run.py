@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from myhealth.local import embedded
-from tests.processes import ROOT, Service, wait_until
+from tests.processes import ROOT, Service, free_port, wait_until
 from tests.scale import full_only
 
 
@@ -173,6 +173,14 @@ def test_own_account_is_named_last_and_the_demo_before(machine):
     assert run.user == "me"
     assert run.log_in()
     assert re.fullmatch(r"Sample data: \S+ \(user demo, password \S+\)", run.lines[-2])
+
+
+@full_only
+def test_public_url_that_nothing_serves_is_told_before_ready(machine):
+    url = f"https://localhost:{free_port()}"
+    run = machine.start(PUBLIC_URL=url).await_ready()
+    assert run.url == f"{url}/"
+    assert run.lines[-2].startswith(f"Nothing answers at {url}/ on this computer.")
 
 
 @full_only

@@ -11,10 +11,12 @@ from tests.processes import free_port
 
 
 @contextlib.contextmanager
-def answering(status, body):
+def answering(status, body, **headers):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
             self.end_headers()
             self.wfile.write(body)
 
@@ -52,3 +54,25 @@ def test_proxy_of_the_environment_is_not_used(monkeypatch, name):
     monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     with answering(200, b"") as url:
         assert probes.why_not_ready(url) == ""
+
+
+def test_public_address_without_proxy_says_what_is_missing():
+    address = f"http://127.0.0.1:{free_port()}/"
+    why = probes.why_not_reached(address)
+    assert why.startswith(f"Nothing answers at {address} on this computer.")
+    assert "docs/phone.md" in why
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "why"),
+    [
+        (421, "text/plain; charset=utf-8", "must send the header"),
+        (502, "text/html", "It answers with status 502."),
+        (302, "text/html", ""),
+        (200, "text/html", ""),
+    ],
+)
+def test_what_public_address_answers_is_passed_on(status, kind, why):
+    with answering(status, b"The proxy must send the header.\n", Content_Type=kind) as address:
+        said = probes.why_not_reached(address)
+    assert (why in said, bool(said)) == (True, bool(why))
