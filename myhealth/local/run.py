@@ -105,7 +105,9 @@ def _prepare() -> None:
     _manage("migrate", "--noinput", "--verbosity", "0")
     if uses_demo():
         # The demo account always gets this password, but one that a person chose stays.
-        _manage("ensure_user", DEMO, "--reset", PASSWORD=os.environ["DEMO_PASSWORD"])
+        # Beside real data it is no administrator, who could read them.
+        rights = [] if connects_to_sandbox() else ["--no-admin"]
+        _manage("ensure_user", DEMO, "--reset", *rights, PASSWORD=os.environ["DEMO_PASSWORD"])
     if not connects_to_sandbox():
         # An account for the person's own ring, as demo data and real data are never mixed.
         password = os.environ["OURA_USER_PASSWORD"]

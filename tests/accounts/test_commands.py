@@ -34,6 +34,15 @@ def test_reset_option_sets_password(capsys, monkeypatch):
     assert User.objects.get().check_password("another password")
 
 
+@pytest.mark.parametrize("had_rights", [False, True])
+def test_account_gets_or_keeps_no_rights_if_asked(capsys, monkeypatch, had_rights):
+    if had_rights:
+        ensure_user(capsys, monkeypatch, "demo")
+    ensure_user(capsys, monkeypatch, "demo", "--no-admin")
+    user = User.objects.get()
+    assert (user.is_staff, user.is_superuser) == (False, False)
+
+
 def test_ensure_user_requires_password(monkeypatch):
     monkeypatch.delenv("PASSWORD", raising=False)
     with pytest.raises(CommandError, match="PASSWORD must be set"):

@@ -172,7 +172,13 @@ def test_own_account_is_named_last_and_the_demo_before(machine):
     run = machine.start(**client).await_ready()
     assert run.user == "me"
     assert run.log_in()
-    assert re.fullmatch(r"Sample data: \S+ \(user demo, password \S+\)", run.lines[-2])
+    found = re.fullmatch(r"Sample data: \S+ \(user demo, password (\S+)\)", run.lines[-2])
+    demo = {"username": "demo", "password": found[1]}
+    with requests.Session() as browser:
+        page = browser.get(f"{run.url}admin/login/", timeout=10)
+        form = demo | {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        answer = browser.post(page.url, form, headers={"Referer": page.url}, timeout=10)
+        assert "/admin/login/" in answer.url
 
 
 @full_only

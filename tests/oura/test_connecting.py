@@ -204,6 +204,13 @@ def test_without_application_the_page_explains_how_to_register(ana, settings):
     assert "http://localhost:8000/connect/oura/callback" in page
 
 
+def test_page_names_each_field_of_ouras_form(ana):
+    page = Visitor(ana).http.get("/connect/oura/register").content.decode().lower()
+    fields = ["display name", "description", "contact email", "website", "privacy policy"]
+    fields += ["terms of service", "redirect uri", "scopes"]
+    assert [field for field in fields if field not in page] == []
+
+
 def test_connecting_requires_signing_in(db):
     assert Client().post("/connect/oura/").headers["Location"].startswith("/accounts/login/")
 

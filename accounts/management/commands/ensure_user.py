@@ -23,12 +23,19 @@ class Command(BaseCommand):
             "--reset", action="store_true", help="set the password of an existing account, too"
         )
         parser.add_argument(
+            "--no-admin",
+            action="store_true",
+            help="the account may not use the admin site, also if it could before",
+        )
+        parser.add_argument(
             "--check",
             action="store_true",
             help="only print what is wrong with the password, without the database",
         )
 
-    def handle(self, *args: Any, name: str, reset: bool, check: bool, **options: Any) -> None:
+    def handle(
+        self, *args: Any, name: str, reset: bool, no_admin: bool, check: bool, **options: Any
+    ) -> None:
         """Create the account, and print whether PASSWORD is its password.
 
         Raises CommandError if PASSWORD is not set, or the name or PASSWORD can't be accepted.
@@ -39,21 +46,27 @@ class Command(BaseCommand):
         if check:
             self.stdout.write(" ".join(_problems(password, User(username=name))))
             return
+        self.stdout.write(self._ensure(name, password, reset=reset))
+        if no_admin:
+            user = User.objects.get_by_natural_key(name)
+            user.is_staff = user.is_superuser = False
+            user.save(update_fields=["is_staff", "is_superuser"])
+
+    def _ensure(self, name: str, password: str, *, reset: bool) -> str:
+        """Create the account unless it exists, and return what was done or found."""
         try:
             user = User.objects.get_by_natural_key(name)
         except User.DoesNotExist:
             self._create(name, password)
-            self.stdout.write("created")
-            return
+            return "created"
         if user.check_password(password):
-            self.stdout.write("same password")
-        elif reset:
+            return "same password"
+        if reset:
             _refuse(_problems(password, user))
             user.set_password(password)
             user.save(update_fields=["password"])
-            self.stdout.write("password set")
-        else:
-            self.stdout.write("other password")
+            return "password set"
+        return "other password"
 
     def _create(self, name: str, password: str) -> None:
         user = User(username=name, is_staff=True, is_superuser=True)
