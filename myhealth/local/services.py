@@ -78,6 +78,7 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
         if self.was_stopped_by_signal and not self._has_said_so:
             say("Stopping myhealth.")
             self._has_said_so = True
+            self._printer.mute()
         if not self.was_stopped_by_signal and not self.ended:
             self.ended = next(name for name, it in self._processes.items() if "returncode" in it)
         # At the very start, the PIDs of the processes are not known yet.

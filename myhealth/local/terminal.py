@@ -63,6 +63,7 @@ class LinePrinter(Printer):  # type: ignore[misc]
         self._log = _open_log(log_file)
         self._take = take
         self._level = _LEVELS.get(os.environ.get("LOG_LEVEL", "").lower(), 30)
+        self._is_muted = False
         self._as_json = os.environ.get("LOG_FORMAT", "").lower() == "json"
 
     def write(self, message: Message) -> None:
@@ -70,6 +71,10 @@ class LinePrinter(Printer):  # type: ignore[misc]
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
         for line in text.splitlines():
             self._write_line(message.name, line.rstrip())
+
+    def mute(self) -> None:
+        """Show no more lines: how services end when they are stopped is for the log file."""
+        self._is_muted = True
 
     def close(self) -> None:
         for handler in self._log.handlers:
@@ -80,6 +85,8 @@ class LinePrinter(Printer):  # type: ignore[misc]
         if not line:
             return
         self._log.info(line if event else _to_json(service, line))
+        if self._is_muted:
+            return
         if service != "system" and not self._take(service, line, event) and self._is_shown(event):
             say(line if self._as_json and event else _to_text(service, line, event))
 

@@ -9,6 +9,7 @@ import requests
 
 from tests.processes import ROOT
 
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
 SHELLS = {"bash": ["bash", "-euo", "pipefail"], "zsh": ["zsh", "-f", "-eu", "-o", "pipefail"]}
 
@@ -19,9 +20,11 @@ def pasted(heading):
     return [line[4:] for line in section.splitlines() if line.startswith("    ")]
 
 
-def test_no_pasted_line_is_a_comment():
+@pytest.mark.parametrize("path", ["README.md", *sorted(p.name for p in DOCS.glob("*.md"))])
+def test_no_pasted_line_is_a_comment(path):
     # An interactive zsh takes a comment for a command.
-    lines = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+    text = README if path == "README.md" else (DOCS / path).read_text()
+    lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
     assert not [line for line in lines if line.startswith("#") or " # " in line]
 
 

@@ -101,3 +101,13 @@ def test_log_file_that_cannot_be_written_is_told(tmp_path, capfd):
     with printing(tmp_path) as write:
         write(LINES[3])
     assert "No log is kept" in capfd.readouterr().out
+
+
+def test_muted_lines_are_in_the_log_file_alone(tmp_path, capfd):
+    file = tmp_path / "myhealth.log"
+    with contextlib.closing(LinePrinter(file, lambda *_: False)) as printer:
+        printer.mute()
+        line = "[ERROR] Unexpected exit from worker-2\n"
+        printer.write(Message("line", line, datetime.now(), "processor", None))
+    assert capfd.readouterr().out == ""
+    assert "worker-2" in file.read_text()
