@@ -122,6 +122,11 @@ def _say_ready() -> None:
     """Say where to go. The ready line is the last one of the start."""
     if os.environ.get("PUBLIC_URL") and (problem := probes.why_not_reached(address())):
         say(problem)
+    if address().startswith("https:") and not os.environ.get("TRUSTED_PROXIES"):
+        say(
+            "All devices count as one when passwords are guessed: write "
+            "TRUSTED_PROXIES=127.0.0.1,::1 into .env to count each by itself."
+        )
     name = DEMO if connects_to_sandbox() else own_account()
     password = password_of(name)
     if not password:

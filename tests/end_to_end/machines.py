@@ -19,7 +19,7 @@ from tests.processes import ROOT, free_port, wait_until
 READY = re.compile(r"myhealth is ready: (https?://localhost:\d+/) \(user (\S+), password (\S+)\)")
 # What the tests set for themselves, and what a developer's shell may hold.
 NOT_OURS = re.compile(
-    r"(DB|OURA|SANDBOX|API|PROCESSOR|JWT|SECRET|LOG|METRICS)_.*"
+    r"(DB|OURA|SANDBOX|API|PROCESSOR|JWT|SECRET|LOG|METRICS|TRUSTED)_.*"
     r"|SERVICE|LOCAL|INGEST_TOKENS|CONTROL_TOKENS|DEMO_PASSWORD|PUBLIC_URL|VAR_DIR"
     r"|DJANGO_SETTINGS_MODULE|COV_CORE_.*|MAKE.*"
 )

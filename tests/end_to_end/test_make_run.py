@@ -186,7 +186,8 @@ def test_public_url_that_nothing_serves_is_told_before_ready(machine):
     url = f"https://localhost:{free_port()}"
     run = machine.start(PUBLIC_URL=url).await_ready()
     assert run.url == f"{url}/"
-    assert run.lines[-2].startswith(f"Nothing answers at {url}/ on this computer.")
+    assert run.lines[-3].startswith(f"Nothing answers at {url}/ on this computer.")
+    assert "TRUSTED_PROXIES=127.0.0.1,::1" in run.lines[-2]
 
 
 @full_only
