@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, field
 from threading import RLock
 
+from django.conf import settings
+
 from sandbox.people import Person
 from sandbox.registry import scope_of
 
@@ -34,7 +36,9 @@ _LOCAL_CALLBACK = re.compile(r"http://(localhost|127\.0\.0\.1):[0-9]{1,5}/connec
 
 @dataclass(frozen=True)
 class Application:
-    """An OAuth2 client. Without `redirect_uris` it is myhealth, on any port of this machine."""
+    """An OAuth2 client. Without `redirect_uris` it is myhealth, on any port of this machine or at
+    `PUBLIC_URL`, where a phone opens it.
+    """
 
     client_id: str
     client_secret: str
@@ -43,7 +47,8 @@ class Application:
 
     def accepts(self, uri: str) -> bool:
         if self.redirect_uris is None:
-            return bool(_LOCAL_CALLBACK.fullmatch(uri))
+            public = f"{settings.PUBLIC_URL}/connect/oura/callback"
+            return uri == public or bool(_LOCAL_CALLBACK.fullmatch(uri))
         return uri in self.redirect_uris
 
 

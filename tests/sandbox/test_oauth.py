@@ -90,6 +90,12 @@ def test_myhealth_may_use_any_local_port(application, host):
     assert application.submit_consent(redirect_uri=uri)["Location"].startswith(f"{uri}?code=")
 
 
+def test_myhealth_may_use_its_public_address(application, settings):
+    settings.PUBLIC_URL = "https://laptop.local:8443"
+    uri = f"{settings.PUBLIC_URL}/connect/oura/callback"
+    assert application.submit_consent(redirect_uri=uri)["Location"].startswith(f"{uri}?code=")
+
+
 def test_registered_redirect_uri_must_match_with_port(control):
     own = {"client_id": "own", "client_secret": "s"}
     control("clients", **own, redirect_uris=["http://localhost:9000/back"], portal="new")
