@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from dashboard import views
 from dashboard.pages.account import AccountPage
+from dashboard.pages.calendar import CalendarPage
 from dashboard.pages.days import DayPage, DaysPage
 from dashboard.pages.nights import NightPage, NightsPage
 from dashboard.pages.today import TodayPage
@@ -39,6 +40,7 @@ urlpatterns = [
     path("nights/", NightsPage.as_view(), name="nights"),
     path("nights/<str:day>/", NightPage.as_view(), name="night"),
     path("trends/", TrendsPage.as_view(), name="trends"),
+    path("calendar/", CalendarPage.as_view(), name="calendar"),
     path("account/", AccountPage.as_view(), name="account"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path(

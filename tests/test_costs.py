@@ -138,7 +138,7 @@ def test_years_add_no_rows_to_a_read_of_days(ana, api, last_month, path, request
     assert rows_read(lambda: api.get(path, format="json")) <= before + PLANNER
 
 
-PAGES = ["/", f"/days/{days_ago(1)}/", f"/nights/{days_ago(1)}/", "/trends/"]
+PAGES = ["/", f"/days/{days_ago(1)}/", f"/nights/{days_ago(1)}/", "/trends/", "/calendar/"]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -103,6 +103,7 @@ API = {
     "nights/": ("/nights/", REDIRECT),
     "nights/<str:day>/": ("/nights/2026-03-01/", PAGE),
     "trends/": ("/trends/", PAGE),
+    "calendar/": ("/calendar/", PAGE),
     "account/": ("/account/", PAGE),
     "account/password/": ("/account/password/", PAGE),
     "account/reset/<str:uidb64>/<str:token>/": ("/account/reset/a/b/", NOT_VALID),

@@ -1,0 +1,221 @@
+"""`/calendar/`: which days of a type are stored, and why the others are missing."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.views.generic import TemplateView
+
+from dashboard.calendar_charts import Calendar, Quarters, Sign
+from dashboard.marks import describe_mark
+from dashboard.pages.base import PersonalPage, first_steps
+from dashboard.queries import database_alias
+from dashboard.trends import ALL, Trend, find_trends
+from ingest.coverage import describe_counts, first_stored_days, missing_ranges
+from ingest.ledger import Range, expected_from, ledger
+from metrics import TYPES, MetricType
+from metrics.measures import Measure, measures_of
+from myhealth.days import ONE_DAY, Days, parse_day, utc_today
+from myhealth.states import State
+
+_BY = {"value": "By value", "state": "By state"}
+# So many ranges of missing days are listed at once, the newest ones.
+_MOST_LISTED = 10
+_DAYS_OF_WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_ANY_DAY = "2000-01-01"
+# What people can do about missing days, where their reason does not say it.
+_ADVICE = {
+    State.PARTIAL: "If the Oura app has the rest, have the day fetched again.",
+    State.REJECTED: "Ask whoever runs this server.",
+    State.NOT_WORN: "It can't be filled in later.",
+    State.NONE: "If the Oura app has it, have the day fetched again.",
+    State.NO_PERMISSION: "Connect Oura again in your account.",
+    State.FAILED: "There is nothing to do: it will be tried again.",
+    State.NOT_ASKED: "It will be fetched while your account is connected with Oura.",
+}
+_OF_CONNECTION = (State.NO_PERMISSION, State.NOT_ASKED)
+
+
+@dataclass(frozen=True)
+class _Month(Days):
+    """A month in the calendar of a year; without a link before the first day and after today."""
+
+    calendar: Calendar
+    query: str
+    drawing: SafeString
+
+    @property
+    def missing_counts(self) -> str:
+        return describe_counts(self.calendar.by_state)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A day in the calendar of a month; days that are blank have no sign."""
+
+    day: date
+    sign: Sign | None
+    text: str
+
+    @property
+    def is_label(self) -> bool:
+        """Whether the text is no value: narrow screens have room for the sign alone."""
+        return self.sign is not None and not self.sign.kind.startswith("quarter")
+
+
+class CalendarPage(PersonalPage, TemplateView):
+    """`type` names the type, `by` what its days are drawn by, `year` or `month` the days."""
+
+    template_name = "dashboard/calendar.html"
+    section = "calendar"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        query = request.GET
+        if (
+            query.get("type", next(iter(TYPES))) not in TYPES
+            or query.get("by", "value") not in _BY
+            or ("year" in query and not parse_day(f"{query['year']}-01-01"))
+            or ("month" in query and not parse_day(f"{query['month']}-01"))
+        ):
+            # An address that was changed by hand, or of a type that is no more.
+            return redirect("calendar")
+        return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        query, user, today = self.request.GET, self.user, self.user.today()
+        metric_type = TYPES[query.get("type", next(iter(TYPES)))]
+        measure = _measure_of(metric_type)
+        by = query.get("by", "value") if measure else "state"
+        using = database_alias()
+        first = expected_from(metric_type, first_stored_days(user.pk, using)) or today
+        all_days = Days(min(first, today), today)
+        by_type = ledger(user.pk, all_days.start, all_days.end, today=utc_today(), using=using)
+        trend = None
+        if measure:
+            trend = find_trends(user, [measure.name], ALL, today, today=today)[measure.name]
+        calendar = _calendar(metric_type, by_type[metric_type.name], trend, by)
+        month = parse_day(f"{query.get('month')}-01")
+        start = month or parse_day(f"{query.get('year')}-01-01") or today
+        days = _shown(min(max(start, all_days.start), today), is_month=bool(month))
+
+        def link(**of: str) -> str:
+            return urlencode({"type": metric_type.name, "by": by, **of})
+
+        here = {"month": f"{days.start:%Y-%m}"} if month else {"year": str(days.start.year)}
+        of_days = calendar.clamped(days)
+        missing = missing_ranges(of_days.ranges)
+        return super().get_context_data(
+            **{
+                **kwargs,
+                "type": metric_type,
+                "measure": measure,
+                "by": by,
+                "days": days,
+                "today": today,
+                "is_month": bool(month),
+                "calendar": of_days,
+                "missing_counts": describe_counts(of_days.by_state),
+                "all_days": all_days,
+                "all_values": len(calendar.values),
+                "types": [
+                    (each.title, link(**here, type=each.name), each is metric_type)
+                    for each in TYPES.values()
+                ],
+                "choices": [(title, link(**here, by=name), name == by) for name, title in _BY.items()]
+                if measure
+                else [],
+                "year": link(year=str(days.start.year)),
+                "years": _years(calendar, all_days, link),
+                "previous": _step(days.start - ONE_DAY, all_days, link, is_month=bool(month)),
+                "following": _step(days.end + ONE_DAY, all_days, link, is_month=bool(month)),
+                "months": [] if month else _months(of_days, days, user.first_weekday, link, today),
+                "weekdays": [
+                    _DAYS_OF_WEEK[(at + user.first_weekday - 1) % 7] for at in range(7)
+                ],
+                "weeks": _weeks(of_days, days, user.first_weekday) if month else [],
+                "missing": [_hole(each) for each in missing[:_MOST_LISTED]],
+                "missing_more": [_hole(each) for each in missing[_MOST_LISTED:]],
+                "marks": [
+                    describe_mark(each)
+                    for each in (trend.marks if trend else ())
+                    if each["day"] in days
+                ],
+                **({} if any(each.state.has_row for each in calendar.ranges) else first_steps(user)),
+            }
+        )
+
+
+def _measure_of(metric_type: MetricType) -> Measure | None:
+    """Return the measure that days are drawn by: the score, or the first number of the card."""
+    measures = measures_of(metric_type)
+    names = (f"{metric_type.name}.{column}" for column in ("score", *metric_type.card))
+    return next((measures[name] for name in names if name in measures), None)
+
+
+def _calendar(
+    metric_type: MetricType, ranges: list[Range], trend: Trend | None, by: str
+) -> Calendar:
+    if trend is None:
+        return Calendar(metric_type, ranges, None, {}, None)
+    counted = [value for day, value in trend.points if day not in trend.left_out]
+    quarters = Quarters(trend.measure, counted) if by == "value" else None
+    return Calendar(metric_type, ranges, trend.measure, dict(trend.points), quarters)
+
+
+def _shown(day: date, *, is_month: bool) -> Days:
+    """Return the month or the year of a day."""
+    if not is_month:
+        return Days(date(day.year, 1, 1), date(day.year, 12, 31))
+    following = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+    return Days(day.replace(day=1), following - ONE_DAY)
+
+
+def _step(day: date, all_days: Days, link: Any, *, is_month: bool) -> str:
+    """Return the query of the month or year of a day; empty if there is none."""
+    days = _shown(day, is_month=is_month)
+    if not days.overlaps(all_days):
+        return ""
+    return link(month=f"{day:%Y-%m}") if is_month else link(year=str(day.year))
+
+
+def _years(calendar: Calendar, all_days: Days, link: Any) -> list[tuple[int, str, Any, Any]]:
+    found = []
+    for year in range(all_days.end.year, all_days.start.year - 1, -1):
+        of_year = calendar.clamped(Days(date(year, 1, 1), date(year, 12, 31)))
+        missing = of_year.missing
+        found.append((year, link(year=str(year)), missing, of_year.strip(year)))
+    return found
+
+
+def _months(
+    calendar: Calendar, year: Days, first_weekday: int, link: Any, today: date
+) -> list[_Month]:
+    page = reverse("day-page", args=[_ANY_DAY]).replace(_ANY_DAY, "{}")
+    found = []
+    for number in range(1, 13):
+        days = _shown(date(year.start.year, number, 1), is_month=True)
+        of_month = calendar.clamped(days)
+        query = link(month=f"{days.start:%Y-%m}") if of_month.total else ""
+        drawing = of_month.month(first_weekday, page, today)
+        found.append(_Month(days.start, days.end, of_month, query, drawing))
+    return found
+
+
+def _weeks(calendar: Calendar, month: Days, first_weekday: int) -> list[list[_Cell | None]]:
+    """Return the days of a month in weeks, which begin and end with what belongs to others."""
+    cells: list[_Cell | None] = [None] * ((month.start.isoweekday() - first_weekday) % 7)
+    for day in month:
+        sign = calendar.sign(day)
+        cells.append(_Cell(day, sign, calendar.text(day) if sign else ""))
+    cells += [None] * (-len(cells) % 7)
+    return [cells[at : at + 7] for at in range(0, len(cells), 7)]
+
+
+def _hole(days: Range) -> tuple[Range, str, bool]:
+    """Return missing days with what can be done, and whether that is on the page of the account."""
+    return days, _ADVICE.get(days.state, ""), days.state in _OF_CONNECTION
