@@ -26,11 +26,11 @@ from myhealth.days import ONE_DAY, Days
 from myhealth.states import State
 
 # From the upper left corner of the day's square, of nine units.
-_SQUARE, _CORNER, _EMPTY = "h9v9h-9z", "v9h9z", "m1 1h7v7h-7z"
+_SQUARE = "h9v9h-9z"
 _RING = "m1 4.5a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0"
 _SHAPES = {
     State.HELD: _SQUARE,
-    State.PARTIAL: _CORNER,
+    State.PARTIAL: "v9h9z",
     State.REJECTED: "m1.5 1.5l6 6m0-6l-6 6",
     State.NOT_WORN: _RING,
     State.NONE: "m1.5 4.5h6",
@@ -39,6 +39,9 @@ _SHAPES = {
     State.NOT_SYNCED: "m1.5 4.5h0m3 0h0m3 0h0",
     State.NOT_ASKED: "m4.5 1.5v6m-3-3h6",
 }
+# Of stored days without a value.
+_OUTLINES = {State.HELD: "m1 1h7v7h-7z", State.PARTIAL: "m1 2v6h6z"}
+_WITHOUT = "no value"
 # How each kind of sign is drawn without the style sheet.
 _STROKE = 'fill="none" stroke-width="1.3" stroke-linecap="round" stroke-linejoin="round"'
 _ATTRIBUTES = {
@@ -100,7 +103,9 @@ class Quarters:
     def number(self, value: float) -> int:
         """Return in which of the parts a value is, from 1 up."""
         known = self._shown.get(value)
-        return bisect_left(self._bounds, shown(self._measure, value) if known is None else known) + 1
+        return (
+            bisect_left(self._bounds, shown(self._measure, value) if known is None else known) + 1
+        )
 
     @property
     def ranges(self) -> dict[int, str]:
@@ -149,16 +154,16 @@ class Calendar:
             return Sign("stored", _SHAPES[state])
         value = self.values.get(day.toordinal())
         if value is None:
-            return Sign("without", _EMPTY)
+            return Sign("without", _OUTLINES[state])
         return Sign(f"quarter{self.quarters.number(value)}", _SHAPES[state])
 
     def text(self, day: date) -> str:
         """Return what a day's sign says, in words."""
         state = self.by_day[day]
-        value = self.values.get(day.toordinal())
         if self.quarters is None or self.measure is None or not state.has_row:
             return state.label
-        return "no value" if value is None else with_unit(value, self.measure)
+        value = self.values.get(day.toordinal())
+        return _WITHOUT if value is None else with_unit(value, self.measure)
 
     def clamped(self, days: Days) -> "Calendar":
         """Return the same of some days only; values keep their quarters."""
@@ -193,35 +198,31 @@ class Calendar:
         return [value for value in found if value is not None]
 
     @property
-    def key(self) -> list[Entry]:
-        """Return what the signs of the days mean."""
-        states = Counter(self.by_day.values())
-        entries = [
-            Entry(Sign("sign", _SHAPES[state]), f"{state.label}: {states[state]}")
-            for state in State
-            if states[state] and not state.has_row
-        ]
-        if self.quarters is None:
-            stored = [
-                Entry(Sign("stored", _SHAPES[state]), f"{state.label}: {states[state]}")
-                for state in State
-                if states[state] and state.has_row
-            ]
-            return [*stored, *entries]
-        if any(
-            state.has_row and day.toordinal() not in self.values
-            for day, state in self.by_day.items()
-        ):
-            entries.insert(0, Entry(Sign("without", _EMPTY), "no value"))
-        if states[State.PARTIAL]:
-            label = f"{State.PARTIAL.label}: {states[State.PARTIAL]}"
-            entries.insert(0, Entry(Sign("stored", _CORNER), label))
-        return entries
-
-    @property
     def quarter_key(self) -> list[Entry]:
+        """Return what the shades mean."""
         ranges = self.quarters.ranges if self.quarters else {}
         return [Entry(Sign(f"quarter{at}", _SQUARE), text) for at, text in ranges.items()]
+
+    @property
+    def key(self) -> list[Entry]:
+        """Return what the other signs mean, and how many days have them."""
+        counts = Counter(filter(None, map(self._entry, self.by_day)))
+        return [
+            Entry(sign, f"{label}: {days}")
+            for state in State
+            for (of, sign, label), days in counts.items()
+            if of == state
+        ]
+
+    def _entry(self, day: date) -> tuple[State, Sign, str] | None:
+        state, sign = self.by_day[day], self.sign(day)
+        assert sign is not None
+        if sign.kind == "without":
+            label = _WITHOUT if state == State.HELD else f"{state.label}, {_WITHOUT}"
+            return state, sign, label
+        if not sign.kind.startswith("quarter"):
+            return state, sign, state.label
+        return None if state == State.HELD else (state, Sign("stored", sign.shape), state.label)
 
     # Months and years -----------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """`/calendar/`: which days of a type are stored, and why the others are missing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -23,10 +24,12 @@ from metrics.measures import Measure, measures_of
 from myhealth.days import ONE_DAY, Days, parse_day, utc_today
 from myhealth.states import State
 
-_BY = {"value": "By value", "state": "By state"}
+_BY = {"value": "Value", "state": "State"}
 # So many ranges of missing days are listed at once, the newest ones.
 _MOST_LISTED = 10
 _DAYS_OF_WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+# Returns the query of other days of the same calendar.
+_Link = Callable[..., str]
 _ANY_DAY = "2000-01-01"
 # What people can do about missing days, where their reason does not say it.
 _ADVICE = {
@@ -126,7 +129,9 @@ class CalendarPage(PersonalPage, TemplateView):
                     (each.title, link(**here, type=each.name), each is metric_type)
                     for each in TYPES.values()
                 ],
-                "choices": [(title, link(**here, by=name), name == by) for name, title in _BY.items()]
+                "choices": [
+                    (title, link(**here, by=name), name == by) for name, title in _BY.items()
+                ]
                 if measure
                 else [],
                 "year": link(year=str(days.start.year)),
@@ -134,9 +139,7 @@ class CalendarPage(PersonalPage, TemplateView):
                 "previous": _step(days.start - ONE_DAY, all_days, link, is_month=bool(month)),
                 "following": _step(days.end + ONE_DAY, all_days, link, is_month=bool(month)),
                 "months": [] if month else _months(of_days, days, user.first_weekday, link, today),
-                "weekdays": [
-                    _DAYS_OF_WEEK[(at + user.first_weekday - 1) % 7] for at in range(7)
-                ],
+                "weekdays": [_DAYS_OF_WEEK[(at + user.first_weekday - 1) % 7] for at in range(7)],
                 "weeks": _weeks(of_days, days, user.first_weekday) if month else [],
                 "missing": [_hole(each) for each in missing[:_MOST_LISTED]],
                 "missing_more": [_hole(each) for each in missing[_MOST_LISTED:]],
@@ -145,7 +148,9 @@ class CalendarPage(PersonalPage, TemplateView):
                     for each in (trend.marks if trend else ())
                     if each["day"] in days
                 ],
-                **({} if any(each.state.has_row for each in calendar.ranges) else first_steps(user)),
+                **(
+                    {} if any(each.state.has_row for each in calendar.ranges) else first_steps(user)
+                ),
             }
         )
 
@@ -175,7 +180,7 @@ def _shown(day: date, *, is_month: bool) -> Days:
     return Days(day.replace(day=1), following - ONE_DAY)
 
 
-def _step(day: date, all_days: Days, link: Any, *, is_month: bool) -> str:
+def _step(day: date, all_days: Days, link: _Link, *, is_month: bool) -> str:
     """Return the query of the month or year of a day; empty if there is none."""
     days = _shown(day, is_month=is_month)
     if not days.overlaps(all_days):
@@ -183,7 +188,9 @@ def _step(day: date, all_days: Days, link: Any, *, is_month: bool) -> str:
     return link(month=f"{day:%Y-%m}") if is_month else link(year=str(day.year))
 
 
-def _years(calendar: Calendar, all_days: Days, link: Any) -> list[tuple[int, str, Any, Any]]:
+def _years(
+    calendar: Calendar, all_days: Days, link: _Link
+) -> list[tuple[int, str, int, SafeString]]:
     found = []
     for year in range(all_days.end.year, all_days.start.year - 1, -1):
         of_year = calendar.clamped(Days(date(year, 1, 1), date(year, 12, 31)))
@@ -193,7 +200,7 @@ def _years(calendar: Calendar, all_days: Days, link: Any) -> list[tuple[int, str
 
 
 def _months(
-    calendar: Calendar, year: Days, first_weekday: int, link: Any, today: date
+    calendar: Calendar, year: Days, first_weekday: int, link: _Link, today: date
 ) -> list[_Month]:
     page = reverse("day-page", args=[_ANY_DAY]).replace(_ANY_DAY, "{}")
     found = []

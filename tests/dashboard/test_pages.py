@@ -100,7 +100,7 @@ def test_robots_are_told_to_stay_away(browser):
 
 # Pages for people ---------------------------------------------------------------------------------
 
-OF_DAYS = ["/", f"/days/{utc_today()}/", f"/nights/{utc_today()}/", "/trends/"]
+OF_DAYS = ["/", f"/days/{utc_today()}/", f"/nights/{utc_today()}/", "/trends/", "/calendar/"]
 
 
 def main_of(browser, path):
@@ -146,7 +146,13 @@ def test_data_without_origin_are_not_called_sample_data(signed_in, ben):
 
 @pytest.mark.parametrize(
     ("path", "current"),
-    [("/", "page"), (OF_DAYS[1], "true"), (OF_DAYS[2], "true"), ("/trends/", "page")],
+    [
+        ("/", "page"),
+        (OF_DAYS[1], "true"),
+        (OF_DAYS[2], "true"),
+        ("/trends/", "page"),
+        ("/calendar/", "page"),
+    ],
 )
 def test_navigation_marks_the_page_itself(signed_in, path, current):
     page = signed_in.get(path).content.decode()

@@ -14,8 +14,16 @@ from tests.worlds import days_ago, store_days
 PHONE, NARROW, WIDE = (390, 844), (320, 640), (1280, 800)
 # In bytes.
 FIRST_LOAD, TEN_YEARS = 60_000, 150_000
-PAGES = ("/", "/days/{day}/", "/nights/{day}/", "/trends/", "/trends/?period=365d")
-PAGES += ("/calendar/", "/calendar/?by=state", "/calendar/?month={month}")
+PAGES = (
+    "/",
+    "/days/{day}/",
+    "/nights/{day}/",
+    "/trends/",
+    "/trends/?period=365d",
+    "/calendar/",
+    "/calendar/?by=state",
+    "/calendar/?month={day:%Y-%m}",
+)
 TRENDS_OF_ALL = "/trends/?period=all"
 
 
