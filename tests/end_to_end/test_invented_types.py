@@ -201,6 +201,14 @@ def test_page_of_a_night_has_each_type_of_the_night(ana):
     assert "caffeine" not in page
 
 
+def test_calendar_has_the_values_of_each_type(ana):
+    session, url = ana.browser()
+    for name, column, unit in (("caffeine", "milligrams", " mg"), ("snoring", "score", "")):
+        row = ana.get(name, **SPAN)[0]
+        address = f"{url}/calendar/?type={name}&month={row['day'][:7]}"
+        assert f"<small>{row[column]}{unit}</small>" in session.get(address, timeout=10).text
+
+
 def test_admin_has_rows_and_columns_of_each_type(ana):
     session, url = ana.browser()
     for name, columns in (("caffeine", "Milligrams"), ("snoring", "Loudness")):
