@@ -20,7 +20,6 @@ from dashboard.comparisons import range_text, shown
 from dashboard.templatetags.figures import with_unit
 from ingest.coverage import count_missing, is_missing
 from ingest.ledger import Range
-from metrics import MetricType
 from metrics.measures import Measure
 from myhealth.days import ONE_DAY, Days
 from myhealth.states import State
@@ -127,7 +126,6 @@ class Calendar:
     made from them; without it, days are drawn by their state.
     """
 
-    metric_type: MetricType
     ranges: Sequence[Range]
     measure: Measure | None
     values: Mapping[int, float]
@@ -168,7 +166,7 @@ class Calendar:
     def clamped(self, days: Days) -> "Calendar":
         """Return the same of some days only; values keep their quarters."""
         parts = [part for each in self.ranges if (part := each.clamped(days.start, days.end))]
-        return Calendar(self.metric_type, parts, self.measure, self.values, self.quarters)
+        return Calendar(parts, self.measure, self.values, self.quarters)
 
     @cached_property
     def by_state(self) -> Counter[str]:

@@ -101,7 +101,7 @@ class CalendarPage(PersonalPage, TemplateView):
         trend = None
         if measure:
             trend = find_trends(user, [measure.name], ALL, today, today=today)[measure.name]
-        calendar = _calendar(metric_type, by_type[metric_type.name], trend, by)
+        calendar = _calendar(by_type[metric_type.name], trend, by)
         month = parse_day(f"{query.get('month')}-01")
         start = month or parse_day(f"{query.get('year')}-01-01") or today
         days = _shown(min(max(start, all_days.start), today), is_month=bool(month))
@@ -135,7 +135,7 @@ class CalendarPage(PersonalPage, TemplateView):
                 if measure
                 else [],
                 "year": link(year=str(days.start.year)),
-                "years": _years(calendar, all_days, link),
+                "years": [] if month else _years(calendar, all_days, link),
                 "previous": _step(days.start - ONE_DAY, all_days, link, is_month=bool(month)),
                 "following": _step(days.end + ONE_DAY, all_days, link, is_month=bool(month)),
                 "months": [] if month else _months(of_days, days, user.first_weekday, link, today),
@@ -162,14 +162,12 @@ def _measure_of(metric_type: MetricType) -> Measure | None:
     return next((measures[name] for name in names if name in measures), None)
 
 
-def _calendar(
-    metric_type: MetricType, ranges: list[Range], trend: Trend | None, by: str
-) -> Calendar:
+def _calendar(ranges: list[Range], trend: Trend | None, by: str) -> Calendar:
     if trend is None:
-        return Calendar(metric_type, ranges, None, {}, None)
+        return Calendar(ranges, None, {}, None)
     counted = [value for day, value in trend.points if day not in trend.left_out]
     quarters = Quarters(trend.measure, counted) if by == "value" else None
-    return Calendar(metric_type, ranges, trend.measure, dict(trend.points), quarters)
+    return Calendar(ranges, trend.measure, dict(trend.points), quarters)
 
 
 def _shown(day: date, *, is_month: bool) -> Days:
