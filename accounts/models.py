@@ -19,6 +19,15 @@ from django.utils.crypto import salted_hmac
 from django.utils.deconstruct import deconstructible
 
 from myhealth import time_zones
+from myhealth.preferences import (
+    CELSIUS,
+    FAHRENHEIT,
+    KILOMETRES,
+    MILES,
+    TWELVE_HOURS,
+    TWENTY_FOUR_HOURS,
+    Preferences,
+)
 
 
 def validate_time_zone(name: str) -> None:
@@ -62,18 +71,18 @@ class PersonManager(UserManager["User"]):
 
 
 class TemperatureUnit(models.TextChoices):
-    CELSIUS = "°C", "degrees Celsius (°C)"
-    FAHRENHEIT = "°F", "degrees Fahrenheit (°F)"
+    CELSIUS = CELSIUS, "degrees Celsius (°C)"
+    FAHRENHEIT = FAHRENHEIT, "degrees Fahrenheit (°F)"
 
 
 class DistanceUnit(models.TextChoices):
-    KILOMETRES = "km", "kilometres (km)"
-    MILES = "mi", "miles (mi)"
+    KILOMETRES = KILOMETRES, "kilometres (km)"
+    MILES = MILES, "miles (mi)"
 
 
 class ClockHours(models.IntegerChoices):
-    TWENTY_FOUR = 24, "24 hours (23:05)"
-    TWELVE = 12, "12 hours (11:05 PM)"
+    TWENTY_FOUR = TWENTY_FOUR_HOURS, "24 hours (23:05)"
+    TWELVE = TWELVE_HOURS, "12 hours (11:05 PM)"
 
 
 class FirstWeekday(models.IntegerChoices):
@@ -229,6 +238,11 @@ class User(AbstractUser):
         """This person's time zone, or the server's if theirs is not known here."""
         known = self.time_zone in time_zones.names()
         return ZoneInfo(self.time_zone if known else settings.TIME_ZONE)
+
+    @property
+    def preferences(self) -> Preferences:
+        """How pages show values to this person."""
+        return Preferences(self.temperature_unit, self.distance_unit, self.clock_hours, self.zone)
 
 
 class Origin(models.Model):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+from dashboard.units import Unit, shown_unit
+from metrics.measures import Measure
 from myhealth.days import Days
 
 HEIGHT = 100
@@ -20,6 +22,7 @@ _MOST_LINES = 5
 # A scale has at least so many of the smallest steps that are shown, or so many seconds or minutes.
 _LEAST_STEPS = 10
 _LEAST = {"s": 1800.0, "min": 30.0}
+_AS_STORED = Unit("", 0)
 
 
 class Tick(NamedTuple):
@@ -32,11 +35,15 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Scale:
-    """A vertical scale from `low` at the bottom to `high` at the top."""
+    """A vertical scale from `low` at the bottom to `high` at the top, which are stored values.
+
+    Its lines are `step` apart in the unit that is shown.
+    """
 
     low: float
     high: float
     step: float
+    unit: Unit = _AS_STORED
 
     def y(self, value: float) -> float:
         return round((self.high - value) * (HEIGHT / (self.high - self.low)), 1)
@@ -47,22 +54,29 @@ class Scale:
 
     def ticks(self, label: Callable[[float], str]) -> list[Tick]:
         """Return the lines, from the lowest up."""
-        first = math.ceil(self.low / self.step - 1e-9)
-        last = math.floor(self.high / self.step + 1e-9)
-        values = (round(number * self.step, 6) for number in range(first, last + 1))
+        first = math.ceil(self.unit.shown(self.low) / self.step - 1e-9)
+        last = math.floor(self.unit.shown(self.high) / self.step + 1e-9)
+        numbers = (round(number * self.step, 6) for number in range(first, last + 1))
+        values = map(self.unit.stored, numbers)
         return [Tick(self.y(value), label(value)) for value in values]
 
 
 def fit_scale(
-    values: Iterable[float], *, unit: str = "", decimals: int = 0, from_zero: bool = False
+    values: Iterable[float],
+    *,
+    unit: str = "",
+    decimals: int = 0,
+    from_zero: bool = False,
+    shown: Unit = _AS_STORED,
 ) -> Scale:
-    """Return a scale that covers the values, with up to five lines.
+    """Return a scale that covers the stored values, with up to five lines.
 
-    `decimals` are those that are shown: small differences look small. Without a negative value, the
-    scale has none.
+    Its lines are at round numbers of the unit that is `shown`. `decimals` are those that are shown:
+    small differences look small. Without a negative value, the scale has none.
     """
     ordered = sorted(values)
-    low, high = (ordered[0], ordered[-1]) if ordered else (0.0, 1.0)
+    ends = (ordered[0], ordered[-1]) if ordered else (0.0, 1.0)
+    low, high = map(shown.shown, ends)
     is_positive = low >= 0
     least = _LEAST.get(unit, _LEAST_STEPS * 10**-decimals)
     if from_zero:
@@ -75,7 +89,19 @@ def fit_scale(
     if is_positive and low < 0:
         low = 0.0
     step = next(step for step in _steps(unit, high - low) if _lines(low, high, step) <= _MOST_LINES)
-    return Scale(low, high, step)
+    return Scale(shown.stored(low), shown.stored(high), step, shown)
+
+
+def scale_of(measure: Measure, values: Iterable[float]) -> Scale:
+    """Return the scale for values of a measure, as they are shown."""
+    unit = shown_unit(measure)
+    return fit_scale(
+        values,
+        unit=measure.unit,
+        decimals=unit.decimals,
+        from_zero=measure.is_count,
+        shown=unit,
+    )
 
 
 def _steps(unit: str, spread: float) -> Iterator[float]:

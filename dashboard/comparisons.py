@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.templatetags.figures import hours_and_minutes, number, with_unit
+from dashboard.templatetags.figures import hours_and_minutes, number, number_in, with_unit
+from dashboard.units import shown_unit
 from dashboard.usual import USUAL_NEEDS, Usual, usual_of
 from metrics.measures import Measure
 from metrics.numbers import round_half_up
@@ -83,18 +84,20 @@ def difference(measure: Measure, value: float, before: float) -> str:
     if measure.unit in ("s", "min"):
         text = hours_and_minutes(amount)
     else:
-        text = f"{number(amount, measure).removeprefix('+')} {measure.unit}".strip()
+        unit = shown_unit(measure)
+        text = f"{number_in(unit, amount)} {unit.name}".strip()
     return f"{text} {more if value > before else less}"
 
 
 def shown(measure: Measure, value: float) -> float:
-    """Return a value as precisely as it is shown: times in whole minutes."""
+    """Return a value in the unit and as precisely as it is shown: times in whole minutes."""
     if measure.is_clock:
         # A clock shows a minute until it is over.
         return value // 60
     if measure.unit == "s":
         return round_half_up(value / 60)
-    return round_half_up(value, 0 if measure.unit == "min" else measure.shown_decimals)
+    unit = shown_unit(measure)
+    return round_half_up(unit.shown(value), 0 if measure.unit == "min" else unit.decimals)
 
 
 def range_text(measure: Measure, low: float, high: float) -> str:
@@ -109,5 +112,5 @@ def range_text(measure: Measure, low: float, high: float) -> str:
     elif " h " not in last:
         first = first.removesuffix(" min")
     # A dash beside a minus sign would be hard to read.
-    dash = " to " if low < 0 and not measure.is_clock else "–"
+    dash = " to " if not measure.is_clock and shown(measure, low) < 0 else "–"
     return first if first == last else f"{first}{dash}{last}"

@@ -22,6 +22,7 @@ from dashboard.remarks import revision_sentences, text_in_words, warning_sentenc
 from dashboard.sparklines import Sparkline
 from dashboard.templatetags.figures import UNKNOWN, with_unit
 from dashboard.trends import Trend, all_measures, find_trends
+from dashboard.units import shown_unit
 from dashboard.usual import Usual
 from ingest.models import METRIC_MODELS, MetricSource, unpack
 from metrics import TYPES, MetricType
@@ -111,8 +112,9 @@ def until_usual(cards: Iterable["DayCard"]) -> str:
     return f"{found[:1].upper()}{found[1:].replace('yours', 'your usual')}"
 
 
-def unit_of(text: str, unit: str) -> str:
+def unit_of(text: str, measure: Measure) -> str:
     """Return the unit if it is at the end of the text; empty for times, which have several."""
+    unit = shown_unit(measure).name
     return unit if text.endswith(f" {unit}") and unit not in ("", "s", "min") else ""
 
 
@@ -311,7 +313,7 @@ class DayCard:
     def _compared(self, measure: Measure) -> Shown:
         value, trend = self._number(measure), self.trends.get(measure.name)
         text = with_unit(value, measure)
-        shown = Shown(measure.title, text, unit_of(text, measure.unit))
+        shown = Shown(measure.title, text, unit_of(text, measure))
         if measure.name in measures_of(self.metric_type):
             shown = shown._replace(query=self._query(measure))
         comparison = compare(measure, value, trend.known_before(self.day)) if trend else None

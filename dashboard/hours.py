@@ -8,6 +8,7 @@ from math import ceil
 from typing import NamedTuple
 
 from metrics.series import Run, Series, Value
+from myhealth.preferences import clock, short_clock
 
 # The height of the drawing.
 PIXELS = 160
@@ -41,11 +42,15 @@ class Part(NamedTuple):
 
 
 class Hour(NamedTuple):
-    """An hour: its place, the time at which it begins, and the minutes of each level in it."""
+    """An hour: its place, when it begins, and the minutes of each level in it."""
 
     place: int
-    time: str
+    start: datetime
     minutes: dict[Value, float]
+
+    @property
+    def time(self) -> str:
+        return clock(self.start)
 
 
 class Column(NamedTuple):
@@ -121,11 +126,11 @@ class HourChart:
     @property
     def labels(self) -> list[tuple[float, str, bool]]:
         """Return the labels of hours: the place in percent, the time, whether it is minor."""
-        first = int(self.hours[0].time[:2])
+        first = self.hours[0].start
         return [
             (
                 round(100 * place / self._most_hours, 2),
-                f"{(first + place) % _HOURS:02}:00",
+                short_clock(first + place * _HOUR),
                 place % _MAJOR_EVERY > 0,
             )
             for place in range(0, self._most_hours, _LABEL_EVERY)
@@ -171,5 +176,5 @@ def hour_chart(series: Series, runs: Iterable[Run], until: datetime) -> HourChar
     hours = (first + place * _HOUR for place in range(count))
     return HourChart(
         series,
-        [Hour(place, f"{hour:%H:%M}", minutes.get(hour, {})) for place, hour in enumerate(hours)],
+        [Hour(place, hour, minutes.get(hour, {})) for place, hour in enumerate(hours)],
     )

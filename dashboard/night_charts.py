@@ -21,6 +21,7 @@ from metrics.numbers import percentages
 from metrics.series import Run, Series, is_near_day
 from metrics.sleep import Period, period_columns
 from metrics.sleep_series import MOVEMENTS, STAGES
+from myhealth.preferences import clock, short_clock
 
 # What people call a period, where Oura's type in words is not it.
 _KINDS = {"sleep": "Nap"}
@@ -200,13 +201,13 @@ class PeriodChart:
         start, end = self.period.bedtimes
         if not start or not end or start.utcoffset() == end.utcoffset():
             return ""
-        return f"The clock changed in this night. The chart keeps the time of {start:%H:%M}."
+        return f"The clock changed in this night. The chart keeps the time of {clock(start)}."
 
     @property
     def clocks(self) -> list[str]:
         """Return the times of day at both ends."""
         assert self.axis
-        return [f"{moment:%H:%M}" for moment in self.axis]
+        return [clock(moment) for moment in self.axis]
 
     @property
     def from_to(self) -> str:
@@ -224,9 +225,9 @@ class PeriodChart:
             if step * number * 60 >= -first
         ]
         places = [(round(100 * self._second(each) / seconds, 2), each) for each in moments]
-        is_tight = len(places) > _MOST_LABELS
+        every = math.ceil(len(places) / _MOST_LABELS)
         return [
-            Tick(at, f"{moment:%H:%M}", is_tight and place % 2 == 1)
+            Tick(at, short_clock(moment), place % every > 0)
             for place, (at, moment) in enumerate(places)
         ]
 
@@ -324,8 +325,8 @@ class PeriodChart:
         zone = self.start.tzinfo if self.spans else None
         return [
             (
-                f"{each.start:%H:%M}",
-                f"{each.end.astimezone(zone):%H:%M}",
+                clock(each.start),
+                clock(each.end.astimezone(zone)),
                 _stage_label(each.stage),
                 _exact_length(_seconds(each)),
             )
@@ -359,7 +360,7 @@ class PeriodChart:
         at = ""
         if lowest in values:
             moment = run.moment(values.index(lowest)).astimezone(self.start.tzinfo)
-            at = f" at {moment:%H:%M}"
+            at = f" at {clock(moment)}"
         return f"lowest {lowest:g} bpm{at}"
 
     @property
@@ -368,7 +369,7 @@ class PeriodChart:
         heart_rate, hrv = self._texts("night_heart_rate"), self._texts("night_hrv")
         return [
             (
-                f"{moment.astimezone(self.start.tzinfo):%H:%M}",
+                clock(moment.astimezone(self.start.tzinfo)),
                 heart_rate.get(moment, "–"),
                 hrv.get(moment, "–"),
             )

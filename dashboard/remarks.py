@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dashboard.queries import Warnings
-from dashboard.templatetags.figures import days_in_words, with_unit
+from dashboard.templatetags.figures import clock, days_in_words, with_unit
 from ingest.models import Revision
 from metrics import MetricType
 from metrics.columns import Contributors, in_words
@@ -54,7 +54,7 @@ def _sentence(
 ) -> str:
     at: datetime = revision["replaced_at"].astimezone(zone)
     day = days_in_words(Days(at.date(), at.date()), today)
-    start = f"{_HAPPENED[revision['kind']]} on {day} at {at:%H:%M}"
+    start = f"{_HAPPENED[revision['kind']]} on {day} at {clock(at)}"
     changes = list(_changes(metric_type, revision["changes"], now))
     if revision["kind"] == Revision.Kind.REMOVED:
         changes = list(_values(metric_type, revision["values"]))

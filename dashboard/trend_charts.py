@@ -15,7 +15,7 @@ from dashboard import charts
 from dashboard.charts import Scale, Tick
 from dashboard.comparisons import difference, range_text
 from dashboard.marks import describe_mark, name_mark
-from dashboard.templatetags.figures import number, with_unit
+from dashboard.templatetags.figures import number, time_of_day, with_unit
 from dashboard.trends import Trend
 from dashboard.usual import runs
 from ingest.coverage import is_missing, merge_alike
@@ -23,6 +23,7 @@ from ingest.ledger import Range
 from metrics.columns import mean
 from metrics.measures import Measure
 from myhealth.days import ONE_DAY, Days, from_days
+from myhealth.preferences import short_clock
 from myhealth.states import State
 
 # The height of the drawing.
@@ -79,13 +80,7 @@ class TrendChart:
     def scale(self) -> Scale:
         # What is left out may be far away, and would make the others flat.
         values = [value for day, value in self.trend.points if day not in self.trend.left_out]
-        measure = self.trend.measure
-        return charts.fit_scale(
-            values,
-            unit=measure.unit,
-            decimals=measure.shown_decimals,
-            from_zero=measure.is_count,
-        )
+        return charts.scale_of(self.trend.measure, values)
 
     @property
     def lines(self) -> list[tuple[float, str]]:
@@ -322,6 +317,8 @@ def _month_number(day: date) -> int:
 
 def _short(measure: Measure, value: float) -> str:
     """Return a value for the label of a line, in few characters."""
+    if measure.is_clock:
+        return short_clock(time_of_day(value))
     text = with_unit(value, measure)
     if measure.unit in ("s", "min"):
         return text.replace(" h 00 min", " h").removesuffix(" min") if " h" in text else text

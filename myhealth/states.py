@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
 from django.db.models import TextChoices
+
+from myhealth import preferences
 
 # Up to this many failures in a row, the next run tries again.
 _ATTEMPTS_WITHOUT_WAIT = 2
@@ -197,10 +199,13 @@ class Failure:
         return f"; next attempt on {_minute(self.next_at)}"
 
 
+_NIGHT = time(20), time(10)
+
+
 class OffSpan(TextChoices):
     """The time in which the ring was off; the label is the end of a sentence about it."""
 
-    NIGHT = "night", "in the night (20:00 to 10:00)"
+    NIGHT = "night", "in the night ({} to {})"
     DAY = "day", "on this day"
     DAY_BEFORE = "day_before", "on the day before"
     BOTH_DAYS = "both_days", "on this day and the day before"
@@ -215,7 +220,8 @@ class RingOff(NamedTuple):
     @property
     def reason(self) -> str:
         hours, minutes = divmod(self.minutes, 60)
-        return f"The ring was off for {hours} h {minutes} min {self.span.label}."
+        span = self.span.label.format(*map(preferences.clock, _NIGHT))
+        return f"The ring was off for {hours} h {minutes} min {span}."
 
 
 class Verdict(NamedTuple):
@@ -264,4 +270,8 @@ class Verdict(NamedTuple):
 
 
 def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+    zone = preferences.active().zone
+    if zone is None:
+        return f"{moment.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+    local = moment.astimezone(zone)
+    return f"{local.day} {local:%B %Y} at {preferences.clock(local)}"

@@ -6,12 +6,14 @@ from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpRequest
+from django.template.response import TemplateResponse
 
 from accounts.models import Origin, User
 from dashboard.freshness import is_awaited
 from dashboard.queries import database_alias, rows_of_user
 from ingest.coverage import last_complete_fetch
 from ingest.models import METRIC_MODELS
+from myhealth import preferences
 from myhealth.days import FIRST_DAY, parse_day, shift
 
 
@@ -25,6 +27,15 @@ class PersonalPage(LoginRequiredMixin):
     request: HttpRequest
     section = ""
     current = "page"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Answer with values shown as the person prefers."""
+        if not isinstance(request.user, User):
+            return super().dispatch(request, *args, **kwargs)
+        with preferences.use(request.user.preferences):
+            response = super().dispatch(request, *args, **kwargs)
+            # Else Django would fill the template later, without the preferences.
+            return response.render() if isinstance(response, TemplateResponse) else response
 
     @property
     def user(self) -> User:

@@ -228,7 +228,7 @@ def _week_value(
     """Return a figure of a week beside that of the week before, unless a mark lies between."""
     measure = Measure(metric_type, metric_type.column(figure.column))
     text, text_before = with_unit(value, measure), with_unit(before, measure)
-    shown = Shown(figure.label, text, unit_of(text, measure.unit))
+    shown = Shown(figure.label, text, unit_of(text, measure))
     if before is None:
         return shown
     if value is None:

@@ -1,22 +1,26 @@
 """Template filters that show values to people; an unknown value is a dash."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils import timezone
 
+from dashboard.units import Unit, shown_unit
 from metrics.columns import Column, Moment
 from metrics.measures import Measure
 from metrics.moments import parse_moment
 from metrics.numbers import round_half_up
+from myhealth import preferences
 from myhealth.days import Days
 
 register = template.Library()
 UNKNOWN = "–"
 _MINUS = "−"
 _WEEK = 7
+_MIDNIGHT = datetime.min
+_DAY = timedelta(days=1)
 
 
 @register.filter
@@ -55,9 +59,14 @@ def short_day(day: date, today: date) -> str:
 @register.filter
 def clock_and_day(moment: datetime, today: date) -> str:
     """Return a moment's time on its own clock, with the day if it is not today."""
-    clock = f"{moment:%H:%M}"
-    day = moment.date()
+    clock, day = preferences.clock(moment), moment.date()
     return clock if day == today else f"{short_day(day, today)} {clock}"
+
+
+@register.filter
+def clock(moment: datetime) -> str:
+    """Return a moment's time on its own clock, as the person writes times: 23:05 or 11:05 PM."""
+    return preferences.clock(moment)
 
 
 @register.filter
@@ -68,30 +77,36 @@ def with_unit(value: Any, column: Column | Measure) -> str:
     if isinstance(value, str):
         return _clock_of(value) if isinstance(column.kind, Moment) else value
     if isinstance(column, Measure) and column.is_clock:
-        return clock(value)
+        return preferences.clock(time_of_day(value))
     if column.unit in ("s", "min"):
         return hours_and_minutes(value / 60 if column.unit == "s" else value)
-    return f"{number(value, column)} {column.unit}".strip()
+    unit = shown_unit(column)
+    return f"{number_in(unit, unit.shown(value), column.signed)} {unit.name}".strip()
 
 
 @register.filter
 def number(value: float, column: Column | Measure) -> str:
     """Return a value of a column as a number without its unit."""
-    rounded = round_half_up(value, column.shown_decimals) or 0  # No -0.
-    sign = "+" if column.signed else ""
-    return f"{rounded:{sign},.{column.shown_decimals}f}".replace("-", _MINUS)
+    unit = shown_unit(column)
+    return number_in(unit, unit.shown(value), column.signed)
 
 
-def clock(seconds: float) -> str:
-    """Return the time of day that is so many seconds after midnight, or before it, as clocks do."""
-    hours, minutes = divmod(int(seconds // 60) % 1440, 60)
-    return f"{hours:02}:{minutes:02}"
+def number_in(unit: Unit, value: float, is_signed: bool = False) -> str:
+    """Return a number that is in a unit already, as precisely as it is shown."""
+    rounded = round_half_up(value, unit.decimals) or 0  # No -0.
+    sign = "+" if is_signed else ""
+    return f"{rounded:{sign},.{unit.decimals}f}".replace("-", _MINUS)
+
+
+def time_of_day(seconds: float) -> datetime:
+    """Return when it is so many seconds after a midnight, or before it; the date means nothing."""
+    return _MIDNIGHT + timedelta(seconds=seconds) % _DAY
 
 
 def _clock_of(text: str) -> str:
     """Return the local time of a moment."""
     moment = parse_moment(text)
-    return f"{moment:%H:%M}" if moment else text
+    return preferences.clock(moment) if moment else text
 
 
 def hours_and_minutes(minutes: float) -> str:
