@@ -9,19 +9,56 @@ from accounts.models import User
 from myhealth import time_zones
 
 
-class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+class TimeZoneField(forms.CharField):
+    """A time zone by its name or its city, from a list that browsers search while one types."""
+
+    widget = forms.TextInput(attrs={"list": "zones", "autocomplete": "off"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return time_zones.title(value) if isinstance(value, str) else value
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        found = time_zones.find(text)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            problem, offered = "There are several time zones “%(text)s”.", found
+        else:
+            problem, offered = "There is no time zone “%(text)s”.", time_zones.near(text)
+        names = " or ".join(map(time_zones.title, offered))
+        question = (
+            f"Did you mean {names}?" if names else "Choose a city in your zone from the list."
+        )
+        message = f"{problem} {question}"
+        raise forms.ValidationError(message, code="time_zone", params={"text": text})
+
+
+class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
+    """How a person wants values to be shown, and which day is their today."""
+
+    time_zone = TimeZoneField(
+        max_length=64,
+        help_text="Type a city. The time zone decides which day counts as “today”.",
+    )
+
     class Meta:
         model = User
-        fields = ("time_zone",)
-        widgets: ClassVar[dict[str, Any]] = {
-            "time_zone": forms.Select(choices=[(name, name) for name in sorted(time_zones.names())])
-        }
+        fields = (
+            "time_zone",
+            "temperature_unit",
+            "distance_unit",
+            "clock_hours",
+            "first_weekday",
+        )
+        help_texts: ClassVar[dict[str, str]] = {"first_weekday": ""}
+
+    zones = staticmethod(time_zones.titles)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         user = self.instance
         self.unknown_zone = "" if user.zone.key == user.time_zone else user.time_zone
-        # Else browsers would choose the first zone of the list.
         self.initial["time_zone"] = user.zone.key
 
 

@@ -16,6 +16,7 @@ from django.middleware import csrf
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 
+from accounts import first_sign_in
 from accounts.attempts import check_present_password
 from accounts.browsers import note_account
 from accounts.forms import OwnPasswordForm
@@ -43,6 +44,14 @@ def require_post(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 class Login(LoginView):
     template_name = "accounts/login.html"
     redirect_authenticated_user = True
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user = form.get_user()
+        is_first = user.last_login is None
+        response = super().form_valid(form)
+        if is_first and (sentence := first_sign_in.take_over(user, self.request.POST)):
+            messages.info(self.request, sentence)
+        return response
 
 
 class PasswordPage(PasswordChangeView):

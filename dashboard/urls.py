@@ -9,6 +9,7 @@ from dashboard.pages.account import AccountPage
 from dashboard.pages.calendar import CalendarPage
 from dashboard.pages.days import DayPage, DaysPage
 from dashboard.pages.nights import NightPage, NightsPage
+from dashboard.pages.preferences import PreferencesPage
 from dashboard.pages.today import TodayPage
 from dashboard.pages.trends import TrendsPage
 from dashboard.robots import robots
@@ -42,6 +43,7 @@ urlpatterns = [
     path("trends/", TrendsPage.as_view(), name="trends"),
     path("calendar/", CalendarPage.as_view(), name="calendar"),
     path("account/", AccountPage.as_view(), name="account"),
+    path("account/preferences/", PreferencesPage.as_view(), name="preferences"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path(
         "api/docs/",

@@ -3,14 +3,11 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
 from django.http import HttpResponse
-from django.urls import reverse_lazy
-from django.views.generic import UpdateView
+from django.views.generic import TemplateView
 
-from accounts.forms import ProfileForm
-from accounts.models import User
 from dashboard.pages.base import PersonalPage
+from myhealth import time_zones
 from myhealth.headers import POLICY, page_policy
 from oura import tokens
 from oura.models import Connection
@@ -18,20 +15,11 @@ from oura.origin import origin_of
 from oura.provider import SCOPES, consent_origins
 
 
-class AccountPage(PersonalPage, UpdateView):  # type: ignore[type-arg]
+class AccountPage(PersonalPage, TemplateView):
     """A person's own settings, and their connection to Oura."""
 
     template_name = "dashboard/account.html"
     section = "account"
-    form_class = ProfileForm
-    success_url = reverse_lazy("account")
-
-    def get_object(self, queryset: Any = None) -> User:
-        return self.user
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Saved.")
-        return super().form_valid(form)
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         response = super().render_to_response(context, **kwargs)
@@ -41,8 +29,11 @@ class AccountPage(PersonalPage, UpdateView):  # type: ignore[type-arg]
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        connection = Connection.objects.filter(user=self.object).first()
+        connection = Connection.objects.filter(user=self.user).first()
+        zone = self.user.zone.key
         return super().get_context_data(
+            zone=time_zones.title(zone),
+            unknown_zone="" if zone == self.user.time_zone else self.user.time_zone,
             connection=connection,
             lost=tokens.why_lost(connection) if connection else "",
             problem=tokens.present_problem(connection) if connection else "",

@@ -106,6 +106,7 @@ API = {
     "calendar/": ("/calendar/", PAGE),
     "account/": ("/account/", PAGE),
     "account/password/": ("/account/password/", PAGE),
+    "account/preferences/": ("/account/preferences/", PAGE),
     "account/reset/<str:uidb64>/<str:token>/": ("/account/reset/a/b/", NOT_VALID),
     "account/sign-out/": ("POST /account/sign-out/", FORM),
     "accounts/login/": ("/accounts/login/", only(SESSIONS, 302, 200)),

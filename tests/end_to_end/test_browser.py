@@ -69,7 +69,15 @@ def test_person_signs_in_sees_newest_days_and_signs_out(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "path", ["/accounts/login/", "/", "/days/", "/account/", "/account/password/"]
+    "path",
+    [
+        "/accounts/login/",
+        "/",
+        "/days/",
+        "/account/",
+        "/account/password/",
+        "/account/preferences/",
+    ],
 )
 def test_page_has_no_accessibility_violations(page, path, scheme):
     page.emulate_media(color_scheme=scheme)
