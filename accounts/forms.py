@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
 from django.db import transaction
+from django.utils.text import get_text_list
 
 from accounts.models import User
 from myhealth import time_zones
@@ -26,7 +27,7 @@ class TimeZoneField(forms.CharField):
             problem, offered = "There are several time zones “%(text)s”.", found
         else:
             problem, offered = "There is no time zone “%(text)s”.", time_zones.near(text)
-        names = " or ".join(map(time_zones.title, offered))
+        names = get_text_list(list(map(time_zones.title, offered)), "or")
         question = (
             f"Did you mean {names}?" if names else "Choose a city in your zone from the list."
         )

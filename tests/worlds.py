@@ -16,6 +16,15 @@ from myhealth.days import utc_today
 
 PASSWORDS = {"ana": "correct horse battery", "ben": "another good password"}
 
+# All fields of the form `/account/preferences/`, as they are by default.
+PREFERENCES = {
+    "time_zone": "UTC",
+    "temperature_unit": "°C",
+    "distance_unit": "km",
+    "clock_hours": "24",
+    "first_weekday": "1",
+}
+
 
 @functools.cache
 def _hashed(name):

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 
 from accounts.models import User
-from tests.worlds import PASSWORDS
+from tests.worlds import PASSWORDS, PREFERENCES
 
 pytestmark = pytest.mark.django_db
 
@@ -136,7 +136,8 @@ def test_zone_that_not_every_machine_knows_is_refused(ana, name):
 
 @pytest.mark.parametrize("name", ["Europe/Kyiv", "Asia/Calcutta", "US/Eastern", "UTC"])
 def test_zone_of_the_iana_database_is_offered(signed_in, name):
-    assert f'<option value="{name}"' in signed_in.get("/account/").content.decode()
+    page = signed_in.get("/account/preferences/").content.decode()
+    assert f'<option value="{name}"' in page
 
 
 @pytest.fixture
@@ -157,11 +158,17 @@ def test_unknown_stored_zone_breaks_nothing(lost, signed_in, path):
     assert signed_in.get(path).status_code == 200
 
 
-def test_account_page_offers_another_zone_for_unknown_one(lost, signed_in):
-    page = signed_in.get("/account/").content.decode()
+@pytest.mark.parametrize("path", ["/account/", "/account/preferences/"])
+def test_person_reads_that_their_zone_is_unknown(lost, signed_in, path):
+    page = signed_in.get(path).content.decode()
     assert "does not know the time zone localtime and uses Pacific/Kiritimati" in page
-    assert '<option value="Pacific/Kiritimati" selected>' in page
-    signed_in.post("/account/", {"time_zone": "Pacific/Kiritimati"})
+
+
+def test_preferences_offer_another_zone_for_unknown_one(lost, signed_in):
+    page = signed_in.get("/account/preferences/").content.decode()
+    assert 'value="Pacific/Kiritimati"' in page.partition("<datalist")[0]
+    form = {**PREFERENCES, "time_zone": "Pacific/Kiritimati"}
+    signed_in.post("/account/preferences/", form)
     lost.refresh_from_db()
     assert lost.time_zone == "Pacific/Kiritimati"
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from accounts.tokens import issue_tokens
 from tests.conftest import Api
-from tests.worlds import PASSWORDS
+from tests.worlds import PASSWORDS, PREFERENCES
 
 pytestmark = pytest.mark.django_db
 
@@ -126,7 +126,8 @@ def test_profile_form_in_a_loop_undoes_nothing(ana):
         browser.force_login(ana)
         while not stop.is_set():
             for zone in ("UTC", "Europe/Berlin"):
-                codes.add(browser.post("/account/", {"time_zone": zone}).status_code)
+                form = {**PREFERENCES, "time_zone": zone}
+                codes.add(browser.post("/account/preferences/", form).status_code)
         connection.close()
         return codes
 

@@ -5,6 +5,7 @@ import csv
 import io
 import itertools
 import threading
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -14,6 +15,7 @@ from accounts.models import User
 from tests.attacks.attacking import INGEST, at_once, bearer
 from tests.processes import wait_until
 from tests.scale import full_only, scaled
+from tests.worlds import PREFERENCES
 
 ROUNDS = scaled(3, 20)
 OTHER_PASSWORD = "a quite different password"
@@ -79,13 +81,14 @@ def test_refresh_token_after_logout_is_dead(api, ana, log_in):
 @contextlib.contextmanager
 def saves_profile_all_the_time(browser):
     """Three connections that send the person's own form again and again."""
-    form = {"csrfmiddlewaretoken": browser.csrf_token("/account/"), "time_zone": "UTC"}
+    token = browser.csrf_token("/account/preferences/")
+    form = {**PREFERENCES, "csrfmiddlewaretoken": token}
     over, sent = threading.Event(), itertools.count()
 
     def loop():
         zones = itertools.cycle(["UTC", "Europe/Berlin"])
         while not over.is_set():
-            browser.ask("POST", "/account/", {**form, "time_zone": next(zones)})
+            browser.ask("POST", "/account/preferences/", {**form, "time_zone": next(zones)})
             next(sent)
 
     threads = [threading.Thread(target=loop) for _ in range(3)]
@@ -221,8 +224,8 @@ def test_planted_csrf_cookie_opens_no_form(api, ana, browse):
     session = f"{victim.cookie('sessionid')}={victim.cookies[victim.cookie('sessionid')]}"
     answer = api.ask(
         "POST",
-        "/account/",
-        f"csrfmiddlewaretoken={'a' * 32}&time_zone=Europe/Berlin",
+        "/account/preferences/",
+        f"csrfmiddlewaretoken={'a' * 32}&{urlencode(PREFERENCES | {'time_zone': 'Asia/Tokyo'})}",
         Content_Type="application/x-www-form-urlencoded",
         Referer="https://health.example.org/",
         Cookie=f"{session}; csrftoken={'a' * 32}",

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 from django.test import Client
 
-from tests.worlds import days_ago, store_days
+from tests.worlds import PREFERENCES, days_ago, store_days
 
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 PAGES = ["/", "/account/", "/connect/oura/register", "/connect/oura/callback", "/api/docs/"]
@@ -73,7 +73,7 @@ def test_folders_of_files_are_not_listed(path):
 
 
 def test_message_needs_no_cookie_of_its_own(signed_in):
-    answer = signed_in.post("/account/", {"time_zone": "Europe/Berlin"})
+    answer = signed_in.post("/account/preferences/", PREFERENCES)
     assert set(answer.cookies) <= {"sessionid", "csrftoken"}
     assert "Saved." in signed_in.get("/account/").content.decode()
 

@@ -1,5 +1,7 @@
 """Whatever is sent to the services' routes, no answer is a 500."""
 
+from urllib.parse import urlencode
+
 import pytest
 from django.test import Client
 
@@ -14,7 +16,7 @@ from tests.odd_input.values import (
     has_parameter,
     routes,
 )
-from tests.worlds import days_ago, reject_document, store_days
+from tests.worlds import PREFERENCES, days_ago, reject_document, store_days
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FORM = "application/x-www-form-urlencoded"
@@ -200,8 +202,9 @@ def test_odd_credentials_of_people_are_answered(ana, page):
 
 def test_odd_fields_of_own_account_are_answered(browser):
     for value in Turns(6)(IN_URL):
-        form = f"time_zone={value}"
-        browser.send("POST", "/account/", body=form.encode(), content_type=FORM)
+        for name in PREFERENCES:
+            form = f"{urlencode(PREFERENCES)}&{name}={value}"
+            browser.send("POST", "/account/preferences/", body=form.encode(), content_type=FORM)
     assert browser.failed == []
 
 
