@@ -163,7 +163,7 @@ def test_connect_button_leads_to_oura(page, oura_process):
 
 
 def test_page_of_form_without_cookie_breaks_no_rule(page):
-    page.goto("/account/")
+    page.goto("/account/preferences/")
     page.context.clear_cookies(name="csrftoken")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Your browser sent no cookie")).to_be_visible()
