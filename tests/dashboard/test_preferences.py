@@ -74,8 +74,9 @@ TRENDS = [f"/trends/?measure={name}" for name in all_measures()]
 
 
 def shown(html):
-    """Return a page without what only browsers read."""
-    return re.sub(r'<time datetime="[^"]*">', "", html).replace("&nbsp;", " ")
+    """Return a page without what only browsers read: machine-readable times, and tokens."""
+    read_by_browsers = r'<time datetime="[^"]*">|<input type="hidden"[^>]*>'
+    return re.sub(read_by_browsers, "", html).replace("&nbsp;", " ")
 
 
 def page(browser, path):
