@@ -38,9 +38,16 @@ def prefer(person, **wanted):
 
 
 @pytest.fixture
+def history(ana):
+    store_history(ana, 31)
+
+
+@pytest.fixture
 def american(ana):
-    """Ana with a history that has all kinds of remarks about days."""
-    store_history(ana, 45)
+    """Ana with American preferences, and with remarks about days; of her history, if she has one.
+
+    What is stored of one day is newer than the history, so it was changed.
+    """
     columns = {"bedtime_start": "2026-03-01T23:05:00+01:00", "duration": 20_000}
     later = timezone.now() + timedelta(seconds=1)
     store_days(ana, [REVISED], at=later, **columns)
@@ -89,7 +96,7 @@ def test_there_are_pages_to_walk():
     assert {"/", "/account/", "/trends/", f"/nights/{days_ago(1)}/"} < {*personal_paths()}
 
 
-def test_no_page_has_units_that_person_does_not_want(american, signed_in):
+def test_no_page_has_units_that_person_does_not_want(history, american, signed_in):
     found = {
         path: METRIC.findall(page(signed_in, path))
         for path in [*personal_paths(), *TRENDS, "/trends/?period=365d", "/trends/?period=all"]
@@ -97,7 +104,7 @@ def test_no_page_has_units_that_person_does_not_want(american, signed_in):
     assert {path: texts for path, texts in found.items() if texts} == {}
 
 
-def test_walk_finds_metric_units_of_others(american, signed_in):
+def test_walk_finds_metric_units_of_others(history, american, signed_in):
     prefer(american, temperature_unit="°C", distance_unit="km", clock_hours=24)
     found = {
         text
@@ -136,7 +143,7 @@ MEASURES = {
 
 
 @pytest.mark.parametrize("name", MEASURES)
-def test_numbers_are_the_converted_stored_ones(american, signed_in, name):
+def test_numbers_are_the_converted_stored_ones(history, american, signed_in, name):
     model, expected = MEASURES[name]
     column = name.partition(".")[2]
     rows = model.objects.filter(day__gt=days_ago(30)).order_by("-day")
@@ -146,7 +153,7 @@ def test_numbers_are_the_converted_stored_ones(american, signed_in, name):
     assert [text.removesuffix(" (not counted)") for text in cells] == list(map(expected, stored))
 
 
-def test_day_page_has_converted_numbers_and_words(american, signed_in):
+def test_day_page_has_converted_numbers_and_words(history, american, signed_in):
     text = text_of(page(signed_in, f"/days/{REVISED}/"))
     assert f"Walking equivalent {expected_miles(12_345)} " in text
     assert "Temperature +0.99 °F " in text
@@ -162,7 +169,7 @@ def test_change_of_preferences_shows_at_once(american, signed_in):
     assert ("7.7 mi" in text, "12.3 km" in text, "Bedtime 23:05" in text) == (False, True, True)
 
 
-def test_times_are_in_persons_zone(american, signed_in):
+def test_times_are_in_persons_zone(history, american, signed_in):
     prefer(american, time_zone="Asia/Kolkata")
     at = timezone.now() + timedelta(minutes=1)
     store_days(american, [REVISED], at=at, score=1)
@@ -191,7 +198,7 @@ def answers(*readers):
     return [read(f"/api/v1/{path}") for read in readers for path in READS]
 
 
-def test_answers_to_programs_stay_as_they_are(american, signed_in):
+def test_answers_to_programs_stay_as_they_are(history, american, signed_in):
     program = Api()
     program.log_in()
     token = {"Authorization": f"Bearer {program.access}"}
