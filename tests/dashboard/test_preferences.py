@@ -77,6 +77,11 @@ def personal_paths():
     ]
 
 
+OTHERS = (
+    "/trends/?period=365d",
+    "/trends/?period=all",
+    f"/calendar/?type=activity&month={REVISED:%Y-%m}",
+)
 TRENDS = [f"/trends/?measure={name}" for name in all_measures()]
 
 
@@ -99,7 +104,7 @@ def test_there_are_pages_to_walk():
 def test_no_page_has_units_that_person_does_not_want(history, american, signed_in):
     found = {
         path: METRIC.findall(page(signed_in, path))
-        for path in [*personal_paths(), *TRENDS, "/trends/?period=365d", "/trends/?period=all"]
+        for path in [*personal_paths(), *TRENDS, *OTHERS]
     }
     assert {path: texts for path, texts in found.items() if texts} == {}
 
