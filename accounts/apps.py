@@ -1,5 +1,3 @@
-from importlib import import_module
-
 from django.apps import AppConfig
 
 
@@ -9,5 +7,4 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         # Both receive Django's signal that somebody has signed in.
-        for module in ("accounts.browsers", "accounts.sessions"):
-            import_module(module)
+        from accounts import browsers, sessions  # noqa: F401
