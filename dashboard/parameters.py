@@ -1,10 +1,12 @@
 """Parse the parameters of a query. Every mistake raises Invalid, which names the parameter."""
 
 from datetime import date
+from itertools import islice, takewhile
 from urllib.parse import parse_qsl
 
 from rest_framework.request import Request
 
+from dashboard.periods import periods_until
 from dashboard.trends import all_measures
 from myhealth.days import Days, parse_day, shift
 from myhealth.errors import Invalid
@@ -14,6 +16,9 @@ _DEFAULT_DAYS = 30
 _FORMAT = "format"
 _MOST_PARAMETERS = 100
 _MOST_MEASURES = 20
+_DEFAULT_PERIODS = 12
+# Weeks of about twenty years.
+_MOST_PERIODS = 1_100
 
 
 def parse_params(request: Request, *names: str) -> dict[str, str]:
@@ -42,6 +47,24 @@ def date_range_params(params: dict[str, str], today: date) -> Days:
     days = _day_params(params, "start", "end")
     end = days.get("end", today)
     return date_range(days.get("start", shift(end, 1 - _DEFAULT_DAYS)), end)
+
+
+def periods_params(params: dict[str, str], today: date, by: str, first_weekday: int) -> list[Days]:
+    """Return the weeks or months that have a day from `start` to `end`, newest first.
+
+    By default they are the last ones up to `end`, or up to today.
+    """
+    days = _day_params(params, "start", "end")
+    end = days.get("end", today)
+    periods = periods_until(end, by, first_weekday)
+    if "start" not in days:
+        return list(islice(periods, _DEFAULT_PERIODS))
+    start = date_range(days["start"], end).start
+    found = list(islice(takewhile(lambda each: each.end >= start, periods), _MOST_PERIODS + 1))
+    if len(found) > _MOST_PERIODS:
+        message = f"It is too long before the end ({end}); expected at most {_MOST_PERIODS} {by}s."
+        raise Invalid({"start": [message]})
+    return found
 
 
 def open_date_range_params(params: dict[str, str]) -> Days:

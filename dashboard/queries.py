@@ -109,6 +109,7 @@ class Basis(NamedTuple):
     today: date
     utc: date
     time_zone: str
+    first_weekday: int
     is_staff: bool
 
 
@@ -116,7 +117,8 @@ def read_basis(user: User) -> Basis:
     rows = fetch_all(_VERSIONS, [user.pk], using=database_alias())
     versions = {name: _Versions(*counters) for name, *counters in rows}
     by_type = {name: versions.get(name, _NO_VERSIONS) for name in TYPES}
-    return Basis(by_type, user.today(), utc_today(), user.zone.key, user.is_staff)
+    days = user.today(), utc_today(), user.zone.key, user.first_weekday
+    return Basis(by_type, *days, user.is_staff)
 
 
 def etag(*parts: Any) -> str:

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from myhealth.errors import Invalid
 from myhealth.renderers import Negotiation, may_name_format
+from myhealth.states import MISSING_STATES
 
 # A cell that begins like this is a formula to a spreadsheet, which some of them find behind blanks
 # or in other widths.
@@ -87,6 +88,35 @@ class TrendsCsvRenderer(CsvRenderer):
         for day in sorted({day for values in columns.values() for day in values}, reverse=True):
             writer.writerow([day, *(values.get(day) for values in columns.values())])
         return text.getvalue().encode()
+
+
+class SummariesCsvRenderer(CsvRenderer):
+    """Render summaries as CSV: a line for each period, newest first, with marks in one cell.
+
+    Each number of the coverage has a column, whether there is such a day or not.
+    """
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
+    ) -> bytes:
+        text = io.StringIO(newline="")
+        lines = [_summary_cells(summary) for summary in data]
+        writer = csv.DictWriter(text, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+        return text.getvalue().encode()
+
+
+def _summary_cells(summary: dict[str, Any]) -> dict[str, Any]:
+    cells = {name: value for name, value in summary.items() if name not in ("coverage", "marks")}
+    for type_, coverage in summary["coverage"].items():
+        missing = {state: coverage["missing"].get(state, 0) for state in MISSING_STATES}
+        for name, value in {**coverage, "missing": missing}.items():
+            parts = value if isinstance(value, dict) else {"": value}
+            for part, number in parts.items():
+                cells[".".join(filter(None, ("coverage", type_, name, part)))] = number
+    cells["marks"] = "; ".join(f"{mark['day']} {mark['mark']}" for mark in summary["marks"])
+    return {name: _cell(value) for name, value in cells.items()}
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):

@@ -6,16 +6,17 @@ from drf_spectacular.utils import OpenApiParameter
 
 from dashboard.marks import change_texts
 from dashboard.nights import SERIES as NIGHT_SERIES
+from dashboard.periods import BY, WEEK
 from dashboard.queries import row_columns
 from dashboard.series import EVERY, RAW
 from dashboard.trends import PERIODS, all_measures
 from ingest.models import Revision
 from metrics import SLEEP, TYPES, MetricType, all_series
-from metrics.columns import Contributors, Figure, Integer, Kind, Number, Text, mean
+from metrics.columns import Contributors, Figure, Integer, Kind, Number, Text
 from metrics.sleep import period_columns
 from myhealth.openapi import ROUTES
 from myhealth.schemas import COUNT, DATE, TYPE_NAME, Schema, component, errors
-from myhealth.states import Fault, State
+from myhealth.states import MISSING_STATES, Fault, State
 
 _NUMBER: Schema = {"type": ["number", "null"]}
 _TIME: Schema = {"type": "string", "format": "date-time"}
@@ -99,7 +100,6 @@ def _nullable(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-_MISSING = [state.value for state in State if state != State.HELD]
 _STATE = component("State", {"type": "string", "enum": State.values})
 _REASON: Schema = {
     "type": ["string", "null"],
@@ -124,7 +124,9 @@ _MARK = component(
     },
 )
 _MARK_LIST: Schema = {"type": "array", "items": _MARK}
-_MISSING_DAYS = component("MissingDays", _object(dict.fromkeys(_MISSING, COUNT), *_MISSING))
+_MISSING_DAYS = component(
+    "MissingDays", _object(dict.fromkeys(MISSING_STATES, COUNT), *MISSING_STATES)
+)
 _FAULTS = component("Faults", _object(dict.fromkeys(Fault.values, COUNT)))
 _TYPE_COVERAGE_SUMMARY = component(
     "TypeCoverageSummary",
@@ -398,26 +400,48 @@ TYPES_RESPONSES = _responses({"type": "array", "items": _TYPE})
 
 def _figure(metric_type: MetricType, figure: Figure) -> Schema:
     days = f" over {metric_type.full_days}" if figure.of_full_days else ""
-    text = f"Average{days}, with 2 decimals." if figure.compute is mean else f"Sum{days}."
+    text = f"Average{days}, with 2 decimals." if figure.is_mean else f"Sum{days}."
     return {"type": ["number", "null"], "description": text}
 
 
 _FIGURES = {each.name: _figure(of, each) for of in TYPES.values() for each in of.figures}
-_WEEK = component(
-    "WeeklySummary",
-    {
+
+
+def _summary(most_days: int, *more_days: str) -> Schema:
+    """Return the schema of a period's summary; `more_days` are other days that are counted."""
+    days: Schema = {"type": "integer", "minimum": 0, "maximum": most_days}
+    full_days = {
+        **days,
+        "description": "Those of the days that count in averages other than of scores.",
+    }
+    return {
         "type": "object",
-        "required": ["start", "end", *_FIGURES, "coverage", "marks"],
+        "required": ["start", "end", *_FIGURES, *more_days, "coverage", "marks"],
         "properties": {
             "start": DATE,
             "end": DATE,
             **_FIGURES,
-            **{f"{name}_days": {"type": "integer", "minimum": 0, "maximum": 7} for name in TYPES},
+            **{f"{name}_days": days for name in TYPES},
+            **dict.fromkeys(more_days, full_days),
             "coverage": _COVERAGE_SUMMARY,
             "marks": _MARK_LIST,
         },
+    }
+
+
+_WEEK = component("WeeklySummary", _summary(7))
+_PERIOD_SUMMARY = component(
+    "PeriodSummary",
+    {
+        **_summary(31, *(f"{name}_full_days" for name in TYPES)),
+        "description": "A calendar week or month. One under way is summed up to today, and so are "
+        "its `coverage` and `marks`; its `end` is still its last day.",
     },
 )
+SUMMARIES_RESPONSES = {
+    **_responses({"type": "array", "items": _PERIOD_SUMMARY}),
+    (200, "text/csv"): {"type": "string"},
+}
 DASHBOARD_RESPONSES = _responses(
     component(
         "Dashboard",
@@ -538,6 +562,16 @@ START_PARAM = OpenApiParameter(
     "start", DATE, description="First day (default: 29 days before `end`)."
 )
 END_PARAM = OpenApiParameter("end", DATE, description="Last day, inclusive (default: today).")
+BY_PARAM = OpenApiParameter(
+    "by",
+    component("SummaryBy", {"type": "string", "enum": list(BY), "default": WEEK}),
+    description="Calendar weeks, from your first day of the week on, or months.",
+)
+FIRST_PERIOD_PARAM = OpenApiParameter(
+    "start",
+    DATE,
+    description="A day of the first week or month (default: the eleventh before that of `end`).",
+)
 OPEN_START_PARAM = OpenApiParameter(
     "start", DATE, description="First day (default: the first stored)."
 )

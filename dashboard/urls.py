@@ -12,6 +12,7 @@ from dashboard.pages.nights import NightPage, NightsPage
 from dashboard.pages.preferences import PreferencesPage
 from dashboard.pages.today import TodayPage
 from dashboard.pages.trends import TrendsPage
+from dashboard.pages.weeks import WeeksPage
 from dashboard.robots import robots
 from ingest.models import METRIC_MODELS
 from myhealth.openapi import SchemaView
@@ -26,6 +27,7 @@ urlpatterns = [
         for name, model in METRIC_MODELS.items()
     ),
     path("api/v1/dashboard", views.DashboardView.as_view(), name="dashboard"),
+    path("api/v1/summaries", views.SummariesView.as_view(), name="summaries"),
     path("api/v1/coverage", views.CoverageView.as_view(), name="coverage"),
     path("api/v1/days/<str:day>", views.DayView.as_view(), name="day"),
     path("api/v1/marks", views.MarksView.as_view(), name="marks"),
@@ -42,6 +44,7 @@ urlpatterns = [
     path("nights/<str:day>/", NightPage.as_view(), name="night"),
     path("trends/", TrendsPage.as_view(), name="trends"),
     path("calendar/", CalendarPage.as_view(), name="calendar"),
+    path("weeks/", WeeksPage.as_view(), name="weeks"),
     path("account/", AccountPage.as_view(), name="account"),
     path("account/preferences/", PreferencesPage.as_view(), name="preferences"),
     path("api/schema/", SchemaView.as_view(), name="schema"),

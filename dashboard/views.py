@@ -19,10 +19,12 @@ from dashboard import parameters, queries, schemas, summaries, trends
 from dashboard.days import day_detail
 from dashboard.marks import find_marks
 from dashboard.nights import night_detail
+from dashboard.periods import BY, WEEK
 from dashboard.renderers import (
     BrowsableRenderer,
     CsvRenderer,
     FormatNegotiation,
+    SummariesCsvRenderer,
     TrendsCsvRenderer,
 )
 from dashboard.repeats import ReadResponse
@@ -200,6 +202,43 @@ class DashboardView(ReadView):
             return summaries.dashboard_data(user, basis.today, weeks, utc=basis.utc)
 
         return self.respond(request, basis, etag, load)
+
+
+class SummariesView(ReadView):
+    renderer_classes = [OrjsonRenderer, SummariesCsvRenderer, BrowsableRenderer]
+
+    @extend_schema(
+        operation_id="summaries",
+        summary="Show the figures of calendar weeks or months",
+        tags=["Summaries"],
+        parameters=[
+            schemas.BY_PARAM,
+            schemas.FIRST_PERIOD_PARAM,
+            schemas.END_PARAM,
+            schemas.TABLE_FORMAT_PARAM,
+            schemas.IF_NONE_MATCH_PARAM,
+        ],
+        responses=schemas.SUMMARIES_RESPONSES,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Every calendar week or month with a day from start to end, as a whole, newest first."""
+        user = self.user
+        params = parameters.parse_params(request, "by", "start", "end")
+        by = parameters.choice_param(params, "by", BY, WEEK)
+        basis = queries.read_basis(user)
+        periods = parameters.periods_params(params, basis.today, by, basis.first_weekday)
+        format_ = request.accepted_renderer.format
+        first, last = periods[-1].start, periods[0].end
+        etag = queries.etag("summaries", user.pk, basis, by, first, last, format_)
+
+        def load() -> list[dict[str, Any]]:
+            return summaries.period_summaries(user, basis.today, periods, utc=basis.utc)
+
+        response = self.respond(request, basis, etag, load)
+        if format_ == "csv" and response.status_code == 200:
+            name = f"{by}s_{first}_{last}.csv"
+            response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
 
 
 class CoverageView(ReadView):

@@ -3,11 +3,12 @@
 All of them take the same ranges, merged and counted by the functions of this module.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Min
@@ -190,13 +191,17 @@ def api_summary(
 
 
 def _summary(
-    ranges: Iterable[Range], edges: Edges, expected: date | None, start: date, end: date
+    ranges: Sequence[Range], edges: Edges, expected: date | None, start: date, end: date
 ) -> dict[str, Any]:
     """Return the summary of one type, whose days are expected from a day on, if any are."""
+    # Of ten years by week, going through all ranges each time would take long.
+    place = max(bisect_right(ranges, start, key=lambda each: each.start) - 1, 0)
+    before = (each.end for each in reversed(ranges[:place]) if each.state.has_row)
+    newest = next(before, edges.newest)
     start = date.max if expected is None else max(start, expected)
-    days_expected, days_present, newest = 0, 0, edges.newest
+    days_expected, days_present = 0, 0
     missing: dict[str, int] = {}
-    for each in ranges:
+    for each in islice(ranges, place, None):
         if each.start > end:
             break
         has_row = each.state.has_row

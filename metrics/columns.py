@@ -178,3 +178,7 @@ class Figure:
     compute: Callable[[list[float]], float | None]
     label: str = ""
     of_full_days: bool = False
+
+    @property
+    def is_mean(self) -> bool:
+        return self.compute is mean

@@ -46,6 +46,8 @@ class State(TextChoices):
         return _FAULTS.get(self)
 
 
+# Days of these states are missing; of partial ones, a part is.
+MISSING_STATES = tuple(state.value for state in State if state != State.HELD)
 _FAULTS = {
     State.NOT_WORN: Fault.WEARER,
     State.NOT_SYNCED: Fault.WEARER,

@@ -114,7 +114,14 @@ class Processor:
 
 
 READS = ["sleep", "dashboard", "coverage", f"days/{days_ago(1)}"]
-READS += ["series/night_heart_rate", f"nights/{days_ago(1)}", "types", "marks", "trends"]
+READS += [
+    "series/night_heart_rate",
+    f"nights/{days_ago(1)}",
+    "types",
+    "marks",
+    "trends",
+    "summaries",
+]
 PROGRAM_READS = ["metrics/sleep", "metrics/ledger", "metrics/coverage"]
 
 
@@ -129,8 +136,8 @@ def test_other_people_add_no_rows_to_a_read(ana, api, last_month, path, request)
     assert rows_read(lambda: api.get(path, format="json")) <= alone + PLANNER
 
 
-# Marks and trends are of more than a month.
-@pytest.mark.parametrize("path", READS[:-2])
+# Marks, trends and summaries are of more than a month.
+@pytest.mark.parametrize("path", READS[:-3])
 def test_years_add_no_rows_to_a_read_of_days(ana, api, last_month, path, request):
     api.get("sleep", fields="day")
     before = rows_read(lambda: api.get(path))
@@ -138,7 +145,14 @@ def test_years_add_no_rows_to_a_read_of_days(ana, api, last_month, path, request
     assert rows_read(lambda: api.get(path, format="json")) <= before + PLANNER
 
 
-PAGES = ["/", f"/days/{days_ago(1)}/", f"/nights/{days_ago(1)}/", "/trends/", "/calendar/"]
+PAGES = [
+    "/",
+    f"/days/{days_ago(1)}/",
+    f"/nights/{days_ago(1)}/",
+    "/trends/",
+    "/calendar/",
+    "/weeks/",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)

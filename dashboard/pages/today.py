@@ -22,7 +22,7 @@ from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
 from metrics.columns import Figure
 from metrics.measures import Measure
-from myhealth.days import FIRST_DAY, Days, shift, utc_today
+from myhealth.days import FIRST_DAY, shift, utc_today
 from myhealth.states import State
 
 # For how many days the page shows what is missing, and marks.
@@ -177,7 +177,7 @@ def _weeks(user: User, today: date, trends: Mapping[str, Trend]) -> dict[str, An
         if figure.label
     ]
     full_days = [
-        (each, _full_days(each, week, trends), _full_days(each, before, trends))
+        (each, week[f"{each.name}_full_days"], before[f"{each.name}_full_days"])
         for each in dict.fromkeys(metric_type for metric_type, _ in shown)
     ]
     # That all days are full, or that there are none, is seen.
@@ -199,15 +199,6 @@ def _weeks(user: User, today: date, trends: Mapping[str, Trend]) -> dict[str, An
             if days + days_before < week[f"{each.name}_days"] + before[f"{each.name}_days"]
         ],
     }
-
-
-def _full_days(
-    metric_type: MetricType, week: Mapping[str, Any], trends: Mapping[str, Trend]
-) -> int:
-    """Return how many days of a week count in averages."""
-    days = Days(week["start"], week["end"])
-    not_full = next((each.not_full for each in trends_of(metric_type, trends).values()), ())
-    return int(week[f"{metric_type.name}_days"]) - sum(day.toordinal() in not_full for day in days)
 
 
 def _mark_between(

@@ -293,9 +293,9 @@ def test_odd_parameters_of_signed_in_person_are_no_500(api, ana, log_in, unharme
     chance = random.Random(6)
     access = [(b"Authorization", bearer(log_in(ana)["access"])["Authorization"].encode())]
     routes = ("sleep", "activity", "readiness", "dashboard", "coverage", "marks", "days/2026-03-01")
-    routes += ("types", "", "series/met", "nights/2026-03-01", "trends")
+    routes += ("types", "", "series/met", "nights/2026-03-01", "trends", "summaries")
     names = ("start", "end", "fields", "format", "weeks", "user", "every")
-    names += ("measures", "period")
+    names += ("measures", "period", "by")
     sent = []
     for _ in range(COUNT):
         query = "&".join(f"{chance.choice(names)}={percent(junk(chance))}" for _ in range(2))

@@ -100,7 +100,14 @@ def test_robots_are_told_to_stay_away(browser):
 
 # Pages for people ---------------------------------------------------------------------------------
 
-OF_DAYS = ["/", f"/days/{utc_today()}/", f"/nights/{utc_today()}/", "/trends/", "/calendar/"]
+OF_DAYS = [
+    "/",
+    f"/days/{utc_today()}/",
+    f"/nights/{utc_today()}/",
+    "/trends/",
+    "/calendar/",
+    "/weeks/",
+]
 
 
 def main_of(browser, path):
@@ -152,6 +159,7 @@ def test_data_without_origin_are_not_called_sample_data(signed_in, ben):
         (OF_DAYS[2], "true"),
         ("/trends/", "page"),
         ("/calendar/", "page"),
+        ("/weeks/", "page"),
     ],
 )
 def test_navigation_marks_the_page_itself(signed_in, path, current):

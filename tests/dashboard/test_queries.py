@@ -366,6 +366,7 @@ def test_openapi_document_has_every_route(api):
         "/api/v1/days/{day}",
         "/api/v1/marks",
         "/api/v1/trends",
+        "/api/v1/summaries",
         "/api/v1/series/{name}",
         "/api/v1/nights/{day}",
         "/api/v1/types",

@@ -19,7 +19,7 @@ from tests.worlds import days_ago, person, store_days
 pytestmark = pytest.mark.django_db
 
 PATHS = ["sleep", "dashboard", "coverage", "marks", f"days/{days_ago(1)}"]
-PATHS += ["series/met", f"nights/{days_ago(1)}", "trends"]
+PATHS += ["series/met", f"nights/{days_ago(1)}", "trends", "summaries"]
 
 
 def statements(api, path, **query):

@@ -113,6 +113,12 @@ def test_client_reads_the_dashboard(client):
     assert len(dashboard.weekly_summaries) == 2
 
 
+def test_client_reads_summaries(client):
+    [week] = client("summaries.summaries", start=days_ago(1), end=days_ago(1))
+    assert week.sleep_full_days == week.sleep_days >= 1
+    assert week.avg_sleep_score == 81
+
+
 def test_client_reads_trends(client):
     names = ["sleep.score", "activity.steps"]
     measures = client("summaries.trends", measures=",".join(names)).measures

@@ -144,6 +144,24 @@ def test_dashboard_has_the_declared_figures(ana):
     assert answer["latest_snoring"]["score"] is not None
 
 
+def test_summaries_have_the_declared_figures(ana):
+    [month] = ana.get("summaries", by="month", start="2026-10-01", end="2026-10-31")
+    rows = ana.get("caffeine", start="2026-10-01", end="2026-10-31")
+    assert month["total_caffeine"] == sum(row["milligrams"] for row in rows)
+    assert month["caffeine_full_days"] == month["caffeine_days"] == len(rows)
+    assert month["snoring_days"] > 0
+
+
+def test_page_of_weeks_has_a_table_for_each_type(ana):
+    session, url = ana.browser()
+    page = session.get(f"{url}/weeks/?by=month&end=2026-10-31", timeout=10).text
+    [month] = ana.get("summaries", by="month", start="2026-10-01", end="2026-10-31")
+    caffeine = page.split('id="of-caffeine"')[1].split("</section>")[0]
+    assert f"{month['total_caffeine']:,}" in caffeine
+    assert "Total caffeine <small>mg</small>" in caffeine
+    assert f">{month['snoring_full_days']} of 31" in page.split('id="of-snoring"')[1]
+
+
 @pytest.mark.parametrize("service", ["api", "processor"])
 def test_openapi_describes_each_type(invented, service):
     schema = requests.get(f"{getattr(invented, service).url}/api/schema/?format=json", timeout=30)
@@ -246,7 +264,8 @@ def test_bad_column_is_named(ana):
 def of_ours(person):
     """Every state, answer and figure of our own types."""
     dashboard = person.get("dashboard", weeks=12)
-    weeks = [ours_of(week) for week in dashboard["weekly_summaries"]]
+    weeks = dashboard["weekly_summaries"] + person.get("summaries", start="2026-06-01")
+    weeks = [ours_of(week) for week in weeks]
     run = person.post_to_processor("runs").json()["missing"]
     return {
         "rows": {name: without_times(person.get(name, **SPAN)) for name in OURS},
@@ -275,7 +294,7 @@ def lines(person, name):
 def ours_of(answer):
     """Without what an answer has of the invented types."""
     own = {figure.name for each in INVENTED.values() for figure in each.figures}
-    own |= {*INVENTED, *(f"{name}_days" for name in INVENTED)}
+    own |= {*INVENTED, *(f"{name}{days}_days" for name in INVENTED for days in ("", "_full"))}
     return {name: value for name, value in answer.items() if name not in own}
 
 

@@ -23,6 +23,8 @@ PAGES = (
     "/calendar/",
     "/calendar/?by=state",
     "/calendar/?month={day:%Y-%m}",
+    "/weeks/",
+    "/weeks/?by=month",
 )
 TRENDS_OF_ALL = "/trends/?period=all"
 

@@ -47,7 +47,9 @@ def database_away(transactional_db, signed_in, settings):
         yield signed_in
 
 
-@pytest.mark.parametrize("path", ["/", "/days/2026-03-01/", "/nights/", "/trends/", "/account/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/days/2026-03-01/", "/nights/", "/trends/", "/weeks/", "/account/"]
+)
 def test_database_that_is_away_is_said_in_a_page(database_away, path):
     answer = database_away.get(path, headers=BROWSER)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
