@@ -181,7 +181,9 @@ def test_missing_days_lead_to_the_calendar(signed_in, ana):
     text = page(signed_in, end="2026-01-18")
     [(link, words)] = re.findall(r'<a href="(/calendar/\?type=sleep[^"]*)">([^<]*)', text)
     assert words.replace("&nbsp;", " ") == "2 nights missing in these weeks: see the calendar ›"
-    assert "8 to 9 January" in text_of(signed_in.get(link.replace("&amp;", "&")).content.decode())
+    assert "8 January to 9 January" in text_of(
+        signed_in.get(link.replace("&amp;", "&")).content.decode()
+    )
 
 
 def test_weeks_begin_on_persons_first_weekday(signed_in, ana):
