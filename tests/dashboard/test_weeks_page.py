@@ -258,3 +258,14 @@ def test_numbers_are_those_of_the_api(signed_in, ana, api):
 def test_today_leads_to_all_weeks(signed_in, ana):
     store_days(ana, [days_ago(0)], score=80)
     assert '<a href="/weeks/">All weeks' in signed_in.get("/").content.decode()
+
+
+def test_values_are_in_persons_unit(signed_in, ana):
+    ana.temperature_unit = "°F"
+    ana.save()
+    store_days(ana, days_from(FIRST, 7), "readiness", temperature_deviation=0.5)
+    store_days(
+        ana, days_from(FIRST + timedelta(days=7), 7), "readiness", temperature_deviation=-0.5
+    )
+    text = page(signed_in, end="2026-01-18")
+    assert cells(text, "Temperature <small>°F") == ["+0.90", "−0.90 1.80 less"]
