@@ -29,7 +29,7 @@ class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
             {"fields": ["temperature_unit", "distance_unit", "clock_hours", "first_weekday"]},
         ),
         ("Permissions", {"fields": ["is_active", "is_staff", "is_superuser", "user_permissions"]}),
-        ("Important dates", {"fields": ["last_login", "date_joined"]}),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
         (

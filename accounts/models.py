@@ -252,11 +252,11 @@ class Origin(models.Model):
     """
 
     class Name(models.TextChoices):
-        OURA = "oura"
-        SANDBOX = "sandbox"
+        OURA = "oura", "Oura"
+        SANDBOX = "sandbox", "sandbox (demo data)"
 
     user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="origin")
-    name = models.CharField(max_length=16, choices=Name)
+    name = models.CharField("origin", max_length=16, choices=Name)
     owner = models.CharField(
         max_length=128,
         blank=True,
@@ -267,6 +267,7 @@ class Origin(models.Model):
 
     class Meta:
         db_table = "metric_origins"
+        verbose_name, verbose_name_plural = "origin of data", "origins of data"
 
     def __str__(self) -> str:
         return self.name
@@ -327,6 +328,9 @@ class TokenFamily(models.Model):
     renewed_at = models.DateTimeField(null=True, help_text="When its tokens were, the last time.")
     current = models.UUIDField(help_text="The id of the refresh token that is valid now.")
     expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "token families"
 
     def __str__(self) -> str:
         return f"signed in at {self.signed_in_at:%Y-%m-%d %H:%M}"

@@ -4,6 +4,7 @@ They are read-only: only the processor writes any of these.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -30,7 +31,6 @@ from ingest.admin_links import (
     coverage_url,
     describe_missing,
     format_lines,
-    format_minute,
     list_url,
     page_url,
     run_url,
@@ -45,7 +45,8 @@ from ingest.models import (
     Revision,
     Run,
 )
-from metrics import TYPES
+from metrics import TYPES, MetricType
+from metrics.columns import Column, Contributors
 from myhealth.admin import ReadOnlyAdmin
 from myhealth.states import FailureKind
 
@@ -88,6 +89,31 @@ class _LinkedAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **options)
 
 
+def _main_columns(metric_type: MetricType) -> list[Callable[[Metric], str | None]]:
+    """Return how the list shows the columns of a type that matter most, besides the score."""
+    declared = [*metric_type.card, *(figure.column for figure in metric_type.figures)]
+    names = dict.fromkeys([*declared, *metric_type.column_names])
+    columns = [metric_type.column(name) for name in names if name != "score"]
+    return [_shown(each) for each in columns if not isinstance(each.kind, Contributors)][:3]
+
+
+def _shown(column: Column) -> Callable[[Metric], str | None]:
+    @admin.display(description=column.title, ordering=column.name)
+    def shown(row: Metric) -> str | None:
+        value = getattr(row, column.name)
+        if value is None or isinstance(value, str):
+            return value
+        if column.unit in ("s", "min"):
+            hours, minutes = divmod(round(value / 60 if column.unit == "s" else value), 60)
+            return f"{hours} h {minutes:02} min"
+        sign = "+" if column.signed else ""
+        return f"{value:{sign},.{column.shown_decimals}f} {column.unit}".strip()
+
+    # Django names the cells by it.
+    shown.__name__ = column.name
+    return shown
+
+
 class MetricAdmin(_LinkedAdmin):
     """The rows of one metric type."""
 
@@ -101,7 +127,8 @@ class MetricAdmin(_LinkedAdmin):
         return "score" in self.model.metric_type.column_names
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return ["day", "user", *(["score"] if self.has_score else []), "updated_at", "fetched_at"]
+        score = ["score"] if self.has_score else []
+        return ["day", "user", *score, *_main_columns(self.model.metric_type), "fetched_at"]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         score = [ScoreFilter] if self.has_score else []
@@ -188,7 +215,7 @@ class RejectedDocumentAdmin(_LinkedAdmin):
 class RunAdmin(_LinkedAdmin):
     change_list_template = "admin/ingest/covered_change_list.html"
     list_display = [
-        "began",
+        "began_at",
         "user",
         "missing_days",
         "created",
@@ -196,7 +223,7 @@ class RunAdmin(_LinkedAdmin):
         "healed",
         "revised",
         "failures",
-        "finished",
+        "finished_at",
     ]
     list_filter = [OutcomeFilter, ("user", PersonFilter)]
     search_fields = ["=request_id", "user__username"]
@@ -215,14 +242,6 @@ class RunAdmin(_LinkedAdmin):
         "missing_days",
     )
     fields = readonly_fields
-
-    @admin.display(ordering="began_at")
-    def began(self, obj: Run) -> str | None:
-        return format_minute(obj.began_at)
-
-    @admin.display(ordering="finished_at")
-    def finished(self, obj: Run) -> str | None:
-        return format_minute(obj.finished_at)
 
     @admin.display(description="missing", empty_value="not finished")
     def missing_days(self, obj: Run) -> str | None:
@@ -248,7 +267,7 @@ class FetchAdmin(_LinkedAdmin):
         "end",
         "outcome",
         "see",
-        "fetched",
+        "asked_at",
         "pages",
         "documents",
     ]
@@ -291,10 +310,6 @@ class FetchAdmin(_LinkedAdmin):
     def outcome(self, obj: Fetch) -> str:
         return "complete" if obj.complete else _describe_failure(obj)
 
-    @admin.display(ordering="asked_at")
-    def fetched(self, obj: Fetch) -> str | None:
-        return format_minute(obj.asked_at)
-
     @admin.display
     def see(self, obj: Any) -> str:
         run = [(run_url(obj.run_pk), "run")] if obj.run_pk else []
@@ -318,7 +333,7 @@ def _describe_failure(fetch: Fetch) -> str:
 
 @admin.register(Revision)
 class RevisionAdmin(_LinkedAdmin):
-    list_display = ["day", "type_title", "user", "summary", "kind", "replaced", "times"]
+    list_display = ["day", "type_title", "user", "summary", "kind", "replaced_at", "times"]
     list_filter = [DayFilter, TypeFilter, "kind", ("user", PersonFilter)]
     date_hierarchy = "replaced_at"
     search_fields = ["user__username"]
@@ -341,10 +356,6 @@ class RevisionAdmin(_LinkedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # Up to 15 kB a row, and not shown in the list.
         return super().get_queryset(request).defer("content", "values")
-
-    @admin.display(ordering="replaced_at")
-    def replaced(self, obj: Revision) -> str | None:
-        return format_minute(obj.replaced_at)
 
     @admin.display(description="what changed")
     def summary(self, obj: Revision) -> str | None:

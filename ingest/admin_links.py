@@ -1,12 +1,10 @@
 """Links between the pages of the admin, and texts that several of them show."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Model
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
@@ -51,10 +49,6 @@ def describe_missing(missing: Mapping[str, Mapping[str, int]]) -> str:
         if missing.get(name)
     )
     return format_lines(described) or "nothing"
-
-
-def format_minute(moment: datetime | None) -> str | None:
-    return format_lines([f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"]) if moment else None
 
 
 def format_lines(texts: Iterable[str]) -> str:

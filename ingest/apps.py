@@ -4,7 +4,7 @@ from django.core import checks
 
 class IngestConfig(AppConfig):
     name = "ingest"
-    verbose_name = "Metrics"
+    verbose_name = "Data"
 
     def ready(self) -> None:
         from ingest.checks import check_metric_types

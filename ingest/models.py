@@ -131,21 +131,21 @@ def _checks(metric_type: MetricType, column: Column) -> list[models.CheckConstra
 class SleepMetric(Metric):
     class Meta(Metric.Meta):
         db_table = "sleep_metrics"
-        verbose_name = verbose_name_plural = "sleep"
+        verbose_name, verbose_name_plural = "day of sleep", "days of sleep"
 
 
 @stores(ACTIVITY)
 class ActivityMetric(Metric):
     class Meta(Metric.Meta):
         db_table = "activity_metrics"
-        verbose_name = verbose_name_plural = "activity"
+        verbose_name, verbose_name_plural = "day of activity", "days of activity"
 
 
 @stores(READINESS)
 class ReadinessMetric(Metric):
     class Meta(Metric.Meta):
         db_table = "readiness_metrics"
-        verbose_name = verbose_name_plural = "readiness"
+        verbose_name, verbose_name_plural = "day of readiness", "days of readiness"
 
 
 def unpack(content: bytes | memoryview) -> Any:
@@ -185,6 +185,7 @@ class MetricSource(models.Model):
 
     class Meta:
         db_table = "metric_sources"
+        verbose_name, verbose_name_plural = "source", "sources (documents from Oura)"
         constraints = [
             models.UniqueConstraint(fields=["user", "type", "day"], name="source_one_row_per_day"),
         ]
@@ -216,6 +217,7 @@ class Stream(models.Model):
 
     class Meta:
         db_table = "metric_streams"
+        verbose_name = "change counter"
         constraints = [models.UniqueConstraint(fields=["user", "type"], name="stream_once")]
 
     def __str__(self) -> str:

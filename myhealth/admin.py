@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
-admin.site.site_header = admin.site.site_title = "myhealth"
+admin.site.site_header = admin.site.site_title = "myhealth admin"
 admin.site.index_title = "Overview"
+# Wide tables need the room, and the overview has the same links.
+admin.site.enable_nav_sidebar = False
 
 
 @contextmanager

@@ -469,13 +469,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    # Before the admin, some of whose templates it replaces.
+    "myhealth",
     "myhealth.admin_config.LazyAdminConfig",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_prometheus",
     "corsheaders",
-    "myhealth",
     "accounts",
     "ingest",
     "dashboard",
@@ -544,6 +545,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = _text("STATIC_ROOT") or None
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "myhealth.formats"
 USE_TZ = True
 TIME_ZONE = _text("TIME_ZONE", "UTC")
 if TIME_ZONE not in time_zones.names():
