@@ -21,6 +21,7 @@ admin.site.unregister(Group)
 class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
     list_display = ["username", "time_zone", "is_active", "is_staff", "last_login"]
     list_filter = ["is_active", "is_staff"]
+    search_help_text = "User name, first or last name, or e-mail address."
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
         ("Personal info", {"fields": ["first_name", "last_name", "email", "time_zone"]}),
@@ -109,3 +110,5 @@ class OriginAdmin(ReadOnlyAdmin):
     list_display = ["user", "name", "owner"]
     list_filter = ["name"]
     list_select_related = ["user"]
+    search_fields = ["user__username"]
+    search_help_text = "User name."

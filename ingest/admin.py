@@ -48,7 +48,12 @@ from ingest.models import (
 from metrics import TYPES, MetricType
 from metrics.columns import Column, Contributors
 from myhealth.admin import ReadOnlyAdmin
+from myhealth.days import Days
 from myhealth.states import FailureKind
+
+
+# What the search takes besides names.
+_DAYS = "a day (2026-11-20) or a month (2026-11)"
 
 
 def _format_json(value: Any) -> str:
@@ -119,8 +124,9 @@ class MetricAdmin(_LinkedAdmin):
 
     model: type[Metric]
     date_hierarchy = "day"
+    search_day = "day"
     search_fields = ["=oura_id", "user__username"]
-    search_help_text = "Search by Oura id or account name."
+    search_help_text = f"User name, Oura id, {_DAYS}."
 
     @property
     def has_score(self) -> bool:
@@ -175,7 +181,9 @@ class RejectedDocumentAdmin(_LinkedAdmin):
     list_display = ["type_title", "day", "user", "reason", "first_seen", "last_seen"]
     list_filter = [TypeFilter, ("user", PersonFilter)]
     date_hierarchy = "last_seen"
+    search_day = "day"
     search_fields = ["=oura_id", "user__username"]
+    search_help_text = f"User name, Oura id, {_DAYS}."
     readonly_fields = (
         "user",
         "type_title",
@@ -226,8 +234,9 @@ class RunAdmin(_LinkedAdmin):
         "finished_at",
     ]
     list_filter = [OutcomeFilter, ("user", PersonFilter)]
+    search_day = "began_at__date"
     search_fields = ["=request_id", "user__username"]
-    search_help_text = "Search by account name or by a run's request id."
+    search_help_text = f"User name, request id of the run, {_DAYS} on which it began."
     readonly_fields = (
         "user",
         "request_id",
@@ -279,8 +288,9 @@ class FetchAdmin(_LinkedAdmin):
         FailureKindFilter,
         ("user", PersonFilter),
     ]
+    search_day = "start"
     search_fields = ["=run", "user__username"]
-    search_help_text = "Search by account name or by a run's request id."
+    search_help_text = f"User name, request id of the run, {_DAYS} in what was fetched."
     readonly_fields = (
         "user",
         "type_title",
@@ -305,6 +315,9 @@ class FetchAdmin(_LinkedAdmin):
         run_pk = Subquery(runs.values("pk")[:1])
         queryset: QuerySet[Any] = super().get_queryset(request).annotate(run_pk=run_pk)
         return queryset
+
+    def filter_days(self, queryset: QuerySet[Any], days: Days) -> QuerySet[Any]:
+        return queryset.filter(start__lte=days.end, end__gte=days.start)
 
     @admin.display
     def outcome(self, obj: Fetch) -> str:
@@ -336,8 +349,9 @@ class RevisionAdmin(_LinkedAdmin):
     list_display = ["day", "type_title", "user", "summary", "kind", "replaced_at", "times"]
     list_filter = [DayFilter, TypeFilter, "kind", ("user", PersonFilter)]
     date_hierarchy = "replaced_at"
+    search_day = "day"
     search_fields = ["user__username"]
-    search_help_text = "Search by account name."
+    search_help_text = f"User name, {_DAYS}."
     readonly_fields = (
         "user",
         "type_title",

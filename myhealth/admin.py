@@ -1,5 +1,6 @@
 """What all apps share in the admin site."""
 
+from calendar import monthrange
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+
+from myhealth.days import Days, parse_day
 
 # Django's own class takes no type parameter at run time.
 if TYPE_CHECKING:
@@ -61,8 +64,36 @@ class CheckedChangeList(ChangeList):
             super().get_results(request)
 
 
+def _days_named(word: str) -> Days | None:
+    """Return the days of `2026-11-20` or `2026-11`; None for any other word."""
+    if day := parse_day(word):
+        return Days(day, day)
+    if first := parse_day(f"{word}-01"):
+        return Days(first, first.replace(day=monthrange(first.year, first.month)[1]))
+    return None
+
+
 class CheckedAdmin(ModelAdmin):
     """The base class of all admins: checks what a browser sends before the database is asked."""
+
+    # The lookup of the row's day, if the search is to find rows by days and months.
+    search_day = ""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Take days and months for what they are, and search for the other words as Django does."""
+        words = []
+        for word in search_term.split():
+            days = _days_named(word) if self.search_day else None
+            if days:
+                queryset = self.filter_days(queryset, days)
+            else:
+                words.append(word)
+        return super().get_search_results(request, queryset, " ".join(words))
+
+    def filter_days(self, queryset: QuerySet[Any], days: Days) -> QuerySet[Any]:
+        return queryset.filter(**{f"{self.search_day}__range": (days.start, days.end)})
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
         return CheckedChangeList

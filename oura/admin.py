@@ -16,6 +16,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
     list_filter = ["ended"]
     list_select_related = ["user"]
     search_fields = ["user__username"]
+    search_help_text = "User name."
     readonly_fields = (
         "user",
         "state",
