@@ -51,7 +51,6 @@ from myhealth.admin import ReadOnlyAdmin
 from myhealth.days import Days
 from myhealth.states import FailureKind
 
-
 # What the search takes besides names.
 _DAYS = "a day (2026-11-20) or a month (2026-11)"
 
