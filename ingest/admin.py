@@ -3,7 +3,6 @@
 They are read-only: only the processor writes any of these.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 
 from ingest import control
 from ingest.admin_filters import (
@@ -25,6 +24,7 @@ from ingest.admin_filters import (
     TypeFilter,
     WarningFilter,
 )
+from ingest.admin_json import format_json
 from ingest.admin_links import (
     Link,
     coverage_link,
@@ -55,12 +55,8 @@ from myhealth.states import FailureKind
 _DAYS = "a day (2026-11-20) or a month (2026-11)"
 
 
-def _format_json(value: Any) -> str:
-    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
-
-
 def _format_documents(documents: Any) -> str:
-    return "damaged" if documents is None else _format_json(documents)
+    return "damaged" if documents is None else format_json(documents)
 
 
 def _source_of(row: Metric) -> MetricSource | None:
@@ -158,7 +154,7 @@ class MetricAdmin(_LinkedAdmin):
 
     @admin.display(description="contributors")
     def contributor_scores(self, obj: Metric) -> str:
-        return _format_json(obj.contributors)  # type: ignore[attr-defined]
+        return format_json(obj.contributors)  # type: ignore[attr-defined]
 
     @admin.display(description="Oura documents")
     def oura_documents(self, obj: Metric) -> str:
@@ -189,7 +185,7 @@ class RejectedDocumentAdmin(_LinkedAdmin):
         "oura_id",
         "day",
         "reason",
-        "content",
+        "document",
         "first_seen",
         "last_seen",
     )
@@ -200,9 +196,9 @@ class RejectedDocumentAdmin(_LinkedAdmin):
     def reason(self, obj: RejectedDocument) -> str:
         return _describe_errors(obj.errors)
 
-    @admin.display(description="document")
-    def content(self, obj: RejectedDocument) -> str:
-        return _format_json(parsed(obj.content.encode())) if obj.content else "not stored"
+    @admin.display
+    def document(self, obj: RejectedDocument) -> str:
+        return format_json(parsed(obj.content.encode())) if obj.content else "not stored"
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("ingest.change_rejecteddocument"))
@@ -385,7 +381,7 @@ class RevisionAdmin(_LinkedAdmin):
 
     @admin.display
     def earlier_row(self, obj: Revision) -> str:
-        return _format_json(obj.values)
+        return format_json(obj.values)
 
     @admin.display(description="Oura documents")
     def oura_documents(self, obj: Revision) -> str:
