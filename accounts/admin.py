@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
@@ -8,6 +9,7 @@ from django.http import HttpRequest
 
 from accounts import attempts
 from accounts.models import Origin, User
+from myhealth import time_zones
 from myhealth.admin import CheckedAdmin, ReadOnlyAdmin
 
 # What only superusers give and take away.
@@ -15,6 +17,17 @@ _RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
 
 # Staff status is the only role.
 admin.site.unregister(Group)
+
+
+class TimeZoneInput(AdminTextInputWidget):
+    """A text field in which browsers offer the names that have what was typed."""
+
+    template_name = "accounts/time_zone.html"
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context = super().get_context(name, value, {**(attrs or {}), "list": "time-zones"})
+        context["widget"]["names"] = sorted(time_zones.names())
+        return context
 
 
 @admin.register(User)
@@ -59,6 +72,11 @@ class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
         # What the page showed goes with the form. Otherwise, what others changed since then would
         # be taken for changes of the one who has the page open.
         options["show_hidden_initial"] = True
+        if db_field.name == "time_zone":
+            options |= {
+                "widget": TimeZoneInput,
+                "help_text": "Type part of it, such as Berlin, and choose from the names offered.",
+            }
         return super().formfield_for_dbfield(db_field, request, **options)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:

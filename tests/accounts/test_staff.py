@@ -1,5 +1,6 @@
 """Staff who are no superusers can't raise themselves, nor harm those who have rights."""
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -12,7 +13,15 @@ from tests.worlds import person
 
 pytestmark = pytest.mark.django_db
 USERS = "/admin/accounts/user/"
-FIELDS = {"username": "ben", "time_zone": "UTC", "is_active": "on"}
+FIELDS = {
+    "username": "ben",
+    "time_zone": "UTC",
+    "temperature_unit": "°C",
+    "distance_unit": "km",
+    "clock_hours": "24",
+    "first_weekday": "1",
+    "is_active": "on",
+}
 PASSWORD = "a password of one's own"
 NEW_PASSWORD = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
 
@@ -255,3 +264,18 @@ def test_admin_refuses_names_that_are_folders(admin):
         fields = {"username": name, "time_zone": "UTC", **NEW_PASSWORD}
         assert admin.post(f"{USERS}add/", fields).status_code == 200
     assert not User.objects.filter(username__startswith=".").exists()
+
+
+@pytest.mark.parametrize("path", ["add/", "{pk}/change/"])
+def test_form_offers_the_time_zones(admin, ben, path):
+    page = admin.get(USERS + path.format(pk=ben.pk)).content.decode()
+    [field] = re.findall(r'<input[^>]* name="time_zone"[^>]*>', page)
+    offered = page.split('<datalist id="time-zones">')[1].split("</datalist>")[0]
+    assert 'list="time-zones"' in field
+    assert {"Europe/Berlin", "UTC"} < set(re.findall(r'value="(.*?)"', offered))
+
+
+def test_unknown_time_zone_is_refused_with_a_hint(admin, ben):
+    fields = {"username": "ben", "time_zone": "Berlin"}
+    page = admin.post(f"{USERS}{ben.pk}/change/", fields).content.decode()
+    assert "Berlin is not a time zone; use a name such as Europe/Berlin." in page
