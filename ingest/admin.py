@@ -17,6 +17,7 @@ from ingest.admin_filters import (
     DayFilter,
     DaysFilter,
     FailureKindFilter,
+    FetchOutcomeFilter,
     OutcomeFilter,
     PersonFilter,
     RunFilter,
@@ -279,7 +280,7 @@ class FetchAdmin(_LinkedAdmin):
         RunFilter,
         DaysFilter,
         TypeFilter,
-        "complete",
+        FetchOutcomeFilter,
         FailureKindFilter,
         ("user", PersonFilter),
     ]

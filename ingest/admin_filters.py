@@ -102,6 +102,18 @@ class OutcomeFilter(admin.SimpleListFilter):
         return queryset.filter(**{f"{name}__gt": 0}) if name in self.OUTCOMES else queryset
 
 
+class FetchOutcomeFilter(admin.SimpleListFilter):
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("complete", "complete"), ("failed", "failed")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        known = self.value() in ("complete", "failed")
+        return queryset.filter(complete=self.value() == "complete") if known else queryset
+
+
 class _LinkFilter(admin.SimpleListFilter):
     """A filter that only links set. It is shown while set, so that it can be removed."""
 

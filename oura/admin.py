@@ -1,5 +1,7 @@
 """Connections: to view and to disconnect. Tokens are never shown."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,11 +11,30 @@ from oura import connections, tokens
 from oura.models import Connection
 
 
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        ended = [(kind.value, kind.label) for kind in Connection.Ended]
+        return [("connected", "connected"), *ended, ("problem", "had a problem in the last run")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "connected":
+                return queryset.filter(ended="")
+            case "problem":
+                return queryset.exclude(problem="")
+            case kind if kind in Connection.Ended:
+                return queryset.filter(ended=kind)
+        return queryset
+
+
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnlyAdmin):
     # Deleting a row would leave its tokens valid at Oura, so disconnecting is a separate action.
     list_display = ["user", "state", "expires_at", "collected_at", "present_problem"]
-    list_filter = ["ended"]
+    list_filter = [StateFilter]
     list_select_related = ["user"]
     search_fields = ["user__username"]
     search_help_text = "User name."

@@ -95,6 +95,12 @@ def test_failed_fetch_leaves_out_what_is_unknown(admin, ana):
     assert columns(admin, "fetch")["outcome"] == "no answer from Oura / 1 attempt"
 
 
+def test_fetches_are_filtered_by_outcome(admin, ana):
+    good, bad = fetched(ana), failed(ana)
+    assert found(admin, "fetch", outcome="complete") == [good]
+    assert found(admin, "fetch", outcome="failed") == [bad]
+
+
 @pytest.mark.parametrize("query", [{"kind": "forbidden"}, {"q": "run-7"}])
 def test_fetches_are_found_by_failure_and_run(admin, ana, query):
     failed(ana)
@@ -105,7 +111,7 @@ def test_fetches_are_found_by_failure_and_run(admin, ana, query):
 def test_fetches_offer_type_outcome_and_user_filters(admin, ana, ben):
     fetched(ana)
     fetched(ben)
-    assert offered(admin, "fetch") == {"type", "complete", "kind of failure", "user"}
+    assert offered(admin, "fetch") == {"type", "outcome", "kind of failure", "user"}
 
 
 def test_days_filter_keeps_overlapping_fetches(admin, ana):
