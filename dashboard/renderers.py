@@ -124,12 +124,8 @@ class BrowsableRenderer(BrowsableAPIRenderer):
 
     template = "dashboard/api.html"
 
-    def get_context(self, *args: Any) -> dict[str, Any]:
-        # The style, for code in descriptions, would be inline.
-        return {**super().get_context(*args), "code_style": ""}
-
-    def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
-        return method == "POST" and bool(super().show_form_for_method(view, method, request, obj))
+    def show_form_for_method(self, *args: Any) -> bool:
+        return False
 
 
 class FormatNegotiation(Negotiation):

@@ -51,7 +51,7 @@ def page_policy(form_targets: Iterable[str] = ()) -> str:
     """
     targets = " ".join(["'self'", *form_targets])
     return (
-        # The browsable API and the documentation have small images in their styles.
+        # The documentation of the API has small images in its styles.
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
         f"frame-ancestors 'none'; form-action {targets}"
     )

@@ -1,5 +1,7 @@
 """The browsable API, metrics in the admin, addresses of pages, and what pages have in common."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -21,6 +23,40 @@ def test_browsable_api_accepts_session(signed_in, ana):
     page = answer.content.decode()
     assert (answer.status_code, "&quot;score&quot;" in page) == (200, True)
     assert "/accounts/logout/" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("", "API"), ("sleep", "Sleep"), ("nights/2026-03-01", "Night"), ("days/never", "Day")],
+)
+def test_browsable_api_is_a_page_like_others(signed_in, path, title):
+    page = signed_in.get(f"/api/v1/{path}", headers={"Accept": "text/html"}).content.decode()
+    assert f"<title>{title} · myhealth API</title>" in page
+    assert '<html lang="en">' in page
+    assert '<a class="brand" href="/">' in page
+    assert '<a href="/api/docs/">Documentation</a>' in page
+
+
+def test_browsable_api_has_no_form_but_to_sign_out(signed_in):
+    page = signed_in.get("/api/v1/sleep", headers={"Accept": "text/html"}).content.decode()
+    assert re.findall(r"<form[^>]*>", page) == ['<form method="post" action="/accounts/logout/">']
+    assert "<script" not in page
+
+
+def test_browsable_api_offers_the_other_formats(signed_in):
+    path = "/api/v1/sleep?start=2026-03-01&end=2026-03-02"
+    page = signed_in.get(path, headers={"Accept": "text/html"}).content.decode()
+    links = re.findall(r'<a href="/api/v1/sleep\?(.*?)">(.*?)</a>', page)
+    query = "start=2026-03-01&amp;end=2026-03-02"
+    assert [(set(link.split("&amp;")), name) for link, name in links] == [
+        ({*query.split("&amp;"), f"format={name.lower()}"}, name) for name in ("JSON", "CSV")
+    ]
+
+
+def test_browsable_api_shows_markup_as_text(signed_in):
+    path = "/api/v1/sleep?start=<b>x</b>"
+    page = signed_in.get(path, headers={"Accept": "text/html"}).content.decode()
+    assert "<b>x</b>" not in page
 
 
 def test_browsable_api_links_to_login(browser):

@@ -87,6 +87,15 @@ def test_page_has_no_accessibility_violations(page, path, scheme):
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/api/v1/", "/api/v1/sleep", "/api/v1/days/never"])
+def test_browsable_api_has_no_accessibility_violations(page, path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    sign_in(page)
+    page.goto(path)
+    assert violations(page) == []
+
+
 def test_narrow_screen_needs_no_horizontal_scrolling(page):
     page.set_viewport_size({"width": 320, "height": 640})
     sign_in(page)
@@ -96,7 +105,7 @@ def test_narrow_screen_needs_no_horizontal_scrolling(page):
 def test_browsable_api_accepts_session(page):
     sign_in(page)
     page.goto("/api/v1/sleep")
-    expect(page.locator(".response-info")).to_contain_text('"score": 81')
+    expect(page.locator(".answer")).to_contain_text('"score": 81')
     assert page.problems == []
 
 
