@@ -665,6 +665,11 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "myhealth",
     "DESCRIPTION": "A person's sleep, activity and readiness, as their Oura ring measures them.",
     "VERSION": __version__,
+    # By whatever name the document was fetched. Programs that keep a copy need the whole address.
+    "SERVERS": [
+        {"url": "/", "description": "The server of this document"},
+        *([{"url": PUBLIC_URL, "description": "Its public address"}] if SERVICE == "api" else []),
+    ],
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,

@@ -59,6 +59,12 @@ def test_browsable_api_shows_markup_as_text(signed_in):
     assert "<b>x</b>" not in page
 
 
+def test_documentation_has_a_language_and_leads_back(browser):
+    page = browser.get("/api/docs/").content.decode()
+    assert '<html lang="en">' in page
+    assert '<a href="/">myhealth</a>' in page
+
+
 def test_browsable_api_links_to_login(browser):
     answer = browser.get("/api/v1/sleep", headers={"Accept": "text/html"})
     assert answer.status_code == 401

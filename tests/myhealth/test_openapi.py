@@ -34,6 +34,11 @@ def test_document_has_just_the_components_it_refers_to(document):
     assert referred == document["components"]["schemas"].keys()
 
 
+@pytest.mark.parametrize("document", SERVICES, indirect=True)
+def test_document_names_its_server(document):
+    assert document["servers"][0] == {"url": "/", "description": "The server of this document"}
+
+
 def test_component_brings_those_that_it_refers_to():
     inner = component("InnerOfTest", {"type": "string"})
     outer = component("OuterOfTest", {"type": "array", "items": inner})
