@@ -92,8 +92,8 @@ class TokenAuthentication(JWTAuthentication):
             return super().get_validated_token(raw_token)
         except InvalidToken:
             raise InvalidToken(
-                "The access token is invalid or expired (it lasts 15 minutes): "
-                "refresh it or log in again."
+                "The access token is invalid or expired (they last 15 minutes): "
+                "refresh it or sign in again."
             ) from None
 
     def get_user(self, validated_token: Any) -> Any:

@@ -162,7 +162,7 @@ def get_user(token: AccessToken) -> User:
     """Return the user of a token. Raises TokenError if it was revoked."""
     user = _find_user(token.claims)
     if user is None:
-        raise TokenError("Token is no longer valid")
+        raise TokenError("The access token is no longer valid: sign in again.")
     return user
 
 
@@ -180,7 +180,7 @@ def refresh_tokens(text: str) -> dict[str, str]:
         if renewed := fetch_all(_RENEW, [new, timezone.now(), claims.family, claims.jti]):
             return _tokens(user, claims.family, new, renewed[0][0])
     _end(claims)
-    raise TokenError("Token is no longer valid: sign in again")
+    raise TokenError("The refresh token is no longer valid: sign in again.")
 
 
 def revoke_refresh_token(text: str) -> None:

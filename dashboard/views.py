@@ -1,7 +1,7 @@
 """The API's routes. Each parses the parameters, calls one function and answers."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import msgspec
 from django.http.response import HttpResponseBase
@@ -9,7 +9,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotAuthenticated, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -40,6 +40,9 @@ from myhealth.renderers import OrjsonRenderer
 
 _MAX_WEEKS = 53
 _ALLOW = "GET, HEAD, OPTIONS"
+_NO_TOKEN = (
+    "Send an access token as `Authorization: Bearer …`; POST /auth/login gives one, for 15 minutes."
+)
 _CACHE_CONTROL = "private, no-cache"
 _VARY = "Accept, Authorization, Cookie, origin"
 # They have no state, so each request can use the same.
@@ -56,6 +59,9 @@ class ReadView(APIView):
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         return _AUTHENTICATORS
+
+    def permission_denied(self, request: Request, *args: Any, **options: Any) -> NoReturn:
+        raise NotAuthenticated(_NO_TOKEN)
 
     @cached_property
     def default_response_headers(self) -> dict[str, str]:

@@ -112,7 +112,10 @@ def test_expired_token_is_rejected_with_explanation(api, settings):
     api.access = jwt.encode({**claims, "exp": claims["iat"] - 1}, settings.JWT_SECRETS[0])
     answer = api.get("sleep")
     assert answer.status_code == 401
-    assert answer.json()["detail"].startswith("The access token is invalid or expired")
+    assert answer.json()["detail"] == (
+        "The access token is invalid or expired (they last 15 minutes): "
+        "refresh it or sign in again."
+    )
     assert answer.json()["code"] == "token_not_valid"
 
 
@@ -123,6 +126,11 @@ def test_missing_token_is_401_in_common_format(db, header):
     answer = Api().client.get("/api/v1/sleep", headers={"Authorization": header})
     assert (answer.status_code, set(answer.json())) == (401, {"detail", "code", "errors"})
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_missing_token_is_said_with_where_to_get_one(db):
+    answer = Api().client.get("/api/v1/sleep").json()
+    assert (answer["code"], "POST /auth/login" in answer["detail"]) == ("not_authenticated", True)
 
 
 def test_unusable_password_revokes_tokens(api, ana):
