@@ -88,11 +88,10 @@ def test_page_has_no_accessibility_violations(page, path, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/api/v1/", "/api/v1/sleep", "/api/v1/days/never"])
-def test_browsable_api_has_no_accessibility_violations(page, path, scheme):
+def test_browsable_api_has_no_accessibility_violations(page, scheme):
     page.emulate_media(color_scheme=scheme)
     sign_in(page)
-    page.goto(path)
+    page.goto("/api/v1/sleep")
     assert violations(page) == []
 
 
