@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import attempts
-from accounts.models import Origin, User
+from accounts.models import Origin, PersonalToken, User
 from myhealth import time_zones
 from myhealth.admin import CheckedAdmin, ReadOnlyAdmin
 
@@ -130,3 +130,20 @@ class OriginAdmin(ReadOnlyAdmin):
     list_select_related = ["user"]
     search_fields = ["user__username"]
     search_help_text = "User name."
+
+
+@admin.register(PersonalToken)
+class PersonalTokenAdmin(ReadOnlyAdmin):
+    """Deleting a token revokes it. Tokens of people with rights are theirs to revoke."""
+
+    list_display = ["name", "user", "created_at", "expires_at", "last_used_at"]
+    list_select_related = ["user"]
+    fields = ["name", "user", "created_at", "expires_at", "last_used_at"]
+    search_fields = ["name", "user__username"]
+    search_help_text = "Name of a token, or user name."
+    # One at a time: their people differ in rights.
+    actions = None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may_delete = CheckedAdmin.has_delete_permission(self, request, obj)
+        return may_delete and _is_within_rights(request, obj and obj.user)

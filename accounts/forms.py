@@ -88,6 +88,39 @@ class OwnPasswordForm(PasswordChangeForm):
         return save_unless_signed_out(self.user, self.cleaned_data["new_password1"])
 
 
+class PersonalTokenForm(forms.Form):
+    """What a new personal token is for. `check` says whether a text is the present password."""
+
+    name = forms.CharField(
+        max_length=60,
+        help_text="What it is for, such as Home Assistant.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    days = forms.TypedChoiceField(
+        label="Expires",
+        choices=[("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year"), ("", "never")],
+        initial="365",
+        required=False,
+        coerce=int,
+        empty_value=None,
+    )
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, check: Callable[[str], bool], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.check = check
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self.check(password):
+            raise forms.ValidationError("This is not your password.", code="password_incorrect")
+        return password
+
+
 def save_unless_signed_out(user: User, password: str) -> bool:
     """Store a new password unless something ended the person's tokens since they were loaded.
 

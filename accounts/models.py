@@ -46,6 +46,11 @@ class NameValidator(UnicodeUsernameValidator):
     regex = r"^(?!\.{1,2}\Z)[\w.@+-]+\Z"
 
 
+def validate_printable(text: str) -> None:
+    if not text.isprintable():
+        raise ValidationError("Use characters that can be seen, and spaces.", code="printable")
+
+
 # A change of one of these, or its absence, decides which tokens and sessions are valid.
 _DECIDE_VERSION = {"password", "is_active", "token_version"}
 _SAME_PASSWORD = "SELECT set_config('myhealth.same_password', %s, true)"
@@ -334,3 +339,28 @@ class TokenFamily(models.Model):
 
     def __str__(self) -> str:
         return f"signed in at {self.signed_in_at:%Y-%m-%d %H:%M}"
+
+
+class PersonalToken(models.Model):
+    """A lasting token with which a program of this person may read, until it is revoked.
+
+    It has ended if it has expired, or if the account's `token_version` is another one by now.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="personal_tokens", db_index=False)
+    name = models.CharField(max_length=60, validators=[validate_printable])
+    digest = models.BinaryField(unique=True, help_text="The SHA-256 of the token: it is random.")
+    token_version = models.PositiveIntegerField(help_text="The account's, when it was created.")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField("expires", null=True, blank=True)
+    last_used_at = models.DateField(
+        "last used", null=True, blank=True, help_text="The date in UTC: one write a day is enough."
+    )
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["user", "name"], name="personal_token_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

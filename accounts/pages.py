@@ -1,4 +1,4 @@
-"""The pages for signing in and out, and for one's password."""
+"""The pages for signing in and out, for one's password, and for one's personal tokens."""
 
 import functools
 from collections.abc import Callable
@@ -9,18 +9,21 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.middleware import csrf
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
+from django.views.generic import FormView
 
-from accounts import first_sign_in
+from accounts import first_sign_in, personal_tokens
 from accounts.attempts import check_present_password
 from accounts.browsers import note_account
-from accounts.forms import OwnPasswordForm
-from accounts.models import User
+from accounts.forms import OwnPasswordForm, PersonalTokenForm
+from accounts.models import PersonalToken, User
 
 log = structlog.get_logger("accounts.pages")
 # How Django's reasons begin that speak of the address from which a form was sent.
@@ -76,6 +79,50 @@ class PasswordPage(PasswordChangeView):
             self.request, "Your password was changed. You are signed out everywhere else."
         )
         return redirect(self.get_success_url())
+
+
+class TokensPage(LoginRequiredMixin, FormView):  # type: ignore[type-arg]
+    """`/account/tokens/`: list one's personal tokens, and create one, which is shown once."""
+
+    template_name = "accounts/tokens.html"
+    form_class = PersonalTokenForm
+
+    @property
+    def user(self) -> User:
+        assert isinstance(self.request.user, User)
+        return self.request.user
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        check = functools.partial(check_present_password, self.request, self.user)
+        return super().get_form_kwargs() | {"check": check}
+
+    def form_valid(self, form: PersonalTokenForm) -> HttpResponse:
+        name, days = form.cleaned_data["name"], form.cleaned_data["days"]
+        try:
+            token = personal_tokens.create_token(self.user, name, days)
+        except ValidationError as error:
+            form.add_error(None, error)
+            return self.form_invalid(form)
+        # Not by a redirect: the token would have to be kept meanwhile.
+        empty = self.form_class(form.check)
+        return self.render_to_response(self.get_context_data(form=empty, name=name, token=token))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            tokens=personal_tokens.valid_tokens(self.user).order_by("-created_at"),
+            public_url=settings.PUBLIC_URL,
+            **kwargs,
+        )
+
+
+@require_post
+@login_required
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+    """`POST /account/tokens/{pk}/revoke/`: end a personal token of one's own, at once."""
+    assert isinstance(request.user, User)
+    revoked, _ = PersonalToken.objects.filter(user=request.user, pk=pk).delete()
+    messages.success(request, "Revoked." if revoked else "This token had ended before.")
+    return redirect("tokens")
 
 
 @require_post

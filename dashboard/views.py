@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
 import msgspec
+from django.conf import settings
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
@@ -41,7 +42,8 @@ from myhealth.renderers import OrjsonRenderer
 _MAX_WEEKS = 53
 _ALLOW = "GET, HEAD, OPTIONS"
 _NO_TOKEN = (
-    "Send an access token as `Authorization: Bearer …`; POST /auth/login gives one, for 15 minutes."
+    "Send a token as `Authorization: Bearer …`: create a lasting one at "
+    f"{settings.PUBLIC_URL}/account/tokens/, or get one for 15 minutes by POST /auth/login."
 )
 _CACHE_CONTROL = "private, no-cache"
 _VARY = "Accept, Authorization, Cookie, origin"

@@ -648,6 +648,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": []
     if SERVICE == "processor"
     else [
+        "accounts.personal_tokens.PersonalTokenAuthentication",
         "accounts.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
