@@ -31,7 +31,7 @@ _FIELDS = [field.attname for field in User._meta.concrete_fields]
 _COLUMNS = ", ".join(f'u."{name}"' for name in _FIELDS)
 _TABLE = PersonalToken._meta.db_table
 _FIND = (
-    f"SELECT t.id, t.last_used_at, {_COLUMNS}"
+    f"SELECT t.id, t.last_used_at, current_setting('transaction_read_only') = 'on', {_COLUMNS}"
     f" FROM {_TABLE} AS t JOIN {User._meta.db_table} AS u ON u.id = t.user_id"
     " WHERE t.digest = %s AND u.is_active AND u.token_version = t.token_version"
     " AND (t.expires_at IS NULL OR t.expires_at > %s)"
@@ -112,10 +112,10 @@ def _find_user(text: str) -> User | None:
     rows = fetch_all(_FIND, [_digest(text), now])
     if not rows:
         return None
-    (pk, last_used, *values) = rows[0]
+    pk, last_used, is_read_only, *values = rows[0]
     today = now.date()
-    if last_used is None or last_used < today:
-        # While nothing can be written, people may still read.
+    if not is_read_only and (last_used is None or last_used < today):
+        # Even if nothing can be written, people may read.
         with contextlib.suppress(DatabaseError):
             fetch_all(_NOTE_USE, [today, pk, today])
     return User.from_db("default", _FIELDS, values)

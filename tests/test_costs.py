@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from accounts.personal_tokens import create_token
 from ingest.models import (
     METRIC_MODELS,
     Fetch,
@@ -194,6 +195,15 @@ def test_read_takes_two_statements(ana, api, last_month, path):
     with CaptureQueriesContext(connection) as queries:
         api.get(path, start=str(datetime.date(2026, 1, 1)))
     assert len(queries) == 2, [query["sql"] for query in queries]
+
+
+@pytest.mark.parametrize("path", ["sleep", "activity", "readiness"])
+def test_read_with_personal_token_takes_three_statements(ana, api, last_month, path):
+    api.access = create_token(ana, "a program", None)
+    api.get("coverage")
+    with CaptureQueriesContext(connection) as queries:
+        api.get(path, start=str(datetime.date(2026, 1, 1)))
+    assert len(queries) == 3, [query["sql"] for query in queries]
 
 
 def test_no_index_of_people_doubles_another():

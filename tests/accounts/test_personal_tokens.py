@@ -117,7 +117,15 @@ def test_token_in_an_address_is_not_accepted(token, name):
 
 def test_wrong_tokens_have_one_answer(ana, token):
     expired = create_token(ana, "expired", 1)
-    wrong = [UNKNOWN, "mh_", "mh_short", token + "A", token[:-1], token.upper(), f"mh_{token}"]
+    wrong = [
+        token.swapcase().replace("MH_", "mh_"),
+        UNKNOWN,
+        "mh_",
+        "mh_short",
+        token + "A",
+        token[:-1],
+        f"mh_{token}",
+    ]
     with later(days=2):
         answers = [ask(each) for each in (expired, *wrong, "mh_" + "é" * 43, f"{token} {token}")]
     assert {answer.status_code for answer in answers} == {401}
@@ -172,18 +180,28 @@ def test_use_is_noted_once_a_day(token):
         assert PersonalToken.objects.get().last_used_at == datetime.now(UTC).date()
 
 
+READ_ONLY = "SET default_transaction_read_only = on"
+FULL_DISK = (
+    "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$;"
+    "CREATE TRIGGER fail BEFORE UPDATE ON accounts_personaltoken EXECUTE FUNCTION fail()"
+)
+
+
 @pytest.fixture
-def read_only(transactional_db, token):
-    def set_to(mode):
+def unwritable(transactional_db, token):
+    def make(sql):
         with connection.cursor() as cursor:
-            cursor.execute(f"SET SESSION CHARACTERISTICS AS TRANSACTION READ {mode}")
+            cursor.execute(sql)
 
-    set_to("ONLY")
-    yield
-    set_to("WRITE")
+    yield make
+    make("SET default_transaction_read_only = off")
+    make("DROP FUNCTION IF EXISTS fail() CASCADE")
 
 
-def test_reading_works_where_nothing_can_be_written(read_only, token):
+@pytest.mark.parametrize("sql", [READ_ONLY, FULL_DISK], ids=["read-only", "full"])
+def test_reading_works_where_nothing_can_be_written(unwritable, token, sql):
+    unwritable(sql)
     assert ask(token).status_code == 200
     assert PersonalToken.objects.get().last_used_at is None
 

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.urls import get_resolver
 
 from accounts.models import User
+from accounts.personal_tokens import create_token
 from accounts.tokens import AccessToken
 from tests.attacks.attacking import (
     CONTROL_TOKEN,
@@ -28,6 +29,8 @@ CREDENTIALS = (
     "expired",
     "refresh",
     "junk",
+    "personal",
+    "revoked",
     "session",
     "staff",
     "ingest",
@@ -36,7 +39,7 @@ CREDENTIALS = (
 )
 # Those that a quick run tries on each page of the admin.
 FEW = ("nobody", "person", "session", "staff", "ingest")
-TOKENS = ("person", "other")
+TOKENS = ("person", "other", "personal")
 SESSIONS = ("session", "staff")
 
 
@@ -63,6 +66,7 @@ FIGURES = only(("metrics",), 200, 401)
 
 LISTS = (
     "accounts/origin",
+    "accounts/personaltoken",
     "accounts/user",
     "ingest/activitymetric",
     "ingest/fetch",
@@ -110,6 +114,8 @@ API = {
     "account/password/": ("/account/password/", PAGE),
     "account/preferences/": ("/account/preferences/", PAGE),
     "account/reset/<str:uidb64>/<str:token>/": ("/account/reset/a/b/", NOT_VALID),
+    "account/tokens/": ("/account/tokens/", PAGE),
+    "account/tokens/<int:pk>/revoke/": ("POST /account/tokens/1/revoke/", FORM),
     "account/sign-out/": ("POST /account/sign-out/", FORM),
     "accounts/login/": ("/accounts/login/", only(SESSIONS, 302, 200)),
     "accounts/logout/": ("POST /accounts/logout/", FORM),
@@ -191,6 +197,8 @@ def headers(api, processor, ana, ben, log_in, browse):
     expired = AccessToken.for_user(ana)
     expired["version"] = ana.token_version
     expired["exp"] = int(time.time()) - 60
+    revoked = create_token(ana, "another program", None)
+    ana.personal_tokens.all().delete()
     session = browse(ana).cookies
     User.objects.filter(pk=ben.pk).update(is_staff=True)
     browsers = {"session": session, "staff": browse(ben).cookies}
@@ -201,6 +209,8 @@ def headers(api, processor, ana, ben, log_in, browse):
         "expired": bearer(str(expired)),
         "refresh": bearer(tokens["refresh"]),
         "junk": bearer("junk"),
+        "personal": bearer(create_token(ana, "a program", None)),
+        "revoked": bearer(revoked),
         "ingest": INGEST,
         "control": bearer(CONTROL_TOKEN),
         "metrics": bearer(METRICS_TOKEN),
@@ -265,6 +275,19 @@ def test_writing_to_any_route_without_credentials_does_nothing(api, processor, h
                 for name in ("nobody", "junk"):
                     status = service.ask(method, address, b"{}", **headers[name]).status
                     assert 300 <= status < 500, (method, path, name, status)
+    ana.refresh_from_db()
+    assert (User.objects.count(), ana.password) == before
+
+
+def test_personal_token_writes_nowhere(api, headers, ana):
+    """Where a route takes no credentials, it is as if there were none."""
+    before = User.objects.count(), ana.password
+    for path, _ in API.values():
+        _, address = split(path, ana)
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            status = api.ask(method, address, b"{}", **headers["personal"]).status
+            expected = (403,) if address.startswith("/api/v1/") else range(300, 500)
+            assert status in expected or address == "/api/v1/", (method, path, status)
     ana.refresh_from_db()
     assert (User.objects.count(), ana.password) == before
 
