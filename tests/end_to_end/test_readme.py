@@ -6,8 +6,13 @@ import subprocess
 
 import pytest
 import requests
+import yaml
+from django.template import engines
+from django.test import Client
 
+from accounts.personal_tokens import create_token
 from tests.processes import ROOT
+from tests.worlds import store_days
 
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
@@ -15,8 +20,9 @@ SHELLS = {"bash": ["bash", "-euo", "pipefail"], "zsh": ["zsh", "-f", "-eu", "-o"
 
 
 def pasted(heading):
-    """Return the indented lines under a heading, up to the next one."""
-    section = README.partition(f"\n{heading}\n")[2].partition("\n#")[0]
+    """Return the indented lines under a heading, up to the next one; others are fenced."""
+    shell = re.sub(r"(?ms)^```.*?^```", "", README)
+    section = shell.partition(f"\n{heading}\n")[2].partition("\n#")[0]
     return [line[4:] for line in section.splitlines() if line.startswith("    ")]
 
 
@@ -69,6 +75,65 @@ def test_lines_under_use_work_as_pasted_and_leave_no_trace(run, use):
         assert '"status":"success"' in done.stdout
         assert run.password not in done.stdout
     assert coverage(run) == before
+
+
+OTHERS = "### Use from other programs"
+
+
+def fenced(language):
+    return re.search(rf"```{language}\n(.*?)```", README.partition(OTHERS)[2], re.DOTALL)[1]
+
+
+def test_personal_token_of_the_command_line_reads(machine, run):
+    script = "\n".join(pasted(OTHERS)).replace("localhost:8000", run.url.split("/")[2])
+    environment = machine.environment()
+    done = subprocess.run(
+        ["bash", "-euc", script], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("oura_id,day,score,")
+    assert "mh_" not in done.stdout
+
+
+@pytest.fixture
+def read_as_program(ana):
+    """A function that reads an address of the README, with what it has as the header."""
+    today = ana.today()
+    store_days(ana, [today], score=81, lowest_heart_rate=48)
+    store_days(ana, [today], "activity", steps=9000)
+    token = create_token(ana, "a program", None)
+
+    def read(url, header="Bearer mh_…"):
+        for name in ("from", "to"):
+            url = url.replace(f"${{__{name}:date:YYYY-MM-DD}}", str(today))
+        headers = {"Authorization": header.replace("mh_…", token)}
+        return Client().get(url.removeprefix("http://localhost:8000"), headers=headers)
+
+    return read
+
+
+def test_table_of_pandas_is_read(read_as_program):
+    url, header = re.search(r'"(http.*?)".*?("Bearer.*?")', fenced("python"), re.DOTALL).groups()
+    answer = read_as_program(url, header.strip('"'))
+    assert answer.content.decode().splitlines()[0].startswith("oura_id,day,score,")
+    compile(fenced("python"), "README", "exec")
+
+
+def test_sensors_of_home_assistant_have_values(read_as_program):
+    (each,) = yaml.safe_load(fenced("yaml"))["rest"]
+    value = read_as_program(each["resource"], each["headers"]["Authorization"]).json()
+    # In Django's templates, these mean the same as in Jinja's.
+    shown = [
+        engines["django"].from_string(sensor["value_template"]).render({"value_json": value})
+        for sensor in each["sensor"]
+    ]
+    assert shown == ["81", "48", "9000"]
+
+
+def test_query_of_grafana_has_its_columns(read_as_program):
+    answer = read_as_program(fenced("text").strip())
+    assert {"day", "score"} < set(answer.content.decode().splitlines()[0].split(","))
+    assert answer.content.decode().count("\n") == 2
 
 
 def test_crontab_lines_collect(machine, run):
