@@ -24,6 +24,7 @@ from accounts.attempts import check_present_password
 from accounts.browsers import note_account
 from accounts.forms import OwnPasswordForm, PersonalTokenForm
 from accounts.models import PersonalToken, User
+from myhealth import preferences
 
 log = structlog.get_logger("accounts.pages")
 # How Django's reasons begin that speak of the address from which a form was sent.
@@ -91,6 +92,13 @@ class TokensPage(LoginRequiredMixin, FormView):  # type: ignore[type-arg]
     def user(self) -> User:
         assert isinstance(self.request.user, User)
         return self.request.user
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        # The dates are those of the person's time zone.
+        with preferences.use(self.user.preferences):
+            response: Any = super().render_to_response(context, **kwargs)
+            page: HttpResponse = response.render()
+        return page
 
     def get_form_kwargs(self) -> dict[str, Any]:
         check = functools.partial(check_present_password, self.request, self.user)

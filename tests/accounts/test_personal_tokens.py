@@ -294,7 +294,8 @@ def test_new_token_is_shown_once_with_examples(signed_in):
 
 
 def test_page_lists_tokens_with_their_dates(signed_in):
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False):
+    User.objects.update(time_zone="Asia/Tokyo")
+    with time_machine.travel("2026-02-28T20:00:00Z", tick=False):
         create(signed_in, name="A sheet", days="30")
         page = text_of(signed_in.get(PAGE).content.decode())
         assert "A sheet Created 1 March 2026 Last used never Expires 31 March 2026" in page

@@ -77,6 +77,7 @@ def test_person_signs_in_sees_newest_days_and_signs_out(page):
         "/account/",
         "/account/password/",
         "/account/preferences/",
+        "/account/tokens/",
     ],
 )
 def test_page_has_no_accessibility_violations(page, path, scheme):
