@@ -63,6 +63,26 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
         self.initial["time_zone"] = user.zone.key
 
 
+class PresentPasswordForm(forms.Form):
+    """A person's present password, before what can't be undone; `check` says if a text is it."""
+
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, check: Callable[[str], bool], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.check = check
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self.check(password):
+            raise forms.ValidationError("This is not your password.", code="password_incorrect")
+        return password
+
+
 class OwnPasswordForm(PasswordChangeForm):
     """A person's new password, which counts only if nothing ended their session meanwhile.
 

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import User
-from dashboard.queries import About, database_alias
-from ingest.coverage import last_complete_fetch
+from dashboard.queries import About
 from ingest.models import Metric
 from metrics.columns import Moment
 from metrics.moments import parse_moment
-from oura import tokens
 from oura.models import Connection
+from oura.standing import Standing
 
 # Data are fetched every hour.
 _FETCH_IS_OLD = timedelta(hours=3)
@@ -28,22 +26,30 @@ class Freshness:
     """When data were last fetched, and up to which moment the ring's data are here.
 
     `ring_until` is in the person's time zone. `advice` is what to do, empty if all is well; `link`
-    names the page on which to do it, empty if it is none of ours.
+    names the page on which to do it, empty if it is none of ours. `is_old` says that new data
+    should have been fetched meanwhile.
     """
 
     fetched_at: datetime | None
     ring_until: datetime | None
     advice: str = ""
     link: str = ""
+    is_old: bool = False
 
 
-def find_freshness(user: User, rows: Iterable[Metric], about: Mapping[str, About]) -> Freshness:
+def find_freshness(
+    user: User,
+    rows: Iterable[Metric],
+    about: Mapping[str, About],
+    standing: Standing,
+    fetched_at: datetime | None,
+) -> Freshness:
     """Return how fresh a person's data are; `rows` are the newest of each type."""
-    fetched_at = last_complete_fetch(user.pk, database_alias())
     ring_until = _ring_until(rows, about)
-    advice, link = _advice(user, fetched_at, ring_until, timezone.now())
+    advice, link = _advice(standing, fetched_at, ring_until, timezone.now())
     ring_until = ring_until and ring_until.astimezone(user.zone)
-    return Freshness(fetched_at, ring_until, advice, link)
+    is_old = fetched_at is None or timezone.now() - fetched_at > _FETCH_IS_OLD
+    return Freshness(fetched_at, ring_until, advice, link, is_old)
 
 
 def _ring_until(rows: Iterable[Metric], about: Mapping[str, About]) -> datetime | None:
@@ -66,17 +72,13 @@ def _end_of(wear: Any) -> datetime | None:
 
 
 def _advice(
-    user: User, fetched_at: datetime | None, ring_until: datetime | None, now: datetime
+    standing: Standing, fetched_at: datetime | None, ring_until: datetime | None, now: datetime
 ) -> tuple[str, str]:
     """Return a sentence that says what to do, and the name of the page to do it on."""
-    connection = Connection.objects.filter(user=user).first()
-    if connection and (lost := tokens.why_lost(connection)):
-        sentence = f"Your connection to Oura {lost}. No new data will arrive until you reconnect."
-        return sentence, "account"
-    problem = tokens.present_problem(connection) if connection else ""
-    if connection and problem and _brought_nothing(connection, fetched_at):
-        return problem, "account"
-    if fetched_at is None:
+    connection = standing.connection
+    if connection and standing.problem and _matters(standing, connection, fetched_at):
+        return standing.problem, "account"
+    if fetched_at is None or standing.progress:
         return "", ""
     if now - fetched_at > _FETCH_IS_OLD:
         check = "New data should come every hour: check that myhealth is running"
@@ -86,15 +88,8 @@ def _advice(
     return "", ""
 
 
-def _brought_nothing(connection: Connection, fetched_at: datetime | None) -> bool:
-    """Return whether the last run fetched nothing."""
+def _matters(standing: Standing, connection: Connection, fetched_at: datetime | None) -> bool:
+    """Return whether a problem keeps new data away: one of a run does if it fetched nothing."""
     asked_at = connection.asked_at
-    return asked_at is not None and (fetched_at is None or fetched_at < asked_at)
-
-
-def is_awaited(user: User) -> bool:
-    """Return whether data will come by themselves: the person is connected, or has the API key."""
-    connection = Connection.objects.filter(user=user).first()
-    if connection:
-        return not tokens.why_lost(connection)
-    return bool(settings.OURA_API_KEY) and user.username == settings.OURA_USER
+    is_of_run = standing.is_connected and asked_at is not None
+    return not (is_of_run and fetched_at and asked_at and fetched_at >= asked_at)

@@ -8,6 +8,7 @@ from dashboard import views
 from dashboard.pages.account import AccountPage
 from dashboard.pages.calendar import CalendarPage
 from dashboard.pages.days import DayPage, DaysPage
+from dashboard.pages.deleting import DeleteAccountPage, DeleteDataPage, RemoveDemoPage
 from dashboard.pages.nights import NightPage, NightsPage
 from dashboard.pages.preferences import PreferencesPage
 from dashboard.pages.today import TodayPage
@@ -47,6 +48,10 @@ urlpatterns = [
     path("weeks/", WeeksPage.as_view(), name="weeks"),
     path("account/", AccountPage.as_view(), name="account"),
     path("account/preferences/", PreferencesPage.as_view(), name="preferences"),
+    path("account/delete/", RedirectView.as_view(pattern_name="account")),
+    path("account/delete/data/", DeleteDataPage.as_view(), name="delete-data"),
+    path("account/delete/account/", DeleteAccountPage.as_view(), name="delete-account"),
+    path("account/delete/demo/", RemoveDemoPage.as_view(), name="remove-demo"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path(
         "api/docs/",

@@ -424,6 +424,8 @@ for key in TOKEN_ENCRYPTION_KEYS:
     except ValueError:
         _problems.append("Each key in TOKEN_ENCRYPTION_KEYS must be 32 bytes in URL-safe base64.")
         break
+# When collections start, as in crontab, if nothing waits for people who ask for one.
+COLLECT_SCHEDULE = _text("COLLECT_SCHEDULE")
 COLLECTOR_THREADS = _number("COLLECTOR_THREADS", 8, 1, 64)
 COLLECTOR_TIMEOUT = _number("COLLECTOR_TIMEOUT", 30, 1, 600)
 PROCESSOR_URL = _url(

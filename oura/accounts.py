@@ -14,7 +14,7 @@ from oura import tokens
 from oura.budget import Budget
 from oura.client import OuraClient
 from oura.models import Connection
-from oura.report import Report
+from oura.report import Problem, Report
 from oura.retries import RetryTime
 
 MEMBERSHIP_LAPSED = (
@@ -136,26 +136,31 @@ class ConnectedAccount:
     def begin(self) -> None:
         # Before anything can fail, so that `await_connection` does not report it again.
         if not self.connection.ended:
-            self._update(asked_at=timezone.now())
+            self._update(asked_at=timezone.now(), wanted_at=None)
 
     def finish(self, report: Report) -> None:
         """Record when all was collected and what is wrong, for the account page."""
         if self.connection.ended:
             return
+        now = timezone.now()
         if sentence := tokens.lost_sentence(self.connection):
-            self._update(problem=sentence)
+            self._update(problem=sentence, finished_at=now)
             return
-        changes: dict[str, Any] = {"problem": ""}
-        refused = [problem for problem in report.problems if problem.kind == FailureKind.FORBIDDEN]
-        if problems := report.new_problems or refused:
+        changes: dict[str, Any] = {"problem": "", "finished_at": now}
+        # What the person did not agree to share is known from the scopes; Oura was not asked.
+        asked = [each for each in report.problems if not self._is_unshared(each)]
+        refused = [each for each in asked if each.kind == FailureKind.FORBIDDEN]
+        if problems := [each for each in asked if not each.is_repeat] or refused:
             first = problems[0]
-            # If the scope was not granted, Oura was not asked.
-            is_refused = first.kind == FailureKind.FORBIDDEN and first.type in TYPES
-            is_lapsed = is_refused and self.has_scope(TYPES[first.type].scope)
+            is_lapsed = first.kind == FailureKind.FORBIDDEN and first.type in TYPES
             changes["problem"] = MEMBERSHIP_LAPSED if is_lapsed else first.error
         if not report.new_problems and not report.dry_run:
-            changes["collected_at"] = timezone.now()
+            changes["collected_at"] = now
         self._update(**changes)
+
+    def _is_unshared(self, problem: Problem) -> bool:
+        is_refused = problem.kind == FailureKind.FORBIDDEN and problem.type in TYPES
+        return is_refused and not self.has_scope(TYPES[problem.type].scope)
 
     def _update(self, **changes: Any) -> None:
         Connection.objects.filter(pk=self.connection.pk).update(**changes)

@@ -62,6 +62,8 @@ def connect(user: Any, code: str, verifier: str) -> ConnectResult:
         "connected_at": timezone.now(),
         "collected_at": None,
         "asked_at": None,
+        "wanted_at": None,
+        "finished_at": None,
         "problem": "",
     }
     try:
@@ -79,18 +81,35 @@ def connect(user: Any, code: str, verifier: str) -> ConnectResult:
     return ConnectResult(connection, tuple(set(provider.SCOPES) - set(scopes)))
 
 
+def origin_refusal(user: Any) -> str:
+    """Return why the person can't connect any Oura account of this server; empty if they can.
+
+    An account keeps the origin of its data until all are deleted.
+    """
+    origin = Origin.objects.filter(user=user).exclude(name="").first()
+    name = origin_of(settings.OURA_API_URL)
+    if origin is None or origin.name == name:
+        return ""
+    if name == "sandbox":
+        return (
+            "This server is connected to the sandbox, whose people are made up, and your account "
+            "has a real ring's data, which are never mixed with theirs. Set up the connection to "
+            "Oura first."
+        )
+    return (
+        "Your account has sample data, which are never mixed with a ring's. Delete the sample "
+        "data first, or sign in with another account."
+    )
+
+
 def _owner_refusal(user: Any, oura_user_id: str) -> str:
     """Return why the person can't connect this Oura account; empty if they can.
 
     An account keeps the origin and the owner of its data when it is disconnected.
     """
+    if refusal := origin_refusal(user):
+        return refusal
     origin = Origin.objects.filter(user=user).first()
-    name = origin_of(settings.OURA_API_URL)
-    if origin and origin.name != name:
-        return (
-            f"This account has {origin.name} data, which can't be mixed with {name} data. "
-            "Use an account of your own."
-        )
     if origin and origin.owner not in ("", oura_user_id):
         return (
             "This account has the days of a different Oura account, and two people's days would be "

@@ -1,18 +1,35 @@
 """Connections to Oura with their tokens, and how much of Oura's request limit is left."""
 
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from oura.origin import origin_of
+
+# Between two runs that a person asks for.
+MIN_PAUSE = timedelta(minutes=1)
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     def living(self) -> Self:
         """Return the connections that have not ended."""
         return self.filter(ended="")
+
+    def due(self) -> Self:
+        """Return the connections that should be collected at once: new ones, or on request."""
+        return self.living().filter(Q(asked_at=None) | ~Q(wanted_at=None))
+
+    def want(self, now: datetime) -> int:
+        """Ask for a run of these connections, and return how many may have one.
+
+        There is at most one a minute, since all share Oura's limit on requests.
+        """
+        rested = Q(asked_at=None) | Q(asked_at__lt=now - MIN_PAUSE)
+        return self.living().filter(rested, wanted_at=None).update(wanted_at=now)
 
     def served(self) -> Self:
         """Return the connections of this OURA_API_URL's origin: tokens are sent nowhere else."""
@@ -72,6 +89,12 @@ class Connection(models.Model):
     )
     asked_at = models.DateTimeField(
         "last run began at", null=True, help_text="When a run last began."
+    )
+    finished_at = models.DateTimeField(
+        "last run ended at", null=True, help_text="When a run last ended, whatever it brought."
+    )
+    wanted_at = models.DateTimeField(
+        "asked for at", null=True, help_text="When the person asked for a run that has not begun."
     )
     problem = models.TextField(
         blank=True, help_text="What went wrong in the last run, in a sentence."

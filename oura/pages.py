@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.pages import require_post
@@ -23,7 +24,6 @@ log = structlog.get_logger("oura.pages")
 _SESSION_KEY = "oura_consent"
 _CODE_SECONDS = 600.0  # The lifetime of Oura's codes.
 _EXPIRED = "This link from Oura has expired or was already used. Please start again."
-_CONNECTED = "Connected. Your history will be collected by the next run, within the hour."
 
 
 @require_post
@@ -32,6 +32,9 @@ def connect_oura(request: HttpRequest) -> HttpResponse:
     """`POST /connect/oura/`: redirect to Oura's consent page."""
     if not settings.OURA_CLIENT_ID:
         return redirect("register-oura")
+    if refusal := connections.origin_refusal(request.user):
+        messages.warning(request, refusal)
+        return redirect("account")
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
     request.session[_SESSION_KEY] = {"state": state, "verifier": verifier, "since": time.time()}
     return redirect(provider.consent_url(connections.redirect_uri(), state, verifier))
@@ -46,20 +49,13 @@ def oura_callback(request: HttpRequest) -> HttpResponse:
     if refusal := _callback_error(request, consent):
         return _not_connected(request, *refusal)
     try:
-        result = connections.connect(request.user, request.GET["code"], consent["verifier"])
+        connections.connect(request.user, request.GET["code"], consent["verifier"])
     except provider.GrantRefused:
         return _not_connected(request, "expired", _EXPIRED)
     except OuraError as error:
         return _not_connected(request, error.kind, str(error))
-    if result.missing_scopes:
-        names = ", ".join(sorted(result.missing_scopes))
-        messages.warning(
-            request,
-            f"Connected, but you did not allow: {names}. "
-            "Connect again and leave these boxes ticked to have everything collected.",
-        )
-    else:
-        messages.success(request, _CONNECTED)
+    # The page says what comes next, and what was not shared.
+    messages.success(request, "Connected.")
     return redirect("account")
 
 
@@ -104,6 +100,17 @@ def disconnect_oura(request: HttpRequest) -> HttpResponse:
             "Disconnected here, but Oura did not confirm it: also remove myhealth from the list "
             "of applications in your Oura account.",
         )
+    return redirect("account")
+
+
+@require_post
+@login_required
+def collect_now(request: HttpRequest) -> HttpResponse:
+    """`POST /account/collect/`: ask for a collection, which begins within seconds."""
+    user: Any = request.user
+    own = Connection.objects.served().filter(user=user)
+    if not own.want(timezone.now()) and not own.due():
+        messages.info(request, "Not asked for: the last collection began less than a minute ago.")
     return redirect("account")
 
 

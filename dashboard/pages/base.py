@@ -4,17 +4,24 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 
 from accounts.models import Origin, User
-from dashboard.freshness import is_awaited
+from dashboard.arrivals import arrived, standing_of
 from dashboard.queries import database_alias, rows_of_user
 from ingest.coverage import last_complete_fetch
 from ingest.models import METRIC_MODELS
 from myhealth import preferences
 from myhealth.days import FIRST_DAY, parse_day, shift
+from myhealth.headers import POLICY, page_policy
+from oura.provider import consent_origins
+from oura.standing import Standing
+
+# How soon a page that shows data arriving asks for the next ones.
+_REFRESH_SECONDS = 5
 
 
 class PersonalPage(LoginRequiredMixin):
@@ -34,8 +41,16 @@ class PersonalPage(LoginRequiredMixin):
             return super().dispatch(request, *args, **kwargs)
         with preferences.use(request.user.preferences):
             response = super().dispatch(request, *args, **kwargs)
+            if not isinstance(response, TemplateResponse):
+                return response
+            context = response.context_data or {}
+            if context.get("may_connect") and settings.OURA_CLIENT_ID:
+                # The button that connects is redirected there.
+                response[POLICY] = page_policy(consent_origins())
+            if context.get("is_arriving"):
+                response["Refresh"] = str(_REFRESH_SECONDS)
             # Else Django would fill the template later, without the preferences.
-            return response.render() if isinstance(response, TemplateResponse) else response
+            return response.render()
 
     @property
     def user(self) -> User:
@@ -63,7 +78,21 @@ def first_steps(user: User) -> dict[str, Any]:
     if is_stored(user):
         return {}
     fetched_at = last_complete_fetch(user.pk, database_alias())
-    return {"first_steps": {"has_fetched": bool(fetched_at), "is_awaited": is_awaited(user)}}
+    return {
+        "first_steps": {"has_fetched": bool(fetched_at)},
+        **arriving(user, standing_of(user, fetched_at)),
+        "may_connect": True,
+    }
+
+
+def arriving(user: User, standing: Standing) -> dict[str, Any]:
+    """Return the context of `arriving.html`; the page loads again while there is progress."""
+    is_first = bool(standing.progress) and standing.is_first
+    return {
+        "standing": standing,
+        "is_arriving": bool(standing.progress),
+        "arrived": arrived(user) if is_first else [],
+    }
 
 
 def page_day(text: str, today: date) -> date:

@@ -8,15 +8,16 @@ from django.views.generic import TemplateView
 
 from accounts.models import User
 from dashboard import marks, queries, summaries
+from dashboard.arrivals import standing_of
 from dashboard.comparisons import difference
 from dashboard.day_cards import DayCard, Shown, listed, trends_of, unit_of, until_usual
 from dashboard.freshness import find_freshness
 from dashboard.night_charts import CARD_PIXELS, PeriodChart
 from dashboard.nights import find_night
-from dashboard.pages.base import PersonalPage, first_steps
+from dashboard.pages.base import PersonalPage, arriving, first_steps
 from dashboard.templatetags.figures import with_unit
 from dashboard.trends import Trend, all_measures, find_trends
-from ingest.coverage import missing_ranges, stored_ranges_with_reason
+from ingest.coverage import last_complete_fetch, missing_ranges, stored_ranges_with_reason
 from ingest.ledger import Ledger, Range, ledger
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
@@ -24,6 +25,7 @@ from metrics.columns import Figure
 from metrics.measures import Measure
 from myhealth.days import FIRST_DAY, shift, utc_today
 from myhealth.states import State
+from oura.standing import Standing
 
 # For how many days the page shows what is missing, and marks.
 _DAYS_SHOWN = 30
@@ -46,16 +48,28 @@ class TodayPage(PersonalPage, TemplateView):
         about = queries.about_rows(user.pk, rows)
         first = shift(today, 1 - _DAYS_SHOWN)
         by_type = ledger(user.pk, first, today, today=utc_today(), using=queries.database_alias())
-        missing = _listed(by_type, missing_ranges)
+        fetched_at = last_complete_fetch(user.pk, queries.database_alias())
+        standing = standing_of(user, fetched_at, has_rows=bool(rows))
+        fresh = find_freshness(user, rows, about, standing, fetched_at)
+        if rows:
+            shown = _newest(user, today, rows, by_type, about) | arriving(user, standing)
+            # Nobody waits for the hourly run, whose page would only be disturbed.
+            shown["is_arriving"] = bool(standing.progress) and (standing.is_first or fresh.is_old)
+        else:
+            shown = first_steps(user)
+        missing = _listed(_without_unshared(by_type, standing), missing_ranges)
         if not rows:
             # That nothing was fetched yet is said already.
             missing = [each for each in missing if each[0].state != State.NOT_ASKED]
+        if standing.progress and standing.is_first:
+            # It is not known yet what Oura lacks.
+            missing = []
         return super().get_context_data(
             today=today,
             yesterday=shift(today, -1),
-            fresh=find_freshness(user, rows, about),
+            fresh=fresh,
             days=_DAYS_SHOWN,
-            **(_newest(user, today, rows, by_type, about) if rows else first_steps(user)),
+            **shown,
             marks=[marks.describe_mark(mark) for mark in marks.find_marks(user.pk, first, today)],
             missing=missing[:_MOST_LISTED],
             missing_more=missing[_MOST_LISTED:],
@@ -233,6 +247,18 @@ def _week_value(
 
 
 # What is missing ----------------------------------------------------------------------------------
+
+
+def _without_unshared(by_type: Ledger, standing: Standing) -> Ledger:
+    """Return the ledger without refusals of what the person did not share: one sentence says it."""
+    return {
+        name: [
+            each
+            for each in ranges
+            if each.state != State.NO_PERMISSION or name not in standing.unshared
+        ]
+        for name, ranges in by_type.items()
+    }
 
 
 def _listed(

@@ -70,6 +70,14 @@ def clock(moment: datetime) -> str:
 
 
 @register.filter
+def at_clock(moment: datetime) -> str:
+    """Return when something will be, as in a sentence: `at 15:17`, or `on Saturday at 03:00`."""
+    text = f"at {clock(moment)}"
+    is_today = moment.date() == timezone.now().astimezone(moment.tzinfo).date()
+    return text if is_today else f"on {moment:%A} {text}"
+
+
+@register.filter
 def with_unit(value: Any, column: Column | Measure) -> str:
     """Return a column's value, or an average, with its unit; times in hours and minutes."""
     if value is None:

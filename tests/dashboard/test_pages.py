@@ -159,11 +159,34 @@ def main_of(browser, path):
 
 
 @pytest.mark.parametrize("path", OF_DAYS)
-def test_page_without_anything_has_the_first_steps(signed_in, path):
+@pytest.mark.parametrize(
+    ("application", "form"),
+    [
+        ("id", '<form method="post" action="/connect/oura/">'),
+        ("", '<form action="/connect/oura/register">'),
+    ],
+)
+def test_page_without_anything_is_one_card(signed_in, settings, path, application, form):
+    settings.OURA_CLIENT_ID = application
     page = main_of(signed_in, path)
-    assert page.count("Three steps to your first night") == 1
-    assert '<a href="/account/">Connect your Oura account</a>' in page
+    assert page.count(form) == page.count("<section") == 1
     assert "not fetched yet" not in page.lower()
+    assert "collector" not in page
+
+
+def test_today_without_anything_has_one_button(signed_in, settings):
+    settings.OURA_CLIENT_ID = "id"
+    page = main_of(signed_in, "/")
+    assert page.count("<button") == 1
+    assert "<button>Connect your Oura ring</button>" in page
+    assert "<a " not in page
+
+
+@pytest.mark.parametrize("path", [*OF_DAYS, "/account/"])
+def test_policy_lets_the_button_lead_to_oura(signed_in, settings, path):
+    settings.OURA_CLIENT_ID, settings.OURA_AUTHORIZE_URL = "id", "https://consent.example.org/a"
+    policy = signed_in.get(path).headers["Content-Security-Policy"]
+    assert "form-action 'self' https://consent.example.org" in policy
 
 
 @pytest.mark.parametrize("path", OF_DAYS)

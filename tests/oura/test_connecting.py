@@ -47,7 +47,7 @@ def code_of(response):
 def test_connecting_leads_back_to_the_account_page(visitor, ana):
     response = visitor.connect()
     assert response.redirect_chain == [("/account/", 302)]
-    assert "Your history will be collected" in response.content.decode()
+    assert 'role="status">Connected.</p>' in response.content.decode()
     connection = Connection.objects.get()
     assert (connection.user, connection.scopes) == (ana, list(SCOPES))
     assert "Connected since" in visitor.page()
@@ -61,9 +61,9 @@ def test_denied_consent_connects_nothing(visitor):
 
 def test_missing_scope_is_shown(visitor):
     response = visitor.connect(granted=["personal"])
-    names = ", ".join(sorted({*SCOPES} - {"personal"}))
-    assert f"did not allow: {names}." in response.content.decode()
-    assert f"Not shared with myhealth: {names}." in visitor.page()
+    for page in (response.content.decode(), visitor.page()):
+        assert page.count("You did not share your sleep, activity and readiness (“daily”)") == 1
+        assert "starting a collection" not in page.lower()
 
 
 def test_callback_is_accepted_once(visitor):
@@ -162,11 +162,32 @@ def test_oura_account_with_days_elsewhere_is_refused(visitor, owned, ben):
     assert "ana" not in response.content.decode().lower().replace("manage", "")
 
 
-def test_account_with_data_of_another_origin_is_refused(visitor, ana):
+@pytest.mark.parametrize("served", ["sandbox", "oura"])
+def test_account_with_data_of_another_origin_has_no_button(visitor, ana, settings, served):
+    has = {"sandbox": "oura", "oura": "sandbox"}[served]
+    if served == "oura":
+        settings.OURA_API_URL = "https://api.ouraring.com"
+    assert 'action="/connect/oura/"' in visitor.page()
+    Origin.objects.create(user=ana, name=has)
+    assert 'action="/connect/oura/"' not in visitor.page()
+    response = visitor.http.post("/connect/oura/", follow=True)
+    assert response.redirect_chain == [("/account/", 302)]
+    sentences = {"sandbox": "Set up the connection to Oura first", "oura": "Delete the sample data"}
+    assert sentences[served] in response.content.decode()
+
+
+def test_origin_that_arrives_during_the_consent_is_refused(visitor, ana):
+    location = agree(visitor.begin())
     Origin.objects.create(user=ana, name="oura")
-    response = visitor.connect(person="ana")
-    assert code_of(response) == "anothers"
-    assert "oura data, which can&#x27;t be mixed with sandbox data" in response.content.decode()
+    assert code_of(visitor.come_back(location)) == "anothers"
+    assert not Connection.objects.exists()
+
+
+def test_page_asks_before_it_disconnects(visitor):
+    visitor.connect()
+    page = visitor.page()
+    before = page[: page.index('action="/disconnect/oura/"')]
+    assert before.rindex("<details>") > before.rfind("</details>")
 
 
 def test_disconnecting_revokes_and_deletes_the_tokens(visitor, at_oura):

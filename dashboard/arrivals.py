@@ -1,0 +1,66 @@
+"""How a person's data arrive: how they stand with Oura, and what has come so far."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import Count, Min
+from django.utils import timezone
+
+from accounts.models import User
+from dashboard.queries import database_alias, rows_of_user
+from ingest.coverage import last_complete_fetch
+from ingest.models import METRIC_MODELS, Run
+from oura.standing import Action, Progress, Standing, find_standing
+
+# A run that has brought nothing for so long has died.
+_PATIENCE = timedelta(minutes=10)
+# Runs are hourly, so one of these will follow.
+_RUNS_GO_ON = timedelta(hours=3)
+_BY_KEY = "Your data are fetched every hour with an access token of this server, OURA_API_KEY."
+
+
+class Arrived(NamedTuple):
+    """How many days of a type are stored so far, and which is the first."""
+
+    title: str
+    days: int
+    first: date | None
+
+
+def arrived(user: User) -> list[Arrived]:
+    """Return what has come so far, of each type."""
+    found = []
+    for model in METRIC_MODELS.values():
+        stored = rows_of_user(model, user.pk).aggregate(days=Count("pk"), first=Min("day"))
+        found.append(Arrived(model.metric_type.title, stored["days"], stored["first"]))
+    return found
+
+
+def standing_of(
+    user: User, fetched_at: datetime | None = None, *, has_rows: bool = False
+) -> Standing:
+    """Return how a person stands with Oura; `fetched_at` is when their data were last fetched.
+
+    With `has_rows`, runs without a connection are of interest only if the settings have a key.
+    """
+    now = timezone.now()
+    fetched_at = fetched_at or last_complete_fetch(user.pk, database_alias())
+    standing = find_standing(user, fetched_at=fetched_at, now=now)
+    if standing.connection or standing.action not in (Action.NONE, Action.SET_UP):
+        return standing
+    if has_rows and not standing.has_key:
+        return standing
+    # Without a connection, only the runs themselves tell of a token that the collector has.
+    runs = list(Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2])
+    finished = [run.finished_at for run in runs if run.finished_at]
+    if not standing.has_key and finished and now - finished[0] < _RUNS_GO_ON:
+        standing = replace(standing, has_key=True, note=_BY_KEY, action=Action.NONE)
+    if standing.has_key and runs and _is_under_way(runs[0], fetched_at, now):
+        return replace(standing, progress=Progress.COLLECTING, is_first=not finished)
+    return standing
+
+
+def _is_under_way(run: Run, fetched_at: datetime | None, now: datetime) -> bool:
+    last_sign = max(run.began_at, fetched_at or run.began_at)
+    return run.finished_at is None and now - last_sign < _PATIENCE

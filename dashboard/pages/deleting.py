@@ -1,0 +1,116 @@
+"""`/account/delete/…`: delete one's data or one's account, and the sample account."""
+
+import functools
+from typing import Any
+
+import structlog
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.forms import Form
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.views.generic import FormView
+
+from accounts.attempts import check_present_password
+from accounts.forms import PresentPasswordForm
+from accounts.models import User
+from dashboard.pages.base import PersonalPage
+from dashboard.people import (
+    NOT_REVOKED,
+    count_days,
+    delete_account,
+    delete_data,
+    is_refilled,
+    removable_demo,
+)
+from ingest.control import ControlError
+from oura.models import Connection
+
+log = structlog.get_logger("dashboard.people")
+_NOT_DELETED = "Nothing was deleted: a part of myhealth can't be reached. Try again later."
+
+
+class _DeletePage(PersonalPage, FormView):  # type: ignore[type-arg]
+    """Ask before something is deleted, and delete it."""
+
+    template_name = "dashboard/delete.html"
+    section = "account"
+    current = "true"
+    what = ""
+    done = ""
+
+    def person(self) -> User:
+        return self.user
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        person = self.person()
+        return super().get_context_data(
+            what=self.what,
+            person=person,
+            days=sum(count_days(person).values()),
+            connection=Connection.objects.filter(user=person).first(),
+            comes_back=is_refilled(person),
+            **kwargs,
+        )
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        person = self.person()
+        pk = person.pk
+        try:
+            is_revoked = self.delete(person)
+        except ControlError as error:
+            log.error("person not deleted", person=pk, error=str(error))
+            form.add_error(None, _NOT_DELETED)
+            return self.form_invalid(form)
+        log.warning("person deleted", person=pk, what=self.what)
+        if not is_revoked:
+            messages.warning(self.request, NOT_REVOKED)
+        messages.success(self.request, self.done)
+        return redirect("account")
+
+    def delete(self, person: User) -> bool:
+        """Delete it, and return whether Oura confirmed the end of a connection."""
+        raise NotImplementedError
+
+
+class _OwnPage(_DeletePage):
+    form_class = PresentPasswordForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        check = functools.partial(check_present_password, self.request, self.user)
+        return super().get_form_kwargs() | {"check": check}
+
+
+class DeleteDataPage(_OwnPage):
+    what = "data"
+    done = "Your data are deleted."
+
+    def delete(self, person: User) -> bool:
+        return delete_data(person)
+
+
+class DeleteAccountPage(_OwnPage):
+    what = "account"
+    done = "Your account is deleted, with all its data."
+
+    def delete(self, person: User) -> bool:
+        is_revoked = delete_account(person)
+        logout(self.request)
+        return is_revoked
+
+
+class RemoveDemoPage(_DeletePage):
+    """Delete the sample account once there are real data."""
+
+    what = "demo"
+    done = "The sample account is removed."
+    form_class = Form
+
+    def person(self) -> User:
+        demo = removable_demo(self.user)
+        if demo is None:
+            raise Http404
+        return demo
+
+    def delete(self, person: User) -> bool:
+        return delete_account(person)

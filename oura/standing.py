@@ -1,0 +1,164 @@
+"""How a person stands with Oura, in words. No page says it in other ones."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import User
+from metrics import TYPES
+from oura import tokens
+from oura.connections import origin_refusal
+from oura.models import Connection
+from oura.origin import origin_of
+from oura.provider import SCOPES
+from oura.schedule import next_run
+
+# A run that has shown no sign of life for so long has died, and one that has not begun by then
+# will not begin by itself.
+_PATIENCE = timedelta(minutes=10)
+
+
+class Action(StrEnum):
+    """What the person can do next; each page has one button for it."""
+
+    NONE = ""
+    SET_UP = "set_up"
+    CONNECT = "connect"
+    RECONNECT = "reconnect"
+    DELETE_DATA = "delete_data"
+
+
+class Progress(StrEnum):
+    """What a collection of the person's data is doing."""
+
+    NONE = ""
+    AWAITED = "awaited"
+    COLLECTING = "collecting"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a person stands with Oura.
+
+    `problem` is what keeps data from coming, in a sentence, empty if nothing does; `note` what
+    else there is to know. `is_connected` is false for a connection that can't be used.
+    `next_at` is the next regular run, if a schedule says when; there, runs can't be asked for.
+    """
+
+    connection: Connection | None = None
+    is_connected: bool = False
+    problem: str = ""
+    has_key: bool = False
+    note: str = ""
+    action: Action = Action.NONE
+    progress: Progress = Progress.NONE
+    is_first: bool = False
+    next_at: datetime | None = None
+    can_collect: bool = False
+    unshared: Sequence[str] = ()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether data will come by themselves."""
+        return self.has_key or (self.is_connected and not self.problem)
+
+
+def find_standing(
+    user: User, *, fetched_at: datetime | None = None, now: datetime | None = None
+) -> Standing:
+    """Return how a person stands with Oura; `fetched_at` is when their data were last fetched."""
+    now = now or timezone.now()
+    connection = Connection.objects.filter(user=user).first()
+    if connection is None:
+        return _unconnected(user)
+    lost = tokens.why_lost(connection)
+    if lost:
+        sentence = f"Your connection to Oura {lost}. No new data will arrive until you reconnect."
+        # An account that can't have this server's data can't reconnect either.
+        if refusal := origin_refusal(user):
+            return Standing(connection, problem=refusal, action=_action_if_refused())
+        action = Action.RECONNECT if settings.OURA_CLIENT_ID else Action.SET_UP
+        return Standing(connection, problem=sentence, action=action)
+    return _connected(connection, fetched_at, now.astimezone(user.zone))
+
+
+def _unconnected(user: User) -> Standing:
+    if settings.OURA_API_KEY and user.username.lower() == settings.OURA_USER.lower():
+        note = "Your data are fetched every hour with this server's access token, OURA_API_KEY."
+        return Standing(has_key=True, note=note)
+    if not settings.OURA_CLIENT_ID:
+        return Standing(action=Action.SET_UP)
+    if refusal := origin_refusal(user):
+        return Standing(problem=refusal, action=_action_if_refused())
+    return Standing(action=Action.CONNECT)
+
+
+def _action_if_refused() -> Action:
+    """Return what helps an account with data of another origin than this server's."""
+    is_sandbox = origin_of(settings.OURA_API_URL) == "sandbox"
+    return Action.SET_UP if is_sandbox else Action.DELETE_DATA
+
+
+def _connected(connection: Connection, fetched_at: datetime | None, now: datetime) -> Standing:
+    unshared = [each.name for each in TYPES.values() if each.scope not in connection.scopes]
+    if len(unshared) == len(TYPES):
+        problem = f"{_unshared(connection)} Nothing can be fetched until you do."
+        return Standing(connection, True, problem, action=Action.RECONNECT, unshared=unshared)
+    progress = _progress(connection, fetched_at, now)
+    problem = "" if progress else tokens.present_problem(connection)
+    next_at = next_run(settings.COLLECT_SCHEDULE, now)
+    is_due = connection.asked_at is None or connection.wanted_at is not None
+    if is_due and not (progress or settings.COLLECT_SCHEDULE):
+        problem = "No collection has started yet. Check that myhealth is running."
+    return Standing(
+        connection,
+        is_connected=True,
+        problem=problem,
+        note=_unshared(connection),
+        action=Action.RECONNECT if set(SCOPES) - set(connection.scopes) else Action.NONE,
+        progress=progress,
+        is_first=connection.collected_at is None,
+        next_at=next_at and next_at.astimezone(now.tzinfo),
+        can_collect=not (progress or settings.COLLECT_SCHEDULE or is_due),
+        unshared=unshared,
+    )
+
+
+def _progress(connection: Connection, fetched_at: datetime | None, now: datetime) -> Progress:
+    asked_at, finished_at = connection.asked_at, connection.finished_at
+    if asked_at and not (finished_at and finished_at >= asked_at):
+        last_sign = max(asked_at, fetched_at or asked_at)
+        if now - last_sign < _PATIENCE:
+            return Progress.COLLECTING
+    wanted_at = connection.wanted_at or (None if asked_at else connection.connected_at)
+    if wanted_at and not settings.COLLECT_SCHEDULE and now - wanted_at < _PATIENCE:
+        return Progress.AWAITED
+    return Progress.NONE
+
+
+def _unshared(connection: Connection) -> str:
+    """Return a sentence about what the person did not agree to share; empty if that is nothing."""
+    scopes = [each for each in SCOPES if each not in connection.scopes]
+    if not scopes:
+        return ""
+    named = " and ".join(f"“{each}”" for each in scopes)
+    boxes = "that box" if len(scopes) == 1 else "these boxes"
+    brought = [brings for each in scopes if (brings := _brings(each))]
+    what = f"your {in_words(brought)}" if brought else "everything"
+    return f"You did not share {what} ({named}) with myhealth. Reconnect and leave {boxes} ticked."
+
+
+def _brings(scope: str) -> str:
+    """Return what a scope brings, in words."""
+    titles = [each.title.lower() for each in TYPES.values() if each.scope == scope]
+    return in_words(titles) if titles else "Oura profile"
+
+
+def in_words(names: Iterable[str]) -> str:
+    """Return names as in a sentence: `sleep, activity and readiness`."""
+    *before, last = names
+    return f"{', '.join(before)} and {last}" if before else last

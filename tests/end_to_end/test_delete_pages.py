@@ -1,0 +1,155 @@
+"""The pages on which people delete their data and their account, and remove the demo."""
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Origin, TokenFamily, User
+from ingest.models import Fetch, MetricSource, RejectedDocument, Revision, Run, SleepMetric
+from oura.models import Connection
+from tests.worlds import (
+    PASSWORDS,
+    days_ago,
+    fetch_completely,
+    person,
+    reject_document,
+    store_days,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+OF_DATA = (SleepMetric, MetricSource, RejectedDocument, Revision, Fetch, Run, Origin)
+
+
+@pytest.fixture
+def stored(ana, ben, settings, processor_process):
+    """Ana and Ben have sample data, with everything that belongs to them."""
+    settings.PROCESSOR_URL = processor_process.url
+    for user in (ana, ben):
+        fetch_completely(user, days_ago(3), days_ago(1))
+        source = {"daily_sleep": {"a": 1}}
+        store_days(user, [days_ago(1)], source=source, score=80)
+        store_days(user, [days_ago(1)], source={"daily_sleep": {"a": 2}}, score=81)
+        reject_document(user, days_ago(2))
+        Origin.objects.create(user=user, name="sandbox")
+    return ana
+
+
+def delete(browser, what, name="ana"):
+    return browser.post(f"/account/delete/{what}/", {"password": PASSWORDS[name]}, follow=True)
+
+
+def connect(user):
+    return Connection.objects.create(
+        user=user, access_token=b"a", refresh_token=b"b", expires_at=timezone.now()
+    )
+
+
+def counts(user):
+    return {each.__name__: each.objects.filter(user=user).count() for each in OF_DATA}
+
+
+def test_data_are_deleted_and_the_account_stays(stored, ben, signed_in):
+    of_ben = counts(ben)
+    assert all(of_ben.values())
+    answer = delete(signed_in, "data")
+    assert "Your data are deleted." in answer.content.decode()
+    assert (set(counts(stored).values()), counts(ben)) == ({0}, of_ben)
+    assert User.objects.filter(pk=stored.pk).exists()
+
+
+def test_deleting_data_ends_the_connection(stored, signed_in):
+    connect(stored)
+    page = signed_in.get("/account/delete/data/").content.decode()
+    assert "your Oura account is disconnected" in page
+    assert "Oura did not confirm" in delete(signed_in, "data").content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_own_ring_may_be_connected_after_sample_data(stored, signed_in, settings):
+    settings.OURA_CLIENT_ID, settings.OURA_AUTHORIZE_URL = "id", "https://oura.example.org/a"
+    settings.OURA_TOKEN_URL = settings.OURA_REVOKE_URL = "https://oura.example.org/t"
+    assert "/connect/oura/" not in signed_in.get("/account/").content.decode()
+    delete(signed_in, "data")
+    answer = signed_in.post("/connect/oura/")
+    assert answer.headers["Location"].startswith("https://oura.example.org/a")
+
+
+def test_account_is_deleted_with_all_that_is_its_own(stored, ben, signed_in):
+    connect(stored)
+    TokenFamily.objects.create(user=stored, current="0" * 32, expires_at=timezone.now())
+    answer = delete(signed_in, "account")
+    assert answer.redirect_chain[-1][0].startswith("/accounts/login/")
+    assert "Your account is deleted" in answer.content.decode()
+    assert list(User.objects.all()) == [ben]
+    assert set(counts(ben).values()) != {0}
+    assert not TokenFamily.objects.exists() and not Connection.objects.exists()
+
+
+@pytest.mark.parametrize("what", ["data", "account"])
+def test_wrong_password_deletes_nothing(stored, signed_in, what):
+    before = counts(stored)
+    answer = signed_in.post(f"/account/delete/{what}/", {"password": "wrong"})
+    assert "This is not your password." in answer.content.decode()
+    assert (counts(stored), User.objects.count()) == (before, 2)
+
+
+@pytest.mark.parametrize("what", ["data", "account"])
+def test_asking_deletes_nothing(stored, signed_in, what):
+    before = counts(stored)
+    assert signed_in.get(f"/account/delete/{what}/").status_code == 200
+    assert counts(stored) == before
+
+
+@pytest.mark.parametrize("what", ["data", "account"])
+def test_nothing_is_deleted_without_the_processor(stored, signed_in, settings, what):
+    settings.PROCESSOR_URL = "http://127.0.0.1:9"
+    connect(stored)
+    before = counts(stored)
+    assert "Nothing was deleted" in delete(signed_in, what).content.decode()
+    assert counts(stored) == before
+    assert Connection.objects.exists()
+
+
+def test_account_page_leads_to_both(signed_in):
+    page = signed_in.get("/account/").content.decode()
+    assert '<a href="/account/delete/data/">' in page
+    assert '<a href="/account/delete/account/">' in page
+
+
+# The demo -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def demo(stored, admin):
+    """The sample account, beside that of an administrator with real data."""
+    Origin.objects.filter(user=stored).update(name="oura")
+    made = person("demo", "ben")
+    store_days(made, [days_ago(1)])
+    Origin.objects.create(user=made, name="sandbox")
+    return made
+
+
+def test_administrator_with_real_data_removes_the_demo(demo, stored, admin):
+    of_ana = counts(stored)
+    page = admin.get("/account/").content.decode()
+    assert "The sample account demo is still here." in page
+    assert "1 day" in admin.get("/account/delete/demo/").content.decode()
+    admin.post("/account/delete/demo/")
+    assert not User.objects.filter(username="demo").exists()
+    assert counts(stored) == of_ana
+    assert "sample account" not in admin.get("/account/").content.decode().split("status")[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ana, demo: User.objects.filter(pk=ana.pk).update(is_superuser=False),
+        lambda ana, demo: Origin.objects.filter(user=ana).update(name="sandbox"),
+        lambda ana, demo: Origin.objects.filter(user=demo).update(name="oura"),
+    ],
+    ids=["not an administrator", "no real data", "not a sample"],
+)
+def test_nobody_else_may_remove_the_demo(demo, stored, admin, change):
+    change(stored, demo)
+    assert "is still here" not in admin.get("/account/").content.decode()
+    assert admin.post("/account/delete/demo/").status_code == 404
+    assert User.objects.filter(username="demo").exists()

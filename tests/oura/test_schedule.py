@@ -1,0 +1,41 @@
+"""When the next run of a schedule starts."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from oura.schedule import next_run
+
+NOW = datetime(2026, 11, 26, 15, 17, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("17 * * * *", "2026-11-26T16:17:00+00:00"),
+        ("18 * * * *", "2026-11-26T15:18:00+00:00"),
+        ("*/20 * * * *", "2026-11-26T15:20:00+00:00"),
+        ("5,35 */6 * * *", "2026-11-26T18:05:00+00:00"),
+        ("10-59/30 9-10 * * *", "2026-11-27T09:10:00+00:00"),
+        ("CRON_TZ=Etc/UTC 17 3 * * *", "2026-11-27T03:17:00+00:00"),
+        ("CRON_TZ=Europe/Berlin 30 16 * * *", "2026-11-26T16:30:00+01:00"),
+    ],
+)
+def test_next_run_of_a_simple_schedule(schedule, expected):
+    assert next_run(schedule, NOW).isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "",
+        "@hourly",
+        "17 * * * 1",
+        "17 * 1 * *",
+        "x * * * *",
+        "99 * * * *",
+        "CRON_TZ=Mars 1 * * * *",
+    ],
+)
+def test_other_schedules_are_not_guessed(schedule):
+    assert next_run(schedule, NOW) is None
