@@ -13,7 +13,7 @@ from myhealth.states import FailureKind
 from oura import tokens
 from oura.budget import Budget
 from oura.client import OuraClient
-from oura.models import Connection
+from oura.models import Connection, ConnectionQuerySet
 from oura.report import Problem, Report
 from oura.retries import RetryTime
 
@@ -166,17 +166,19 @@ class ConnectedAccount:
         Connection.objects.filter(pk=self.connection.pk).update(**changes)
 
 
-def select_accounts(user: str | None, shard: tuple[int, int]) -> list[Account]:
+def select_accounts(
+    user: str | None, shard: tuple[int, int], *, wanted: bool = False
+) -> list[Account]:
     """Return the accounts to collect, of all people or of one.
 
     `shard` is the number of a part, from 0, and how many parts all people are divided into. If the
-    person of the API key is connected as well, the connection is used, unless it has ended.
-    Raises NoSuchAccount.
+    person of the API key is connected as well, the connection is used, unless it has ended. With
+    `wanted`, only connections that wait for a run are returned. Raises NoSuchAccount.
     """
     accounts: list[Account] = []
     by_key, by_connection = _sources(user)
     # The key's person belongs to the first part.
-    if by_key and shard[0] == 0:
+    if by_key and shard[0] == 0 and not wanted:
         key_user = settings.OURA_USER
         if user and key_user and user.lower() != key_user.lower():
             raise NoSuchAccount(
@@ -184,7 +186,8 @@ def select_accounts(user: str | None, shard: tuple[int, int]) -> list[Account]:
             )
         accounts.append(KeyAccount(user or key_user or None, settings.OURA_API_KEY))
     if by_connection:
-        accounts += _connected_accounts(user, shard)
+        connections = Connection.objects.served()
+        accounts += _connected_accounts(connections.due() if wanted else connections, user, shard)
     return accounts
 
 
@@ -202,9 +205,11 @@ def _sources(user: str | None) -> tuple[bool, bool]:
     return not is_connected, True
 
 
-def _connected_accounts(user: str | None, shard: tuple[int, int]) -> list[Account]:
+def _connected_accounts(
+    connections: ConnectionQuerySet, user: str | None, shard: tuple[int, int]
+) -> list[Account]:
     """Return the connected accounts, those that have waited longest first."""
-    connections = Connection.objects.served().select_related("user").of_shard(*shard)
+    connections = connections.select_related("user").of_shard(*shard)
     if user:
         person = _find_person(user)
         connections = connections.filter(user=person)

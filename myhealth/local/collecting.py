@@ -47,13 +47,26 @@ def settings_of_runs() -> list[dict[str, str]]:
     }
     if not uses_demo():
         return [common]
+    key = _settings_of_demo() if _has_demo() else {}
+    if connects_to_sandbox():
+        return [common | key | sandbox_settings()]
+    connected = common | {"OURA_USER": ""}
+    return [common | key | {"OURA_CLIENT_ID": ""}, connected] if key else [connected]
+
+
+def _has_demo() -> bool:
+    """Return whether there is a sample account: it may have been removed meanwhile."""
+    token = os.environ.get("INGEST_TOKENS", "").split(",")[0].strip()
+    path = f"/api/v1/metrics/sleep?user={DEMO}"
+    answer = probes.get(f"{url('PROCESSOR_PORT')}{path}", timeout=10, token=token)
+    return not (answer.status_code == 400 and answer.json().get("code") == "unknown_user")
+
+
+def _settings_of_demo() -> dict[str, str]:
     sandbox = url("SANDBOX_PORT")
     people = probes.get(f"{sandbox}/_sandbox/people", timeout=10).json()
     [token] = [person["access_token"] for person in people if person["name"] == DEMO]
-    key = {"OURA_API_URL": sandbox, "OURA_API_KEY": token}
-    if connects_to_sandbox():
-        return [common | key | sandbox_settings()]
-    return [common | key | {"OURA_CLIENT_ID": ""}, common | {"OURA_USER": ""}]
+    return {"OURA_API_URL": sandbox, "OURA_API_KEY": token}
 
 
 def collect_on_terminal(*options: str) -> int:
@@ -76,7 +89,7 @@ def collect_on_terminal(*options: str) -> int:
 
 
 def collect_forever() -> NoReturn:
-    """Collect now and then every hour, even if a collection fails."""
+    """Collect now, then every hour, even if a collection fails, and when somebody asks for it."""
     _await_services()
     try:
         instance.add_settings(var_dir(), settings_of_runs()[-1])
@@ -90,11 +103,18 @@ def collect_forever() -> NoReturn:
         if not announced:
             say(FIRST_COLLECTION_ENDED)
             announced = True
-        _wait_for_next(_HOUR)
+        next_at = time.time() + _HOUR
+        while _is_wanted_before(next_at):
+            # Anything else than a problem with Oura would come at once again.
+            if _collect("--wanted") > 1:
+                time.sleep(60)
 
 
-def _collect() -> int:
-    """Collect, say in a line what came, and return the exit code."""
+def _collect(*options: str) -> int:
+    """Collect, say in a line what came, and return the exit code.
+
+    Who asks for a collection is connected, and so is collected by the last of several runs.
+    """
     new: Counter[str] = Counter()
     changed, code = 0, 0
     try:
@@ -102,8 +122,8 @@ def _collect() -> int:
     except requests.RequestException as error:
         say(f"The sandbox can't be reached: {error}")
         return 1
-    for settings in runs:
-        run_code, types = _run_collector(settings)
+    for settings in runs[-1:] if options else runs:
+        run_code, types = _run_collector(settings, *options)
         code = max(code, run_code)
         for name, tally in types.items():
             new[name] += tally["created"]
@@ -117,9 +137,9 @@ def _collect() -> int:
     return code
 
 
-def _run_collector(settings: dict[str, str]) -> tuple[int, dict[str, Any]]:
+def _run_collector(settings: dict[str, str], *options: str) -> tuple[int, dict[str, Any]]:
     """Run the collector, say its problems, and return its exit code and its figures by type."""
-    command = [sys.executable, "manage.py", "collect_oura", "--output", "json"]
+    command = [sys.executable, "manage.py", "collect_oura", "--output", "json", *options]
     said: list[str] = []
     with subprocess.Popen(
         command,
@@ -167,15 +187,18 @@ def _pass_on(lines: IO[str], said: list[str]) -> None:
             said.append(line.rstrip())
 
 
-def _wait_for_next(seconds: float) -> None:
-    """Wait for `seconds`, or until a new connection is to be collected at once."""
+def _is_wanted_before(moment: float) -> bool:
+    """Wait until a moment, and return whether somebody asks for a collection before."""
+    seconds = min(_HOUR, moment - time.time())
+    if seconds <= 0:
+        return False
     command = [sys.executable, "manage.py", "await_connection", "--seconds", str(int(seconds))]
     try:
         # The last run is the one for connected accounts.
         environment = os.environ | settings_of_runs()[-1]
     except requests.RequestException:
         time.sleep(60)
-        return
+        return False
     set_death_signal = functools.partial(die_with_parent, signal.SIGTERM)
     waiting = subprocess.Popen(command, cwd=BASE_DIR, env=environment, preexec_fn=set_death_signal)
     problem = ""
@@ -195,6 +218,8 @@ def _wait_for_next(seconds: float) -> None:
         waiting.wait()
     if waiting.returncode:
         time.sleep(60)
+        return False
+    return time.time() < moment - 1
 
 
 def _await_services() -> None:

@@ -4,12 +4,13 @@ import requests
 import urllib3
 
 
-def get(url: str, *, timeout: float = 5) -> requests.Response:
+def get(url: str, *, timeout: float = 5, token: str = "") -> requests.Response:
     """Raises requests.RequestException."""
     with requests.Session() as session:
         # HTTP_PROXY and the like are for other machines.
         session.trust_env = False
-        return session.get(url, timeout=timeout)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return session.get(url, timeout=timeout, headers=headers)
 
 
 def why_not_ready(url: str) -> str:

@@ -105,14 +105,22 @@ def _prepare() -> None:
     _manage("migrate", "--noinput", "--verbosity", "0")
     if uses_demo():
         # The demo account always gets this password, but one that a person chose stays.
-        # Beside real data it is no administrator, who could read them.
-        rights = [] if connects_to_sandbox() else ["--no-admin"]
-        _manage("ensure_user", DEMO, "--reset", *rights, PASSWORD=os.environ["DEMO_PASSWORD"])
-    if not connects_to_sandbox():
+        # Beside real data it is no administrator, who could read them. Where it was removed
+        # because there are real data, it does not come back.
+        rights = ["--sample"] if connects_to_sandbox() else ["--sample", "--no-admin"]
+        demo = {"PASSWORD": os.environ["DEMO_PASSWORD"]}
+        if _manage("ensure_user", DEMO, "--reset", *rights, **demo) == "not created":
+            os.environ["DEMO_PASSWORD"] = ""
+    if not _shows_demo():
         # An account for the person's own ring, as demo data and real data are never mixed.
         password = os.environ["OURA_USER_PASSWORD"]
         if _manage("ensure_user", own_account(), PASSWORD=password) == "other password":
             os.environ["OURA_USER_PASSWORD"] = ""
+
+
+def _shows_demo() -> bool:
+    """Return whether the account to sign in to is the demo's."""
+    return connects_to_sandbox() and bool(password_of(DEMO))
 
 
 # Running ---------------------------------------------------------------------------------------
@@ -127,12 +135,13 @@ def _say_ready() -> None:
             "All devices count as one when passwords are guessed: write "
             "TRUSTED_PROXIES=127.0.0.1,::1 into .env to count each by itself."
         )
-    name = DEMO if connects_to_sandbox() else own_account()
+    name = DEMO if _shows_demo() else own_account()
     password = password_of(name)
     if not password:
         say(f"The password of {name} isn't in var/local.env. Forgotten? make password USER={name}")
     if uses_demo() and name != DEMO:
         say(f"To use your own ring, sign in as {name} and press Connect Oura.")
+    if name != DEMO and password_of(DEMO):
         say(f"Sample data: {address()} (user {DEMO}, password {password_of(DEMO)})")
     say(f"myhealth is ready: {address()} (user {name}, password {password or 'as set before'})")
 

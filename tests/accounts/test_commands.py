@@ -1,7 +1,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import User
+from accounts.models import Origin, User
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +41,15 @@ def test_account_gets_or_keeps_no_rights_if_asked(capsys, monkeypatch, had_right
     ensure_user(capsys, monkeypatch, "demo", "--no-admin")
     user = User.objects.get()
     assert (user.is_staff, user.is_superuser) == (False, False)
+
+
+def test_sample_account_is_not_created_beside_real_data(capsys, monkeypatch, ben):
+    assert ensure_user(capsys, monkeypatch, "sample", "--sample") == "created"
+    Origin.objects.create(user=ben, name="oura")
+    assert ensure_user(capsys, monkeypatch, "demo", "--sample") == "not created"
+    assert not User.objects.filter(username="demo").exists()
+    assert ensure_user(capsys, monkeypatch, "sample", "--sample") == "same password"
+    assert ensure_user(capsys, monkeypatch, "me") == "created"
 
 
 def test_ensure_user_requires_password(monkeypatch):

@@ -626,12 +626,12 @@ def test_under_a_domain_name_people_log_in_by_tls(composed, site):
 
 @pytest.fixture
 def scheduled(tmp_path):
-    """Starts a command every second, in a shell that knows $LOG; what still runs is stopped."""
+    """Starts a command every second, or period, in a shell that knows $LOG; what runs is stopped."""
     started = []
 
-    def start(script):
-        command = [ROOT / "deploy/compose/schedule", "1", "0", "sh", "-c", script]
-        settings = {"PATH": os.environ["PATH"], "LOG": str(tmp_path / "log")}
+    def start(script, period="1", **more):
+        command = [ROOT / "deploy/compose/schedule", period, "0", "sh", "-c", script, "sh"]
+        settings = {"PATH": os.environ["PATH"], "LOG": str(tmp_path / "log"), **more}
         started.append(
             subprocess.Popen(command, env=settings, stderr=subprocess.PIPE, process_group=0)
         )
@@ -661,3 +661,29 @@ def test_sigterm_reaches_the_command_under_way(scheduled):
     schedule.terminate()
     assert schedule.wait(10) == 0
     assert log.read_text().split() == ["x", "stopped"]
+
+
+def test_run_that_somebody_asks_for_comes_between(scheduled, tmp_path):
+    waiting = tmp_path / "waiting"
+    # Gets the seconds until the next regular run.
+    waiting.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/waited\nexec sleep 0.2\n')
+    waiting.chmod(0o755)
+    schedule, log = scheduled('echo "run $*" >>"$LOG"', "100000", AWAIT=f"{waiting} --seconds")
+    wait_until(lambda: log.exists() and len(log.read_text().splitlines()) >= 3)
+    schedule.terminate()
+    assert schedule.wait(10) == 0
+    assert log.read_text().splitlines()[:3] == ["run ", "run --wanted", "run --wanted"]
+    assert re.fullmatch(r"--seconds \d+", (tmp_path / "waited").read_text().splitlines()[0])
+
+
+def test_sigterm_ends_the_wait_for_who_asks(scheduled, tmp_path):
+    schedule, log = scheduled('echo x >>"$LOG"', "100000", AWAIT="sleep")
+    wait_until(log.exists)
+    schedule.terminate()
+    assert schedule.wait(10) == 0
+    assert log.read_text() == "x\n"
+
+
+def test_collector_waits_for_who_asks_between_its_runs(composed):
+    environment = composed.services["collector"]["environment"]
+    assert environment["AWAIT"] == "/app/deploy/entrypoint await_connection --seconds"

@@ -123,6 +123,26 @@ def test_longest_waiting_connections_come_first(both, settings):
     assert [user for _, user in selected()] == ["never", "late"]
 
 
+def test_wanted_are_new_connections_and_those_asked_for(both, ben):
+    connect(ben, asked_at=timezone.now())
+    connect(person("new", "ben"))
+    connect(person("asking", "ben"), asked_at=timezone.now(), wanted_at=timezone.now())
+    connect(person("over", "ben"), ended=Connection.Ended.REFUSED)
+    found = {each.user for each in select_accounts(None, ALL, wanted=True)}
+    assert found == {"new", "asking"}
+
+
+def test_run_that_begins_is_not_asked_for_any_more(both, ben):
+    account = ConnectedAccount(connect(ben, wanted_at=timezone.now()), Budget())
+    account.begin()
+    assert not Connection.objects.due().exists()
+    connection = Connection.objects.get()
+    assert (connection.wanted_at, connection.finished_at) == (None, None)
+    account.finish(Report())
+    connection.refresh_from_db()
+    assert connection.finished_at >= connection.asked_at
+
+
 # What the account page shows of a run -------------------------------------------------------------
 
 

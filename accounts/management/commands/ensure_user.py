@@ -8,7 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.models import User
+from accounts.models import Origin, User
 
 
 class Command(BaseCommand):
@@ -28,13 +28,25 @@ class Command(BaseCommand):
             help="the account may not use the admin site, also if it could before",
         )
         parser.add_argument(
+            "--sample",
+            action="store_true",
+            help="for sample data: create no account where another one has real data",
+        )
+        parser.add_argument(
             "--check",
             action="store_true",
             help="only print what is wrong with the password, without the database",
         )
 
     def handle(
-        self, *args: Any, name: str, reset: bool, no_admin: bool, check: bool, **options: Any
+        self,
+        *args: Any,
+        name: str,
+        reset: bool,
+        no_admin: bool,
+        sample: bool,
+        check: bool,
+        **options: Any,
     ) -> None:
         """Create the account, and print whether PASSWORD is its password.
 
@@ -46,17 +58,20 @@ class Command(BaseCommand):
         if check:
             self.stdout.write(" ".join(_problems(password, User(username=name))))
             return
-        self.stdout.write(self._ensure(name, password, reset=reset))
-        if no_admin:
+        done = self._ensure(name, password, reset=reset, sample=sample)
+        self.stdout.write(done)
+        if no_admin and done != "not created":
             user = User.objects.get_by_natural_key(name)
             user.is_staff = user.is_superuser = False
             user.save(update_fields=["is_staff", "is_superuser"])
 
-    def _ensure(self, name: str, password: str, *, reset: bool) -> str:
+    def _ensure(self, name: str, password: str, *, reset: bool, sample: bool) -> str:
         """Create the account unless it exists, and return what was done or found."""
         try:
             user = User.objects.get_by_natural_key(name)
         except User.DoesNotExist:
+            if sample and Origin.objects.filter(name="oura").exists():
+                return "not created"
             self._create(name, password)
             return "created"
         if user.check_password(password):

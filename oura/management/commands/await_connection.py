@@ -1,6 +1,7 @@
 import time
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
@@ -14,8 +15,8 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 class Command(BaseCommand):
     help = (
-        "Wait until a newly connected Oura account is due for its first collection, or until the "
-        "time is up."
+        "Wait until somebody has connected an Oura account or asks for a collection, or until the "
+        "time is up. Then run `manage.py collect_oura --wanted`."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,7 +30,7 @@ class Command(BaseCommand):
             time.sleep(_POLL_SECONDS)
             try:
                 # A connection whose first collection failed waits for the next regular run.
-                if Connection.objects.served().living().filter(asked_at=None).exists():
+                if settings.OURA_CLIENT_ID and Connection.objects.served().due().exists():
                     return
             except (DatabaseError, InterfaceError):
                 close_old_connections()

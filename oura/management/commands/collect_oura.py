@@ -93,6 +93,11 @@ class Command(BaseCommand):
             metavar="I/N",
             help="process part I of N of all connected people, counting from 0",
         )
+        parser.add_argument(
+            "--wanted",
+            action="store_true",
+            help="only for people who have just connected, or who ask for a collection",
+        )
         parser.add_argument("--dry-run", action="store_true", help="fetch, but send nothing")
         parser.add_argument("--output", choices=["text", "json"], default="text")
 
@@ -104,7 +109,7 @@ class Command(BaseCommand):
         _require_settings()
         structlog.contextvars.bind_contextvars(request_id=(request_id := uuid.uuid4().hex))
         try:
-            accounts = select_accounts(options["user"], options["shard"])
+            accounts = select_accounts(options["user"], options["shard"], wanted=options["wanted"])
         except NoSuchAccount as error:
             raise CommandError(str(error), returncode=2) from None
         with _progress_bar() as progress:

@@ -143,6 +143,9 @@
 {{- end }}
 {{- if eq $component "api" }}
 - {name: PUBLIC_URL, value: {{ $root.Values.publicUrl | trimSuffix "/" | quote }}}
+{{- with $root.Values.collector }}
+- {name: COLLECT_SCHEDULE, value: {{ .enabled | ternary (printf "CRON_TZ=%s %s" .timeZone .schedule) "elsewhere" | quote }}}
+{{- end }}
 - {name: TRUSTED_PROXIES, value: {{ include "myhealth.trustedProxies" $root | quote }}}
 {{- end }}
 {{- if eq $component "collector" }}

@@ -1,0 +1,105 @@
+"""Asking for a collection: the button, and what waits for it."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+from django.utils import timezone
+
+from oura.models import Connection
+from oura.provider import SCOPES
+from tests.oura.test_accounts import connect
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def oura(settings):
+    settings.OURA_API_URL, settings.OURA_CLIENT_ID = "https://api.ouraring.com", "id"
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+
+
+@pytest.fixture
+def connection(ana):
+    """A connection whose last run ended an hour ago."""
+    before = timezone.now() - timedelta(hours=1)
+    times = dict.fromkeys(("asked_at", "finished_at", "collected_at"), before)
+    return connect(ana, scopes=list(SCOPES), **times)
+
+
+def press(browser):
+    return browser.post("/account/collect/", follow=True).content.decode()
+
+
+BUTTON = 'action="/account/collect/"'
+
+
+def test_button_asks_for_a_run_once(signed_in, connection):
+    assert BUTTON in signed_in.get("/account/").content.decode()
+    page = press(signed_in)
+    assert "Starting a collection" in page and BUTTON not in page
+    asked = Connection.objects.get().wanted_at
+    assert asked is not None
+    press(signed_in)
+    assert Connection.objects.get().wanted_at == asked
+
+
+def test_person_has_at_most_one_run_a_minute(signed_in, connection):
+    now = timezone.now()
+    Connection.objects.update(asked_at=now - timedelta(seconds=50), finished_at=now)
+    assert "less than a minute ago" in press(signed_in)
+    assert Connection.objects.get().wanted_at is None
+
+
+def test_person_asks_for_their_own_run_only(signed_in, connection, ben):
+    Connection.objects.update(user=ben)
+    press(signed_in)
+    assert Connection.objects.get().wanted_at is None
+
+
+@pytest.mark.parametrize("change", [{"ended": "refused"}, {"origin": "sandbox"}])
+def test_lost_connection_can_not_be_collected(signed_in, connection, change):
+    Connection.objects.update(**change)
+    assert BUTTON not in signed_in.get("/account/").content.decode()
+    press(signed_in)
+    assert Connection.objects.get().wanted_at is None
+
+
+def test_with_a_schedule_the_page_says_when_instead(signed_in, connection, settings):
+    settings.COLLECT_SCHEDULE = "CRON_TZ=Etc/UTC 17 * * * *"
+    page = signed_in.get("/account/").content.decode()
+    assert BUTTON not in page
+    assert ":17</dd>" in page.split("Next collection")[1]
+
+
+def test_schedule_that_is_not_simple_is_not_guessed(signed_in, connection, settings):
+    settings.COLLECT_SCHEDULE = "17 * * * 1"
+    assert "as this server's schedule says" in signed_in.get("/account/").content.decode()
+
+
+def waited(seconds="600"):
+    began = time.monotonic()
+    call_command("await_connection", "--seconds", seconds)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("what", ["wanted_at", "asked_at"])
+def test_waiting_ends_within_seconds_for_who_asks(connection, what):
+    Connection.objects.update(**{what: timezone.now() if what == "wanted_at" else None})
+    assert waited() < 10
+
+
+@pytest.mark.parametrize(
+    ("change", "application"),
+    [
+        ({}, "id"),
+        ({"wanted_at": timezone.now(), "ended": "refused"}, "id"),
+        ({"asked_at": None}, ""),
+    ],
+)
+def test_waiting_ends_with_its_time_for_nobody(connection, settings, change, application):
+    settings.OURA_CLIENT_ID = application
+    Connection.objects.update(**change)
+    assert 4 < waited("4") < 10
