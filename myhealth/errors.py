@@ -12,9 +12,9 @@ log = structlog.get_logger("myhealth.errors")
 _RETRY_AFTER_SECONDS = "5"
 # What to do where an account has the days of another Oura account.
 START_OVER = (
-    "Use an account of your own for it. To start over with this one, an administrator deletes its "
-    "stored days first (manage.py delete_person USER --data-only --yes). If it is the same person "
-    "with a new id at Oura: manage.py accept_owner USER --yes."
+    "Use an account of your own for it. To start over with this one, delete its stored days first "
+    "(on its account page, or by manage.py delete_person USER --data-only --yes). If it is the "
+    "same person with a new id at Oura: manage.py accept_owner USER --yes."
 )
 
 MIGRATE = "The database lacks migrations of this version: run `manage.py migrate`, or restart."

@@ -44,7 +44,9 @@ class ConnectionAdmin(ReadOnlyAdmin):
         "scopes",
         "expires_at",
         "connected_at",
+        "wanted_at",
         "asked_at",
+        "finished_at",
         "collected_at",
         "present_problem",
     )

@@ -472,3 +472,20 @@ def test_a_collection_by_one_pod_has_no_shards():
 def test_chart_installs_this_version():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert chart["appVersion"] == __version__
+
+
+# The schedule ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], "CRON_TZ=Etc/UTC 17 * * * *"),
+        (["--set", "collector.timeZone=Asia/Kolkata"], "CRON_TZ=Asia/Kolkata 17 * * * *"),
+        (["--set", "collector.enabled=false"], "elsewhere"),
+    ],
+)
+def test_api_knows_when_the_collector_runs(options, expected):
+    entries = container_of("api", rendered("minimal", *options))["env"]
+    given = {entry["name"]: entry.get("value") for entry in entries}
+    assert given["COLLECT_SCHEDULE"] == expected

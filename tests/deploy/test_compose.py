@@ -626,7 +626,7 @@ def test_under_a_domain_name_people_log_in_by_tls(composed, site):
 
 @pytest.fixture
 def scheduled(tmp_path):
-    """Starts a command every second, or period, in a shell that knows $LOG; what runs is stopped."""
+    """Starts a command every second, in a shell that knows $LOG; what still runs is stopped."""
     started = []
 
     def start(script, period="1", **more):

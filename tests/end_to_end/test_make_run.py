@@ -191,6 +191,27 @@ def test_public_url_that_nothing_serves_is_told_before_ready(machine):
 
 
 @full_only
+def test_removed_demo_is_neither_collected_nor_made_again(machine):
+    client = {"OURA_CLIENT_ID": "an id", "OURA_CLIENT_SECRET": "a secret"}
+    run = machine.start(**client).await_ready()
+    code = (
+        "from accounts.models import Origin, User; "
+        "Origin.objects.create(user=User.objects.get(username='me'), name='oura')"
+    )
+    assert machine.command("manage.py", "shell", "--no-imports", "-c", code).returncode == 0
+    assert machine.command("manage.py", "delete_person", "demo", "--yes").returncode == 0
+    done = machine.run("collect", **client)
+    assert done.returncode == 0, done.stderr
+    assert run.stop() == 0
+
+    again = machine.start(**client).await_ready()
+    assert again.user == "me"
+    assert "Sample data" not in again.said()
+    assert "exit code" not in again.said()
+    assert machine.command("manage.py", "delete_person", "demo", "--yes").returncode == 2
+
+
+@full_only
 def test_a_service_that_ends_stops_the_others(machine):
     run = machine.start().await_ready()
     started = run.started()
