@@ -17,6 +17,7 @@ from ingest.models import METRIC_MODELS
 from myhealth import preferences
 from myhealth.days import FIRST_DAY, parse_day, shift
 from myhealth.headers import POLICY, page_policy
+from oura.origin import origin_of
 from oura.provider import consent_origins
 from oura.standing import Standing
 
@@ -79,7 +80,10 @@ def first_steps(user: User) -> dict[str, Any]:
         return {}
     fetched_at = last_complete_fetch(user.pk, database_alias())
     return {
-        "first_steps": {"has_fetched": bool(fetched_at)},
+        "first_steps": {
+            "has_fetched": bool(fetched_at),
+            "is_sandbox": origin_of(settings.OURA_API_URL) == "sandbox",
+        },
         **arriving(user, standing_of(user, fetched_at)),
         "may_connect": True,
     }

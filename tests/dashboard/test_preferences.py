@@ -71,8 +71,8 @@ def personal_paths():
     return [
         f"/{re.sub('<[^>]*>', day, name)}"
         for name in names
-        # The page to choose them on names all of them.
-        if name != "account/preferences/"
+        # The page to choose them on names all of them; there is no demo to remove.
+        if name not in ("account/preferences/", "account/delete/demo/")
         for day in (days if "<" in name else days[:1])
     ]
 
