@@ -11,7 +11,7 @@ RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :al
 COPY . /app
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH STATIC_ROOT=/app/staticfiles
-RUN python manage.py collectstatic --noinput --verbosity 0 \
+RUN python manage.py collectstatic --noinput --verbosity 0 --ignore redoc \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /app
 
 FROM ${BASE}

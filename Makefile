@@ -18,8 +18,8 @@ help: ## list these commands
 	@sed -n 's/^__version__ = "\(.*\)"/myhealth \1/p' myhealth/__init__.py
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
-run: .venv/run.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)
-	@$(VENV) -m myhealth.local.run
+run: .venv/static.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)
+	@STATIC_ROOT=.venv/static $(VENV) -m myhealth.local.run
 
 open: .venv/run.stamp ## show the address of what `make run` runs, and open it in a browser
 	@$(VENV) -m myhealth.local.run open
@@ -106,6 +106,11 @@ wrk:
 .venv/dev.stamp: requirements-dev.txt | $(VENV)
 	@$(INSTALL) requirements-dev.txt
 	@touch .venv/run.stamp $@
+
+# What browsers load, compressed and under names that they may keep.
+.venv/static.stamp: .venv/run.stamp $(wildcard */static/*/*)
+	@STATIC_ROOT=.venv/static $(INSTALL) static
+	@touch $@
 
 $(VENV):
 	@test -n "$(PYTHON)" \

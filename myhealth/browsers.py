@@ -61,6 +61,8 @@ class WhiteNoiseMiddleware(_for_browsers(whitenoise.middleware.WhiteNoiseMiddlew
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         # A part of a large file would take as much memory as the whole.
         request.META.pop("HTTP_RANGE", None)
+        if request.path_info.startswith(self.static_prefix):
+            self._lead_to_own_version(request)
         response: HttpResponseBase = super().__call__(request)
         if not isinstance(response, FileResponse):
             return response
@@ -74,6 +76,17 @@ class WhiteNoiseMiddleware(_for_browsers(whitenoise.middleware.WhiteNoiseMiddlew
         content = response.getvalue()
         response.close()
         return HttpResponse(content, status=response.status_code, headers=response.headers)
+
+    def _lead_to_own_version(self, request: HttpRequest) -> None:
+        """Answer for a file of another version with this version's, which browsers keep briefly.
+
+        During an upgrade, two versions serve: the one may be asked for what a page of the other
+        names.
+        """
+        if request.path_info not in self.files:
+            plain = self.get_name_without_hash(request.path_info)
+            if plain in self.files:
+                request.path_info = plain
 
 
 class _CountedFile:

@@ -543,9 +543,18 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "static/"
-# Static files are collected only in an image, and served from their apps elsewhere.
+# An image and `make run` have static files collected, under names with a hash of their content.
+# Under their own names, they are served from their apps.
 STATIC_ROOT = _text("STATIC_ROOT") or None
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+STORAGES = {
+    "staticfiles": {
+        "BACKEND": "myhealth.static_files.CollectedFiles"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    }
+}
 LANGUAGE_CODE = "en"
 FORMAT_MODULE_PATH = "myhealth.formats"
 USE_TZ = True

@@ -9,6 +9,7 @@ Needs root on Linux, buildah and runc (`make image-check` installs them).
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -291,8 +292,12 @@ def check_collections(containers: Containers, api: str, password: str, **setting
 def check_page(api: str) -> None:
     page = requests.get(f"{api}/accounts/login/", timeout=10)
     expect(page.ok and "csrfmiddlewaretoken" in page.text, "the sign-in page is shown")
-    style = requests.get(f"{api}/static/myhealth/style.css", timeout=10)
+    path = re.search(r'"stylesheet" href="([^"]+)"', page.text)
+    style = requests.get(f"{api}{path and path[1]}", timeout=10)
     expect(style.ok and bool(style.text), "and its style sheet")
+    kept = "immutable" in style.headers["Cache-Control"]
+    is_compressed = style.headers.get("Content-Encoding") == "gzip"
+    expect(kept and is_compressed, "which is compressed, and kept by browsers")
 
 
 def main() -> None:

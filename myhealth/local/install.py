@@ -2,6 +2,7 @@
 
 python -m myhealth.local.install venv               make `.venv`
 python -m myhealth.local.install REQUIREMENTS.txt   install what the file lists
+python -m myhealth.local.install static             collect the static files in STATIC_ROOT
 
 Runs before anything is installed, so it imports only the standard library.
 """
@@ -49,6 +50,8 @@ def main(what: str) -> None:
     try:
         if what == "venv":
             _make_venv()
+        elif what == "static":
+            _collect_static()
         else:
             _install(what)
     except KeyboardInterrupt:
@@ -74,6 +77,14 @@ def _install(requirements: str) -> None:
     _run(install, "Installing", total)
     # What the virtual environment came with is old, and nothing needs it.
     _run([*_PIP, "uninstall", "--yes", "setuptools"], "Removing setuptools")
+
+
+def _collect_static() -> None:
+    command = [sys.executable, str(_ROOT / "manage.py"), "collectstatic", "--noinput"]
+    # Its words are for a person only if it fails: a setting is wrong.
+    done = subprocess.run([*command, "--verbosity=0", "--ignore=redoc"], capture_output=True)
+    if done.returncode:
+        _fail(done.stderr.decode("utf-8", "replace").strip())
 
 
 def _run(command: list[str], what: str, total: int = 0) -> None:

@@ -72,3 +72,26 @@ def test_stop_gets_a_sentence(tmp_path, number):
         os.killpg(process.pid, number)
         _, failed = process.communicate(timeout=15)
     assert (process.returncode, failed) == (130, "Stopped. The next try starts over.\n")
+
+
+def collect(**settings):
+    return subprocess.run(
+        [sys.executable, "-m", "myhealth.local.install", "static"],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_static_files_are_collected_in_silence(tmp_path):
+    done = collect(STATIC_ROOT=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.glob("myhealth/style.*.css.gz"))
+
+
+def test_wrong_setting_gets_a_sentence_before_anything_starts(tmp_path):
+    done = collect(STATIC_ROOT=str(tmp_path), TIME_ZONE="Mars")
+    assert done.returncode == 1
+    assert "TIME_ZONE must be an IANA name" in done.stderr
+    assert "Traceback" not in done.stderr
