@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from dashboard import views
+from dashboard.manifest import manifest
 from dashboard.pages.account import AccountPage
 from dashboard.pages.calendar import CalendarPage
 from dashboard.pages.days import DayPage, DaysPage
@@ -65,5 +66,6 @@ urlpatterns = [
     path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("admin/", admin.site.urls),
     path("robots.txt", robots),
+    path("manifest.webmanifest", manifest, name="manifest"),
     path("favicon.ico", RedirectView.as_view(url=static("myhealth/icon.svg"))),
 ]

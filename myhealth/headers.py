@@ -19,6 +19,8 @@ _HEADERS_OF_ALL = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
     ("X-Frame-Options", settings.X_FRAME_OPTIONS),
+    # robots.txt keeps search engines from reading, not from listing an address that others link to.
+    ("X-Robots-Tag", "noindex"),
 )
 # Nothing in these answers is for a browser to run or to load.
 _POLICY_OF_DATA = "default-src 'none'; frame-ancestors 'none'"

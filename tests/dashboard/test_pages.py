@@ -71,7 +71,9 @@ def test_browsable_api_links_to_login(browser):
     assert "/accounts/login/?next=/api/v1/sleep" in answer.content.decode()
 
 
-@pytest.mark.parametrize("path", ["/api/docs/", "/static/myhealth/style.css", "/favicon.ico"])
+@pytest.mark.parametrize(
+    "path", ["/api/docs/", "/static/myhealth/style.css", "/favicon.ico", "/manifest.webmanifest"]
+)
 def test_page_exists(browser, path):
     answer = browser.get(path, follow=True)
     answer.close()

@@ -58,6 +58,17 @@ def test_other_answers_allow_nothing(path):
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/accounts/login/", "/nothing/", "/api/v1/sleep", "/api/docs/", "/admin/", "/health"],
+)
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_nothing_is_for_search_engines(admin, path, accept):
+    for browser in (admin, Client()):
+        answer = browser.get(path, headers={"Accept": accept})
+        assert answer.headers["X-Robots-Tag"] == "noindex"
+
+
 @pytest.mark.parametrize("format", ["json", "csv"])
 def test_reads_of_programs_allow_nothing_and_keep_caching(api, ana, format):
     store_days(ana, [days_ago(0)])
