@@ -1,16 +1,21 @@
 from collections.abc import Callable
 from math import ceil
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from accounts.attempts import TooManyAttempts
 from accounts.browsers import remember_browser
+from myhealth.errors import error_body
+from myhealth.requests import prefers_json
 
 
 class SignInMiddleware:
-    """Remember browsers, and answer 429 where a page can't check or set a password now."""
+    """Remember browsers, answer 429 where a page can't check or set a password now, and let the
+    sign-in page know that it stands in the way of a form.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -18,13 +23,23 @@ class SignInMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         remember_browser(request, response)
+        if request.method == "POST" and _leads_to_sign_in(response):
+            response["Location"] += "&ended"
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, TooManyAttempts):
             return None
-        page = render(
-            request, "accounts/locked.html", {"minutes": ceil(exception.wait / 60)}, status=429
-        )
+        minutes = ceil(exception.wait / 60)
+        page: HttpResponse
+        if prefers_json(request):
+            sentence = f"Too many attempts to sign in; try again in {minutes} min."
+            page = JsonResponse(error_body(sentence, "throttled"), status=429)
+        else:
+            page = render(request, "accounts/locked.html", {"minutes": minutes}, status=429)
         page["Retry-After"] = str(exception.wait)
         return page
+
+
+def _leads_to_sign_in(response: HttpResponseBase) -> bool:
+    return response.get("Location", "").startswith(f"{settings.LOGIN_URL}?next=")

@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware import csrf
 from django.shortcuts import redirect, render
@@ -25,8 +25,11 @@ from accounts.browsers import note_account
 from accounts.forms import OwnPasswordForm, PersonalTokenForm
 from accounts.models import PersonalToken, User
 from myhealth import preferences
+from myhealth.errors import error_body
+from myhealth.requests import prefers_json
 
 log = structlog.get_logger("accounts.pages")
+_NO_TOKEN = "This route is for the forms of the pages: the request has no valid CSRF token."
 # How Django's reasons begin that speak of the address from which a form was sent.
 _ELSEWHERE = ("Origin checking failed", "Referer checking failed")
 
@@ -46,8 +49,13 @@ def require_post(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 
 
 class Login(LoginView):
+    """Sign in. With `ended` in its address, it answers a form that was sent without a session."""
+
     template_name = "accounts/login.html"
     redirect_authenticated_user = True
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(ended="ended" in self.request.GET, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
@@ -55,6 +63,11 @@ class Login(LoginView):
         response = super().form_valid(form)
         if is_first and (sentence := first_sign_in.take_over(user, self.request.POST)):
             messages.info(self.request, sentence)
+        if "ended" in self.request.GET:
+            messages.warning(
+                self.request,
+                "You were signed out before, so your last entry was not saved. Please repeat it.",
+            )
         return response
 
 
@@ -149,6 +162,8 @@ def expired(request: HttpRequest, reason: str = "") -> HttpResponse:
 
     It was sent from another address than ours, without our cookie, or long after it was opened.
     """
+    if prefers_json(request):
+        return JsonResponse(error_body(_NO_TOKEN, "csrf_failed"), status=403)
     case = "old"
     if reason == csrf.REASON_NO_CSRF_COOKIE:
         case = "cookie"

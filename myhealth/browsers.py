@@ -5,7 +5,7 @@ would take longer than answering them.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import corsheaders.middleware
 import orjson
@@ -18,10 +18,10 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseNotAllowed,
-    JsonResponse,
 )
 from django.http.response import HttpResponseBase
 from django.middleware import common, gzip
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
@@ -29,7 +29,7 @@ from django.utils.encoding import iri_to_uri
 from django.utils.http import escape_leading_slashes
 
 from myhealth.limits import Busy, refuse, waiting_network, waiting_threads
-from myhealth.requests import wants_page
+from myhealth.requests import is_for_programs, wants_page
 
 # In bytes. The kernel takes smaller files from the server at once, so that no thread waits, and no
 # memory is held.
@@ -138,11 +138,12 @@ class CommonMiddleware(common.CommonMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
         path = request.path_info.rstrip("/")
         if response.status_code == 404 and _is_read(request) and path != request.path_info:
-            match = is_valid_path(path)
-            if match and getattr(match.func, "should_append_slash", True):
-                query = request.META.get("QUERY_STRING", "")
-                address = escape_leading_slashes(iri_to_uri(path))
-                return self.response_redirect_class(f"{address}?{query}" if query else address)
+            for mended in {path, f"{path}/"} - {request.path_info}:
+                match = is_valid_path(mended)
+                if match and getattr(match.func, "should_append_slash", True):
+                    query = request.META.get("QUERY_STRING", "")
+                    address = escape_leading_slashes(iri_to_uri(mended))
+                    return self.response_redirect_class(f"{address}?{query}" if query else address)
         return super().process_response(request, response)
 
 
@@ -153,7 +154,8 @@ def _is_read(request: HttpRequest) -> bool:
 class ErrorPages:
     """Middleware that shows people a page for what programs get in JSON.
 
-    It needs no database: neither the session nor the user.
+    Who opens the address of a form's button is led to the page with that button. It needs no
+    database: neither the session nor the user.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -161,13 +163,18 @@ class ErrorPages:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if (
-            isinstance(response, JsonResponse | HttpResponseNotAllowed)
-            and response.status_code >= 400
-            and wants_page(request)
-        ):
-            body = orjson.loads(response.content or b"{}")
-            context = {"status": response.status_code, "sentence": body.get("detail")}
-            response.content = render_to_string("myhealth/error.html", context)
-            response["Content-Type"] = "text/html; charset=utf-8"
+        if response.status_code < 400 or not wants_page(request) or not _is_bare(response):
+            return response
+        if response.status_code == 405 and _is_read(request) and not is_for_programs(request):
+            return redirect("account")
+        body = orjson.loads(response.content or b"{}")
+        context = {"status": response.status_code, "sentence": body.get("detail")}
+        response.content = render_to_string("myhealth/error.html", context)
+        response["Content-Type"] = "text/html; charset=utf-8"
         return response
+
+
+def _is_bare(response: HttpResponseBase) -> TypeGuard[HttpResponse]:
+    """Return whether an answer is JSON, or has no content."""
+    is_json = response.get("Content-Type", "").startswith("application/json")
+    return is_json or (isinstance(response, HttpResponseNotAllowed) and not response.content)

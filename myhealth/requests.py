@@ -124,10 +124,24 @@ class ProbeMiddleware:
         return probe(request)
 
 
+def is_for_programs(request: HttpRequest) -> bool:
+    """Return whether the address is one that only programs have a use for."""
+    return request.path.startswith(API_PATHS)
+
+
 def wants_page(request: HttpRequest) -> bool:
-    """Return whether a person asks in a browser, and not a program."""
+    """Return whether a person asks in a browser, and not a program.
+
+    The browsable API has pages of its own; of the routes for tokens, people type the address.
+    """
     is_browser = "text/html" in request.META.get("HTTP_ACCEPT", "")
-    return is_browser and not request.path.startswith(API_PATHS)
+    is_typed = request.path.startswith("/auth/") and request.method in ("GET", "HEAD")
+    return is_browser and (is_typed or not is_for_programs(request))
+
+
+def prefers_json(request: HttpRequest) -> bool:
+    """Return whether a program asks for JSON where everybody else is shown a page of ours."""
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
 def _refuse(request: HttpRequest, status: int, sentence: str, code: str) -> HttpResponse:

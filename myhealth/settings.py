@@ -488,6 +488,8 @@ INSTALLED_APPS = [
 _COMMON_MIDDLEWARE = [
     "myhealth.requests.RequestMiddleware",
     "myhealth.headers.HeadersMiddleware",
+    # Once more than below: what follows refuses requests before the others see them.
+    *(["myhealth.browsers.ErrorPages"] if SERVICE in ("", "api") else []),
     "myhealth.limits.LimitsMiddleware",
     "myhealth.requests.ProbeMiddleware",
     "myhealth.requests.HostMiddleware",

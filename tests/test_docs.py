@@ -79,7 +79,7 @@ def routes(service):
     return set(walk(get_resolver(f"myhealth.urls.{service}").url_patterns, "/"))
 
 
-NOT_LISTED = {"/favicon.ico", "/robots.txt", "/admin/password_change/"}
+NOT_LISTED = {"/favicon.ico", "/robots.txt", "/manifest.webmanifest", "/admin/password_change/"}
 # Answered before any URLConf is asked.
 OF_EVERY_SERVICE = {"/health", "/health/ready", "/metrics"}
 # The README has one line for the rows of all types, and words for the arguments.

@@ -114,6 +114,11 @@ def test_admin_finds_metrics_by_id_score_and_person(admin, ana, ben):
     ("path", "address"),
     [
         ("/account", "/account/"),
+        ("/trends?period=30d", "/trends/?period=30d"),
+        ("/days/2026-03-01", "/days/2026-03-01/"),
+        ("/account//", "/account/"),
+        ("/robots.txt/", "/robots.txt"),
+        ("/connect/oura/callback/", "/connect/oura/callback"),
         ("/accounts/login?next=/", "/accounts/login/?next=/"),
         ("/admin", "/admin/"),
         ("/api/docs", "/api/docs/"),

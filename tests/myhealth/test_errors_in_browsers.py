@@ -1,8 +1,11 @@
 """Errors as pages, for people in a browser."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test import Client
+from django.urls import URLResolver, get_resolver
 from django.urls import path as route
 
 from dashboard.urls import urlpatterns as dashboard_urls
@@ -80,4 +83,76 @@ def test_page_of_error_says_nothing_of_its_cause(settings):
 def test_wrong_method_is_answered_with_a_page(signed_in):
     answer = signed_in.post("/trends/", headers=BROWSER)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
-    assert "This address can't be opened like that." in answer.content.decode()
+    assert "This address is for a form or a program" in answer.content.decode()
+
+
+# Addresses of forms and programs ------------------------------------------------------------------
+
+
+def routes(patterns=None, before="/"):
+    """Yield an address of each route, with any words in the place of its parameters."""
+    for each in get_resolver().url_patterns if patterns is None else patterns:
+        route = before + re.sub(r"<[^>]+>", "x", str(each.pattern))
+        if isinstance(each, URLResolver):
+            yield from routes(each.url_patterns, route)
+        elif not re.search(r"[\^$?]", route):
+            yield route
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_no_address_is_a_dead_end_for_people(admin, ana, method):
+    for path in routes():
+        # Some end the session.
+        admin.force_login(ana)
+        answer = getattr(admin, method)(path, headers=BROWSER)
+        assert answer.status_code != 405 or path.startswith("/auth/"), path
+        if answer.status_code == 405:
+            assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/refresh", "/auth/logout", "/auth/nothing"])
+def test_address_for_tokens_has_a_way_back(path):
+    answer = Client().get(path, headers=BROWSER)
+    assert answer.status_code == (404 if "nothing" in path else 405)
+    assert '<a href="/">Go to Today</a>' in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/refresh", "/auth/logout"])
+@pytest.mark.parametrize(("method", "accept"), [("get", "*/*"), ("post", BROWSER["Accept"])])
+def test_program_that_asks_for_tokens_gets_json(path, method, accept):
+    answer = getattr(Client(), method)(path, headers={"Accept": accept})
+    assert answer.json()["code"]
+
+
+def test_button_of_the_admin_leads_to_account(admin):
+    answer = admin.get("/admin/logout/", headers=BROWSER)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/account/")
+
+
+# What is refused before a view sees it ------------------------------------------------------------
+
+TOO_MUCH = b"time_zone=" + b"x" * 20_000
+REFUSED = {
+    "method": ("PROPFIND", "/account/", b"", 405),
+    "path": ("GET", "/" + "x" * 600, b"", 414),
+    "size": ("POST", "/account/", TOO_MUCH, 413),
+    "value": ("POST", "/account/", b"time_zone=%00", 200),
+    "fields": ("POST", "/account/", b"&".join([b"a"] * 1500), 400),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), REFUSED.values(), ids=REFUSED)
+def test_refusal_is_a_page(signed_in, method, path, body, status):
+    form = "application/x-www-form-urlencoded"
+    answer = signed_in.generic(method, path, body, form, headers=BROWSER)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "<main" in answer.content.decode()
+    again = signed_in.generic(method, path, body, form, headers={"Accept": "application/json"})
+    assert again.status_code == status
+    assert status == 200 or again.json()["code"]
+
+
+def test_page_for_a_refusal_has_its_own_length():
+    answer = Client().get("/" + "x" * 600, headers=BROWSER)
+    assert answer.headers.get("Content-Length") in (None, str(len(answer.content)))
