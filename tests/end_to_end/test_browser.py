@@ -68,27 +68,6 @@ def test_person_signs_in_sees_newest_days_and_signs_out(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/accounts/login/",
-        "/",
-        "/days/",
-        "/account/",
-        "/account/password/",
-        "/account/preferences/",
-        "/account/tokens/",
-    ],
-)
-def test_page_has_no_accessibility_violations(page, path, scheme):
-    page.emulate_media(color_scheme=scheme)
-    if path != "/accounts/login/":
-        sign_in(page)
-    page.goto(path)
-    assert violations(page) == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_browsable_api_has_no_accessibility_violations(page, scheme):
     page.emulate_media(color_scheme=scheme)
     sign_in(page)

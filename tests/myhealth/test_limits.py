@@ -275,6 +275,14 @@ def test_reads_go_on_while_others_wait(busy, client):
     assert client.get("/accounts/login/", REMOTE_ADDR="192.0.2.1").status_code == 200
 
 
+def test_busy_server_asks_people_to_try_again(busy, client):
+    form = {"username": "ana", "password": "wrong"}
+    accept = {"Accept": "text/html"}
+    answer = client.post("/accounts/login/", form, REMOTE_ADDR="192.0.2.1", headers=accept)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert "Load this page again" in answer.content.decode()
+
+
 def test_other_network_is_served_meanwhile(busy, client):
     answer = client.post("/auth/login", "{}", _JSON, REMOTE_ADDR="192.0.2.2")
     assert answer.status_code == 400
