@@ -76,7 +76,8 @@ def test_nothing_lies_under_the_edges_of_a_phone(
         protocol = page.context.new_cdp_session(page)
         protocol.send("Emulation.setSafeAreaInsetsOverride", {"insets": insets})
         boxes = page.evaluate(
-            "[...document.querySelectorAll('.sections a, main > *')].map(each => {"
+            "[...document.querySelectorAll('.sections a, main > *')]"
+            ".filter(each => each.checkVisibility()).map(each => {"
             " const {left, right, bottom} = each.getBoundingClientRect();"
             " return [left, innerWidth - right, innerHeight - bottom] })"
         )
