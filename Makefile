@@ -21,7 +21,7 @@ help: ## list these commands
 run: .venv/static.stamp ## start everything: http://localhost:8000/ (Ctrl-C stops it)
 	@STATIC_ROOT=.venv/static $(VENV) -m myhealth.local.run
 
-open: .venv/run.stamp ## show the address of what `make run` runs, and open it in a browser
+open: .venv/run.stamp ## show the address of the running myhealth, and open it in a browser
 	@$(VENV) -m myhealth.local.run open
 
 # Not the USER of the environment, which is the one of this machine.
@@ -31,7 +31,7 @@ password: .venv/run.stamp ## show the password, while `make run` is running: mak
 collect: .venv/run.stamp ## collect now, while `make run` is running: make collect ARGS="--days 3"
 	@$(VENV) -m myhealth.local.run collect $(ARGS)
 
-test: .venv/dev.stamp browser pgbouncer ## run all tests, or some: make test ARGS="-k sleep"; longer: TEST_SCALE=full make test
+test: .venv/dev.stamp browser pgbouncer ## run all tests, or some of them: make test ARGS="-k sleep"; for longer tests: TEST_SCALE=full make test
 	@$(VENV) -m pytest -n 4 $(ARGS)
 
 check: .venv/dev.stamp ## check format, lint, types, migrations and deployment settings
@@ -45,16 +45,16 @@ check: .venv/dev.stamp ## check format, lint, types, migrations and deployment s
 		JWT_SECRET=$$($(VENV) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		$(VENV) manage.py check --deploy --fail-level WARNING
 
-audit: | $(VENV) ## look for known vulnerabilities of the dependencies, and list these in var/sbom.json
+audit: | $(VENV) ## look for known vulnerabilities in the dependencies, and list all dependencies in var/sbom.json
 	@$(VENV) deploy/tools/audit.py
 
-bench: .venv/dev.stamp wrk ## measure performance, or some of it: make bench ARGS="--only sleep"
+bench: .venv/dev.stamp wrk ## measure performance, or only a part: make bench ARGS="--only sleep"
 	@$(VENV) -m bench $(ARGS)
 
-backup: .venv/run.stamp ## back up the embedded database to var/backups/ or FILE=
+backup: .venv/run.stamp ## back up the embedded database to var/backups/, or to FILE=
 	@$(VENV) -m myhealth.local.run backup "$(FILE)"
 
-restore: .venv/run.stamp ## restore the embedded database from the newest backup or FILE=
+restore: .venv/run.stamp ## restore the embedded database from the newest backup, or from FILE=
 	@$(VENV) -m myhealth.local.run restore "$(FILE)"
 
 image: ## build the container image, with or without a container daemon

@@ -102,14 +102,18 @@ class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
         for person in people:
             person.sign_out_everywhere()
             self.log_change(request, person, "Signed out everywhere.")
-        messages.success(request, f"Signed out everywhere: {len(people)} of {len(queryset)}.")
+        messages.success(
+            request, f"Signed out {len(people)} of {len(queryset)} accounts everywhere."
+        )
 
     @admin.action(permissions=["change"], description="Forget failed sign-ins")
     def forget_failed_sign_ins(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Let people sign in whose failed tries keep them out."""
         allowed = [each.pk for each in queryset if self.has_change_permission(request, each)]
         attempts.forget(queryset.filter(pk__in=allowed))
-        messages.success(request, f"Forgotten for accounts: {len(allowed)} of {len(queryset)}.")
+        messages.success(
+            request, f"Forgot the failed sign-ins of {len(allowed)} of {len(queryset)} accounts."
+        )
 
 
 def _is_superuser(request: HttpRequest) -> bool:

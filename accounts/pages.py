@@ -85,7 +85,7 @@ class PasswordPage(PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         if not form.save_unless_signed_out():
-            form.add_error(None, "Your account was changed meanwhile, so nothing was saved.")
+            form.add_error(None, "Your account was changed in the meantime, so nothing was saved.")
             return self.form_invalid(form)
         update_session_auth_hash(self.request, form.user)
         note_account(self.request, form.user)

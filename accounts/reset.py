@@ -57,7 +57,7 @@ class ResetPage(PasswordResetConfirmView):
     def form_valid(self, form: Any) -> HttpResponse:
         assert isinstance(self.user, User)
         if not save_unless_signed_out(self.user, form.cleaned_data["new_password1"]):
-            form.add_error(None, "Your account was changed meanwhile, so nothing was saved.")
+            form.add_error(None, "Your account was changed in the meantime, so nothing was saved.")
             return self.form_invalid(form)
         # Who forgot a password has tried some.
         attempts.forget(User.objects.filter(pk=self.user.pk))

@@ -44,7 +44,7 @@ class _TokensView(APIView):
     def validated_data(self, request: Request) -> dict[str, Any]:
         if not isinstance(request.data, dict):
             names = " and ".join(self.serializer().fields)
-            raise Invalid({"body": [f"It must be a JSON object with {names}."]})
+            raise Invalid({"body": [f"The body must be a JSON object with {names}."]})
         serializer = self.serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         data: dict[str, Any] = serializer.validated_data
@@ -93,7 +93,7 @@ class RefreshView(_TokensView):
         },
     )
     def post(self, request: Request) -> Response:
-        """Get new tokens for a refresh token. A second use of it ends the sign-in."""
+        """Exchange a refresh token for new tokens. Using the same one again ends the sign-in."""
         refresh = self.validated_data(request)["refresh"]
         try:
             return Response(tokens.refresh_tokens(refresh), headers=_NO_STORE)

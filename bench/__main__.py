@@ -48,17 +48,34 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", metavar="REGEX", help="only the items it matches")
-    parser.add_argument("--rounds", type=int, help="how often each item is measured (3)")
-    parser.add_argument("--seconds", type=int, help="how long each time (3)")
-    parser.add_argument("--quick", action="store_true", help="one round of a second, few people")
-    parser.add_argument("--days", type=int, help="days of the person (3653, ten years)")
-    parser.add_argument("--workers", type=int, help="processes of a service (as many as cores)")
-    parser.add_argument("--beside", type=Path, metavar="FOLDER", help="also another checkout")
-    parser.add_argument("--no-go", action="store_true", help="without the yardstick in Go")
-    parser.add_argument("--profile", metavar="ITEM", help="where the time of an item goes")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the JSON (var/bench/<time>.json)")
-    parser.add_argument("--list", action="store_true", help="the names of the items")
+    parser.add_argument(
+        "--only", default="", metavar="REGEX", help="measure only items whose name matches"
+    )
+    parser.add_argument(
+        "--rounds", type=int, help="how many times to measure each item (default: 3)"
+    )
+    parser.add_argument("--seconds", type=int, help="seconds for each measurement (default: 3)")
+    parser.add_argument(
+        "--quick", action="store_true", help="measure once, for one second, with few people"
+    )
+    parser.add_argument(
+        "--days", type=int, help="days of data of the person (default: 3653, ten years)"
+    )
+    parser.add_argument(
+        "--workers", type=int, help="processes of each service (default: one for each core)"
+    )
+    parser.add_argument(
+        "--beside", type=Path, metavar="FOLDER", help="also measure another checkout"
+    )
+    parser.add_argument("--no-go", action="store_true", help="skip the reference program in Go")
+    parser.add_argument("--profile", metavar="ITEM", help="show where an item spends its time")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write the JSON here (default: var/bench/<time>.json)",
+    )
+    parser.add_argument("--list", action="store_true", help="list the names of the items")
     return parser
 
 

@@ -20,9 +20,9 @@ _COLUMNS = (
 _REFERENCES = "    x go  by CPU  x bare  by CPU"
 _NAME, _SYSTEM = 28, 14
 EXPLANATION = (
-    "per s: requests, for ingest documents. CPU and DB: CPU time of the services and of\n"
-    "PostgreSQL, per request or document. x go, x bare: the rate as a multiple of theirs;\n"
-    "by CPU: the same of what a second of CPU time, PostgreSQL's included, is enough for."
+    "per s: requests per second, or documents for ingest. CPU and DB: CPU time of the services "
+    "and\nof PostgreSQL, per request or document. x go, x bare: the rate as a multiple of the "
+    "rate of\nthese references; by CPU: the same per second of CPU time, including PostgreSQL's."
 )
 
 

@@ -168,7 +168,7 @@ class DayCard:
     def note(self) -> str:
         """Return why the day says less than others; empty if it doesn't."""
         if self.is_under_way:
-            return "This day was not over when it was fetched: these are its values so far."
+            return "The day was not over when it was fetched, so these are its values so far."
         if self.is_left_out and not self.is_ring_off:
             return f"Not counted in averages: {self.metric_type.not_full}."
         return ""

@@ -154,8 +154,9 @@ class HourChart:
         )
         most = max(known, key=lambda hour: hour.minutes.get(level.value, 0))
         return (
-            f"A column for each hour from {self.hours[0].time} on. "
-            f"Most {level.name}: {most.minutes[level.value]:.0f} min from {most.time} on."
+            f"One column for each hour, starting at {self.hours[0].time}. "
+            f"The hour with the most {level.name} starts at {most.time}: "
+            f"{most.minutes[level.value]:.0f} min."
         )
 
 

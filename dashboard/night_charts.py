@@ -201,7 +201,7 @@ class PeriodChart:
         start, end = self.period.bedtimes
         if not start or not end or start.utcoffset() == end.utcoffset():
             return ""
-        return f"The clock changed in this night. The chart keeps the time of {clock(start)}."
+        return f"The clocks changed during this night. The chart keeps the time of {clock(start)}."
 
     @property
     def clocks(self) -> list[str]:

@@ -29,14 +29,14 @@ def parse_params(request: Request, *names: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
-        message = f"It has too many parameters; expected at most {_MOST_PARAMETERS}."
+        message = f"The query has too many parameters; expected at most {_MOST_PARAMETERS}."
         raise Invalid({"query": [message]}) from None
     params = dict(pairs)
     errors = unknown_name_errors(params, allowed, "parameter")
     for name in allowed:
         count = sum(each == name for each, _ in pairs)
         if count > 1:
-            errors[name] = [f"Given {count} times; expected once."]
+            errors[name] = [f"It was given {count} times; expected once."]
     if errors:
         raise Invalid(errors)
     return params

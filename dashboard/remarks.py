@@ -59,9 +59,9 @@ def _sentence(
     if revision["kind"] == Revision.Kind.REMOVED:
         changes = list(_values(metric_type, revision["values"]))
     if revision["times"] > 1:
-        changes.append(f"these values came {revision['times']} times")
+        changes.append(f"this version was replaced {revision['times']} times")
     what = "; ".join([*changes, *revision["notes"]])
-    return f"{start}: {what or 'only in details that are not shown here'}."
+    return f"{start}: {what or 'only details that are not shown here'}."
 
 
 def _changes(metric_type: MetricType, changes: Mapping[str, list[Any]], now: str) -> Iterable[str]:

@@ -134,7 +134,7 @@ class FormatNegotiation(Negotiation):
     ) -> Any:
         """Return the renderer. Raise Invalid for an unknown `format`."""
         formats = ", ".join(renderer.format for renderer in renderers)
-        unknown = Invalid({"format": [f"Unknown format; expected one of {formats}."]})
+        unknown = Invalid({"format": [f"Unknown format; expected one of: {formats}."]})
         if may_name_format(request) and request.query_params.get("format") == "":
             raise unknown
         try:

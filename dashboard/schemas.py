@@ -103,8 +103,9 @@ def _nullable(schema: Schema) -> Schema:
 _STATE = component("State", {"type": "string", "enum": State.values})
 _REASON: Schema = {
     "type": ["string", "null"],
-    "description": "A sentence; null if there is nothing to explain. A `held` day has one too if "
-    "there is more to know of it, such as that the ring was off, or that a later fetch failed.",
+    "description": "A sentence; null if there is nothing to explain. A `held` day also has a "
+    "reason if there is more to know about it, for example that the ring was off, or that a later "
+    "fetch failed.",
 }
 _MARK = component(
     "Mark",
@@ -117,10 +118,10 @@ _MARK = component(
                 "to": {"type": "string"},
             }
         ),
-        "description": "A night with another algorithm or ring than the night before, used on none "
-        "of the 30 nights before that one either: two rings worn in turn are one mark. Naps are "
-        "skipped, and nights for which it is not known. Values before and after are not "
-        "comparable.",
+        "description": "A night with an algorithm or ring that neither the night before nor any "
+        "of the 30 nights before that one had. Alternating between two rings is therefore one "
+        "mark. Naps, and nights whose algorithm or ring is not known, are skipped. Values before "
+        "and after a mark are not comparable.",
     },
 )
 _MARK_LIST: Schema = {"type": "array", "items": _MARK}
@@ -134,14 +135,18 @@ _TYPE_COVERAGE_SUMMARY = component(
         {
             "days_expected": {
                 **COUNT,
-                "description": "Number of days in the period, without those before the first "
-                "stored day with the ring or of this type, whichever is earlier.",
+                "description": "Number of days in the period, not counting days before the first "
+                "one with the ring or the first stored one of this type, whichever is earlier.",
             },
             "days_present": {**COUNT, "description": "Days with a row, including partial ones."},
-            "newest_day": {**_nullable(DATE), "description": "Up to the period's end."},
+            "newest_day": {
+                **_nullable(DATE),
+                "description": "The newest stored day up to the end of the period.",
+            },
             "newest_sync": {
                 **_nullable(_TIME),
-                "description": "When this type was last fetched completely, whatever the days.",
+                "description": "When this type was last fetched completely, no matter for which "
+                "days.",
             },
             "missing": _MISSING_DAYS,
             "fault": _FAULTS,
@@ -166,7 +171,8 @@ _COVERAGE_RANGE = component(
             "reason": _REASON,
             "link": {
                 "type": "string",
-                "description": "The rejected document in the admin; staff only.",
+                "description": "The address of the rejected document on the admin site; only for "
+                "staff.",
             },
         },
         "link",
@@ -210,9 +216,9 @@ _WARNINGS = component(
     {
         "type": "object",
         "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        "description": "Messages by column (or `contributors.` and a contributor) about values "
-        "that Oura sent and that could not be stored, which are null; under `day` about the whole "
-        "day.",
+        "description": "Messages about values that Oura sent but that could not be stored and are "
+        "null, by column (or by `contributors.` and a contributor); messages under `day` are "
+        "about the whole day.",
     },
 )
 _DAY_STATE = component("DayState", _object({"state": _STATE, "reason": _REASON}))
@@ -264,9 +270,9 @@ SERIES_RESPONSES = _responses(
                 "points": {
                     "type": "array",
                     "items": _POINT,
-                    "description": "`[moment, value]`; unless `every` is raw, `[start of the "
+                    "description": "`[moment, value]`; if `every` is not `raw`, `[start of the "
                     "bucket, lowest, mean (with 2 decimals), highest, number of values]`. Moments "
-                    "have Oura's offset.",
+                    "have Oura's UTC offset.",
                 },
             }
         ),
@@ -287,7 +293,7 @@ _PERIOD = component(
             "id": {"type": ["string", "null"]},
             "type": {
                 **_column(SLEEP, "main_type"),
-                "description": "Oura's type of the period.",
+                "description": "The period's type, as Oura names it.",
             },
             "bedtime_start": {
                 **_column(SLEEP, "bedtime_start"),
@@ -296,16 +302,16 @@ _PERIOD = component(
             "bedtime_end": {**_column(SLEEP, "bedtime_end"), "description": "With Oura's offset."},
             "counts": {
                 "type": "boolean",
-                "description": "Whether the day's sums have it: of periods that overlap, one "
-                "counts.",
+                "description": "Whether the period is included in the day's sums: of periods that "
+                "overlap, only one is.",
             },
             "why_not_counted": {
                 "type": ["string", "null"],
-                "description": "In words; null if it counts.",
+                "description": "The reason in words; null if the period counts.",
             },
             "main": {
                 "type": "boolean",
-                "description": "Whether the day's other values are those of this period.",
+                "description": "Whether the day's other values come from this period.",
             },
             **{
                 field: {**_value(column.kind), "description": f"Oura's value ({column.unit})."}
@@ -314,7 +320,7 @@ _PERIOD = component(
             },
             "stages": _points(
                 {"enum": [*_SERIES["sleep_stage"].names, None]},
-                "When each stage begins; null from where it is not known.",
+                "When each stage begins; null where an unknown stage begins.",
             ),
             **_NIGHT_SERIES,
         }
@@ -328,19 +334,19 @@ NIGHT_RESPONSES = _responses(
                 "day": DATE,
                 "previous": {
                     **_nullable(DATE),
-                    "description": "The last day before that has a row.",
+                    "description": "The nearest earlier day that has a row.",
                 },
-                "next": {**_nullable(DATE), "description": "The first day after that has a row."},
+                "next": {**_nullable(DATE), "description": "The nearest later day that has a row."},
                 "coverage": _DAY_STATE,
                 "periods": {
                     "type": "array",
                     "items": _PERIOD,
-                    "description": "The main one first, then by start; none if no document is "
-                    "stored. Of more than 24, those that count are kept first.",
+                    "description": "The main period first, then the others by start; empty if no "
+                    "document is stored. At most 24, preferably those that count.",
                 },
                 "periods_left_out": {
                     **COUNT,
-                    "description": "How many more periods the day has, which are not returned.",
+                    "description": "How many periods of the day are not returned.",
                 },
             }
         ),
@@ -351,12 +357,12 @@ _COLUMN = component(
     _object(
         {
             "name": {"type": "string"},
-            "label": {"type": "string", "description": "The name for people."},
+            "label": {"type": "string", "description": "The name as people read it."},
             "unit": {"type": "string", "description": "Empty for a number without a unit."},
             "kind": {
                 "type": "string",
                 "enum": ["integer", "number", "text", "moment", "contributors"],
-                "description": "A `moment` is a date-time with Oura's offset. `contributors` are "
+                "description": "`moment` is a date-time with Oura's UTC offset. `contributors` is "
                 "an object of numbers.",
             },
             "meaning": {"type": "string"},
@@ -365,8 +371,8 @@ _COLUMN = component(
             "contributors": {
                 "type": "array",
                 "items": {"type": "string"},
-                "description": "The names of those that Oura is known to send; their values are "
-                "from `minimum` to `maximum`.",
+                "description": "The names of the contributors that Oura is known to send; their "
+                "values range from `minimum` to `maximum`.",
             },
         }
     ),
@@ -377,12 +383,16 @@ _TYPE = component(
         {
             "name": TYPE_NAME,
             "kind": {"type": "string", "enum": ["daily"]},
-            "title": {"type": "string", "description": "The name for people."},
+            "title": {"type": "string", "description": "The name as people read it."},
             "columns": {"type": "array", "items": _COLUMN},
-            "scope": {"type": "string", "description": "What has to be shared at Oura."},
+            "scope": {
+                "type": "string",
+                "description": "The scope that a person has to grant at Oura to share this type.",
+            },
             "granted": {
                 "type": ["boolean", "null"],
-                "description": "Whether you share it; null without a connection to Oura.",
+                "description": "Whether you share this type with myhealth; null without a "
+                "connection to Oura.",
             },
             "first_day": _nullable(DATE),
             "last_day": _nullable(DATE),
@@ -493,14 +503,15 @@ _TREND = component(
             "left_out": {
                 "type": "array",
                 "items": DATE,
-                "description": "Days whose points count in nothing else: under way, without the "
-                "ring, or without a night.",
+                "description": "Days whose points are not used in any other figure: days in "
+                "progress, days without the ring, and days without a night.",
             },
             "usual": {
                 "type": "array",
                 "items": _point(_NUMBER, _NUMBER, _NUMBER),
-                "description": "Day, lower quartile, median and upper quartile of the values of "
-                "the 90 days before each point, or since the last mark; null with fewer than 14.",
+                "description": "For each point: its day, then the lower quartile, median and "
+                "upper quartile of the values on the 90 days before it, or since the last mark; "
+                "null if fewer than 14 of these days have a value.",
             },
             "usual_at_end": {
                 "allOf": [
@@ -509,30 +520,32 @@ _TREND = component(
                         _object({"days": COUNT, **dict.fromkeys(("q1", "median", "q3"), _NUMBER)}),
                     )
                 ],
-                "description": "The usual range on the last day, with a value or without; `days` "
-                "of the 90 before it have one, and 14 are needed.",
+                "description": "The usual range on the last day, whether or not that day has a "
+                "value. `days` is how many of the 90 days before it have a value; 14 are needed.",
             },
             "median": {
                 "type": "array",
                 "items": _point(_VALUE),
-                "description": "Day and median of the `median_days` around it, on one side of a "
-                "mark; only days on which a third of them have a value.",
+                "description": "A day, and the median of the `median_days` around it, never "
+                "across a mark; only for days where at least a third of these have a value.",
             },
             "median_days": COUNT,
             "period": {
                 "allOf": [_MEAN],
-                "description": "Average of the period, and the days it is of.",
+                "description": "The average of the period, and the number of days that it "
+                "includes.",
             },
             "before": {
                 "allOf": [_MEAN],
-                "description": "The same of the period of the same length before.",
+                "description": "The same for the preceding period of the same length.",
             },
             "marks": _MARK_LIST,
             "coverage": {
                 "allOf": [
                     component("TrendCoverage", _object({"days": COUNT, "days_expected": COUNT}))
                 ],
-                "description": "Days of the period with a value, and days that should have one.",
+                "description": "Number of days in the period that have a value, and that should "
+                "have one.",
             },
         }
     ),
@@ -550,13 +563,13 @@ MEASURES_PARAM = OpenApiParameter(
     "measures",
     # Not an array: generated clients would repeat the parameter for each measure.
     {"type": "string", "minLength": 1},
-    description="At most 20 measures, separated by commas (default: all scores), out of "
+    description="Up to 20 measures, separated by commas (default: all scores). Available measures: "
     f"{', '.join(all_measures())}.",
 )
 PERIOD_PARAM = OpenApiParameter(
     "period",
     component("TrendPeriod", {"type": "string", "enum": list(PERIODS), "default": "90d"}),
-    description="The days up to `end`; `all` begins with the first one stored.",
+    description="How many days up to `end`; `all` begins on the first stored day.",
 )
 START_PARAM = OpenApiParameter(
     "start", DATE, description="First day (default: 29 days before `end`)."
@@ -591,9 +604,10 @@ _MOST_DAYS = ", ".join(
 EVERY_PARAM = OpenApiParameter(
     "every",
     _EVERY,
-    description="How finely: each value, or what there is of buckets on the document's own clock; "
-    "with `1d`, of the document's day. Series of categories have only `raw`. "
-    f"Days at a time: {_MOST_DAYS}, `1d` any.",
+    description="The resolution: `raw` for each value, or buckets of this length, by the "
+    "document's local time; `1d` is the document's day. Buckets without values are left out. "
+    f"Series of categories have only `raw`. Most days in one request: {_MOST_DAYS}; any number "
+    "for `1d`.",
 )
 IF_NONE_MATCH_PARAM = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of an earlier answer."
@@ -614,6 +628,6 @@ def fields_parameter(metric_type: MetricType) -> OpenApiParameter:
     return OpenApiParameter(
         "fields",
         {"type": "string", "minLength": 1},
-        description="Only these columns, separated by commas, out of "
+        description="Return only these columns, separated by commas. Available columns: "
         f"{', '.join(row_columns(metric_type))}.",
     )

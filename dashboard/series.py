@@ -50,8 +50,8 @@ def check_range(days: Days, every: str) -> None:
     if most is not None and len(days) > most:
         coarser = [name for name, each in EVERY.items() if (each.most_days or inf) >= len(days)]
         message = (
-            f"'{every}' returns at most {most} days, and start to end are {len(days)}; "
-            f"expected fewer days, or for series with a mean {' or '.join(coarser)}."
+            f"'{every}' returns at most {most} days, but start to end is {len(days)} days; "
+            f"expected fewer days or, for a series with a mean, {' or '.join(coarser)}."
         )
         raise Invalid({"every": [message]})
 

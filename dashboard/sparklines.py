@@ -83,4 +83,4 @@ class Sparkline:
             with_unit(each, self.trend.measure) for each in (min(values), max(values), values[-1])
         )
         day = date.fromordinal(self.points[-1][0])
-        return f"From {lowest} to {highest}. The newest, of {day.day} {day:%B}, is {newest}."
+        return f"From {lowest} to {highest}. The newest, from {day.day} {day:%B}, is {newest}."

@@ -57,7 +57,7 @@ def gaps_of(trend: Trend, ranges: Iterable[Range]) -> list[Gap]:
         if each.state.has_row:
             without = from_days(day for day in each if day.toordinal() not in have)
             label = "no value" if each.state == State.HELD else each.state.label
-            reason = each.reason if each.state != State.HELD else "Oura has none for this day."
+            reason = each.reason if each.state != State.HELD else "Oura has no value for this day."
             gaps += [Gap(days.start, days.end, label, reason) for days in without]
         elif is_missing(each):
             reason = each.reason if each.state != State.NOT_ASKED else None
@@ -226,13 +226,15 @@ class TrendChart:
         newest = with_unit(value, self.trend.measure)
         return (
             f"{len(values)} value{'s' if len(values) > 1 else ''} from {lowest} to {highest}. "
-            f"The newest, of {_day(date.fromordinal(day))}, is {newest}."
+            f"The newest, from {_day(date.fromordinal(day))}, is {newest}."
         )
 
     @property
     def table(self) -> SafeString:
         """Return the values by day, or their averages by month, newest first."""
-        heads = ("Month", "Average", "Days") if self.is_many else ("Day", "Value", "Your usual")
+        heads = (
+            ("Month", "Average", "Days") if self.is_many else ("Day", "Value", "Your usual range")
+        )
         rows = (
             f'<tr><th scope=row><a href="{address}">{text}</a></th>'
             f"<td>{escape(value)}</td><td>{escape(beside)}</td></tr>"

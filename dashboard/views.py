@@ -199,7 +199,7 @@ class DashboardView(ReadView):
         responses=schemas.DASHBOARD_RESPONSES,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """The newest day of each type, and the figures of the last weeks."""
+        """The newest day of each type, and figures for the last few weeks."""
         user = self.user
         params = parameters.parse_params(request, "weeks")
         weeks = parameters.int_param(params, "weeks", 4, _MAX_WEEKS)
@@ -252,7 +252,7 @@ class SummariesView(ReadView):
 class CoverageView(ReadView):
     @extend_schema(
         operation_id="coverage",
-        summary="List which days are there, and why others are not",
+        summary="List which days are stored, and why others are missing",
         tags=["Days"],
         parameters=[
             schemas.START_PARAM,
@@ -263,7 +263,7 @@ class CoverageView(ReadView):
         responses=schemas.COVERAGE_RESPONSES,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """The state of every day of the range, with the reason if it is missing. Oldest first."""
+        """The state of every day in the range, oldest first, with the reason for missing days."""
         user = self.user
         params = parameters.parse_params(request, "start", "end")
         basis = queries.read_basis(user)
@@ -291,7 +291,7 @@ class DayView(ReadView):
         responses=schemas.DAY_RESPONSES,
     )
     def get(self, request: Request, day: str) -> HttpResponseBase:
-        """One day of every type, with states and reasons, warnings, and earlier versions."""
+        """One day of each type, with its state, reason, warnings and earlier versions."""
         user = self.user
         parameters.parse_params(request)
         date = parameters.day_param("day", day)
@@ -314,9 +314,9 @@ class MarksView(ReadView):
         responses=schemas.MARKS_RESPONSES,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Nights from which on sleep can't be compared with before, newest first.
+        """Nights that make sleep before and after them incomparable, newest first.
 
-        They are those with a new algorithm or ring; two rings worn in turn are one mark.
+        They are the nights with a new algorithm or ring. Alternating between two rings is one mark.
         """
         user = self.user
         params = parameters.parse_params(request, "start", "end")
@@ -331,7 +331,7 @@ class TrendsView(ReadView):
 
     @extend_schema(
         operation_id="trends",
-        summary="Show measures over a period, and what is usual",
+        summary="Show measures over a period, with the usual range",
         tags=["Summaries"],
         parameters=[
             schemas.MEASURES_PARAM,
@@ -343,7 +343,7 @@ class TrendsView(ReadView):
         responses=schemas.TRENDS_RESPONSES,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Measures over a period, with what is usual for the caller, and the period before."""
+        """Measures over a period, with the caller's usual range and the average before it."""
         user = self.user
         params = parameters.parse_params(request, "measures", "period", "end")
         names = parameters.measures_param(params)
@@ -380,9 +380,10 @@ class SeriesView(ReadView):
         responses=schemas.SERIES_RESPONSES,
     )
     def get(self, request: Request, name: str) -> HttpResponseBase:
-        """One of the series inside the stored documents, oldest first; what is missing is no point.
+        """One of the series in the stored documents, oldest first. Missing values have no points.
 
-        A point belongs to the day of its document: of a night, to the day on which it ends.
+        A point belongs to the day of its document; a night's points belong to the day on which the
+        night ends.
         """
         user = self.user
         known = all_series()
@@ -417,7 +418,7 @@ class NightView(ReadView):
         responses=schemas.NIGHT_RESPONSES,
     )
     def get(self, request: Request, day: str) -> HttpResponseBase:
-        """The sleep periods of the night that ends on a day, the main one first, then by start."""
+        """Sleep periods of the night that ends on this day: first the main one, then by start."""
         user = self.user
         parameters.parse_params(request)
         date = parameters.day_param("day", day)
@@ -437,7 +438,7 @@ class TypesView(ReadView):
         responses=schemas.TYPES_RESPONSES,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """What there is: each type, its columns, whether you share it, and your days of it."""
+        """Each type: its columns, whether you share it with myhealth, your first and last day."""
         user = self.user
         parameters.parse_params(request)
         versions = queries.read_basis(user).versions

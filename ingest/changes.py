@@ -371,7 +371,7 @@ def _with_shared_time(day: date, warnings: Errors, spans: Mapping[date, Sequence
         return warnings
     before = [day - n * ONE_DAY for n in _DAYS_OFF]
     shared = [each for each in before if _overlap(spans[day], spans.get(each, ()))]
-    texts = [f"Some of this sleep is stored under {each} as well." for each in shared]
+    texts = [f"Some of this sleep is also stored under {each}." for each in shared]
     return {**warnings, "day": texts} if texts else warnings
 
 

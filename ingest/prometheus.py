@@ -93,7 +93,7 @@ class MissingDays(Collector):
     def collect(self) -> Iterable[Metric]:
         family = GaugeMetricFamily(
             "myhealth_days_missing",
-            "Days missing after the last run of each person, over all people.",
+            "Days missing after each person's last run, summed over all people.",
             labels=["type", "reason"],
         )
         try:

@@ -133,10 +133,10 @@ _RANGE = component(
             "times": COUNT,
             "failing": {
                 "anyOf": [_FAILING, {"type": "null"}],
-                "description": "The failures in a row of which the last fetch is the newest; null "
-                "if the last fetch did not fail. `alike` of them, the first at `since`, had the "
-                "same kind, status and collection. `lasting` after ten or more over 30 days or "
-                "more.",
+                "description": "The unbroken run of failed fetches up to the last fetch; null if "
+                "the last fetch did not fail. The newest `alike` of them, from `since` on, had "
+                "the same kind, status and collection. `lasting` means that these are at least "
+                "ten, over at least 30 days.",
             },
         },
     },

@@ -32,7 +32,9 @@ from myhealth.schemas import component, errors
 from myhealth.validation import date_range
 
 _USER = OpenApiParameter(
-    "user", str, description="The name of an account; not needed if there is only one."
+    "user",
+    str,
+    description="The name of an account; not needed if the server has only one account.",
 )
 
 
@@ -143,8 +145,8 @@ class LedgerView(_ProgramView):
     def get(self, request: Request) -> Response:
         """Return the state of every day of each type, as ranges.
 
-        The collector uses it to plan its runs, and keeps no state of its own. The header `Owner`
-        has the user id of the Oura account whose data the account has, if it is known.
+        The collector uses it to plan its runs, and keeps no state itself. The response header
+        `Owner` is the user id of the Oura account that the data came from, if it is known.
         """
         validation.check_parameters(request, "user")
         user_id = find_user_id(request.query_params.get("user"))
@@ -162,7 +164,7 @@ class ReportsView(_ProgramView):
         responses={204: None, **errors(400, 401, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
-        """Record that ranges of days could not be fetched, and why."""
+        """Record which ranges of days could not be fetched, and why."""
         body = validation.json_object(request, schemas.REPORT_REQUEST)
         now = timezone.now()
         reports.record_failure(
@@ -271,7 +273,7 @@ def _response(outcome: Outcome, *, single: bool) -> Response:
     refusal = {
         **body,
         "status": "failed",
-        "detail": f"Nothing was stored: all documents were rejected ({len(outcome.rejected)}).",
+        "detail": f"Nothing was stored: all {len(outcome.rejected)} documents were rejected.",
         "code": "invalid",
         "errors": errors,
     }

@@ -35,7 +35,7 @@ def parse(text: str) -> tuple[dict[str, str], list[str]]:
         [binding] = parse_stream(io.StringIO(line))
         name, value = binding.key, binding.value
         if not is_decoded(line):
-            problems.append(f"line {number}: save the file as UTF-8, which this line is not.")
+            problems.append(f"line {number}: this line is not UTF-8; save the file as UTF-8.")
         elif name is None and not binding.error:
             pass  # Blank, or a comment.
         elif name is None or value is None or not _NAME.fullmatch(name):
@@ -44,7 +44,7 @@ def parse(text: str) -> tuple[dict[str, str], list[str]]:
                 "and close each quote."
             )
         elif value.startswith(_TYPOGRAPHIC_QUOTES):
-            problems.append(f"line {number}: write straight quotes, or none.")
+            problems.append(f"line {number}: use straight quotes, or no quotes.")
         elif lines.setdefault(name, number) != number:
             problems.append(
                 f"line {number}: line {lines[name]} sets the same name; remove one of them."

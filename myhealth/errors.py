@@ -12,9 +12,9 @@ log = structlog.get_logger("myhealth.errors")
 _RETRY_AFTER_SECONDS = "5"
 # What to do where an account has the days of another Oura account.
 START_OVER = (
-    "Use an account of your own for it. To start over with this one, delete its stored days first "
-    "(on its account page, or by manage.py delete_person USER --data-only --yes). If it is the "
-    "same person with a new id at Oura: manage.py accept_owner USER --yes."
+    "Use a separate account for it. To start over with this account, delete its stored days first "
+    "(on its account page, or with manage.py delete_person USER --data-only --yes). If the same "
+    "person has a new id at Oura, use manage.py accept_owner USER --yes instead."
 )
 
 MIGRATE = "The database lacks migrations of this version: run `manage.py migrate`, or restart."
@@ -62,7 +62,7 @@ def database_unavailable(error: Exception) -> tuple[dict[str, Any], dict[str, st
     """Log why the database fails; return the body and the headers of the 503 response."""
     log_database_error(error)
     found = trouble(error)
-    detail = found.public if found else "The database can't do this now; try again shortly."
+    detail = found.public if found else "The database can't do this right now; try again shortly."
     return error_body(detail, "unavailable"), {"Retry-After": _RETRY_AFTER_SECONDS}
 
 

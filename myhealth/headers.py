@@ -108,7 +108,7 @@ class HttpsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(API_PATHS) and not request.is_secure():
             body = error_body(
-                "Use https. Others could read this request, with any password or token in it.",
+                "Use https. Others could read this request, including any password or token in it.",
                 "https_required",
             )
             return JsonResponse(body, status=403)

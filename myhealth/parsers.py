@@ -37,7 +37,9 @@ class ObjectParser(BaseParser):
         try:
             fields = _OBJECT.decode(body)
             if len(fields) > _MOST_FIELDS:
-                raise ParseError(f"The body has {len(fields)} fields; no route takes so many.")
+                raise ParseError(
+                    f"The body has {len(fields)} fields, which is more than any route accepts."
+                )
             values = {name: self.loads(name, raw) for name, raw in fields.items()}
         except msgspec.ValidationError:
             return None

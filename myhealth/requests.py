@@ -165,11 +165,13 @@ class HostMiddleware:
         try:
             request.get_host()
         except DisallowedHost:
-            log.warning("the host of a request is neither in ALLOWED_HOSTS nor that of PUBLIC_URL")
+            log.warning(
+                "the host of a request is neither in ALLOWED_HOSTS nor the host of PUBLIC_URL"
+            )
             sentence = (
-                "This server does not answer under this name. The person who runs it can set "
-                "PUBLIC_URL to the address that you opened, add the name to ALLOWED_HOSTS, or let "
-                "the proxy pass on the Host that it was asked for."
+                "This server does not answer requests for this host name. The person who runs it "
+                "can set PUBLIC_URL to the address that you opened, add the name to ALLOWED_HOSTS, "
+                "or configure the proxy to pass on the Host header of the original request."
             )
             return _refuse(request, 400, sentence, "unknown_host")
         return self.get_response(request)
@@ -198,8 +200,9 @@ class ProxyMiddleware:
         if scheme == "http" and _came_by_https(request):
             log.error("X-Forwarded-Proto says http of a request that a browser sent by https")
             sentence = (
-                "The proxy nearest to this server must pass on the X-Forwarded-Proto of the proxy "
-                "before it, instead of the scheme that it was asked by itself."
+                "The proxy nearest to this server must pass on the X-Forwarded-Proto that it "
+                "received from the proxy in front of it, instead of the scheme of the request "
+                "that reached it."
             )
             return _refuse(request, 421, sentence, "forwarded_proto_wrong")
         if scheme == "http":
@@ -211,8 +214,8 @@ class ProxyMiddleware:
         log.error("a request came without X-Forwarded-Proto, which the proxy must send")
         sentence = (
             f"Open {settings.PUBLIC_URL} instead. If you did, the proxy in front of this server "
-            "must send the header X-Forwarded-Proto with the scheme (http or https) that it was "
-            "asked by."
+            "must send the header X-Forwarded-Proto with the scheme (http or https) of the "
+            "browser's request."
         )
         return _refuse(request, 421, sentence, "forwarded_proto_missing")
 

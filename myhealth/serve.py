@@ -38,7 +38,12 @@ def listening_address(host: str) -> str:
             known = {"": "127.0.0.1", "localhost": "127.0.0.1"}
             return str(ipaddress.ip_address(known.get(host, host.strip("[]"))))
         except ValueError:
-            exit_if(["HOST must be an address of this machine, such as 127.0.0.1, or * for all."])
+            exit_if(
+                [
+                    "HOST must be one of this machine's addresses, such as 127.0.0.1, or * for "
+                    "all of them."
+                ]
+            )
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::", 0))

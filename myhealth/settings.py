@@ -63,7 +63,7 @@ def _file_text(name: str) -> str:
         _problems.append(f"{name}_FILE: the file can't be read ({why}).")
         return ""
     if not env_file.is_decoded(text):
-        _problems.append(f"{name}_FILE: the file must have text in UTF-8.")
+        _problems.append(f"{name}_FILE: the file must be text in UTF-8.")
     return text
 
 
@@ -108,7 +108,7 @@ def _list(name: str) -> list[str]:
 def _list_of_tokens(name: str) -> list[str]:
     tokens = [re.sub(r"(?i)^bearer\s+", "", part) for part in _list(name)]
     if SERVING and any(token.split() != [token] for token in tokens):
-        _problems.append(f"Each token in {name} must be without blanks; commas separate them.")
+        _problems.append(f"Tokens in {name} must not contain spaces; separate them by commas.")
     return tokens
 
 
@@ -161,7 +161,7 @@ def _certificates(name: str) -> str:
         if path:
             ssl.create_default_context(cafile=path)
     except (OSError, ValueError):
-        _problems.append(f"{name} must be a file with certificates (PEM) that can be read.")
+        _problems.append(f"{name} must be a readable file with certificates (PEM).")
     return path
 
 
@@ -210,7 +210,8 @@ def _url_without_path(name: str, default: str) -> str:
     except ValueError:
         _problems.append(
             f"{name} must be an http:// or https:// address without a path, a user or a query, "
-            "such as https://health.example.org: myhealth needs a host name of its own."
+            "such as https://health.example.org: myhealth can't share a host name with other "
+            "services."
         )
         return default
 
@@ -258,7 +259,9 @@ if SERVICE == "sandbox":
             "SERVICE=sandbox needs LOCAL=on: the sandbox has demo data and is not for production."
         )
     if not _HAS_SANDBOX:
-        _problems.append("SERVICE=sandbox needs the folder sandbox/, which images do not contain.")
+        _problems.append(
+            "SERVICE=sandbox needs the folder sandbox/, which is not in the container image."
+        )
 
 API_PORT = _number("API_PORT", 8000, 1, 65535)
 PROCESSOR_PORT = _number("PROCESSOR_PORT", 8001, 1, 65535)
@@ -277,7 +280,7 @@ if SERVICE == "api" and not PUBLIC_URL:
 _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = [] if SERVICE == "sandbox" else _list_of_hosts("ALLOWED_HOSTS")
 if "*" in ALLOWED_HOSTS and not LOCAL:
-    _problems.append("ALLOWED_HOSTS must list host names; * would allow any.")
+    _problems.append("ALLOWED_HOSTS must list host names; * would allow any host.")
 if SERVICE in ("", "api") and PUBLIC_URL:
     ALLOWED_HOSTS.append(hosts.host(PUBLIC_URL))
 if LOCAL or not SERVING or SERVICE == "sandbox":
@@ -296,8 +299,8 @@ def _hosts_of_postgresql(name: str) -> str:
         if not (each.startswith(("/", "@")) or _address(each) or re.fullmatch(r"[\w.-]+", each)):
             # It may be an address with a password.
             _problems.append(
-                f"{name} must be a host name or an address, such as db.example.org: the port is "
-                "DB_PORT, and DB_USER, DB_PASSWORD and DB_NAME have the rest."
+                f"{name} must be a host name or an address, such as db.example.org: put the port "
+                f"into DB_PORT, and the rest into DB_USER, DB_PASSWORD and DB_NAME."
             )
     return ",".join(found)
 
@@ -323,19 +326,17 @@ if _MAY_BE_CLEAR and not LOCAL and not all(map(_is_internal, _DB_HOSTS)):
     )
 if DB_SSLMODE.startswith("verify-"):
     if DB_SSLROOTCERT != "system" and not os.access(DB_SSLROOTCERT, os.R_OK):
-        _problems.append(
-            "DB_SSLROOTCERT must be a file with certificates that can be read, or system."
-        )
+        _problems.append("DB_SSLROOTCERT must be a readable file with certificates, or system.")
     if DB_SSLROOTCERT == "system" and DB_SSLMODE == "verify-ca":
         _problems.append(
-            "DB_SSLMODE=verify-ca needs a file as DB_SSLROOTCERT: a public authority's "
-            "certificates can belong to anybody. Use verify-full with system."
+            "DB_SSLMODE=verify-ca needs a file in DB_SSLROOTCERT, because a public authority "
+            "issues certificates to anybody. With system, use verify-full."
         )
     # Not libpq's own `system`: psycopg's OpenSSL does not look where this machine's are.
     system = ssl.get_default_verify_paths().cafile or certifi.where()
     _ssl_options = {"sslrootcert": system if DB_SSLROOTCERT == "system" else DB_SSLROOTCERT}
 elif DB_SSLROOTCERT != "system":
-    _problems.append("DB_SSLROOTCERT needs DB_SSLMODE verify-full or verify-ca.")
+    _problems.append("DB_SSLROOTCERT has an effect only with DB_SSLMODE=verify-full or verify-ca.")
 DB_POOL_SIZE = _number("DB_POOL_SIZE", 16, 1, 1000)
 # Unless it is set, none are prepared behind a connection pooler, which may not keep them.
 DB_PREPARED_STATEMENTS = (
@@ -434,8 +435,9 @@ PROCESSOR_URL = _url(
 _processor_host = urlsplit(PROCESSOR_URL).hostname or ""
 if not LOCAL and _is_plain_http(PROCESSOR_URL) and not _is_internal(_processor_host):
     _problems.append(
-        "PROCESSOR_URL must start with https:// unless its host is this machine or in a private "
-        "network, such as processor, processor.health.svc, processor.internal or 10.0.0.5."
+        "PROCESSOR_URL must start with https:// unless its host is this machine or is in a "
+        "private network (for example processor, processor.health.svc, processor.internal or "
+        "10.0.0.5)."
     )
 # Certificates to trust, if the processor's is not from a public authority.
 PROCESSOR_CA_BUNDLE = _certificates("PROCESSOR_CA_BUNDLE")
@@ -568,8 +570,8 @@ if TIME_ZONE not in time_zones.names():
 _SYSTEM_ZONES = Path("/usr/share/zoneinfo")
 if _SYSTEM_ZONES.exists() and not (_SYSTEM_ZONES / TIME_ZONE).exists():
     _problems.append(
-        "TIME_ZONE: this system does not know the zone; update its package tzdata, "
-        "or use the zone's present name."
+        "TIME_ZONE: this system does not know the zone; update the package tzdata, or use the "
+        "zone's current name."
     )
 
 # Accounts, sessions, tokens ------------------------------------------------------------------
@@ -703,8 +705,8 @@ PROMETHEUS_EXPORT_MIGRATIONS = False
 
 if _not_secret & _names:
     _problems.append(
-        f"AWS_SECRETS_ID: the secret must not have {', '.join(sorted(_not_secret & _names))}; "
-        "only secrets are taken from it."
+        f"AWS_SECRETS_ID: the secret must not contain {', '.join(sorted(_not_secret & _names))}; "
+        f"only secrets are read from it."
     )
 if _problems:
     raise ImproperlyConfigured(describe(list(dict.fromkeys(_problems))))

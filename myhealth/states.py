@@ -61,14 +61,15 @@ _FAULTS = {
 
 # The reason of a partial day, for values of `missing_collection` that are no collection's name.
 _REASONS_FOR_MISSING = {
-    "sleep:rest": "Oura has only rest or deleted periods of sleep for this day, none that counts.",
+    "sleep:rest": "For this day, Oura has only sleep periods that are rest or were deleted, and "
+    "these do not count.",
 }
 # The reason of a day with no more particular cause.
 _REASONS = {
     State.REJECTED: "Oura sent data that can't be stored; administrators can see why.",
-    State.NONE: "Oura has no data for this day that count, although the day was over and the ring "
-    "had synced when it was fetched.",
-    State.NOT_ASKED: "Oura was never asked for this day.",
+    State.NONE: "Oura has no data that counts for this day, although the day was over and the "
+    "ring had synced when the day was fetched.",
+    State.NOT_ASKED: "myhealth has not asked Oura for this day yet.",
 }
 
 
@@ -81,7 +82,7 @@ class Cause(TextChoices):
         "Oura has no data of any kind for this day, although later days have arrived: "
         "the ring was not worn, or its battery was empty.",
     )
-    BEFORE_FIRST = "before", "Oura's data start on a later day."
+    BEFORE_FIRST = "before", "Your data at Oura starts on a later day."
     EARLY = "early", "This day was fetched before it was over, and will be fetched again."
     WAITING = (
         "waiting",
@@ -89,7 +90,7 @@ class Cause(TextChoices):
     )
     LATE = "late", "This day will be fetched again, because a later day has arrived."
     FUTURE = "future", "This day is in the future."
-    ANCIENT = "ancient", "There was no Oura ring yet."
+    ANCIENT = "ancient", "There were no Oura rings yet."
 
 
 class FailureKind(TextChoices):
@@ -194,7 +195,7 @@ class Failure:
     @property
     def _tried(self) -> str:
         times = "once" if self.attempts == 1 else f"{self.attempts} times"
-        return f"Tried {times}, last on {_minute(self.at)}"
+        return f"Tried {times}{',' if self.attempts == 1 else ', last'} on {_minute(self.at)}"
 
     @property
     def _next(self) -> str:
@@ -207,7 +208,7 @@ _NIGHT = time(20), time(10)
 class OffSpan(TextChoices):
     """The time in which the ring was off; the label is the end of a sentence about it."""
 
-    NIGHT = "night", "in the night ({} to {})"
+    NIGHT = "night", "during the night ({} to {})"
     DAY = "day", "on this day"
     DAY_BEFORE = "day_before", "on the day before"
     BOTH_DAYS = "both_days", "on this day and the day before"
@@ -261,7 +262,7 @@ class Verdict(NamedTuple):
     @property
     def _reasons_of_stored(self) -> Iterator[str]:
         if lacks := self.missing_collection:
-            named = f"Oura has not sent its {lacks} for this day."
+            named = f"Oura has not sent {lacks} for this day."
             yield _REASONS_FOR_MISSING.get(lacks, named)
         if self.off:
             yield self.off.reason

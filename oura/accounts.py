@@ -19,8 +19,8 @@ from oura.retries import RetryTime
 
 MEMBERSHIP_LAPSED = (
     "Oura denies access (403) although you allowed it: your Oura membership has expired, or the "
-    "Oura app is too old. Stored days stay, and collecting resumes automatically once this is "
-    "fixed."
+    "Oura app is too old. Days that are already stored are kept, and collecting resumes "
+    "automatically once this is fixed."
 )
 
 

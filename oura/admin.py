@@ -72,5 +72,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
         for connection in queryset:
             name, revoked = str(connection), connections.disconnect(connection)
             level = messages.SUCCESS if revoked else messages.WARNING
-            result = "disconnected." if revoked else "disconnected here; Oura did not confirm it."
+            result = (
+                "disconnected." if revoked else "disconnected here, but Oura did not confirm it."
+            )
             self.message_user(request, f"{name}: {result}", level)

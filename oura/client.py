@@ -179,7 +179,9 @@ class OuraClient:
             empty_in_a_row = 0 if documents - seen else empty_in_a_row + 1
             seen |= documents
             if empty_in_a_row >= _MAX_EMPTY_PAGES or len(tokens) >= _MAX_PAGES:
-                raise OuraBadAnswer(f"Oura's pages of {collection} come to no end.")
+                raise OuraBadAnswer(
+                    f"Oura keeps sending more pages of {collection}, so the range can't be fetched."
+                )
             tokens.add(token)
             parameters = {**parameters, "next_token": token}
 
@@ -242,9 +244,11 @@ def _connection_error(error: requests.RequestException, collection: str) -> Oura
     if sentence := connection_problem(error):
         return OuraUnreachable(sentence)
     if _is_unreachable(error):
-        return OuraUnreachable(f"Oura can't be reached for {collection} ({type(error).__name__}).")
+        return OuraUnreachable(
+            f"Oura can't be reached to fetch {collection} ({type(error).__name__})."
+        )
     if isinstance(error, requests.Timeout):
-        return OuraUnavailable(f"Oura did not answer for {collection} in time.")
+        return OuraUnavailable(f"Oura did not answer the request for {collection} in time.")
     return OuraUnavailable(f"Oura's answer for {collection} broke off ({type(error).__name__}).")
 
 
@@ -290,7 +294,7 @@ def _raise_for_status(response: Response, collection: str) -> None:
         wait = retry_after(response.headers.get("Retry-After"))
         raise OuraRateLimited(f"Oura's rate limit is reached (429) for {collection}.", wait)
     if status == 404:
-        raise OuraNotFound(f"Oura has nothing under the address of {collection} (404).")
+        raise OuraNotFound(f"Oura has nothing at the address of {collection} (404).")
     if status >= 500 or status == 408:
         raise OuraUnavailable(
             f"Oura answered the request for {collection} with an error ({status})."
@@ -306,7 +310,7 @@ def parse_user_id(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not value:
-        raise OuraBadAnswer("Oura's answer for personal_info has no id of the account.")
+        raise OuraBadAnswer("Oura's answer for personal_info does not contain the account's id.")
     if _HEADER_VALUE.fullmatch(value):
         return value
     return f"sha256:{hashlib.sha256(value.encode(errors='replace')).hexdigest()}"

@@ -67,12 +67,12 @@ _OWNER_UNKNOWN = (
 )
 _OWNER_REFUSED = (
     "Oura does not say whose account this is{status}, so nothing was collected: this account "
-    "already has the days of one Oura account, and another's must not be mixed with them. "
-    f"{_GRANT_PERSONAL}"
+    "already has the days of one Oura account, and days of another one must not be mixed with "
+    f"them. {_GRANT_PERSONAL}"
 )
 _OTHER_OWNER = (
-    "This token belongs to another Oura account than the days that are stored here, so nothing was "
-    f"collected. {START_OVER}"
+    "This token belongs to a different Oura account from the one that the stored days came from, "
+    f"so nothing was collected. {START_OVER}"
 )
 # Nested as deeply as this, a document can be written with all that it is sent in.
 _SAFE_DEPTH = 200

@@ -75,7 +75,8 @@ def connect(user: Any, code: str, verifier: str) -> ConnectResult:
     except IntegrityError:
         _revoke(grant)
         raise AccountMismatch(
-            "This Oura account is already connected to another person. Connect your own."
+            "This Oura account is already connected to another person's account. Connect your own "
+            "Oura account."
         ) from None
     log.info("connected", connection=connection.pk, scopes=sorted(scopes))
     return ConnectResult(connection, tuple(set(provider.SCOPES) - set(scopes)))
@@ -116,7 +117,7 @@ def _owner_refusal(user: Any, oura_user_id: str) -> str:
             f"mixed. {START_OVER}"
         )
     if Origin.objects.filter(owner=oura_user_id).exclude(user=user).exists():
-        return "The days of this Oura account are stored in another account here. Use that one."
+        return "Another account here already has the days of this Oura account. Use that account."
     if Connection.objects.filter(user=user).exclude(oura_user_id=oura_user_id).exists():
         return "You are connected to a different Oura account. Disconnect it first."
     return ""

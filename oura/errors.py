@@ -61,7 +61,7 @@ class CollectionDown(OuraError):
     """Stands for the error with which Oura answers for days far apart."""
 
     kind = FailureKind.UNAVAILABLE
-    sentence = "Oura does not answer for this at all. The last problem: {}"
+    sentence = "Oura does not answer this request at all. The last problem: {}"
 
     @classmethod
     def by(cls, error: OuraError) -> Self:
@@ -71,14 +71,16 @@ class CollectionDown(OuraError):
 
 
 class OuraDown(CollectionDown):
-    sentence = "Oura answers none of several requests. The last problem: {}"
+    sentence = "Oura did not answer any of several requests. The last problem: {}"
 
 
 class KnownFailure(OuraError):
     """It names no collection, since no collection has failed for the day itself."""
 
     def __init__(self, kind: str, status: int | None) -> None:
-        super().__init__("Oura fails for a day next to this one, and lists nothing for this one.")
+        super().__init__(
+            "Oura fails to answer for a day next to this one, and lists nothing for this one."
+        )
         self.kind, self.status = kind, status
 
 

@@ -22,7 +22,9 @@ _MAX_SECONDS = 300.0
 _CHUNK_BYTES = 64 * 1024
 _Session = TypeVar("_Session", bound=requests.Session)
 _PROXY_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
-PROXY_PASSWORD = "The proxy in OURA_PROXY requires a user name and password (407), or other ones."
+PROXY_PASSWORD = (
+    "The proxy in OURA_PROXY requires a user name and password, or rejects the ones given (407)."
+)
 
 
 class ResponseTooLarge(requests.RequestException):
@@ -113,7 +115,8 @@ def connection_problem(error: requests.RequestException) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
                 f"Oura's certificate isn't trusted ({cause.verify_message}). If this network "
-                "replaces certificates, set OURA_CA_BUNDLE to a file with those to trust."
+                "replaces certificates, set OURA_CA_BUNDLE to a file with the certificates to "
+                "trust."
             )
     return ""
 

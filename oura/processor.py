@@ -23,7 +23,9 @@ MAX_BATCH_DOCUMENTS = 5_000
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 # What reading an answer of an unexpected form raises.
 _FORM_ERRORS = (AttributeError, KeyError, TypeError, ValueError)
-_UNEXPECTED_ANSWER = "The processor's answer can't be understood. Is PROCESSOR_URL right?"
+_UNEXPECTED_ANSWER = (
+    "The collector can't understand the processor's answer. Is PROCESSOR_URL right?"
+)
 
 MetricDocument = dict[str, Any]
 

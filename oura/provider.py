@@ -165,7 +165,7 @@ def _fetch_discovery_document(url: str) -> dict[str, Any]:
         document = {}
     if not isinstance(document, dict) or not document:
         log.warning(
-            "Oura's discovery document can't be read; known addresses are used", error=problem
+            "Oura's discovery document can't be read; using the known addresses", error=problem
         )
         return {}
     return document

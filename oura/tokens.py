@@ -42,7 +42,7 @@ def why_lost(connection: Connection) -> str:
     if connection.origin != origin:
         return f"is with {connection.origin}, but this server is set up for {origin}"
     if not vault.can_decrypt(connection):
-        return "can't be opened with the keys of this server (TOKEN_ENCRYPTION_KEYS)"
+        return "can't be decrypted with the keys of this server (TOKEN_ENCRYPTION_KEYS)"
     return ""
 
 
@@ -133,8 +133,8 @@ def renew_tokens(connection: Connection, lease: uuid.UUID) -> str:
     if not _store_tokens(same_tokens, columns):
         provider.revoke(grant.refresh_token, grant.token_url)
         raise Disconnected(
-            "In the meantime, the connection was ended or replaced. If you are not connected, "
-            "connect Oura again on your account page."
+            "The connection was ended or replaced in the meantime. If you are no longer "
+            "connected, connect Oura again on your account page."
         )
     log.info("connection renewed", connection=connection.pk)
     return grant.access_token

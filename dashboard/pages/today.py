@@ -239,7 +239,9 @@ def _week_value(
     if value is None:
         return shown._replace(compared="before", usual=text_before)
     if mark:
-        return shown._replace(compared=f"not comparable with {text_before} before: {mark}")
+        return shown._replace(
+            compared=f"not comparable with {text_before} the week before ({mark})"
+        )
     words = difference(measure, value, before)
     if text == text_before:
         return shown._replace(compared=words)

@@ -254,7 +254,7 @@ def check_health_command(containers: Containers, container: Container) -> None:
         lambda: dead.run_inside("test", "-s", "/tmp/port") == 0,
         "a container without a service has started",
     )
-    expect(dead.run_inside(*command) != 0, "and one that does not answer unhealthy")
+    expect(dead.run_inside(*command) != 0, "and a service that does not answer unhealthy")
 
 
 def collect(containers: Containers, **settings: str) -> dict[str, dict[str, int]]:

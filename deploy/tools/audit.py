@@ -62,11 +62,11 @@ def findings(tools: Path) -> Iterator[str]:
         )
         yield f"{each['name']} {each['version']}: {found['id']}, {fixed}."
     if not known:
-        yield "Nothing was checked: the database of vulnerabilities can't be reached from here."
+        yield "Nothing was checked: the vulnerability database can't be reached from here."
         return
     skipped = sorted(each["name"] for each in dependencies if each not in known)
     if skipped:
-        yield f"Not checked, because the database does not have them: {', '.join(skipped)}."
+        yield f"Not checked, because the vulnerability database lacks them: {', '.join(skipped)}."
     yield f"Dependencies checked: {len(known)}; known vulnerabilities: {len(vulnerabilities)}."
 
 
@@ -78,7 +78,7 @@ def write_sbom(tools: Path, path: Path) -> str:
         *("--pyproject=pyproject.toml", "requirements.txt"),
     )
     if made.returncode:
-        return f"No {path}: {made.stderr.strip()}"
+        return f"{path} could not be written: {made.stderr.strip()}"
     # Whole or not at all.
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(made.stdout)
@@ -89,9 +89,12 @@ def write_sbom(tools: Path, path: Path) -> str:
 def main(var: Path) -> None:
     tools = var / "tools/audit"
     if not install(tools):
-        say("Nothing was checked: the tools can't be installed, as without a network.")
+        say(
+            "Nothing was checked: the tools can't be installed, for example because there is no "
+            "network."
+        )
         return
-    say("Asking for known vulnerabilities …")
+    say("Looking for known vulnerabilities …")
     for line in findings(tools):
         say(line)
     say(write_sbom(tools, var / "sbom.json"))

@@ -59,7 +59,7 @@ def read_archive(server: Server, connection: ConnectionInfo, file: Path) -> Arch
         return Archive(file, datetime.fromisoformat(stamped[1]), is_ours)
     created = _CREATED.search(inspect("-l"))
     if created is None:
-        raise EmbeddedError(f"{file} doesn't say when it was made.")
+        raise EmbeddedError(f"{file} does not contain the time when it was made.")
     # Earlier versions wrote the time of the system's zone.
     margin = timedelta() if _MADE_BY_EARLIER_VERSION.fullmatch(file.name) else _ZONES
     return Archive(file, _parse_local(*created.groups()), is_ours, margin)
@@ -88,16 +88,17 @@ def newest_archive(server: Server, connection: ConnectionInfo, folder: Path) -> 
             unsure = newest if newest.margin else other
             raise EmbeddedError(
                 f"{newest.file} or {other.file} is the newest backup: {unsure.file.name} was made "
-                "by pg_dump, which does not say in which time zone. Choose one with FILE=…."
+                f"by pg_dump, which does not record the time zone. Choose one with FILE=…."
             )
     if not newest.is_ours:
         raise EmbeddedError(
-            f"{newest.file} is the newest backup, but not one of myhealth. {_CHOOSE}"
+            f"{newest.file} is the newest backup, but it is not a backup of myhealth. {_CHOOSE}"
         )
     if newest.made_at - newest.margin > datetime.now(UTC) + _AHEAD:
         raise EmbeddedError(
             f"{newest.file} was made in the future, at {describe_time(newest.made_at)}, so this "
-            "machine's clock was or is wrong: set it, or choose a backup with FILE=…."
+            f"machine's clock is wrong, or was wrong then: set the clock, or choose a backup with "
+            f"FILE=…."
         )
     return newest
 

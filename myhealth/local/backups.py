@@ -53,7 +53,7 @@ def backup(var: Path, file: Path | None = None) -> Path:
     """
     connection, server = join(var), locate(var)
     if _query(server, connection, NAME, _HAS_TABLES) != "t":
-        raise EmbeddedError(f"There is nothing to back up in {var} yet: start with `make run`.")
+        raise EmbeddedError(f"There is nothing to back up in {var} yet: run `make run` first.")
     return _dump(server, connection, file)
 
 
@@ -136,7 +136,7 @@ def restore(
                 return None
             if before:
                 kept = _keep(server, connection)
-                say(f"What was there is kept: make restore FILE={kept} brings it back.")
+                say(f"The previous database is kept: make restore FILE={kept} restores it.")
             _swap_databases(server, connection)
         except EmbeddedError as error:
             raise EmbeddedError(
@@ -154,8 +154,8 @@ def _keep(server: Server, connection: ConnectionInfo) -> Path:
         return _dump(server, connection, None, KEPT_PREFIX)
     except EmbeddedError as error:
         raise EmbeddedError(
-            f"What is there now can't be backed up: {error} To restore without keeping it, stop "
-            f"myhealth and move the folder {server.data} away first."
+            f"The current database can't be backed up: {error} To restore without keeping it, "
+            f"first stop myhealth and move the folder {server.data} to another place."
         ) from error
 
 
@@ -177,7 +177,7 @@ def _only_restore(var: Path) -> Iterator[None]:
     try:
         lock = lock_file(var / "postgres.restore", fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise EmbeddedError("Another restore is running: wait until it has ended.") from None
+        raise EmbeddedError("Another restore is running: wait until it has finished.") from None
     try:
         yield
     finally:
@@ -203,11 +203,11 @@ def _choose(server: Server, connection: ConnectionInfo, file: Path | None) -> Ar
 def _question(archive: Archive, content: str, before: str) -> str:
     made_at = archive.made_at
     return (
-        f"This replaces the database by {archive.file}\n"
-        f"of {describe_time(made_at)} ({describe_age(made_at)}).\n"
+        f"This replaces the database with {archive.file}\nfrom {describe_time(made_at)} "
+        f"({describe_age(made_at)}).\n"
         f"  the backup: {content}\n"
         f"  now:        {before or 'nothing'}\n"
-        "What is there now is backed up first."
+        "The current database is backed up first."
     )
 
 
@@ -246,8 +246,8 @@ def _set_passwords(server: Server, connection: ConnectionInfo) -> Iterator[str]:
     own = own_account()
     if ensure(own, "OURA_USER_PASSWORD") == "other password":
         yield (
-            f"The password of {own} is the one that it had when the backup was made, not the one "
-            f"in var/local.env. Forgotten? make password USER={own}"
+            f"{own} now has the password from the time of the backup, not the one in "
+            f"var/local.env. Forgotten? make password USER={own}"
         )
 
 
@@ -260,7 +260,7 @@ def _check_keys(server: Server, connection: ConnectionInfo) -> Iterator[str]:
         people = "1 person" if closed == 1 else f"{closed} people"
         yield (
             f"{people} must connect Oura again, or put the old TOKEN_ENCRYPTION_KEYS into .env: "
-            "the present ones don't open the tokens in the backup."
+            "the current keys can't decrypt the tokens in the backup."
         )
 
 
@@ -271,7 +271,7 @@ def _describe_content(server: Server, connection: ConnectionInfo, database: str)
     try:
         counts = _query(server, connection, database, _CONTENT)
     except EmbeddedError:
-        return "data of another version"
+        return "data from another version"
     accounts, days, last = counts.split("|")
     text = f"{_count(accounts, 'account')}, {_count(days, 'day')}"
     return f"{text}, the newest {last}" if last else text

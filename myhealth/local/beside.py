@@ -29,7 +29,10 @@ def run(name: str, *options: str) -> int:
     if state is None:
         sys.exit("myhealth is not running: start it with `make run`.")
     if not {"ports", "address", "source"} <= state.keys():
-        sys.exit(f"This user can't read {var_dir() / 'run.json'}: run as the user of `make run`.")
+        sys.exit(
+            f"This user can't read {var_dir() / 'run.json'}: run this as the user who "
+            f"started `make run`."
+        )
     # It may have been given them on its command line.
     os.environ.update({setting: str(port) for setting, port in state["ports"].items()})
     os.environ.setdefault("PUBLIC_URL", state["address"].rstrip("/"))
@@ -43,14 +46,14 @@ def run(name: str, *options: str) -> int:
 def _collect(state: dict[str, Any], *options: str) -> int:
     if source() != state["source"]:
         sys.exit(
-            f"The running myhealth collects with {state['source']}, and this command with "
-            f"{source()}: write the settings into .env, and start `make run` again."
+            f"The running myhealth collects with {state['source']}, but this command would "
+            f"collect with {source()}: put the settings into .env, and restart `make run`."
         )
     try:
         probes.get(f"{url('PROCESSOR_PORT')}/health")
         return collect_on_terminal(*options)
     except requests.RequestException:
-        sys.exit("myhealth is still starting: try again when its ready line is there.")
+        sys.exit("myhealth is still starting: try again when it says that it is ready.")
 
 
 def _open(address: str) -> int:
@@ -74,7 +77,8 @@ def _show_password(name: str) -> int:
     if made.returncode:
         sys.exit(made.stderr.strip().removeprefix("CommandError: "))
     sys.stdout.write(
-        f"The password of {name} is stored only as a hash. This link sets a new one:\n{made.stdout}"
+        f"The password of {name} can't be shown, because only its hash is stored. Set a new one "
+        f"with this link:\n{made.stdout}"
     )
     return 0
 

@@ -94,7 +94,7 @@ def collect_forever() -> NoReturn:
     try:
         instance.add_settings(var_dir(), settings_of_runs()[-1])
     except (requests.RequestException, OSError) as error:
-        say(f"Commands beside this one don't find its services: {error}")
+        say(f"Commands such as `make collect` won't find these services: {error}")
     announced = False
     while True:
         code = _collect()
@@ -237,10 +237,10 @@ def _await_services() -> None:
     for name, address in probed.items():
         while reason := probes.why_not_ready(address):
             waited = time.monotonic() - began
-            sentence = f"The {name} is not ready after {waited:.0f} seconds: {reason}."
+            sentence = f"The {name} is still not ready after {waited:.0f} seconds: {reason}."
             if waited > _PATIENCE[1]:
                 sys.exit(sentence)
             if waited > _PATIENCE[0] and not was_said:
-                say(f"{sentence} Waiting.")
+                say(f"{sentence} Still waiting.")
                 was_said = True
             time.sleep(0.1)

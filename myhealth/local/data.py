@@ -33,7 +33,8 @@ def prepare_data(server: Server) -> None:
     """
     if len(os.fsencode(server.data)) > _LONGEST_PATH:
         raise EmbeddedError(
-            f"The path of {server.data} is too long for PostgreSQL: choose another with VAR_DIR."
+            f"The path of {server.data} is too long for PostgreSQL: choose another folder with "
+            f"VAR_DIR."
         )
     if not server.data.exists():
         if free_mb(server.data.parent) < NEEDED_MB:
@@ -46,8 +47,8 @@ def prepare_data(server: Server) -> None:
     version = _version(server.data)
     if not version:
         raise EmbeddedError(
-            f"{server.data} is not a whole database: put back what is missing, or delete it and "
-            "run `make restore`."
+            f"The database in {server.data} is incomplete: put back the missing files, or delete "
+            f"the folder and run `make restore`."
         )
     if version != MAJOR:
         raise EmbeddedError(
@@ -74,8 +75,8 @@ def _repair_access(server: Server) -> None:
         change_owner(server.data, server.owner)
     elif not server.owner and status.st_uid != os.geteuid():
         raise EmbeddedError(
-            f"{server.data} belongs to another user: run as that user, or let root run "
-            f"`chown -R {os.geteuid()} {server.var}`."
+            f"{server.data} belongs to another user: run myhealth as that user, or run `chown -R "
+            f"{os.geteuid()} {server.var}` as root."
         )
     if status.st_mode & 0o027:
         server.data.chmod(0o700)
@@ -91,8 +92,8 @@ def _require_user_name(server: Server) -> None:
         pwd.getpwuid(uid)
     except KeyError:
         raise EmbeddedError(
-            f"PostgreSQL needs a name for the user {uid}, and this system knows none: add the user "
-            "to /etc/passwd, run as another one, or set DB_HOST to use your own server."
+            f"PostgreSQL needs a name for the user {uid}, but this system has none: add the user "
+            f"to /etc/passwd, run as another user, or set DB_HOST to use your own server."
         ) from None
 
 

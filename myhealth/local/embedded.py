@@ -63,8 +63,7 @@ def join(var: Path) -> ConnectionInfo:
     with explained(var), _joining:
         if var in _users and not is_same_file(_users[var], var / "postgres.users"):
             raise EmbeddedError(
-                f"{var} was deleted or replaced while it was in use: stop myhealth, "
-                "and start it again."
+                f"{var} was deleted or replaced while it was in use: restart myhealth."
             )
         make_folder(var)
         # Forked children inherit the lock, so they keep the database in use, too.

@@ -26,20 +26,22 @@ _SECONDS = 20.0
 # What pip says, and what that means for a person.
 _REASONS = {
     "No space left on device": "There is no space left on the disk: free at least 500 MB.",
-    "Permission denied": "This user may not write into this folder: run as the user that owns it.",
+    "Permission denied": "This user can't write to this folder: run as the user who owns it.",
     "DO NOT MATCH THE HASHES": (
-        "A package is not the one that is pinned: the network or a mirror changed it."
+        "A downloaded package differs from the pinned one: the network or a mirror changed it."
     ),
     "CERTIFICATE_VERIFY_FAILED": (
-        "The certificate of the package index is not trusted: is there a proxy that opens TLS?"
+        "The certificate of the package index is not trusted: does a proxy intercept TLS "
+        "connections?"
     ),
-    "NewConnectionError": "The packages couldn't be downloaded. Is there a network?",
-    "ConnectionError": "The packages couldn't be downloaded. Is there a network?",
-    "ConnectTimeoutError": "The packages couldn't be downloaded. Is there a network?",
-    "ReadTimeout": "The packages couldn't be downloaded. Is there a network?",
-    "ProxyError": "The packages couldn't be downloaded: the proxy does not answer or refuses.",
+    "NewConnectionError": "The packages couldn't be downloaded. Check the network connection.",
+    "ConnectionError": "The packages couldn't be downloaded. Check the network connection.",
+    "ConnectTimeoutError": "The packages couldn't be downloaded. Check the network connection.",
+    "ReadTimeout": "The packages couldn't be downloaded. Check the network connection.",
+    "ProxyError": "The packages couldn't be downloaded: the proxy does not answer, or refuses the "
+    "connection.",
     "No matching distribution found": (
-        "A package has no version for this machine and this Python; Python 3.11 to 3.14 will do."
+        "A package has no version for this machine and this Python; use Python 3.11 to 3.14."
     ),
 }
 
@@ -55,13 +57,13 @@ def main(what: str) -> None:
         else:
             _install(what)
     except KeyboardInterrupt:
-        _fail("Stopped. The next try starts over.", code=130)
+        _fail("Stopped. The next attempt starts from the beginning.", code=130)
     except OSError as error:
         _fail(f"{error.filename or _ROOT} can't be used: {error.strerror}.")
 
 
 def _make_venv() -> None:
-    _say("Making the virtual environment")
+    _say("Creating the virtual environment")
     try:
         _run([sys.executable, "-m", "venv", "--clear", str(_VENV)], "The virtual environment")
     except BaseException:
@@ -104,7 +106,7 @@ def _run(command: list[str], what: str, total: int = 0) -> None:
     if process.returncode:
         text = words.decode("utf-8", "replace")
         reason = next((sentence for sign, sentence in _REASONS.items() if sign in text), None)
-        _fail(f"{reason or f'{what} failed.'} What pip said is in {log}.")
+        _fail(f"{reason or f'{what} failed.'} pip's output is in {log}.")
 
 
 def _with_progress(process: "subprocess.Popen[bytes]", total: int) -> Iterator[bytes]:

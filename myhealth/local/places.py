@@ -30,7 +30,7 @@ def locate(var: Path) -> Server:
     if os.geteuid() != 0:
         if data != var / "postgres" and not (var / "postgres").exists():
             raise EmbeddedError(
-                f"root started myhealth here before, so its data are in {data}: run as root."
+                f"root has run myhealth here before, so its data is in {data}: run as root."
             )
         return Server(var, binaries, var / "postgres", None)
     owner = _data_owner(data)
@@ -67,8 +67,8 @@ def _noted_data(note: Path) -> Path | None:
         return None
     if not data.parent.is_dir() or not data.is_absolute():
         raise EmbeddedError(
-            f"{note} says that the data are in {data}, where nothing is: copy them there from the "
-            f"machine that has them, or delete {note} to start with a new database."
+            f"According to {note}, the data is in {data}, but nothing is there: copy the data "
+            f"from the machine that has it, or delete {note} to start with a new database."
         )
     return data
 
@@ -81,8 +81,8 @@ def _data_owner(data: Path) -> Owner:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
         raise EmbeddedError(
-            "PostgreSQL can't run as root, and this system has no user `nobody` for it: add that "
-            "user, or run as another one."
+            "PostgreSQL can't run as root, and this system has no user `nobody` to run it as: add "
+            "that user, or run as a user other than root."
         ) from None
     return Owner(nobody.pw_uid, nobody.pw_gid)
 

@@ -71,8 +71,8 @@ def _check_passwords() -> None:
             continue
         if _manage("ensure_user", name, "--check", PASSWORD=password):
             sys.exit(
-                f"{setting} must have at least 12 characters, not only digits, and be neither a "
-                "common password nor like the user name."
+                f"{setting} must have at least 12 characters. It must not be only digits, a "
+                f"common password, or similar to the user name."
             )
 
 
@@ -197,8 +197,8 @@ def _run_until_stopped() -> int:
     if services.was_stopped_by_signal:
         return 0
     say(
-        f"The {services.ended} stopped unexpectedly, so everything was shut down. "
-        f"Its last lines, here or in {_log_file()}, say why."
+        f"The {services.ended} stopped unexpectedly, so everything was shut down. See its last "
+        f"lines, here or in {_log_file()}."
     )
     return 1
 
@@ -216,7 +216,10 @@ def _move_data(action: str, *files: str) -> int:
     with explained(file.parent, "FILE") if file else explained(var_dir()):
         if action == "backup":
             say(f"Backed up to {backups.backup(var_dir(), file)}")
-            say(f"Keep a copy of {var_dir()}/local.env elsewhere: the keys are not in the backup.")
+            say(
+                f"Also keep a copy of {var_dir()}/local.env elsewhere: it has the keys, which are "
+                f"not in the backup."
+            )
         else:
             local_env.ensure(var_dir())
             _read_env_files()

@@ -44,7 +44,9 @@ def failure(program: str, output: str) -> EmbeddedError:
     """Return the error for a program that failed, with the line that says why."""
     why = reason(output)
     if is_disk_full(output):
-        return EmbeddedError(f"There is no space left on the disk: free some. ({program}: {why})")
+        return EmbeddedError(
+            f"There is no space left on the disk: free some space. ({program}: {why})"
+        )
     return EmbeddedError(f"{program} failed: {why}")
 
 
@@ -67,27 +69,28 @@ def _explain(error: OSError, folder: Path, setting: str) -> EmbeddedError:
     match error.errno:
         case errno.EROFS:
             return EmbeddedError(
-                f"{folder} is on a file system that is read-only: make it writable, {elsewhere}"
+                f"{folder} is on a read-only file system: make it writable, {elsewhere}"
             )
         case errno.EACCES:
             return EmbeddedError(
-                f"This user has no access to {path}: run as the user that created it, {elsewhere}"
+                f"This user has no access to {path}: run as the user who created it, {elsewhere}"
             )
         case errno.EPERM:
             return EmbeddedError(
-                f"The system allows no change of {path}: remove its protection (`lsattr` shows "
-                f"it), {elsewhere}"
+                f"The system does not allow {path} to be changed: remove its protection (see "
+                f"`lsattr`), {elsewhere}"
             )
         case errno.ENOLCK | errno.ENOTSUP | errno.ENOSYS:
             return EmbeddedError(
-                f"The file system of {folder} has no file locks: use a local disk, {elsewhere}"
+                f"The file system of {folder} does not support file locks: use a local disk, "
+                f"{elsewhere}"
             )
         case errno.EEXIST | errno.ENOTDIR | errno.ELOOP:
             wrong = path if folder.is_dir() else folder
             return EmbeddedError(f"{wrong} is not a folder: remove it, {elsewhere}")
         case errno.ENAMETOOLONG:
             return EmbeddedError(
-                f"The path of {folder} is too long: choose another with {setting}."
+                f"The path of {folder} is too long: choose another folder with {setting}."
             )
     return EmbeddedError(f"{path} can't be used: {error.strerror or error}.")
 

@@ -137,7 +137,7 @@ def _open_log(path: Path) -> logging.Logger:
         )
         share_owner(path)
     except OSError as error:
-        say(f"No log is kept, as {path} can't be written: {error.strerror}.")
+        say(f"No log is written, because {path} can't be opened: {error.strerror}.")
         handler = logging.NullHandler()
     logger.handlers = [handler]
     return logger

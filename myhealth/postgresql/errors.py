@@ -28,13 +28,13 @@ class Trouble(NamedTuple):
     public: str = "The database can't be reached; try again shortly."
 
 
-_SLOW = "The database takes too long; try again shortly."
+_SLOW = "The database is taking too long; try again shortly."
 _UNKNOWN = Trouble((), "", "PostgreSQL can't be reached: check DB_HOST and DB_PORT, and its log.")
 _TROUBLES = (
     Trouble(
         ("53100",),
         "No space left on device",
-        "PostgreSQL's disk is full: free some space. Nothing was stored in part.",
+        "PostgreSQL's disk is full: free some space. Nothing was partly stored.",
         "The database has no space left; try again later.",
     ),
     Trouble(
@@ -47,30 +47,31 @@ _TROUBLES = (
     Trouble(
         ("53300",),
         "too many (clients|connections)|connection slots|no more connections allowed",
-        "PostgreSQL has no connection left: raise its max_connections, or lower DB_POOL_SIZE.",
-        "The database has too much to do; try again shortly.",
+        "PostgreSQL has no connections left: raise its max_connections, or lower DB_POOL_SIZE.",
+        "The database is overloaded; try again shortly.",
     ),
     Trouble(
         ("53", "54"),
         "out of memory",
-        "PostgreSQL has too little memory or reached another limit: its log says which.",
-        "The database has too much to do; try again shortly.",
+        "PostgreSQL has run out of memory or reached another limit: see its log.",
+        "The database is overloaded; try again shortly.",
     ),
-    Trouble(("57014",), "statement timeout", "A statement took too long, and was ended.", _SLOW),
+    Trouble(("57014",), "statement timeout", "A statement took too long and was cancelled.", _SLOW),
     Trouble(
-        ("55P03", "40"), "", "A statement waited too long for another one, and was ended.", _SLOW
+        ("55P03", "40"), "", "A statement waited too long for another one and was cancelled.", _SLOW
     ),
     Trouble(
         ("58",),
         "",
-        "PostgreSQL can't read or write its files: its log says which.",
+        "PostgreSQL can't read or write some of its files: see its log.",
         "The database has a fault; try again later.",
     ),
     Trouble(
         ("42501", "3F000"),
         "permission denied for",
-        "PostgreSQL doesn't let this user do that: make the user the owner of the database, or "
-        "run there: GRANT ALL ON SCHEMA public TO the user (PostgreSQL 15 and newer need it).",
+        "PostgreSQL doesn't allow this user to do that: make the user the owner of the database, "
+        "or run GRANT ALL ON SCHEMA public TO the user in that database (needed with PostgreSQL "
+        "15 and newer).",
     ),
     Trouble(
         ("3D000",),
@@ -81,36 +82,36 @@ _TROUBLES = (
         ("28",),
         "authentication failed|no password supplied|no such user|role .* does not exist"
         "|not permitted to log in|SASL|SCRAM",
-        "PostgreSQL refuses the user or the password: check DB_USER and DB_PASSWORD.",
+        "PostgreSQL rejects the user or the password: check DB_USER and DB_PASSWORD.",
     ),
     Trouble(
         (),
         "pg_hba.conf",
-        "PostgreSQL lets this user in neither from this machine nor without TLS: check "
+        "PostgreSQL does not accept this user from this machine, or not without TLS: check "
         "pg_hba.conf and DB_SSLMODE.",
     ),
     Trouble(
         (),
         "does not support SSL|invalid response to SSL",
-        "PostgreSQL offers no TLS, and DB_SSLMODE needs it: switch it on there, or change "
-        "DB_SSLMODE.",
+        "PostgreSQL does not offer TLS, but DB_SSLMODE requires it: turn TLS on in PostgreSQL, or "
+        "change DB_SSLMODE.",
     ),
     Trouble(
         (),
         "certificate|SSL",
-        "TLS with PostgreSQL fails: check DB_SSLROOTCERT, and that DB_HOST is a name in its "
-        "certificate.",
+        "The TLS connection to PostgreSQL fails: check DB_SSLROOTCERT, and that DB_HOST is a name "
+        "in PostgreSQL's certificate.",
     ),
     Trouble((), "resolve host|translate host name", "PostgreSQL's host is unknown: check DB_HOST."),
     Trouble(
         ("57P",),
         "starting up|shutting down|recovery mode|not yet accepting|server.login|terminating",
-        "PostgreSQL is starting, stopping or was stopped: try again shortly.",
+        "PostgreSQL is starting or stopping, or has been stopped: try again shortly.",
     ),
     Trouble(
         ("08",),
         "refused|No such file|server closed the connection|connection is lost",
-        "No PostgreSQL answers: check DB_HOST and DB_PORT, and that it is running.",
+        "No PostgreSQL server answers: check DB_HOST and DB_PORT, and that it is running.",
     ),
     Trouble(
         (),

@@ -13,14 +13,16 @@ from accounts.models import Origin, User
 
 class Command(BaseCommand):
     help = (
-        "Create an account that may use the admin site, unless it exists. Its password is taken "
-        "from the environment variable PASSWORD."
+        "Create an account that may use the admin site, unless it already exists. Its password "
+        "comes from the environment variable PASSWORD."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")
         parser.add_argument(
-            "--reset", action="store_true", help="set the password of an existing account, too"
+            "--reset",
+            action="store_true",
+            help="also set the password if the account already exists",
         )
         parser.add_argument(
             "--no-admin",
@@ -35,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--check",
             action="store_true",
-            help="only print what is wrong with the password, without the database",
+            help="only print what is wrong with the password, without using the database",
         )
 
     def handle(

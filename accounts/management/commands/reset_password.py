@@ -12,8 +12,8 @@ from accounts.reset import reset_path
 
 class Command(BaseCommand):
     help = (
-        "Print a link with which a person can set a new password, once and within a day. "
-        "Run it where the API runs: it needs the same SECRET_KEY and PUBLIC_URL."
+        "Print a link for setting a new password. It works once, within a day. Run this command "
+        "where the API runs: it needs the same SECRET_KEY and PUBLIC_URL."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -22,9 +22,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, user: str, **options: Any) -> None:
         """Print the link, and nothing else on standard output. Raises CommandError."""
         if not settings.HAS_SECRET_KEY:
-            raise CommandError("SECRET_KEY must be the API's: run this where the API runs.")
+            raise CommandError(
+                "SECRET_KEY must be the same as the API's: run this command where the API runs."
+            )
         if not settings.PUBLIC_URL_IS_KNOWN:
-            raise CommandError("PUBLIC_URL must be the API's: run this where the API runs.")
+            raise CommandError(
+                "PUBLIC_URL must be the same as the API's: run this command where the API runs."
+            )
         try:
             person = User.objects.get_by_natural_key(user)
         except User.DoesNotExist:
@@ -34,4 +38,4 @@ class Command(BaseCommand):
                 "This account is disabled: an administrator must enable it first.", returncode=2
             )
         self.stdout.write(f"{settings.PUBLIC_URL}{reset_path(person)}")
-        self.stderr.write("The link is for one new password, within a day.")
+        self.stderr.write("The link works once, within a day.")

@@ -15,14 +15,14 @@ log = structlog.get_logger("dashboard.people")
 
 class Command(BaseCommand):
     help = (
-        "Delete an account with all that is stored of it, or only its data. The processor deletes "
+        "Delete an account and everything stored for it, or only its data. The processor deletes "
         "the data, so CONTROL_TOKENS and PROCESSOR_URL must be set."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="name of the account")
         parser.add_argument("--data-only", action="store_true", help="keep the account")
-        parser.add_argument("--yes", action="store_true", help="do it")
+        parser.add_argument("--yes", action="store_true", help="really do it")
 
     def handle(self, *args: Any, user: str, data_only: bool, yes: bool, **options: Any) -> None:
         """Delete, and print what. Raises CommandError: code 2 for wrong usage, 1 for failure."""

@@ -15,31 +15,35 @@ log = structlog.get_logger("ingest.owners")
 
 class Command(BaseCommand):
     help = (
-        "Forget which Oura account the data of an account are from: the next collection decides. "
-        "For a person whose user id at Oura has changed, so that their data are refused."
+        "Forget which Oura account an account's data came from: the next collection decides it. "
+        "For a person whose user id at Oura has changed, and whose data is therefore refused."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="name of the account")
-        parser.add_argument("--yes", action="store_true", help="do it")
+        parser.add_argument("--yes", action="store_true", help="really do it")
 
     def handle(self, *args: Any, user: str, yes: bool, **options: Any) -> None:
         """Forget the owner, and print what that means. Raises CommandError with code 2."""
         user_id = _user_id(user)
         known = Origin.objects.filter(pk=user_id).exclude(owner="")
         if not known.exists():
-            self.stdout.write(f"No owner is known of {user}: the next collection decides.")
+            self.stdout.write(
+                f"The owner of {user}'s data is not known: the next collection decides it."
+            )
             return
         if not yes:
             raise CommandError(
-                f"This would make {user} accept the data of the Oura account that is collected "
-                "next, besides those that are stored. Do it only if both are the same person's. "
-                "Add --yes to go ahead.",
+                f"This would make {user} accept data from whichever Oura account is collected "
+                f"next, in addition to the stored data. Do this only if both belong to the same "
+                f"person. Add --yes to go ahead.",
                 returncode=2,
             )
         known.update(owner="")
         log.warning("owner forgotten", person=user_id)
-        self.stdout.write(f"Done: the next collection decides whose data {user} has.")
+        self.stdout.write(
+            f"Done: the next collection decides which Oura account {user}'s data comes from."
+        )
 
 
 def _user_id(name: str) -> int:

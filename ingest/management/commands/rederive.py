@@ -32,7 +32,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--user", help="only this account's days")
         parser.add_argument(
-            "--dry-run", action="store_true", help="show what would change, write nothing"
+            "--dry-run", action="store_true", help="show what would change, but write nothing"
         )
         parser.add_argument(
             "--restart",
@@ -113,4 +113,6 @@ def _describe_refused(counts: dict[str, DayCounts], refused: list[RefusedDay]) -
         for each in refused
     ]
     more = sum(each.refused for each in counts.values()) - len(lines)
-    return "\n".join([*lines, *([f"and {more} more, all of them in the log"] if more > 0 else [])])
+    return "\n".join(
+        [*lines, *([f"and {more} more; all of them are in the log"] if more > 0 else [])]
+    )

@@ -44,7 +44,9 @@ class Command(migrate.Command):
         tables = connection.introspection.table_names()
         if _OLD_APP in apps or ("ingest" in apps and _OLD_TABLE in tables):
             if options["only_known"]:
-                raise CommandError("It is of a version before 0.1.0, which can't be upgraded.")
+                raise CommandError(
+                    "The database was created by a version before 0.1.0, which can't be upgraded."
+                )
             raise CommandError(
                 "This database was created by a version before 0.1.0 and can't be upgraded: "
                 "delete the folder var/ (or create an empty database), and collect the data again."
@@ -70,7 +72,9 @@ class Command(migrate.Command):
             is_waiting = False
             while not _take_lock(holder):
                 if not is_waiting and not is_quiet:
-                    self.stdout.write("Another process is migrating this database: waiting for it.")
+                    self.stdout.write(
+                        "Another process is migrating this database; waiting for it to finish."
+                    )
                 is_waiting = True
                 holder.rollback()
                 # Not in the database: what waits there would keep an index from being created
@@ -92,6 +96,6 @@ def _refuse_unknown(applied: set[tuple[str, str]]) -> None:
     if unknown := applied - known_migrations():
         names = ", ".join(sorted(".".join(each) for each in unknown))
         raise CommandError(
-            f"It is of a newer version of myhealth, which has more migrations ({names}): "
-            "use that version or a newer one."
+            f"The database belongs to a newer version of myhealth, which has more migrations "
+            f"({names}): use that version or a newer one."
         )

@@ -15,8 +15,8 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 class Command(BaseCommand):
     help = (
-        "Wait until somebody has connected an Oura account or asks for a collection, or until the "
-        "time is up. Then run `manage.py collect_oura --wanted`."
+        "Wait until somebody connects an Oura account or asks for a collection, but not longer "
+        "than --seconds. Then run `manage.py collect_oura --wanted`."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -61,14 +61,14 @@ class Command(BaseCommand):
     help = (
         f"Collect {', '.join(TYPES)} from Oura and send them to the processor, "
         "for the account of OURA_API_KEY and for all connected Oura accounts. "
-        "Without dates: what is due (the last 14 days, days that are missing or failed, and from "
-        "time to time older days). "
+        "Without dates, collect what is due: the last 14 days, days that are missing or failed, "
+        "and, from time to time, older days. "
         "Example: manage.py collect_oura --type sleep --days 7"
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--user", type=_parse_name, help="the account that the data go to")
+        parser.add_argument("--user", type=_parse_name, help="the account that receives the data")
         parser.add_argument(
             "--type",
             nargs="+",
@@ -80,9 +80,7 @@ class Command(BaseCommand):
         parser.add_argument("--end", type=_parse_day, help="last day, inclusive")
         parser.add_argument("--days", type=_parse_count, help="the last DAYS days")
         parser.add_argument("--all", action="store_true", help="the whole history again")
-        parser.add_argument(
-            "--repair", action="store_true", help="everything that is missing, at once"
-        )
+        parser.add_argument("--repair", action="store_true", help="every missing day, now")
         parser.add_argument(
             "--plan", action="store_true", help="only show what would be fetched, and why"
         )
@@ -91,7 +89,10 @@ class Command(BaseCommand):
             type=_parse_shard,
             default=(0, 1),
             metavar="I/N",
-            help="process part I of N of all connected people, counting from 0",
+            help="collect only for part I of N of the connected people; I counts from 0",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="fetch, but send nothing to the processor"
         )
         parser.add_argument(
             "--wanted",
@@ -230,8 +231,8 @@ def _require_settings() -> None:
             (
                 "OURA_API_KEY",
                 settings.OURA_API_KEY or settings.OURA_CLIENT_ID,
-                "Set it to an access token of the Oura account (or set OURA_CLIENT_ID, to collect "
-                "connected accounts)",
+                "Set it to an access token of the Oura account, or set OURA_CLIENT_ID to collect "
+                "from connected accounts",
             ),
             ("PROCESSOR_URL", settings.PROCESSOR_URL, "Set it to the processor's address"),
             (

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--user", required=True, help="the account that the data go to")
+        parser.add_argument("--user", required=True, help="the account that receives the data")
 
     def handle(self, *args: Any, user: str, **options: Any) -> None:
         """Raises CommandError: 2 for wrong settings or usage, 1 when Oura refuses."""
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             code = self._get_code(input().strip(), state)
         except EOFError:
             raise CommandError(
-                "No address was pasted, so nothing is connected.", returncode=1
+                "No address was pasted, so no account was connected.", returncode=1
             ) from None
         try:
             result = connections.connect(person, code, verifier)
@@ -54,12 +54,10 @@ class Command(BaseCommand):
         """Return the code from the address of the callback. Raises CommandError."""
         parameters = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         if "error" in parameters:
-            raise CommandError(f"Oura says: {parameters['error'][:80]}.", returncode=1)
+            raise CommandError(f"Oura reported an error: {parameters['error'][:80]}.", returncode=1)
         is_ours = parameters.get("state") == state and provider.is_issuer(parameters.get("iss"))
         if not is_ours or not parameters.get("code"):
-            raise CommandError(
-                "This is not the address that Oura's page redirected to.", returncode=1
-            )
+            raise CommandError("This is not the address that Oura redirected you to.", returncode=1)
         return parameters["code"]
 
     def _how_to_register(self) -> str:

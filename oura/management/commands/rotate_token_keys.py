@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if unreadable:
             raise CommandError(
                 f"{len(unreadable)} can't be decrypted with any of TOKEN_ENCRYPTION_KEYS: "
-                f"{', '.join(unreadable)}. Add the key that they were encrypted with, or let these "
-                "people connect again.",
+                f"{', '.join(unreadable)}. Add the key that they were encrypted with, or ask "
+                f"these people to connect again.",
                 returncode=1,
             )

@@ -44,7 +44,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and (gt (int .Values.collector.shards) 1) (not .Values.oura.connections) -}}
-{{- $problems = append $problems "collector.shards above 1 distributes people, but OURA_API_KEY belongs to one: set oura.connections to true." -}}
+{{- $problems = append $problems "collector.shards above 1 divides the people among several pods, but OURA_API_KEY belongs to one person: set oura.connections to true." -}}
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- $problems = append $problems "httpRoute.parentRefs must name the Gateway, such as [{name: public, namespace: gateways}]." -}}
@@ -67,14 +67,14 @@
 {{- $problems = append $problems "database.ca requires database.sslMode verify-ca or verify-full." -}}
 {{- end -}}
 {{- if and (eq .sslMode "verify-ca") (not $ca) -}}
-{{- $problems = append $problems "database.sslMode verify-ca requires database.ca, since anybody can get a certificate of a public authority." -}}
+{{- $problems = append $problems "database.sslMode verify-ca requires database.ca, because anybody can get a certificate from a public authority." -}}
 {{- end -}}
 {{- if gt (len $ca) 1 -}}
 {{- $problems = append $problems "database.ca must be a configMap or a secret, not both." -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.istio.enabled .Values.processor.tls.secretName -}}
-{{- $problems = append $problems "processor.tls is not for istio.enabled, whose sidecars encrypt already." -}}
+{{- $problems = append $problems "processor.tls can't be combined with istio.enabled, whose sidecars already encrypt the traffic." -}}
 {{- end -}}
 {{- if $problems -}}
 {{- fail (printf "\n\nmyhealth can't be installed. Fix these values:\n  - %s\n" (join "\n  - " ($problems | uniq))) -}}
