@@ -143,7 +143,7 @@ class User(AbstractUser):
         choices=FirstWeekday,
         default=FirstWeekday.MONDAY,
         db_default=FirstWeekday.MONDAY,
-        help_text="By its number in ISO 8601: 1 is Monday.",
+        help_text="Its number in ISO 8601: 1 is Monday.",
     )
     token_version = models.PositiveIntegerField(
         default=0, editable=False, help_text="Increase it to revoke all of this person's tokens."
@@ -281,12 +281,16 @@ class Origin(models.Model):
 class FailedSignIn(models.Model):
     """A try to sign in that failed, or whose password is being checked: see accounts.attempts."""
 
-    account = models.BigIntegerField(help_text="A keyed hash of the name, which may not exist.")
-    source = models.CharField(max_length=64, help_text="The network, or a browser known to us.")
+    account = models.BigIntegerField(
+        help_text="A keyed hash of the user name that was entered; there may be no such account."
+    )
+    source = models.CharField(max_length=64, help_text="The network, or the known browser.")
     network = models.CharField(max_length=43, help_text="An IPv4 address, or an IPv6 /64.")
     block = models.CharField(max_length=43, help_text="An IPv4 address, or an IPv6 /48.")
-    is_new = models.BooleanField(help_text="Neither the network nor the browser was known.")
-    is_checked = models.BooleanField(default=False, help_text="The password was wrong.")
+    is_new = models.BooleanField(help_text="Whether neither the network nor the browser was known.")
+    is_checked = models.BooleanField(
+        default=False, help_text="Whether the password was found to be wrong."
+    )
     at = models.DateTimeField()
 
     class Meta:
@@ -305,9 +309,11 @@ class KnownNetwork(models.Model):
     """A network from which someone has signed in to an account."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="known_networks", db_index=False)
-    token_version = models.PositiveIntegerField(help_text="The account's, at that sign-in.")
+    token_version = models.PositiveIntegerField(
+        help_text="The token version of the account at its last sign-in from this network."
+    )
     network = models.CharField(max_length=43)
-    at = models.DateTimeField(help_text="When that was, the last time.")
+    at = models.DateTimeField(help_text="When someone last signed in from this network.")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -330,7 +336,7 @@ class TokenFamily(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="token_families")
     signed_in_at = models.DateTimeField(default=timezone.now)
-    renewed_at = models.DateTimeField(null=True, help_text="When its tokens were, the last time.")
+    renewed_at = models.DateTimeField(null=True, help_text="When its tokens were last renewed.")
     current = models.UUIDField(help_text="The id of the refresh token that is valid now.")
     expires_at = models.DateTimeField(db_index=True)
 

@@ -139,7 +139,7 @@ class FigureRow:
     def title(self) -> str:
         if self.figure.label:
             return self.figure.label
-        return self.measure.heading if self.figure.is_mean else f"{self.measure.heading} in all"
+        return self.measure.heading if self.figure.is_mean else f"{self.measure.heading}, total"
 
     @property
     def unit(self) -> str:

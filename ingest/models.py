@@ -39,7 +39,7 @@ class Metric(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss", db_index=False
     )
     oura_id = models.CharField(max_length=255, help_text="Oura's id of the daily document.")
-    day = models.DateField(help_text="The date at Oura, without a time zone.")
+    day = models.DateField(help_text="Oura's date for the day, without a time zone.")
     content_hash = models.BinaryField(max_length=16, editable=False)
     missing_collection = models.CharField(
         max_length=64,
@@ -179,8 +179,8 @@ class MetricSource(models.Model):
     )
     wear = models.JSONField(
         null=True,
-        help_text="When the ring was off: `start`, and minutes from it, in ranges; null if the "
-        "documents don't say.",
+        help_text="When the ring was off: `start`, and ranges of minutes counted from it; null if "
+        "the documents don't say.",
     )
 
     class Meta:
@@ -260,10 +260,12 @@ class Fetch(models.Model):
     alike = models.PositiveIntegerField(
         default=0,
         db_default=0,
-        help_text="Failed fetches in a row that failed for the same reason.",
+        help_text="Number of the last failed fetches in a row with the same reason.",
     )
     since = models.DateTimeField(
-        "failing since", null=True, help_text="When the first of these was made."
+        "failing since",
+        null=True,
+        help_text="When the first fetch that failed for this reason was made.",
     )
     kind = models.CharField("kind of failure", max_length=32, blank=True)
     status = models.PositiveSmallIntegerField("HTTP status", null=True)

@@ -75,7 +75,11 @@ class Activity(MetricType):
     columns = (
         SCORE,
         field(
-            "active_calories", Integer(), "Energy used by activity", "kcal", label="Active calories"
+            "active_calories",
+            Integer(),
+            "Energy used for activity",
+            "kcal",
+            label="Active calories",
         ),
         field(
             "total_calories",
@@ -114,7 +118,7 @@ class Activity(MetricType):
     figures = (
         Figure("avg_activity_score", "score", mean, "Activity score"),
         Figure("total_steps", "steps", total),
-        Figure("avg_steps", "steps", mean, "Steps a day", of_full_days=True),
+        Figure("avg_steps", "steps", mean, "Steps per day", of_full_days=True),
         Figure("total_active_calories", "active_calories", total),
     )
     card = ("steps", "active_calories", "equivalent_walking_distance", "sedentary_minutes")
@@ -123,7 +127,7 @@ class Activity(MetricType):
             "met",
             "Intensity",
             "MET",
-            "Energy used at the moment, as a multiple of that at rest",
+            "Current energy use, as a multiple of the energy use at rest",
             _met,
             _MET,
         ),
@@ -131,14 +135,16 @@ class Activity(MetricType):
             "activity_class",
             "Activity",
             "",
-            "Oura's class of each five minutes",
+            "Oura's activity class for each five minutes",
             _classes,
             names=_CLASSES,
         ),
     )
     on_every_worn_day = True
-    full_days = "days that were finished when fetched, with the ring off for less than 20 hours"
-    not_full = "a day under way, or with the ring off"
+    full_days = (
+        "days that were over when they were fetched, with the ring off for less than 20 hours"
+    )
+    not_full = "days in progress, and days with the ring off"
     full_columns = ("non_wear_minutes",)
     grows = True
     off_minutes = "non_wear_minutes"

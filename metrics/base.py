@@ -251,5 +251,5 @@ SCORE = field("score", PERCENT, "Oura's score, 0 to 100; null when there is none
 
 
 def contributors_field(*names: str, value: Number = PERCENT) -> Column:
-    meaning = "Oura's contributors to the score, each a number or null"
+    meaning = "Oura's contributors to the score; each is a number or null"
     return Column("contributors", Contributors(names, value), _contributors, meaning)

@@ -74,7 +74,9 @@ class Measure:
         if self.contributor:
             return f"Oura's contributor to the {self.metric_type.name} score, 0 to 100"
         if self.is_clock:
-            return f"{self.column.meaning}: seconds after midnight of the day, negative before it"
+            return (
+                f"{self.column.meaning}: seconds after the day's midnight, negative before midnight"
+            )
         return self.column.meaning
 
     @property

@@ -75,7 +75,9 @@ class _Night(OuraDay):
 
 def _sum(name: str, meaning: str, label: str = "", source: str = "") -> Column:
     """Return a column with the sum of a field, in seconds, over the periods that count."""
-    summed = f"{meaning}, summed over all sleep periods but rest; those that overlap count once"
+    summed = (
+        f"{meaning}, summed over all sleep periods except rest; periods that overlap count once"
+    )
 
     key = source or name
 
@@ -149,7 +151,7 @@ class Period:
         kind = self.document.get("type")
         if isinstance(kind, str) and kind in _NOT_COUNTING:
             return _NOT_COUNTING[kind]
-        return "no time asleep" if self.document.get(_ASLEEP) is None else "the same sleep again"
+        return "no sleep in it" if self.document.get(_ASLEEP) is None else "overlaps another period"
 
     @property
     def values(self) -> dict[str, Any]:
@@ -294,7 +296,7 @@ class Sleep(MetricType):
     )
     figures = (
         Figure("avg_sleep_score", "score", mean, "Sleep score"),
-        Figure("avg_sleep_duration", "duration", mean, "Asleep a night", of_full_days=True),
+        Figure("avg_sleep_duration", "duration", mean, "Sleep per night", of_full_days=True),
         Figure("avg_sleep_efficiency", "efficiency", mean, of_full_days=True),
         Figure(
             "avg_lowest_heart_rate",
@@ -324,7 +326,9 @@ class Sleep(MetricType):
         ),
         _series("night_hrv", "HRV", "ms", "HRV (rMSSD) during sleep", kind=HRV),
         _series("sleep_stage", "Stage", "", "Stage of sleep", names=STAGES),
-        _series("movement", "Movement", "", "Movement in each 30 seconds", names=MOVEMENTS),
+        _series(
+            "movement", "Movement", "", "Movement in each interval of 30 seconds", names=MOVEMENTS
+        ),
     )
     # The ring's ids are not shown: they mean nothing to people.
     provenance = MappingProxyType(
@@ -366,8 +370,8 @@ class Sleep(MetricType):
         spans = map(_span, _taken_periods(_stored_periods(source)))
         return [span for span in spans if span]
 
-    full_days = "days with a night: not those with naps or fragments of sleep alone"
-    not_full = "a day without a night"
+    full_days = "days with a night, not days with only naps or fragments of sleep"
+    not_full = "days without a night"
     full_value = _NIGHT
     full_columns = ("main_type", "duration", "bedtime_start", "bedtime_end")
 

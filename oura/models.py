@@ -80,7 +80,7 @@ class Connection(models.Model):
     unanswered = models.BooleanField(
         default=False,
         editable=False,
-        help_text="A renewal was requested, and no answer was stored.",
+        help_text="A renewal was requested, but no answer was stored.",
     )
     ended = models.CharField(max_length=16, blank=True, choices=Ended)
     connected_at = models.DateTimeField(default=timezone.now)
