@@ -189,10 +189,10 @@ def delete_metrics(user_id: int) -> None:
 
 # Reading ------------------------------------------------------------------------------------------
 
-# One writer at a time for a person and type, so that decisions hold until the commit. Whoever needs
-# several takes them in the registry's order. Only requests that add a single row share the lock: if
-# two add the same, one violates a unique index. Everything is read by other statements than the
-# one that waits, which see what the previous writer has committed.
+# One writer at a time for a person and type, so that decisions hold until the commit. A caller that
+# needs several locks takes them in the registry's order. Only requests that add a single row share
+# the lock: if two add the same, one violates a unique index. Everything is read by other statements
+# than the one that waits, which see what the previous writer has committed.
 _LOCK = f"SELECT {LOCK}::text"
 _SHARED_LOCK = _LOCK.replace("xact_lock", "xact_lock_shared")
 _SELECT_ACCOUNT = f"""

@@ -366,7 +366,7 @@ def _database(host: str) -> dict[str, Any]:
                 "timeout": 5,
                 "reconnect_timeout": 5,
             },
-            # Without a number, psycopg prepares no statement even where it is told to. This one
+            # Without a number, psycopg prepares no statement even where it should. This one
             # keeps it from preparing others, which are made for one request.
             "prepare_threshold": 1_000_000_000,
             "application_name": f"myhealth-{SERVICE or 'command'}",

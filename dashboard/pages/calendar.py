@@ -33,13 +33,15 @@ _Link = Callable[..., str]
 _ANY_DAY = "2000-01-01"
 # What people can do about missing days, where their reason does not say it.
 _ADVICE = {
-    State.PARTIAL: "If the Oura app has the rest, have the day fetched again.",
-    State.REJECTED: "Ask whoever runs this server.",
+    State.PARTIAL: "It is fetched again now and then. If the Oura app already shows the rest, ask "
+    "the person who runs this server to fetch the day again.",
+    State.REJECTED: "Ask the person who runs this server.",
     State.NOT_WORN: "It can't be filled in later.",
-    State.NONE: "If the Oura app has it, have the day fetched again.",
+    State.NONE: "If the Oura app shows this day, ask the person who runs this server to fetch it "
+    "again.",
     State.NO_PERMISSION: "Connect Oura again in your account.",
-    State.FAILED: "There is nothing to do: it will be tried again.",
-    State.NOT_ASKED: "It will be fetched while your account is connected with Oura.",
+    State.FAILED: "It will be tried again automatically.",
+    State.NOT_ASKED: "It will be fetched while your account is connected to Oura.",
 }
 _OF_CONNECTION = (State.NO_PERMISSION, State.NOT_ASKED)
 

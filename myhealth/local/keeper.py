@@ -39,7 +39,7 @@ _OPTIONS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
-# Else glibc gives memory back after a statement, and asks for it anew for the next: for statements
+# Else glibc gives memory back after a statement, and asks for it again for the next: for statements
 # that take a fraction of a millisecond that is most of the time.
 _MEMORY = {"MALLOC_TRIM_THRESHOLD_": "8388608", "MALLOC_MMAP_THRESHOLD_": "4194304"}
 

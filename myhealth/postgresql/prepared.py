@@ -216,7 +216,7 @@ def _may_prepare(connection: psycopg.Connection[Any]) -> bool:
 def _abandon(connection: psycopg.Connection[Any]) -> None:
     """Close a connection in the middle of a pipeline, without waiting for what was sent.
 
-    The server would go on with it, and commit it, unless it is told to stop.
+    The server would go on with it, and commit it, unless it is stopped.
     """
     try:
         if not connection.closed:

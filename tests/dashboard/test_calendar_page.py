@@ -182,12 +182,12 @@ def test_each_hole_has_its_reason_and_what_can_be_done(signed_in, all_states):
     assert len(texts) == 8
     by_state = {text.split(": ")[1].split(".")[0]: text for text in texts}
     for label, part in (
-        ("partly stored", "have the day fetched again."),
-        ("could not be stored", "administrators can see why. Ask whoever runs this server."),
-        ("no data at Oura", "have the day fetched again."),
+        ("partly stored", "ask the person who runs this server to fetch the day again."),
+        ("could not be stored", "administrators can see why. Ask the person who runs this server."),
+        ("no data at Oura", "ask the person who runs this server to fetch it again."),
         ("ring not worn", "the ring was not worn, or its battery was empty. It can&#x27;t"),
         ("access denied by Oura", "Connect Oura again in your account."),
-        ("could not be fetched", "There is nothing to do: it will be tried again."),
+        ("could not be fetched", "It will be tried again automatically."),
         ("not synced yet", "This day will be fetched again, because a later day has arrived."),
         ("not fetched yet", "It will be fetched while your account is connected with Oura."),
     ):

@@ -54,7 +54,7 @@ def test_weeks_stand_beside_one_another(signed_in, ana):
     store_days(ana, days_from(FIRST + timedelta(days=7), 7), duration=27_000, score=80, **NIGHT)
     text = page(signed_in, end="2026-01-18")
     assert columns(text) == ["5–11 Jan", "12–18 Jan"]
-    assert cells(text, "Asleep a night") == ["7 h 00", "7 h 30 30 min more"]
+    assert cells(text, "Sleep per night") == ["7 h 00", "7 h 30 30 min more"]
     assert cells(text, "Sleep score") == ["80", "80 the same"]
 
 
@@ -71,7 +71,7 @@ def test_months_stand_beside_one_another(signed_in, ana):
     store_days(ana, days_from(date(2026, 1, 1), 31), "activity", steps=10_000)
     text = page(signed_in, by="month", end="2026-01-31")
     assert columns(text) == ["Dec 2025", "Jan"]
-    assert cells(text, "Steps a day") == ["9,000", "10,000 1,000 more"]
+    assert cells(text, "Steps per day") == ["9,000", "10,000 1,000 more"]
     assert "1,000 more than the month before (9,000)" in newest(text)
 
 
@@ -81,7 +81,7 @@ def test_nothing_is_compared_across_a_mark(signed_in, ana):
         ana, days_from(FIRST + timedelta(days=9), 5), "v1", "b", total_sleep_duration=27_000
     )
     text = page(signed_in, end="2026-01-18")
-    assert cells(text, "Asleep a night")[1].endswith("not comparable")
+    assert cells(text, "Sleep per night")[1].endswith("not comparable")
     assert "not comparable: new ring on 14 January" in newest(text)
     assert "On 14 January 2026 the ring changed" in text
 
@@ -103,7 +103,7 @@ def test_weeks_on_one_side_of_a_mark_are_compared(signed_in, ana):
     store_nights(ana, [*weeks[1], *weeks[2]], "v2")
     assert [
         each.split(maxsplit=3)[-1]
-        for each in cells(page(signed_in, end="2026-01-25"), "Asleep a night")[1:]
+        for each in cells(page(signed_in, end="2026-01-25"), "Sleep per night")[1:]
     ] == ["not comparable", "the same"]
 
 
@@ -119,7 +119,7 @@ def test_sum_so_far_is_not_compared(signed_in, ana):
     ana.save()
     store_days(ana, [days_ago(n) for n in range(16)], "activity", steps=9_000)
     text = page(signed_in)
-    assert cells(text, "Steps in all")[-2:] == ["63,000 the same", "18,000 so far"]
+    assert cells(text, "Steps, total")[-2:] == ["63,000 the same", "18,000 so far"]
     assert "This week so far" in newest(text)
     assert columns(text)[-1].endswith("so far")
 
@@ -135,7 +135,7 @@ def test_average_so_far_is_compared(signed_in, ana):
 def test_sums_of_unequal_days_are_not_compared(signed_in, ana):
     store_days(ana, days_from(FIRST, 13), "activity", steps=9_000)
     text = page(signed_in, end="2026-01-18")
-    assert cells(text, "Steps in all") == ["63,000", "54,000"]
+    assert cells(text, "Steps, total") == ["63,000", "54,000"]
     assert "same number of days" in text
 
 
@@ -145,7 +145,7 @@ def test_days_that_count_are_shown(signed_in, ana):
     fetch_completely(ana, FIRST, FIRST + timedelta(days=6))
     text = page(signed_in, end="2026-01-11")
     assert cells(text, "Nights that count") == ["5 of 7 1 missing"]
-    assert "leave out a day without a night" in text
+    assert "leave out days without a night" in text
 
 
 def test_partly_stored_night_is_not_called_missing(signed_in, ana):

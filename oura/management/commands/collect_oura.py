@@ -92,14 +92,13 @@ class Command(BaseCommand):
             help="collect only for part I of N of the connected people; I counts from 0",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="fetch, but send nothing to the processor"
-        )
-        parser.add_argument(
             "--wanted",
             action="store_true",
             help="only for people who have just connected, or who ask for a collection",
         )
-        parser.add_argument("--dry-run", action="store_true", help="fetch, but send nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="fetch, but send nothing to the processor"
+        )
         parser.add_argument("--output", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
