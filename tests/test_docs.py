@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import pytest
+import yaml
 from django.apps import apps
 from django.contrib import admin
 from django.core.management import get_commands, load_command_class
@@ -84,6 +85,20 @@ NOT_LISTED = {"/favicon.ico", "/robots.txt", "/manifest.webmanifest", "/admin/pa
 OF_EVERY_SERVICE = {"/health", "/health/ready", "/metrics"}
 # The README has one line for the rows of all types, and words for the arguments.
 SPELLINGS = {"{type_}": "{type}", "{pk}": "{id}"}
+
+
+def test_chart_publishes_every_route_of_the_api():
+    values = yaml.safe_load((ROOT / "deploy/helm/myhealth/values.yaml").read_text())
+    exact, below = (
+        {each["path"] for each in values["publicPaths"] if each["type"] == type_}
+        for type_ in ("Exact", "Prefix")
+    )
+    unreachable = {
+        path
+        for path in routes("api")
+        if path not in exact and f"/{path.split('/')[1]}" not in below
+    }
+    assert unreachable == set()
 
 
 NAMES = {"api": "API (port 8000)", "processor": "processor (port 8001)"}
