@@ -38,7 +38,7 @@ def day_detail(user_id: int, day: date, *, utc: date) -> dict[str, Any]:
         },
         "warnings": {name: document[name]["warnings"] or {} for name in TYPES},
         "revisions": [
-            _revision_to_dict(revision)
+            revision_to_dict(revision)
             for revision in (_revisions(user_id, day) if document["revisions"] else ())
         ],
     }
@@ -69,7 +69,7 @@ def _revisions(user_id: int, day: date) -> list[Revision]:
     return list(revisions.filter(user_id=user_id, type__in=TYPES, day=day))
 
 
-def _revision_to_dict(revision: Revision) -> dict[str, Any]:
+def revision_to_dict(revision: Revision) -> dict[str, Any]:
     return {
         "type": revision.type,
         "kind": revision.kind,

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from django.http import Http404
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 from rest_framework.request import Request
 
+from ingest.rows import MetricRow
+from metrics import MetricType
 from myhealth.errors import Invalid
 from myhealth.renderers import Negotiation, may_name_format
 from myhealth.states import MISSING_STATES
@@ -45,24 +48,44 @@ class CsvRenderer(BaseRenderer):
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
     ) -> bytes:
         view = (renderer_context or {})["view"]
-        contributors = sorted(view.model.metric_type.contributors)
-        header: list[str] = []
-        for name in view.columns:
-            of_object = [f"contributors.{each}" for each in contributors]
-            header += of_object if name == "contributors" else [name]
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow(header)
-        for row in map(msgspec.structs.astuple, data):
-            cells: list[Any] = []
-            for value in row:
-                if isinstance(value, msgspec.Raw):
-                    scores = orjson.loads(bytes(value))
-                    cells += [scores.get(each) for each in contributors]
-                else:
-                    cells.append(value)
-            writer.writerow(map(_cell, cells))
-        return text.getvalue().encode()
+        metric_type = view.model.metric_type
+        return (csv_header(metric_type, view.columns) + csv_text(metric_type, data)).encode()
+
+
+def csv_header(metric_type: MetricType, columns: Iterable[str]) -> str:
+    header: list[str] = []
+    for name in columns:
+        of_object = [f"contributors.{each}" for each in sorted(metric_type.contributors)]
+        header += of_object if name == "contributors" else [name]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(header)
+    return text.getvalue()
+
+
+def csv_text(metric_type: MetricType, rows: Iterable[MetricRow]) -> str:
+    """Return the lines of the rows."""
+    contributors = sorted(metric_type.contributors)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    for row in map(msgspec.structs.astuple, rows):
+        cells: list[Any] = []
+        for value in row:
+            if isinstance(value, msgspec.Raw):
+                scores = orjson.loads(bytes(value))
+                cells += [scores.get(each) for each in contributors]
+            else:
+                cells.append(value)
+        writer.writerow(map(_cell, cells))
+    return text.getvalue()
+
+
+class ZipRenderer(BaseRenderer):
+    """For negotiation: a ZIP is sent while it is made."""
+
+    media_type = "application/zip"
+    format = "zip"
+    charset = None
+    render_style = "binary"
 
 
 class TrendsCsvRenderer(CsvRenderer):

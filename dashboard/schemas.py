@@ -452,6 +452,10 @@ SUMMARIES_RESPONSES = {
     **_responses({"type": "array", "items": _PERIOD_SUMMARY}),
     (200, "text/csv"): {"type": "string"},
 }
+EXPORT_RESPONSES = {
+    (200, "application/zip"): {"type": "string", "format": "binary"},
+    **errors(400, 401, 406, 429, 503),
+}
 DASHBOARD_RESPONSES = _responses(
     component(
         "Dashboard",

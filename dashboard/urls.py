@@ -37,6 +37,7 @@ urlpatterns = [
     path("api/v1/series/<str:name>", views.SeriesView.as_view(), name="api-series"),
     path("api/v1/nights/<str:day>", views.NightView.as_view(), name="api-night"),
     path("api/v1/types", views.TypesView.as_view(), name="types"),
+    path("api/v1/export", views.ExportView.as_view(), name="export"),
     path("api/v1/", views.RootView.as_view(), name="api"),
     path("api/", RedirectView.as_view(pattern_name="api")),
     path("", TodayPage.as_view(), name="today"),

@@ -5,18 +5,19 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 from django.conf import settings
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import NotAuthenticated, NotFound
+from rest_framework.exceptions import NotAuthenticated, NotFound, Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
-from dashboard import parameters, queries, schemas, summaries, trends
+from dashboard import archive, parameters, queries, schemas, summaries, trends
 from dashboard.days import day_detail
 from dashboard.marks import find_marks
 from dashboard.nights import night_detail
@@ -27,6 +28,7 @@ from dashboard.renderers import (
     FormatNegotiation,
     SummariesCsvRenderer,
     TrendsCsvRenderer,
+    ZipRenderer,
 )
 from dashboard.repeats import ReadResponse
 from dashboard.series import EVERY, RAW, check_range, series_answer
@@ -36,6 +38,7 @@ from ingest.ledger import ledger
 from ingest.models import Metric
 from ingest.rows import fetch_rows
 from metrics import all_series
+from myhealth.limits import CountedStream, waiting_network
 from myhealth.openapi import RoutesView
 from myhealth.renderers import OrjsonRenderer
 
@@ -111,7 +114,7 @@ class ReadView(APIView):
             return response
         final = super().finalize_response(request, response, *args, **kwargs)
         is_table = request.method in ("GET", "HEAD") and not final.exception
-        if isinstance(final.accepted_renderer, CsvRenderer) and not is_table:
+        if isinstance(final.accepted_renderer, CsvRenderer | ZipRenderer) and not is_table:
             final.accepted_renderer = OrjsonRenderer()
             final.accepted_media_type = OrjsonRenderer.media_type
         final["Cache-Control"] = _CACHE_CONTROL
@@ -447,3 +450,41 @@ class TypesView(ReadView):
         etag = queries.etag("types", user.pk, rows, granted)
         # Changing what is shared changes no basis.
         return self.respond(request, None, etag, lambda: describe_types(user, granted))
+
+
+class _ExportRunning(Throttled):
+    default_detail = "Your archive is being downloaded already; try again when that has ended."
+    default_code = "export_running"
+    extra_detail_singular = extra_detail_plural = ""
+
+
+class ExportView(ReadView):
+    renderer_classes = [ZipRenderer]
+
+    @extend_schema(
+        operation_id="export",
+        summary="Download everything",
+        tags=["Overview"],
+        responses=schemas.EXPORT_RESPONSES,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """An archive of all that is stored of the caller; README.txt in it says what each file is.
+
+        It has no length, since it is made while it is sent: one that breaks off is no whole ZIP.
+        One at a time is made for a person.
+        """
+        parameters.parse_params(request)
+        headers = {
+            "Content-Type": ZipRenderer.media_type,
+            "Content-Disposition": f'attachment; filename="{archive.file_name(self.user)}"',
+            "Allow": _ALLOW,
+            "Cache-Control": "no-store",
+            "Vary": _VARY,
+        }
+        if request.method == "HEAD":
+            return HttpResponse(headers=headers)
+        if archive.is_running(self.user):
+            raise _ExportRunning(wait=60)
+        network = waiting_network(request._request)
+        parts = CountedStream(archive.make_archive(self.user), network)
+        return StreamingHttpResponse(parts, headers=headers)

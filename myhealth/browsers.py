@@ -4,7 +4,7 @@ Most requests come from programs that send a token to the API. Those have no use
 would take longer than answering them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 import corsheaders.middleware
@@ -28,7 +28,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.encoding import iri_to_uri
 from django.utils.http import escape_leading_slashes
 
-from myhealth.limits import Busy, refuse, waiting_network, waiting_threads
+from myhealth.limits import Busy, CountedStream, refuse, waiting_network
 from myhealth.requests import is_for_programs, wants_page
 
 # In bytes. The kernel takes smaller files from the server at once, so that no thread waits, and no
@@ -68,7 +68,7 @@ class WhiteNoiseMiddleware(_for_browsers(whitenoise.middleware.WhiteNoiseMiddlew
             return response
         if int(response.get("Content-Length", "0")) > _LARGE_FILE:
             try:
-                response.streaming_content = _CountedFile(response, waiting_network(request))
+                response.streaming_content = CountedStream(iter(response), waiting_network(request))
             except Busy as error:
                 response.close()
                 return refuse(error)
@@ -89,28 +89,21 @@ class WhiteNoiseMiddleware(_for_browsers(whitenoise.middleware.WhiteNoiseMiddlew
                 request.path_info = plain
 
 
-class _CountedFile:
-    """The content of a large file; a thread that sends it counts as one that waits for a client."""
-
-    def __init__(self, response: FileResponse, network: str | None) -> None:
-        waiting_threads.add(network)
-        self._chunks = iter(response)
-        self._network = network
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
-
-    def close(self) -> None:
-        """Called once by Django when the response is closed, whether or not all was sent."""
-        waiting_threads.remove(self._network)
-
-
 SessionMiddleware = _for_browsers(sessions.SessionMiddleware)
 AuthenticationMiddleware = _for_browsers(auth.AuthenticationMiddleware)
 MessageMiddleware = _for_browsers(messages.MessageMiddleware)
-# Static files are not its business. It adds bytes of random length, so that the size of a page does
-# not give away what is in it.
-GZipMiddleware = _for_browsers(gzip.GZipMiddleware)
+
+
+class GZipMiddleware(_for_browsers(gzip.GZipMiddleware)):  # type: ignore[misc]
+    """Django's, which adds bytes of random length, so that the size gives nothing away.
+
+    Static files are not its business, and a ZIP is compressed already.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
+        if response.get("Content-Type") == "application/zip":
+            return response
+        return super().process_response(request, response)
 
 
 class CorsMiddleware(corsheaders.middleware.CorsMiddleware):

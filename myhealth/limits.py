@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -137,6 +137,28 @@ def waiting_for_client(network: Hashable) -> Iterator[None]:
         yield
     finally:
         waiting_threads.remove(network)
+
+
+class CountedStream:
+    """Content that a thread sends in many parts; the thread counts as one that waits for a client.
+
+    Raises Busy.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], network: Hashable) -> None:
+        waiting_threads.add(network)
+        self._chunks = chunks
+        self._network = network
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """Called once by Django when the response is closed, whether or not all was sent."""
+        if isinstance(self._chunks, Generator):
+            # What it still holds, such as a transaction, belongs to this thread.
+            self._chunks.close()
+        waiting_threads.remove(self._network)
 
 
 class LimitsMiddleware:

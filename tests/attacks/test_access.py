@@ -95,6 +95,7 @@ API = {
     "api/v1/nights/<str:day>": ("/api/v1/nights/2026-03-01", READ),
     "api/v1/trends": ("/api/v1/trends", READ),
     "api/v1/types": ("/api/v1/types", READ),
+    "api/v1/export": ("/api/v1/export", READ),
     "api/v1/": ("/api/v1/", EVERYBODY),
     "api/": ("/api/", REDIRECT),
     "api/schema/": ("/api/schema/", EVERYBODY),

@@ -293,7 +293,7 @@ def test_odd_parameters_of_signed_in_person_are_no_500(api, ana, log_in, unharme
     chance = random.Random(6)
     access = [(b"Authorization", bearer(log_in(ana)["access"])["Authorization"].encode())]
     routes = ("sleep", "activity", "readiness", "dashboard", "coverage", "marks", "days/2026-03-01")
-    routes += ("types", "", "series/met", "nights/2026-03-01", "trends", "summaries")
+    routes += ("types", "", "series/met", "nights/2026-03-01", "trends", "summaries", "export")
     names = ("start", "end", "fields", "format", "weeks", "user", "every")
     names += ("measures", "period", "by")
     sent = []

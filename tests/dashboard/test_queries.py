@@ -370,6 +370,7 @@ def test_openapi_document_has_every_route(api):
         "/api/v1/series/{name}",
         "/api/v1/nights/{day}",
         "/api/v1/types",
+        "/api/v1/export",
         "/api/v1/",
         "/auth/login",
         "/auth/refresh",
