@@ -95,7 +95,7 @@ def make_archive(user: User) -> Generator[bytes, None, None]:
                 "files": files,
             }
             archive.writestr(_entry("manifest.json", now), dumps(manifest, indent=True))
-        yield target.take()
+    yield target.take()
 
 
 @contextmanager
@@ -137,6 +137,8 @@ class _Target(io.RawIOBase):
 def _entry(name: str, now: datetime) -> ZipInfo:
     entry = ZipInfo(name, now.timetuple()[:6])
     entry.compress_type = ZIP_DEFLATED
+    # Ten times as fast as the default, for a fifth more bytes. (Python 3.13 has `compress_level`.)
+    entry._compresslevel = 1
     return entry
 
 

@@ -1,17 +1,20 @@
 """The API's routes. Each parses the parameters, calls one function and answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, cast
 
 import msgspec
+import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import status
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import NotAuthenticated, NotFound, Throttled
+from rest_framework.exceptions import APIException, NotAuthenticated, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -41,6 +44,8 @@ from metrics import all_series
 from myhealth.limits import CountedStream, waiting_network
 from myhealth.openapi import RoutesView
 from myhealth.renderers import OrjsonRenderer
+
+log = structlog.get_logger("dashboard.views")
 
 _MAX_WEEKS = 53
 _ALLOW = "GET, HEAD, OPTIONS"
@@ -452,10 +457,19 @@ class TypesView(ReadView):
         return self.respond(request, None, etag, lambda: describe_types(user, granted))
 
 
-class _ExportRunning(Throttled):
+class _ExportRunning(APIException):
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
     default_detail = "Your archive is being downloaded already; try again when that has ended."
     default_code = "export_running"
-    extra_detail_singular = extra_detail_plural = ""
+    wait = 60
+
+
+def _until_it_breaks_off(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the parts; what the server does with an exception is the same, with a traceback."""
+    try:
+        yield from parts
+    except (archive.AlreadyRunning, OperationalError, InterfaceError) as error:
+        log.error("archive broke off", error=type(error).__name__)
 
 
 class ExportView(ReadView):
@@ -484,7 +498,7 @@ class ExportView(ReadView):
         if request.method == "HEAD":
             return HttpResponse(headers=headers)
         if archive.is_running(self.user):
-            raise _ExportRunning(wait=60)
-        network = waiting_network(request._request)
-        parts = CountedStream(archive.make_archive(self.user), network)
-        return StreamingHttpResponse(parts, headers=headers)
+            raise _ExportRunning
+        parts = _until_it_breaks_off(archive.make_archive(self.user))
+        counted = CountedStream(parts, waiting_network(request._request))
+        return StreamingHttpResponse(counted, headers=headers)

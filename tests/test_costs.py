@@ -146,6 +146,17 @@ def test_years_add_no_rows_to_a_read_of_days(ana, api, last_month, path, request
     assert rows_read(lambda: api.get(path, format="json")) <= before + PLANNER
 
 
+def test_other_people_add_no_rows_to_an_archive(ana, api, last_month, request):
+    def download():
+        assert b"".join(api.get("export").streaming_content)
+
+    alone = rows_read(download)
+    request.getfixturevalue("crowd")
+    api.log_in()
+    # The ledger reads an entry of the index for each type.
+    assert rows_read(download) <= alone + PLANNER
+
+
 PAGES = [
     "/",
     f"/days/{days_ago(1)}/",
