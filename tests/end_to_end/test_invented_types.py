@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import zipfile
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -249,6 +251,19 @@ def test_admin_accounts_for_days_of_each_type(ana):
 def test_rederive_makes_the_same_rows(ana):
     done = ana.world.manage("rederive", "--type", "caffeine", "snoring", "--output", "json")
     assert '"changed":0,"removed":0,"marked":0,"refused":0' in done.stdout
+
+
+def test_archive_has_files_of_each_type(ana):
+    url = f"{ana.world.api.url}/api/v1/export"
+    answer = requests.get(url, headers={"Authorization": f"Bearer {ana.access}"}, timeout=30)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        for name, metric_type in INVENTED.items():
+            days = {row["day"] for row in ana.get(name, start="2026-01-01", end=str(LAST))}
+            text = archive.read(f"{name}.csv").decode()
+            assert {row["day"] for row in csv.DictReader(io.StringIO(text))} == days
+            documents = archive.read(f"{name}.documents.jsonl").splitlines()
+            sources = [json.loads(line)["source"] for line in documents]
+            assert [list(each) for each in sources] == [list(metric_type.collections)] * len(days)
 
 
 def test_bad_column_is_named(ana):

@@ -1,8 +1,10 @@
 """The services and the collector behind PgBouncer in transaction mode, as it comes."""
 
+import io
 import os
 import subprocess
 import sys
+import zipfile
 
 import pytest
 import requests
@@ -36,13 +38,16 @@ def test_days_are_collected_shown_and_derived_again_through_pgbouncer(
     run = Pipeline(sandbox, processor).collect("--days", "30")
     assert (run.code, sum(run.counts("created").values()) > 60) == (0, True), run.stderr
     token = api.post("/auth/login", **credentials)["access"]
+    headers = {"Authorization": f"Bearer {token}"}
     for _ in range(20):
         answer = requests.get(
             f"{api.url}/api/v1/dashboard",
-            headers={"Authorization": f"Bearer {token}"},
+            headers=headers,
             timeout=30,
         )
         assert answer.ok, answer.text
+    answer = requests.get(f"{api.url}/api/v1/export", headers=headers, timeout=30)
+    assert zipfile.is_zipfile(io.BytesIO(answer.content))
     manage(pooled, "rederive")
     for service in services:
         assert requests.get(f"{service.url}/health/ready", timeout=30).ok
