@@ -88,6 +88,13 @@ class ZipRenderer(BaseRenderer):
     render_style = "binary"
 
 
+class BytesRenderer(ZipRenderer):
+    """The same by a name that all generators of clients know."""
+
+    media_type = "application/octet-stream"
+    format = "bytes"
+
+
 class TrendsCsvRenderer(CsvRenderer):
     """Render trends as CSV: a line for each day, newest first.
 

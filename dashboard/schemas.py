@@ -19,6 +19,7 @@ from myhealth.schemas import COUNT, DATE, TYPE_NAME, Schema, component, errors
 from myhealth.states import MISSING_STATES, Fault, State
 
 _NUMBER: Schema = {"type": ["number", "null"]}
+_BINARY: Schema = {"type": "string", "format": "binary"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 
 
@@ -453,7 +454,8 @@ SUMMARIES_RESPONSES = {
     (200, "text/csv"): {"type": "string"},
 }
 EXPORT_RESPONSES = {
-    (200, "application/zip"): {"type": "string", "format": "binary"},
+    (200, "application/zip"): _BINARY,
+    (200, "application/octet-stream"): _BINARY,
     **errors(400, 401, 406, 429, 503),
 }
 DASHBOARD_RESPONSES = _responses(

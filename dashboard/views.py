@@ -27,6 +27,7 @@ from dashboard.nights import night_detail
 from dashboard.periods import BY, WEEK
 from dashboard.renderers import (
     BrowsableRenderer,
+    BytesRenderer,
     CsvRenderer,
     FormatNegotiation,
     SummariesCsvRenderer,
@@ -473,7 +474,7 @@ def _until_it_breaks_off(parts: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class ExportView(ReadView):
-    renderer_classes = [ZipRenderer]
+    renderer_classes = [ZipRenderer, BytesRenderer]
 
     @extend_schema(
         operation_id="export",
@@ -489,7 +490,7 @@ class ExportView(ReadView):
         """
         parameters.parse_params(request)
         headers = {
-            "Content-Type": ZipRenderer.media_type,
+            "Content-Type": request.accepted_renderer.media_type,
             "Content-Disposition": f'attachment; filename="{archive.file_name(self.user)}"',
             "Allow": _ALLOW,
             "Cache-Control": "no-store",

@@ -97,13 +97,11 @@ MessageMiddleware = _for_browsers(messages.MessageMiddleware)
 class GZipMiddleware(_for_browsers(gzip.GZipMiddleware)):  # type: ignore[misc]
     """Django's, which adds bytes of random length, so that the size gives nothing away.
 
-    Static files are not its business, and a ZIP is compressed already.
+    Static files are not its business, and what is streamed is compressed already.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
-        if response.get("Content-Type") == "application/zip":
-            return response
-        return super().process_response(request, response)
+        return response if response.streaming else super().process_response(request, response)
 
 
 class CorsMiddleware(corsheaders.middleware.CorsMiddleware):

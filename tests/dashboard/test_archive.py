@@ -281,6 +281,13 @@ def test_answer_is_a_file_that_nobody_keeps(ana, api):
     assert "ETag" not in headers
 
 
+@pytest.mark.parametrize("kind", ["application/zip", "application/octet-stream"])
+def test_client_chooses_what_the_file_is_called(ana, api, kind):
+    answer = api.get("export", headers={"Accept": kind})
+    assert answer.headers["Content-Type"] == kind
+    Archive(content_of(answer))
+
+
 def test_browser_gets_the_file_uncompressed(ana, signed_in, nights):
     headers = {"Accept": "text/html,*/*;q=0.8", "Accept-Encoding": "gzip"}
     answer = signed_in.get("/api/v1/export", headers=headers)

@@ -20,6 +20,8 @@ from tests.worlds import days_ago, reject_document, store_days
 DAY = f"/api/v1/days/{days_ago(0)}"
 # Downloads, scripts, images, and routes that take only POST.
 NO_PAGES = {"/api/schema/", "/admin/jsi18n/", "/favicon.ico", "/connect/oura/", "/disconnect/oura/"}
+# It is a file.
+NO_PAGES.add("/api/v1/export")
 PAGES = [f"/days/{days_ago(0)}/", f"/nights/{days_ago(0)}/"]
 OF_A_DAY = re.compile(r"/\d{4}-\d\d-\d\d/$")
 REPORT = """addEventListener('securitypolicyviolation', violation => console.error(

@@ -94,8 +94,8 @@ def test_second_archive_of_a_person_waits_its_turn(api, headers, held):
 
 def test_client_that_goes_away_leaves_no_transaction(api, headers):
     address = f"{api.url}/api/v1/export"
-    with requests.get(address, headers=headers, stream=True, timeout=60):
-        pass
+    with requests.get(address, headers=headers, stream=True, timeout=60) as begun:
+        next(begun.iter_content(1_000))
     wait_until(lambda: not open_transactions())
     assert requests.get(address, headers=headers, timeout=60).ok
 

@@ -21,7 +21,7 @@ CHECKS = (
 )
 
 
-ROUTES = {"api": 13 + len(TYPES), "processor": 9}
+ROUTES = {"api": 14 + len(TYPES), "processor": 9}
 # Examples of each route, by service and by who sends them.
 EXAMPLES = scaled(
     {("api", "person"): 15, ("api", "nobody"): 4, ("processor", "program"): 15},
