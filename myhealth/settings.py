@@ -300,7 +300,7 @@ def _hosts_of_postgresql(name: str) -> str:
             # It may be an address with a password.
             _problems.append(
                 f"{name} must be a host name or an address, such as db.example.org: put the port "
-                f"into DB_PORT, and the rest into DB_USER, DB_PASSWORD and DB_NAME."
+                "into DB_PORT, and the rest into DB_USER, DB_PASSWORD and DB_NAME."
             )
     return ",".join(found)
 
@@ -706,7 +706,7 @@ PROMETHEUS_EXPORT_MIGRATIONS = False
 if _not_secret & _names:
     _problems.append(
         f"AWS_SECRETS_ID: the secret must not contain {', '.join(sorted(_not_secret & _names))}; "
-        f"only secrets are read from it."
+        "only secrets are read from it."
     )
 if _problems:
     raise ImproperlyConfigured(describe(list(dict.fromkeys(_problems))))

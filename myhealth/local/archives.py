@@ -88,7 +88,7 @@ def newest_archive(server: Server, connection: ConnectionInfo, folder: Path) -> 
             unsure = newest if newest.margin else other
             raise EmbeddedError(
                 f"{newest.file} or {other.file} is the newest backup: {unsure.file.name} was made "
-                f"by pg_dump, which does not record the time zone. Choose one with FILE=…."
+                "by pg_dump, which does not record the time zone. Choose one with FILE=…."
             )
     if not newest.is_ours:
         raise EmbeddedError(
@@ -97,8 +97,8 @@ def newest_archive(server: Server, connection: ConnectionInfo, folder: Path) -> 
     if newest.made_at - newest.margin > datetime.now(UTC) + _AHEAD:
         raise EmbeddedError(
             f"{newest.file} was made in the future, at {describe_time(newest.made_at)}, so this "
-            f"machine's clock is wrong, or was wrong then: set the clock, or choose a backup with "
-            f"FILE=…."
+            "machine's clock is wrong, or was wrong then: set the clock, or choose a backup with "
+            "FILE=…."
         )
     return newest
 

@@ -154,8 +154,9 @@ def _keep(server: Server, connection: ConnectionInfo) -> Path:
         return _dump(server, connection, None, KEPT_PREFIX)
     except EmbeddedError as error:
         raise EmbeddedError(
-            f"The current database can't be backed up: {error} To restore without keeping it, "
-            f"first stop myhealth and move the folder {server.data} to another place."
+            f"The current database can't be backed up: {str(error).rstrip('.')}. To restore "
+            f"without keeping it, first stop myhealth and move the folder {server.data} to another "
+            "place."
         ) from error
 
 

@@ -31,7 +31,7 @@ def run(name: str, *options: str) -> int:
     if not {"ports", "address", "source"} <= state.keys():
         sys.exit(
             f"This user can't read {var_dir() / 'run.json'}: run this as the user who "
-            f"started `make run`."
+            "started `make run`."
         )
     # It may have been given them on its command line.
     os.environ.update({setting: str(port) for setting, port in state["ports"].items()})

@@ -34,7 +34,7 @@ def prepare_data(server: Server) -> None:
     if len(os.fsencode(server.data)) > _LONGEST_PATH:
         raise EmbeddedError(
             f"The path of {server.data} is too long for PostgreSQL: choose another folder with "
-            f"VAR_DIR."
+            "VAR_DIR."
         )
     if not server.data.exists():
         if free_mb(server.data.parent) < NEEDED_MB:
@@ -48,7 +48,7 @@ def prepare_data(server: Server) -> None:
     if not version:
         raise EmbeddedError(
             f"The database in {server.data} is incomplete: put back the missing files, or delete "
-            f"the folder and run `make restore`."
+            "the folder and run `make restore`."
         )
     if version != MAJOR:
         raise EmbeddedError(
@@ -93,7 +93,7 @@ def _require_user_name(server: Server) -> None:
     except KeyError:
         raise EmbeddedError(
             f"PostgreSQL needs a name for the user {uid}, but this system has none: add the user "
-            f"to /etc/passwd, run as another user, or set DB_HOST to use your own server."
+            "to /etc/passwd, run as another user, or set DB_HOST to use your own server."
         ) from None
 
 

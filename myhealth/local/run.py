@@ -72,7 +72,7 @@ def _check_passwords() -> None:
         if _manage("ensure_user", name, "--check", PASSWORD=password):
             sys.exit(
                 f"{setting} must have at least 12 characters. It must not be only digits, a "
-                f"common password, or similar to the user name."
+                "common password, or similar to the user name."
             )
 
 
@@ -218,7 +218,7 @@ def _move_data(action: str, *files: str) -> int:
             say(f"Backed up to {backups.backup(var_dir(), file)}")
             say(
                 f"Also keep a copy of {var_dir()}/local.env elsewhere: it has the keys, which are "
-                f"not in the backup."
+                "not in the backup."
             )
         else:
             local_env.ensure(var_dir())

@@ -537,7 +537,7 @@ def test_administrator_can_forget_failures(admin, ana, ben):
             wrong(name, AWAY)
     action = {"action": "forget_failed_sign_ins", "_selected_action": [ben.pk]}
     answer = admin.post("/admin/accounts/user/", action, follow=True)
-    assert "Forgotten for accounts: 1 of 1" in answer.content.decode()
+    assert "Forgot the failed sign-ins of 1 of 1 accounts." in answer.content.decode()
     assert (right("ben", AWAY), right("ana", AWAY)) == (200, 429)
 
 

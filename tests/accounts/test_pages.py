@@ -161,7 +161,7 @@ def test_unknown_stored_zone_breaks_nothing(lost, signed_in, path):
 @pytest.mark.parametrize("path", ["/account/", "/account/preferences/"])
 def test_person_reads_that_their_zone_is_unknown(lost, signed_in, path):
     page = signed_in.get(path).content.decode()
-    assert "does not know the time zone localtime and uses Pacific/Kiritimati" in page
+    assert "does not know the time zone localtime, so it uses Pacific/Kiritimati" in page
 
 
 def test_preferences_offer_another_zone_for_unknown_one(lost, signed_in):

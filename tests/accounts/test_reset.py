@@ -216,5 +216,6 @@ def test_link_that_could_not_work_is_not_made(missing):
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert (
-        done.stderr == f"CommandError: {missing} must be the API's: run this where the API runs.\n"
+        done.stderr == f"CommandError: {missing} must be the same as the API's: "
+        "run this command where the API runs.\n"
     )

@@ -255,7 +255,7 @@ def test_superuser_sets_passwords(admin, ben):
 def test_superuser_signs_people_out_everywhere(admin, ben, ana):
     fields = {"action": "sign_out_everywhere", "_selected_action": [ben.pk]}
     answer = admin.post(USERS, fields, follow=True)
-    assert "Signed out everywhere: 1 of 1." in answer.content.decode()
+    assert "Signed out 1 of 1 accounts everywhere." in answer.content.decode()
     assert (load(ben).token_version, load(ana).token_version) == (1, 0)
 
 

@@ -242,7 +242,7 @@ def test_day_with_ring_off_is_not_under_way(signed_in, ana):
 
 def test_day_with_naps_alone_says_that_it_is_not_counted(signed_in, ana):
     store_days(ana, [DAY], at=OVER, duration=3000, main_type="late_nap")
-    assert "Not counted in averages: a day without a night." in words_of(signed_in)
+    assert "Not counted in averages: days without a night." in words_of(signed_in)
 
 
 def test_day_with_nothing_says_why_and_nothing_else(signed_in, ana):
@@ -303,7 +303,7 @@ def test_earlier_version_is_put_into_words(signed_in, ana):
     source = {"daily_sleep": {}, "sleep": [period | edited]}
     columns = {"duration": 26000, "contributors": {"timing": 65}, "main_type": "late_nap"}
     store_version(ana, days=1, score=74, source=source, **columns)
-    words = words_of(signed_in).split("What it was before ")[1]
+    words = words_of(signed_in).split("Earlier versions ")[1]
     assert words.startswith("Changed at Oura on 5 March at 13:00: score 71 before, 74 now; ")
     assert "; asleep unknown before, 7 h 13 min now; " in words
     assert "; average HRV 40 ms before, unknown now; " in words
@@ -315,7 +315,7 @@ def test_earlier_version_is_put_into_words(signed_in, ana):
 def test_newest_earlier_version_is_first_and_only_it_says_now(signed_in, ana):
     for days, score in enumerate((70, 75, 77)):
         store_version(ana, days=days, score=score)
-    words = words_of(signed_in).split("What it was before ")[1]
+    words = words_of(signed_in).split("Earlier versions ")[1]
     assert words == (
         "Changed at Oura on 6 March at 12:00: score 75 before, 77 now. "
         "Changed at Oura on 5 March at 12:00: score 70 before, 75 after."
@@ -325,14 +325,14 @@ def test_newest_earlier_version_is_first_and_only_it_says_now(signed_in, ana):
 def test_version_that_came_back_says_how_often(signed_in, ana):
     for days, score in enumerate((70, 75, 70, 75)):
         store_version(ana, days=days, score=score)
-    assert "score 70 before, 75 now; these values came 2 times." in words_of(signed_in)
+    assert "score 70 before, 75 now; this version was replaced 2 times." in words_of(signed_in)
 
 
 def test_change_that_rounds_to_nothing_has_no_values(signed_in, ana):
     store_version(ana, average_breath=14.21)
     store_version(ana, days=1, average_breath=14.22)
-    words = words_of(signed_in).split("What it was before ")[1]
-    assert words == "Changed at Oura on 5 March at 12:00: only in details that are not shown here."
+    words = words_of(signed_in).split("Earlier versions ")[1]
+    assert words == "Changed at Oura on 5 March at 12:00: only details that are not shown here."
 
 
 def test_removed_day_says_what_it_had(signed_in, ana):
@@ -346,7 +346,7 @@ def test_other_types_and_people_have_their_own_past(signed_in, ana, ben):
     for days, score in enumerate((70, 75)):
         store_version(ana, days=days, score=score)
         store_version(ben, days=days, score=score + 5, type="readiness")
-    assert html_of(signed_in).count("What it was before") == 1
+    assert html_of(signed_in).count("Earlier versions") == 1
 
 
 # Hours --------------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def test_page_has_same_figures(ana, api, signed_in):
     store_days(ana, [days_ago(1)], **NIGHT)
     store_days(ana, [days_ago(2)], **FRAGMENT)
     page = signed_in.get("/").content.decode()
-    assert "<dt>Asleep a night</dt><dd>7 h 30 min</dd>" in page
+    assert "<dt>Sleep per night</dt><dd>7 h 30 min</dd>" in page
 
 
 # ETags --------------------------------------------------------------------------------------------

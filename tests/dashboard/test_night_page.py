@@ -101,7 +101,7 @@ def test_heading_has_times_of_the_ring(signed_in, ana):
     ana.save()
     store_night(ana, period(**STAGES))
     words = words_of(signed_in)
-    assert "Night to Monday, 2 March" in words
+    assert "Night ending Monday, 2 March" in words
     assert "23:00 to 07:00 · 8 h 00 min in bed · 83 % asleep" in words
 
 
@@ -136,13 +136,13 @@ def test_night_that_was_never_fetched_says_so(signed_in, ana):
 def test_row_without_periods_says_so(signed_in, ana):
     store_days(ana, [DAY], duration=27_060)
     words = words_of(signed_in)
-    assert "No period of sleep is stored with this day" in words
+    assert "No period of sleep is stored for this day" in words
     assert "Asleep 7 h 31 min" in words
 
 
 def test_period_without_curves_says_so(signed_in, ana):
     store_night(ana, period())
-    assert "no curves: neither stages, nor heart rate, HRV or movement" in words_of(signed_in)
+    assert "nothing to draw: no stages, heart rate, HRV or movement" in words_of(signed_in)
 
 
 def test_each_missing_curve_is_named(signed_in, ana):
@@ -155,12 +155,12 @@ def test_each_missing_curve_is_named(signed_in, ana):
 def test_partial_night_has_the_reason(signed_in, ana):
     store_days(ana, [DAY], score=80, source={"daily_sleep": {"score": 80}, "sleep": []})
     words = words_of(signed_in)
-    assert "Partly stored. Oura has not sent its sleep for this day." in words
+    assert "Partly stored. Oura has not sent sleep for this day." in words
 
 
 def test_nap_alone_is_not_counted_in_averages(signed_in, ana):
     store_days(ana, [DAY], duration=3000, main_type="sleep", source={"sleep": [nap()]})
-    assert "Not counted in averages: a day without a night." in words_of(signed_in)
+    assert "Not counted in averages: days without a night." in words_of(signed_in)
 
 
 def test_very_many_periods_are_counted_but_not_drawn(signed_in, ana):
@@ -417,7 +417,7 @@ def test_night_of_today_may_be_the_first(signed_in, ana):
     today = ana.today()
     store_nights(ana, [today], at=timezone.now())
     words = words_of(signed_in, today)
-    assert f"Night to {today:%A}, {today.day} {today:%B}" in words
+    assert f"Night ending {today:%A}, {today.day} {today:%B}" in words
     assert "Asleep 6 h 57 min" in words
 
 
@@ -440,6 +440,6 @@ def test_change_of_the_clock_is_said(signed_in, ana):
             heart_rate=sample(50, 51, 52, start="2026-03-01T22:00:00+02:00"),
         ),
     )
-    assert "The clock changed in this night. The chart keeps the time of 22:00." in words_of(
+    assert "The clocks changed during this night. The chart keeps the time of 22:00." in words_of(
         signed_in
     )

@@ -98,7 +98,7 @@ def test_main_period_is_first_then_by_start(ana, api):
 def test_reason_for_not_counting_is_said(ana, api):
     store_night(ana, period(), period("twin", total_sleep_duration=24_000), nap("rest", "rest"))
     reasons = [each["why_not_counted"] for each in get(api)["periods"]]
-    assert reasons == [None, "the same sleep again", "resting, not asleep"]
+    assert reasons == [None, "overlaps another period", "resting, not asleep"]
 
 
 def test_night_reported_twice_counts_once(ana, api):
@@ -149,7 +149,10 @@ def test_day_without_row_has_no_periods(ana, api):
         "day": DAY,
         "previous": None,
         "next": None,
-        "coverage": {"state": "not_asked", "reason": "Oura was never asked for this day."},
+        "coverage": {
+            "state": "not_asked",
+            "reason": "myhealth has not asked Oura for this day yet.",
+        },
         "periods": [],
         "periods_left_out": 0,
     }

@@ -120,7 +120,7 @@ def test_any_valid_date_is_accepted(api, query):
         ({"fields": "source"}, "fields", "expected one or more of oura_id"),
         ({"fields": "user"}, "fields", "expected one or more of oura_id"),
         ({"fields": ""}, "fields", "expected one or more of oura_id"),
-        ({"format": "xml"}, "format", "expected one of json, csv, api."),
+        ({"format": "xml"}, "format", "expected one of: json, csv, api."),
         ({"start": ["2026-03-01", "2026-03-02"]}, "start", "expected once"),
         ({"start": "\0"}, "start", "YYYY-MM-DD"),
     ],

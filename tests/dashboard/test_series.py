@@ -177,7 +177,7 @@ def test_each_step_has_its_most_days(api, every, most):
         return
     assert answer.status_code == 400
     [message] = answer.json()["errors"]["every"]
-    assert f"at most {most} days, and start to end are {most + 1}; expected fewer" in message
+    assert f"at most {most} days, but start to end is {most + 1} days; expected fewer" in message
 
 
 def test_any_days_may_be_asked_for(api):

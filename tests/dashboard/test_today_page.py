@@ -399,7 +399,7 @@ def test_sparkline_has_fourteen_days_and_a_gap(signed_in, ana):
             store_days(ana, [days_ago(count)], score=70 + count)
     drawn = sparkline(page_of(signed_in))
     assert 'viewBox="0 0 14 100"' in drawn
-    assert "From 70 to 83. The newest, of " in words(drawn)
+    assert "From 70 to 83. The newest, from " in words(drawn)
     line = drawn.split('class="median" d="')[1].split('"')[0]
     assert (line.count("M"), line.startswith("M0.5 ")) == (2, True)
 
@@ -448,8 +448,8 @@ def test_older_night_is_named_and_last_one_explained(signed_in, ana):
     store_days(ana, [days_ago(2)], duration=27000)
     fetch_completely(ana, days_ago(2), days_ago(0))
     day = days_ago(2)
-    night = section(page_of(signed_in), "The night to")
-    assert f"The night to {day:%A}, {day.day} {day:%B}" in night
+    night = section(page_of(signed_in), "The night ending")
+    assert f"The night ending {day:%A}, {day.day} {day:%B}" in night
     assert "Last night: not synced yet." in night
 
 
@@ -462,7 +462,7 @@ def test_nap_is_not_compared_with_nights(signed_in, ana):
 def test_nap_says_why_it_is_not_compared(signed_in, ana):
     store_days(ana, [days_ago(0)], duration=2400, main_type="late_nap")
     nap = section(page_of(signed_in), "Sleep · today")
-    assert "Not counted in averages: a day without a night." in nap
+    assert "Not counted in averages: days without a night." in nap
 
 
 def test_night_without_its_sleep_says_so(signed_in, ana):
@@ -508,7 +508,7 @@ def test_unknown_value_stands_beside_what_is_usual(signed_in, ana):
 
 def test_night_without_values_is_said(signed_in, ana):
     store_days(ana, [days_ago(0)], score=70)
-    assert "There are no values of this night." in section(page_of(signed_in), "Last night")
+    assert "There are no values for this night." in section(page_of(signed_in), "Last night")
 
 
 def test_stages_are_drawn(signed_in, ana):
@@ -634,7 +634,7 @@ def test_contributors_of_night_are_first(signed_in, ana):
 def test_week_is_compared_with_the_one_before(signed_in, ana, now, before, text):
     store_days(ana, map(days_ago, range(7)), duration=now)
     store_days(ana, map(days_ago, range(7, 14)), duration=before)
-    assert figure(page_of(signed_in), "Asleep a night") == text
+    assert figure(page_of(signed_in), "Sleep per night") == text
 
 
 def test_difference_of_weeks_is_that_of_shown_values(signed_in, ana):
@@ -646,7 +646,11 @@ def test_difference_of_weeks_is_that_of_shown_values(signed_in, ana):
 def test_weeks_across_a_mark_are_not_compared(signed_in, ana, ago, is_comparable):
     store_nights(ana, map(days_ago, range(ago + 1, 20)), "v1")
     store_nights(ana, map(days_ago, range(ago + 1)), "v2")
-    text = "the same" if is_comparable else "not comparable with 80 before: new sleep algorithm"
+    text = (
+        "the same"
+        if is_comparable
+        else "not comparable with 80 the week before (new sleep algorithm)"
+    )
     assert figure(page_of(signed_in), "Sleep score") == f"80 {text}"
 
 
@@ -655,7 +659,7 @@ def test_day_under_way_without_values_is_not_full(signed_in, ana, columns, said)
     store_days(ana, map(days_ago, range(1, 9)), "activity", steps=9000)
     store_activity_until(ana, timezone.now(), **columns)
     page = page_of(signed_in)
-    assert "Full days: activity 6 of 7, 2 of 7 before." in section(page, "This week and last")
+    assert "Full days: activity 6 of 7 (before: 2 of 7)." in section(page, "This week and last")
     assert said in tile(page, "activity")
 
 
@@ -668,8 +672,8 @@ def test_week_says_how_many_full_days_it_has(signed_in, ana):
     store_days(ana, map(days_ago, range(1, 9)), "activity", steps=9000)
     store_activity_until(ana, timezone.now(), steps=1240)
     weeks = section(page_of(signed_in), "This week and last")
-    assert "Full days: activity 6 of 7, 2 of 7 before." in weeks
-    assert "Averages leave out a day under way, or with the ring off." in weeks
+    assert "Full days: activity 6 of 7 (before: 2 of 7)." in weeks
+    assert "Averages leave out days in progress, and days with the ring off." in weeks
 
 
 def test_weeks_of_full_days_say_nothing_of_them(signed_in, ana):

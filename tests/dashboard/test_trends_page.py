@@ -93,7 +93,7 @@ def test_averages_on_both_sides_of_a_mark_are_not_compared(signed_in, ana):
     store_nights(ana, days[:30], "v1", total_sleep_duration=25_200)
     store_nights(ana, days[30:], "v2", total_sleep_duration=27_000)
     text = page(signed_in, period="30d", end=str(days[-1]))
-    assert "before 7 h 00 min, not comparable" in text
+    assert "not comparable with 7 h 00 min in the 30 days before" in text
 
 
 def test_day_that_does_not_count_is_drawn_apart(signed_in, ana):
@@ -101,7 +101,7 @@ def test_day_that_does_not_count_is_drawn_apart(signed_in, ana):
     store_days(ana, [days_ago(1)], duration=600, main_type="late_nap")
     text = page(signed_in)
     assert len(paths(text, "dots left-out")) == 1
-    assert "not counted: a day without a night" in text
+    assert "not counted: days without a night" in text
 
 
 def test_table_has_the_same_numbers(signed_in, ana):
@@ -166,7 +166,7 @@ def test_any_real_date_is_shown(signed_in, ana, end):
 def test_others_days_are_not_shown(signed_in, ana, ben):
     store_days(ana, [days_ago(1)], "activity", steps=9000)
     store_days(ben, [days_ago(1)], duration=27_060, **NIGHT)
-    assert "No values in these days." in page(signed_in)
+    assert "There are no values on these days." in page(signed_in)
 
 
 def test_stored_day_without_a_value_is_a_gap(signed_in, ana):
@@ -174,7 +174,7 @@ def test_stored_day_without_a_value_is_a_gap(signed_in, ana):
     store_days(ana, [days_ago(2)], score=80, time_in_bed=30_000)
     gap = days_ago(2)
     assert f"<strong>{gap.day} {gap:%B}" in page(signed_in)
-    assert "no value. Oura has none for this day." in page(signed_in)
+    assert "no value. Oura has no value for this day." in page(signed_in)
 
 
 def test_partly_stored_day_with_a_value_is_no_gap(signed_in, ana):

@@ -151,9 +151,9 @@ def test_lines_of_absolute_temperatures_are_round_in_fahrenheit(american):
 @pytest.mark.parametrize(
     ("wanted", "text"),
     [
-        (Preferences(zone=UTC), "Tried once, last on 1 March 2026 at 16:18."),
-        (AMERICAN, "Tried once, last on 1 March 2026 at 4:18 PM."),
-        (Preferences(), "Tried once, last on 2026-03-01 at 16:18 UTC."),
+        (Preferences(zone=UTC), "Tried once, on 1 March 2026 at 16:18."),
+        (AMERICAN, "Tried once, on 1 March 2026 at 4:18 PM."),
+        (Preferences(), "Tried once, on 2026-03-01 at 16:18 UTC."),
     ],
 )
 def test_reason_has_persons_clock_on_their_pages(wanted, text):
@@ -164,7 +164,7 @@ def test_reason_has_persons_clock_on_their_pages(wanted, text):
 
 
 def test_hours_of_the_night_are_by_persons_clock(american):
-    assert "in the night (8:00 PM to 10:00 AM)" in RingOff(450, OffSpan.NIGHT).reason
+    assert "during the night (8:00 PM to 10:00 AM)" in RingOff(450, OffSpan.NIGHT).reason
 
 
 def test_preferences_end_with_an_error():

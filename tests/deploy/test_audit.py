@@ -49,7 +49,7 @@ def answering(tmp_path):
         python.write_text(f"#!/bin/sh\ncase $2 in {check} cyclonedx_py) {components};; esac\n")
         python.chmod(0o755)
         first, *found, last = audit(tmp_path, PATH=os.environ["PATH"])
-        assert first == "Asking for known vulnerabilities …"
+        assert first == "Looking for known vulnerabilities …"
         assert str(tmp_path / "sbom.json") in last
         return found
 
@@ -66,12 +66,12 @@ def test_vulnerability_is_named_with_its_fix(answering):
 
 def test_dependency_that_was_not_checked_is_named(answering):
     assert answering(GOOD, SKIPPED) == [
-        "Not checked, because the database does not have them: attrs.",
+        "Not checked, because the vulnerability database lacks them: attrs.",
         "Dependencies checked: 1; known vulnerabilities: 0.",
     ]
 
 
-UNREACHED = ["Nothing was checked: the database of vulnerabilities can't be reached from here."]
+UNREACHED = ["Nothing was checked: the vulnerability database can't be reached from here."]
 
 
 def test_database_that_answers_nothing_is_no_good_news(answering):
@@ -87,7 +87,8 @@ def test_registry_out_of_reach_gets_a_sentence(tmp_path):
     said = audit(tmp_path, PIP_CONFIG_FILE=os.devnull, **nowhere)
     assert said == [
         "Installing the tools of the audit (some minutes, once) …",
-        "Nothing was checked: the tools can't be installed, as without a network.",
+        "Nothing was checked: the tools can't be installed, for example because there is no "
+        "network.",
     ]
 
 

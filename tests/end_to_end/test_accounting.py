@@ -108,8 +108,8 @@ def test_api_says_why_day_is_missing(pipeline, api):
         "from": day,
         "to": day,
         "state": "none",
-        "reason": "Oura has no data for this day that count, although the day was over and the "
-        "ring had synced when it was fetched.",
+        "reason": "Oura has no data that counts for this day, although the day was over and the "
+        "ring had synced when the day was fetched.",
     }
 
 

@@ -12,7 +12,7 @@ from tests.poolers import needs_pgbouncer, pgbouncer
 from tests.processes import ROOT, wait_until
 from tests.scale import full_only
 
-WAITS = "Another process is migrating this database: waiting for it."
+WAITS = "Another process is migrating this database; waiting for it to finish."
 
 
 class Empty:

@@ -67,4 +67,4 @@ def test_database_without_tls_is_refused_if_it_must_be_verified(database_setting
         text=True,
     )
     assert done.returncode != 0
-    assert "PostgreSQL offers no TLS" in done.stderr
+    assert "PostgreSQL does not offer TLS" in done.stderr

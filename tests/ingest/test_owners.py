@@ -171,4 +171,4 @@ def test_accept_owner_of_unknown_account_is_code_2(ana, name):
 
 def test_accept_owner_without_owner_says_so(ana, capsys):
     call_command("accept_owner", "ana", "--yes")
-    assert "No owner is known" in capsys.readouterr().out
+    assert "The owner of ana's data is not known" in capsys.readouterr().out

@@ -265,7 +265,7 @@ def night(day, start="2026-02-28T23:00:00+01:00", end="2026-03-01T07:00:00+01:00
 
 
 ONE, TWO = night(FIRST), night(FIRST + timedelta(1), start="2026-03-01T00:00:00+01:00")
-WARNING = {"day": ["Some of this sleep is stored under 2026-03-01 as well."]}
+WARNING = {"day": ["Some of this sleep is also stored under 2026-03-01."]}
 
 
 def warned():

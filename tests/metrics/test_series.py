@@ -352,7 +352,7 @@ def test_each_period_has_its_own_values():
 
 def test_description_names_values():
     assert all_series()["activity_class"][1].description == (
-        "Oura's class of each five minutes: 0: ring off; 1: rest; 2: inactive; 3: low activity; "
-        "4: medium activity; 5: high activity."
+        "Oura's activity class for each five minutes: 0: ring off; 1: rest; 2: inactive; "
+        "3: low activity; 4: medium activity; 5: high activity."
     )
     assert all_series()["night_hrv"][1].description == "HRV (rMSSD) during sleep (ms)."

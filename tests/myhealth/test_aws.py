@@ -135,7 +135,7 @@ def taken(aws, process, **settings):
 def test_secret_with_other_setting_stops_start(tmp_path, aws, create_secret, name):
     create_secret({name: "hush-hush"})
     output = read_settings(tmp_path, aws, "settings.DEBUG", SERVICE="processor")
-    assert f"AWS_SECRETS_ID: the secret must not have {name}" in output
+    assert f"AWS_SECRETS_ID: the secret must not contain {name}" in output
     assert "hush" not in output
 
 

@@ -23,8 +23,8 @@ from tests.myhealth.test_poolers import connected_to
 from tests.processes import ROOT, database_environment
 
 AWAY = "The database can't be reached; try again shortly."
-BUSY = "The database has too much to do; try again shortly."
-SLOW = "The database takes too long; try again shortly."
+BUSY = "The database is overloaded; try again shortly."
+SLOW = "The database is taking too long; try again shortly."
 FULL = "The database has no space left; try again later."
 READ_ONLY = "The database is read-only; try again later."
 FAULT = "The database has a fault; try again later."
@@ -165,9 +165,9 @@ def test_mistake_of_the_program_is_not_explained(error):
         ({"USER": "nobody-here"}, "DB_USER and DB_PASSWORD"),
         ({"NAME": "nowhere"}, "DB_NAME"),
         ({"HOST": "nowhere.invalid"}, "DB_HOST"),
-        ({"HOST": "127.0.0.1", "PORT": 1}, "No PostgreSQL answers"),
-        ({"HOST": "::1", "PORT": 1}, "No PostgreSQL answers"),
-        ({"HOST": "/nowhere"}, "No PostgreSQL answers"),
+        ({"HOST": "127.0.0.1", "PORT": 1}, "No PostgreSQL server answers"),
+        ({"HOST": "::1", "PORT": 1}, "No PostgreSQL server answers"),
+        ({"HOST": "/nowhere"}, "No PostgreSQL server answers"),
     ],
 )
 def test_pool_says_why_there_is_no_connection(transactional_db, settings, changes, sentence):
@@ -193,7 +193,7 @@ def manage(*arguments, **changes):
 def test_command_with_wrong_password_ends_with_one_sentence(transactional_db):
     environment = {**database_environment(), "DB_PASSWORD": "not-the-password"}
     done = manage("migrate", "--noinput", **environment)
-    sentence = "PostgreSQL refuses the user or the password: check DB_USER and DB_PASSWORD.\n"
+    sentence = "PostgreSQL rejects the user or the password: check DB_USER and DB_PASSWORD.\n"
     assert (done.returncode, done.stderr) == (1, sentence)
 
 

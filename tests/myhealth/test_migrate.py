@@ -32,7 +32,9 @@ def test_migrate_refuses_old_database_and_says_what_to_do(old_database, options)
 def test_restore_of_old_database_tells_nobody_to_delete_theirs(old_database):
     with pytest.raises(CommandError) as error:
         call_command("migrate", "--noinput", "--only-known")
-    assert str(error.value) == "It is of a version before 0.1.0, which can't be upgraded."
+    assert str(error.value) == (
+        "The database was created by a version before 0.1.0, which can't be upgraded."
+    )
 
 
 @pytest.mark.django_db
@@ -94,7 +96,7 @@ def test_newer_database_is_ready_but_not_taken_by_restores():
     MigrationRecorder(connection).record_applied("ingest", "9999_to_come")
     assert readiness() == "ok"
     call_command("migrate", "--noinput", "--verbosity", "0")
-    with pytest.raises(CommandError, match=r"of a newer version.*ingest.9999_to_come"):
+    with pytest.raises(CommandError, match=r"belongs to a newer version.*ingest.9999_to_come"):
         call_command("migrate", "--noinput", "--only-known")
 
 

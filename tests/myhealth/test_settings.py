@@ -464,7 +464,8 @@ def test_server_says_that_it_cannot_listen_there(host):
     )
     assert (result.returncode, result.stdout) == (2, b"")
     assert result.stderr.splitlines()[1:] == [
-        b"  - HOST must be an address of this machine, such as 127.0.0.1, or * for all."
+        b"  - HOST must be one of this machine's addresses, such as 127.0.0.1, or * for all "
+        b"of them."
     ]
 
 

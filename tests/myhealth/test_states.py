@@ -22,7 +22,7 @@ def test_failure_leaves_out_what_is_unknown():
     failure = replace(FAILURE, collection="", page=None, status=None, attempts=1)
     assert failure.reason == (
         "Fetching the data failed: unexpected answer from Oura. "
-        "Tried once, last on 2026-03-14 at 06:30 UTC; next attempt on 2026-03-14 at 06:30 UTC."
+        "Tried once, on 2026-03-14 at 06:30 UTC; next attempt on 2026-03-14 at 06:30 UTC."
     )
 
 
@@ -48,7 +48,7 @@ def test_refusal_to_fetch_stored_day_again_names_what_is_missing():
     assert failure.reason_of_stored == (
         "Stored, but the last attempt to fetch it again failed: Oura denied access to daily_sleep: "
         "the connection has ended, a scope was not granted, or the Oura membership has expired. "
-        "Tried once, last on 2026-03-14 at 06:30 UTC."
+        "Tried once, on 2026-03-14 at 06:30 UTC."
     )
 
 
@@ -75,7 +75,7 @@ OFF = RingOff(1440, OffSpan.DAY)
         (RingOff(1205, OffSpan.DAY_BEFORE), "The ring was off for 20 h 5 min on the day before."),
         (
             RingOff(450, OffSpan.NIGHT),
-            "The ring was off for 7 h 30 min in the night (20:00 to 10:00).",
+            "The ring was off for 7 h 30 min during the night (20:00 to 10:00).",
         ),
         (
             RingOff(370, OffSpan.BOTH_DAYS),
@@ -98,7 +98,8 @@ def test_stored_day_without_anything_to_say_has_no_reason():
 
 def test_day_with_only_rest_says_that_none_counts():
     assert Verdict(State.PARTIAL, missing_collection="sleep:rest").reason == (
-        "Oura has only rest or deleted periods of sleep for this day, none that counts."
+        "For this day, Oura has only sleep periods that are rest or were deleted, and these do not "
+        "count."
     )
 
 

@@ -92,7 +92,7 @@ def test_repeated_page_is_an_error(serve, fetch):
 def test_pages_without_end_are_an_error(serve, fetch):
     tokens = iter(range(1000))
     server = serve(lambda request: Reply({"data": [], "next_token": str(next(tokens))}))
-    with pytest.raises(OuraBadAnswer, match="no end"):
+    with pytest.raises(OuraBadAnswer, match="keeps sending more pages"):
         fetch(server)
     assert len(server.requests) == 20
 
@@ -112,7 +112,7 @@ def test_check_asks_for_one_page(serve, pauses):
         (426, OuraForbidden, "Update the Oura app"),
         (400, OuraBadAnswer, "did not accept"),
         (302, OuraBadAnswer, "did not accept"),
-        (404, OuraNotFound, "nothing under the address"),
+        (404, OuraNotFound, "nothing at the address"),
         (413, OuraBadAnswer, "did not accept"),
         (422, OuraBadAnswer, "did not accept"),
     ],
@@ -251,7 +251,7 @@ def test_user_id_is_that_of_personal_info(serve, user_id):
 
 @pytest.mark.parametrize("body", [{}, {"id": None}, {"id": ""}, {"id": True}, []])
 def test_answer_without_user_id_is_an_error(serve, user_id, body):
-    with pytest.raises(OuraBadAnswer, match="no id"):
+    with pytest.raises(OuraBadAnswer, match="does not contain the account's id"):
         user_id(serve(Reply(body)))
 
 

@@ -100,7 +100,7 @@ def test_unexpected_error_affects_one_account_only(run, names):
 def test_database_that_fails_is_named_without_traceback(run, caplog):
     report, _ = run("ana", broken="ana", error=OperationalError("the connection is lost"))
     [problem] = report.problems
-    assert problem.error.startswith("No PostgreSQL answers: check DB_HOST")
+    assert problem.error.startswith("No PostgreSQL server answers: check DB_HOST")
     assert not any(record.exc_info for record in caplog.records)
 
 

@@ -30,7 +30,7 @@ def test_without_a_pasted_address_nothing_is_connected(at_oura, ana, monkeypatch
     def end(url):
         raise EOFError
 
-    with pytest.raises(CommandError, match="nothing is connected"):
+    with pytest.raises(CommandError, match="no account was connected"):
         connect(monkeypatch, end)
 
 

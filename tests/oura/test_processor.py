@@ -177,7 +177,7 @@ def test_rejection_of_every_document_is_a_receipt(serve, client_of):
     ],
 )
 def test_malformed_receipt_is_an_error(serve, client_of, body):
-    with pytest.raises(ProcessorError, match="can't be understood"):
+    with pytest.raises(ProcessorError, match="can't understand the processor's answer"):
         ingest(client_of(serve(Reply(body, 201))))
 
 

@@ -35,8 +35,8 @@ class Command(BaseCommand):
         if not yes:
             raise CommandError(
                 f"This would make {user} accept data from whichever Oura account is collected "
-                f"next, in addition to the stored data. Do this only if both belong to the same "
-                f"person. Add --yes to go ahead.",
+                "next, in addition to the stored data. Do this only if both belong to the same "
+                "person. Add --yes to go ahead.",
                 returncode=2,
             )
         known.update(owner="")

@@ -96,6 +96,6 @@ def _refuse_unknown(applied: set[tuple[str, str]]) -> None:
     if unknown := applied - known_migrations():
         names = ", ".join(sorted(".".join(each) for each in unknown))
         raise CommandError(
-            f"The database belongs to a newer version of myhealth, which has more migrations "
+            "The database belongs to a newer version of myhealth, which has more migrations "
             f"({names}): use that version or a newer one."
         )

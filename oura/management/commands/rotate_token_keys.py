@@ -38,6 +38,6 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{len(unreadable)} can't be decrypted with any of TOKEN_ENCRYPTION_KEYS: "
                 f"{', '.join(unreadable)}. Add the key that they were encrypted with, or ask "
-                f"these people to connect again.",
+                "these people to connect again.",
                 returncode=1,
             )

@@ -206,7 +206,7 @@ def test_days_before_2010_are_before_any_ring(ana):
         (2, "not_asked", "ancient"),
         (1, "not_asked", None),
     ]
-    assert found[0].reason == "There was no Oura ring yet."
+    assert found[0].reason == "There were no Oura rings yet."
 
 
 @pytest.mark.django_db

@@ -50,4 +50,4 @@ def test_later_day_of_other_type_settles_nothing():
 def test_day_never_fetched_is_not_asked():
     verdict = FactsBuilder().stored(0, 9).verdict()
     assert (verdict.state, verdict.asked_at) == ("not_asked", None)
-    assert verdict.reason == "Oura was never asked for this day."
+    assert verdict.reason == "myhealth has not asked Oura for this day yet."

@@ -71,7 +71,7 @@ def test_values_of_refused_day_are_neither_printed_nor_logged(
 def test_error_counts_refused_days_beyond_first_twenty(ana, rederive_with_errors):
     store_history(ana, days(25))
     error = rederive_with_errors(lambda *day: {**ORIGINAL(*day), "id": 987})
-    assert str(error).splitlines()[-1] == "and 5 more, all of them in the log"
+    assert str(error).splitlines()[-1] == "and 5 more; all of them are in the log"
 
 
 def test_id_of_another_account_is_refused(ana, ben, rederive_with_errors):

@@ -123,7 +123,7 @@ def test_folder_named_like_a_backup_is_told(dumps):
 def test_newest_file_of_other_program_is_told(dumps):
     ours = dumps.make("ours.dump", age=2 * DAY)
     other = dumps.make("other.dump", database="template1")
-    with pytest.raises(EmbeddedError, match=r"other.dump is the newest backup, but not one of my"):
+    with pytest.raises(EmbeddedError, match=r"other.dump is the newest backup, but it is not a"):
         dumps.newest()
     other.unlink()
     assert dumps.newest().file == ours

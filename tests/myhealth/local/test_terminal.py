@@ -100,7 +100,7 @@ def test_log_file_that_cannot_be_written_is_told(tmp_path, capfd):
     (tmp_path / "log").write_text("")
     with printing(tmp_path) as write:
         write(LINES[3])
-    assert "No log is kept" in capfd.readouterr().out
+    assert "No log is written" in capfd.readouterr().out
 
 
 def test_muted_lines_are_in_the_log_file_alone(tmp_path, capfd):
