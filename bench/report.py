@@ -20,9 +20,9 @@ _COLUMNS = (
 _REFERENCES = "    x go  by CPU  x bare  by CPU"
 _NAME, _SYSTEM = 28, 14
 EXPLANATION = (
-    "per s: requests per second, or documents for ingest. CPU and DB: CPU time of the services "
-    "and\nof PostgreSQL, per request or document. x go, x bare: the rate as a multiple of the "
-    "rate of\nthese references; by CPU: the same per second of CPU time, including PostgreSQL's."
+    "per s: requests per second, or documents for ingest. CPU and DB: CPU time of the services\n"
+    "and of PostgreSQL, per request or document. x go, x bare: the rate as a multiple of the\n"
+    "rate of these references; by CPU: the same per second of CPU time, including PostgreSQL's."
 )
 
 

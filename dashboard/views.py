@@ -352,7 +352,7 @@ class TrendsView(ReadView):
         responses=schemas.TRENDS_RESPONSES,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Measures over a period, with the caller's usual range and the average before it."""
+        """Measures over a period, with the caller's usual range and the period before."""
         user = self.user
         params = parameters.parse_params(request, "measures", "period", "end")
         names = parameters.measures_param(params)

@@ -204,8 +204,8 @@ def _choose(server: Server, connection: ConnectionInfo, file: Path | None) -> Ar
 def _question(archive: Archive, content: str, before: str) -> str:
     made_at = archive.made_at
     return (
-        f"This replaces the database with {archive.file}\nfrom {describe_time(made_at)} "
-        f"({describe_age(made_at)}).\n"
+        f"This replaces the database with {archive.file}\n"
+        f"from {describe_time(made_at)} ({describe_age(made_at)}).\n"
         f"  the backup: {content}\n"
         f"  now:        {before or 'nothing'}\n"
         "The current database is backed up first."

@@ -62,8 +62,7 @@ class Command(BaseCommand):
         f"Collect {', '.join(TYPES)} from Oura and send them to the processor, "
         "for the account of OURA_API_KEY and for all connected Oura accounts. "
         "Without dates, collect what is due: the last 14 days, days that are missing or failed, "
-        "and, from time to time, older days. "
-        "Example: manage.py collect_oura --type sleep --days 7"
+        "and, from time to time, older days. Example: manage.py collect_oura --type sleep --days 7"
     )
     requires_system_checks: list[str] = []
 
