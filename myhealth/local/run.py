@@ -96,37 +96,41 @@ def _manage(*arguments: str, **settings: str) -> str:
     return result.stdout.strip()
 
 
-def _prepare() -> None:
-    """Prepare what the services need: database, tables and accounts."""
+def _prepare() -> bool:
+    """Prepare what the services need: database, tables and accounts.
+
+    Returns whether the account to sign in to is the demo's.
+    """
     if not os.environ.get("DB_HOST"):
         say("Starting the embedded PostgreSQL")
         embedded.join(var_dir())
     say("Applying database migrations")
     _manage("migrate", "--noinput", "--verbosity", "0")
+    has_demo = False
     if uses_demo():
-        # The demo account always gets this password, but one that a person chose stays.
-        # Beside real data it is no administrator, who could read them. Where it was removed
-        # because there are real data, it does not come back.
-        rights = ["--sample"] if connects_to_sandbox() else ["--sample", "--no-admin"]
-        demo = {"PASSWORD": os.environ["DEMO_PASSWORD"]}
-        if _manage("ensure_user", DEMO, "--reset", *rights, **demo) == "not created":
+        # Where the account was removed because there are real data, it does not come back.
+        # Beside real data it is no administrator, who could read them.
+        options = ["--sample"] if connects_to_sandbox() else ["--sample", "--no-admin"]
+        password = os.environ["DEMO_PASSWORD"]
+        if not local_env.is_generated(password):
+            options.append("--reset")
+        done = _manage("ensure_user", DEMO, *options, PASSWORD=password)
+        if done in ("not created", "other password"):
             os.environ["DEMO_PASSWORD"] = ""
-    if not _shows_demo():
+        has_demo = done != "not created"
+    shows_demo = has_demo and connects_to_sandbox()
+    if not shows_demo:
         # An account for the person's own ring, as demo data and real data are never mixed.
         password = os.environ["OURA_USER_PASSWORD"]
         if _manage("ensure_user", own_account(), PASSWORD=password) == "other password":
             os.environ["OURA_USER_PASSWORD"] = ""
-
-
-def _shows_demo() -> bool:
-    """Return whether the account to sign in to is the demo's."""
-    return connects_to_sandbox() and bool(password_of(DEMO))
+    return shows_demo
 
 
 # Running ---------------------------------------------------------------------------------------
 
 
-def _say_ready() -> None:
+def _say_ready(*, shows_demo: bool) -> None:
     """Say where to go. The ready line is the last one of the start."""
     if os.environ.get("PUBLIC_URL") and (problem := probes.why_not_reached(address())):
         say(problem)
@@ -135,7 +139,7 @@ def _say_ready() -> None:
             "All devices count as one when passwords are guessed: write "
             "TRUSTED_PROXIES=127.0.0.1,::1 into .env to count each by itself."
         )
-    name = DEMO if _shows_demo() else own_account()
+    name = DEMO if shows_demo else own_account()
     password = password_of(name)
     if not password:
         say(f"The password of {name} isn't in var/local.env. Forgotten? make password USER={name}")
@@ -149,7 +153,8 @@ def _say_ready() -> None:
 class _Start:
     """Takes the collector's lines that are not for the terminal as they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shows_demo: bool) -> None:
+        self.shows_demo = shows_demo
         self.progress = Progress("the sandbox" if uses_demo() else "Oura")
 
     def take(self, service: str, line: str, event: dict[str, Any]) -> bool:
@@ -157,7 +162,7 @@ class _Start:
             return False
         if line == FIRST_COLLECTION_ENDED:
             self.progress.end()
-            _say_ready()
+            _say_ready(shows_demo=self.shows_demo)
             return True
         return self.progress.take(event)
 
@@ -173,8 +178,7 @@ def _run_services() -> int:
             _read_env_files()
             _check_passwords()
             check_ports(ports(), patience=_SECONDS_AFTER_A_KILL if was_killed else 0)
-            _prepare()
-            return _run_until_stopped()
+            return _run_until_stopped(shows_demo=_prepare())
     except instance.AlreadyRunning as running:
         say(str(running))
         return 0
@@ -184,9 +188,9 @@ def _log_file() -> Path:
     return var_dir() / "log" / "myhealth.log"
 
 
-def _run_until_stopped() -> int:
+def _run_until_stopped(*, shows_demo: bool) -> int:
     say("Starting the services")
-    printer = LinePrinter(_log_file(), _Start().take)
+    printer = LinePrinter(_log_file(), _Start(shows_demo=shows_demo).take)
     with contextlib.closing(printer):
         services = Services(printer)
         for name, port in ports().items():

@@ -16,7 +16,7 @@ import requests
 from myhealth.local import embedded, places
 from tests.processes import ROOT, free_port, wait_until
 
-READY = re.compile(r"myhealth is ready: (https?://localhost:\d+/) \(user (\S+), password (\S+)\)")
+READY = re.compile(r"myhealth is ready: (https?://localhost:\d+/) \(user (\S+), password ([^)]+)\)")
 # What the tests set for themselves, and what a developer's shell may hold.
 NOT_OURS = re.compile(
     r"(DB|OURA|SANDBOX|API|PROCESSOR|JWT|SECRET|LOG|METRICS|TRUSTED)_.*"

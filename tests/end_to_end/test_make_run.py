@@ -272,9 +272,17 @@ def test_demo_password_is_the_password(machine):
     run = machine.start(DEMO_PASSWORD="chosen-by-me").await_ready()
     assert run.password == "chosen-by-me"
     assert run.log_in()
+
+
+@full_only
+def test_password_changed_by_its_owner_survives_a_restart(machine):
+    run = machine.start().await_ready()
+    chosen = "chosen-on-the-page"
+    machine.command("manage.py", "ensure_user", "demo", "--reset", PASSWORD=chosen)
     run.stop()
     again = machine.start().await_ready()
-    assert again.password != "chosen-by-me"
+    assert again.password == "as set before"
+    again.password = chosen
     assert again.log_in()
 
 
