@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.contrib.postgres.functions import RandomUUID
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F, Value
@@ -147,6 +148,13 @@ class User(AbstractUser):
     )
     token_version = models.PositiveIntegerField(
         default=0, editable=False, help_text="Increase it to revoke all of this person's tokens."
+    )
+    # Only `ingest` changes it.
+    data_generation = models.UUIDField(
+        default=uuid.uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        help_text="Replaced when this person's data are deleted, so that no run adds older ones.",
     )
 
     objects: ClassVar[PersonManager] = PersonManager()

@@ -30,7 +30,7 @@ def delete_data(user: User) -> bool:
     if connection is None:
         return True
     is_revoked = connections.disconnect(connection)
-    # What a run has brought meanwhile; it ends now.
+    # What a run has brought that began meanwhile; it ends now.
     control.delete_metrics(user.username)
     return is_revoked
 
@@ -52,8 +52,6 @@ def delete_account(user: User) -> bool:
 
     Returns False if there was a connection that Oura did not confirm to have ended.
     """
-    control.delete_metrics(user.username)
-    connection = Connection.objects.filter(user=user).first()
-    is_revoked = connection is None or connections.disconnect(connection)
+    is_revoked = delete_data(user)
     user.delete()
     return is_revoked

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection
+from rest_framework.exceptions import APIException
 
 from myhealth.errors import Invalid
 from myhealth.postgresql.prepared import fetch_all
@@ -38,6 +39,24 @@ def find_user_id(name: Any) -> int:
 
 # The database folds both names, as its unique index does.
 _BY_NAME = "SELECT id FROM accounts_user WHERE lower(username) = lower(%s::text)"
+
+
+# Read while the lock is held: deleting a person's data waits for it, and changes the generation.
+SELECT_GENERATION = "SELECT data_generation::text FROM accounts_user WHERE id = %s::bigint"
+
+
+class DataDeleted(APIException):
+    """What was sent is of a run that began before the person's data were deleted."""
+
+    status_code = 409
+    default_code = "data_deleted"
+    default_detail = "This person's data have been deleted meanwhile, so nothing was stored."
+
+
+def check_generation(sent: str, current: str) -> None:
+    """Raise DataDeleted if a generation was sent that is not the person's any more."""
+    if sent not in ("", current):
+        raise DataDeleted
 
 
 @contextmanager

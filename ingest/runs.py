@@ -8,8 +8,14 @@ from django.db import transaction
 
 from ingest import coverage
 from ingest.models import Run
-from ingest.people import account_must_exist, lock_person
-from myhealth.postgresql.prepared import Statement, Transaction
+from ingest.people import (
+    SELECT_GENERATION,
+    account_must_exist,
+    check_generation,
+    lock_person,
+    unknown_account,
+)
+from myhealth.postgresql.prepared import Statement, Transaction, fetch_all
 
 log = structlog.get_logger("ingest.runs")
 
@@ -44,13 +50,17 @@ _ADD_TO_COUNTERS = f"""
         ORDER BY began_at DESC, id DESC OFFSET %s::bigint)"""
 
 
-def finish(user_id: int, request_id: str, now: datetime) -> Run:
+def finish(user_id: int, request_id: str, now: datetime, generation: str = "") -> Run:
     """Record that a run has finished, with the person's missing days, and return it.
 
+    Raises Invalid when the account is gone, and DataDeleted as `ingest.upsert.store` does.
     Logged if the run filled or revised days; otherwise once a day, if there is anything to report.
     """
     with account_must_exist(), transaction.atomic():
         lock_person("runs", user_id)
+        if not (found := fetch_all(SELECT_GENERATION, [user_id])):
+            raise unknown_account()
+        check_generation(generation, found[0][0])
         with Transaction() as each:
             each.execute(add_to_counters(user_id, request_id, now), commit=True)
         before = Run.objects.filter(user_id=user_id, newest=True).first()

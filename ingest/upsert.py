@@ -4,6 +4,7 @@ What changes is decided by `ingest.changes`. Identity is (user, day). However ma
 the number of SQL statements is bounded.
 """
 
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import orjson
 from django.db import IntegrityError, OperationalError, connection, transaction
 from msgspec import Raw
 
-from accounts.models import Origin
+from accounts.models import Origin, User
 from ingest import fetches, rejections, revisions, runs
 from ingest.changes import (
     Changes,
@@ -39,7 +40,14 @@ from ingest.models import (
     Run,
     unpack,
 )
-from ingest.people import LOCK, account_must_exist, lock_person, sqlstate, unknown_account
+from ingest.people import (
+    LOCK,
+    account_must_exist,
+    check_generation,
+    lock_person,
+    sqlstate,
+    unknown_account,
+)
 from ingest.revisions import Version
 from metrics import MetricType
 from metrics.columns import Contributors
@@ -91,12 +99,14 @@ def store(
     origin: str | None = None,
     owner: str | None = None,
     complete: CompleteRange | None = None,
+    generation: str = "",
 ) -> Outcome:
     """Store documents of one type and account; what is counted is committed.
 
     Bad documents are kept as rejected, the others stored. With `complete` they are all that Oura
     has of that range: stored days of it that they leave out go. Raises Invalid when the account has
-    data of another origin or another Oura account, or is gone.
+    data of another origin or another Oura account, or is gone, and DataDeleted when `generation`, if
+    it is known, is not the account's any more.
     """
     documents, rejected = parse_all(model.metric_type, sent, today=utc_date(now))
     request = Request(model.metric_type, user_id, now, documents, rejected, fetched_at, complete)
@@ -105,7 +115,9 @@ def store(
     for attempt in range(_ATTEMPTS):
         try:
             with account_must_exist(), Transaction() as each:
-                outcome = _store(each, model, request, fetched_at, source, shares=may_share)
+                outcome = _store(
+                    each, model, request, fetched_at, source, generation, shares=may_share
+                )
             if outcome:
                 return outcome
         except (IntegrityError, OperationalError) as error:
@@ -123,6 +135,7 @@ def _store(
     request: Request,
     fetched_at: datetime,
     sent_source: tuple[str, str],
+    generation: str,
     *,
     shares: bool,
 ) -> Outcome | None:
@@ -139,7 +152,8 @@ def _store(
     )
     if not found:
         raise unknown_account()
-    [(has_old_entries, origin, owner)] = found
+    [(has_old_entries, origin, owner, current_generation)] = found
+    check_generation(generation, current_generation)
     stored = Stored([to_row(each) for each in rows], fetches.from_rows(fetched), entries)
     decided = decide(request, stored)
     if shares and not decided.only_add_rows:
@@ -175,7 +189,10 @@ def _outcome(decided: Changes, saved: Iterable[dict[str, Any]]) -> Outcome:
 
 
 def delete_metrics(user_id: int) -> None:
-    """Delete all that is stored of a person: rows, sources, rejected documents, origin."""
+    """Delete all that is stored of a person: rows, sources, rejected documents, origin.
+
+    What runs that have begun still send is refused.
+    """
     with transaction.atomic():
         for model in METRIC_MODELS.values():
             type_ = model.metric_type.name
@@ -183,8 +200,10 @@ def delete_metrics(user_id: int) -> None:
             model.objects.of(user_id).delete()
             with Transaction() as each:
                 each.execute(raise_versions(user_id, type_, rows=True, ledger=True), commit=True)
+        lock_person("runs", user_id)
         for other in (MetricSource, RejectedDocument, Origin, Fetch, Revision, Run):
             other._default_manager.filter(user_id=user_id).delete()
+        User.objects.filter(pk=user_id).update(data_generation=uuid.uuid4())
 
 
 # Reading ------------------------------------------------------------------------------------------
@@ -196,7 +215,7 @@ def delete_metrics(user_id: int) -> None:
 _LOCK = f"SELECT {LOCK}::text"
 _SHARED_LOCK = _LOCK.replace("xact_lock", "xact_lock_shared")
 _SELECT_ACCOUNT = f"""
-    SELECT {rejections.OLD_EXIST}, o.name, o.owner
+    SELECT {rejections.OLD_EXIST}, o.name, o.owner, u.data_generation::text
     FROM accounts_user AS u LEFT JOIN metric_origins AS o ON o.user_id = u.id
     WHERE u.id = %s::bigint"""
 _ABOUT_SOURCE = """

@@ -14,12 +14,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.expiry import delete_all_expired
-from accounts.models import Origin
+from accounts.models import User
 from ingest import coverage, rejections, reports, runs, schemas, validation
 from ingest.authentication import ControlToken, IsProgram, ServiceToken
 from ingest.models import METRIC_MODELS, RejectedDocument
 from ingest.parsers import EnvelopeParser, ProgramParser
-from ingest.people import find_user_id
+from ingest.people import find_user_id, unknown_account
 from ingest.prometheus import observe
 from ingest.rows import fetch_rows
 from ingest.upsert import Outcome, delete_metrics, store
@@ -35,6 +35,15 @@ _USER = OpenApiParameter(
     "user",
     str,
     description="The name of an account; not needed if the server has only one account.",
+)
+
+
+_GENERATION = OpenApiParameter(
+    "Data-Generation",
+    str,
+    OpenApiParameter.HEADER,
+    description="What the ledger had in this header when the run began. If the person's data have "
+    "been deleted since, the response is 409. Without the header, nothing is compared.",
 )
 
 
@@ -61,11 +70,12 @@ class IngestView(_ProgramView):
         operation_id="ingest",
         summary="Store documents",
         tags=["Documents"],
+        parameters=[_GENERATION],
         request={"application/json": component("IngestRequest", schemas.INGEST_REQUEST)},
         responses={
             201: schemas.OUTCOME,
             400: schemas.REFUSAL,
-            **errors(401, 411, 413, 415, 503),
+            **errors(401, 409, 411, 413, 415, 503),
         },
     )
     def post(self, request: Request) -> Response:
@@ -86,6 +96,7 @@ class IngestView(_ProgramView):
             origin=validation.origin_name(body.get("origin")),
             owner=validation.owner_id(body.get("owner")),
             complete=validation.complete_range(body.get("read"), _run_id(request)),
+            generation=_generation(request),
         )
         observe(model.metric_type.name, outcome, began=now)
         return _response(outcome, single=isinstance(data, Raw))
@@ -146,12 +157,17 @@ class LedgerView(_ProgramView):
         """Return the state of every day of each type, as ranges.
 
         The collector uses it to plan its runs, and keeps no state itself. The response header
-        `Owner` is the user id of the Oura account that the data came from, if it is known.
+        `Owner` is the user id of the Oura account that the data came from, if it is known;
+        `Data-Generation` changes when the person's data are deleted.
         """
         validation.check_parameters(request, "user")
         user_id = find_user_id(request.query_params.get("user"))
-        owner = Origin.objects.filter(pk=user_id).values_list("owner", flat=True).first()
-        headers = {"Owner": owner} if owner else {}
+        account = User.objects.filter(pk=user_id).values_list("data_generation", "origin__owner")
+        # First: data that are deleted meanwhile have another generation than this.
+        if not (found := account.first()):
+            raise unknown_account()
+        generation, owner = found
+        headers = {"Data-Generation": str(generation)} | ({"Owner": owner} if owner else {})
         return Response(coverage.program_ledger(user_id, now=timezone.now()), headers=headers)
 
 
@@ -160,8 +176,9 @@ class ReportsView(_ProgramView):
         operation_id="report_failure",
         summary="Report what could not be fetched",
         tags=["Runs"],
+        parameters=[_GENERATION],
         request={"application/json": component("ReportRequest", schemas.REPORT_REQUEST)},
-        responses={204: None, **errors(400, 401, 413, 415, 503)},
+        responses={204: None, **errors(400, 401, 409, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
         """Record which ranges of days could not be fetched, and why."""
@@ -175,6 +192,7 @@ class ReportsView(_ProgramView):
             asked_at=validation.past_time("asked_at", body.get("asked_at"), now=now),
             now=now,
             run=_run_id(request),
+            generation=_generation(request),
         )
         return Response(status=204)
 
@@ -184,14 +202,16 @@ class RunsView(_ProgramView):
         operation_id="finish_run",
         summary="End a run",
         tags=["Runs"],
+        parameters=[_GENERATION],
         request={"application/json": component("RunRequest", schemas.RUN_REQUEST)},
-        responses={200: schemas.RUN, **errors(400, 401, 413, 415, 503)},
+        responses={200: schemas.RUN, **errors(400, 401, 409, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
         """Finish the run that has this request id; return its counters and the missing days."""
         body = validation.json_object(request, schemas.RUN_REQUEST)
         now = timezone.now()
-        run = runs.finish(find_user_id(body.get("user")), _run_id(request), now)
+        user_id = find_user_id(body.get("user"))
+        run = runs.finish(user_id, _run_id(request), now, _generation(request))
         # Runs go on when nobody signs in. This one is stored, whatever becomes of old rows.
         try:
             delete_all_expired(now, rejections.old_entries(now))
@@ -207,11 +227,11 @@ class RetryView(_ControlView):
         summary="Try again to store a rejected document",
         tags=["Documents"],
         request=None,
-        responses={201: schemas.OUTCOME, 400: schemas.REFUSAL, **errors(401, 404, 503)},
+        responses={201: schemas.OUTCOME, 400: schemas.REFUSAL, **errors(401, 404, 409, 503)},
     )
     def post(self, request: Request, pk: int) -> Response:
         """Try again to store a rejected document."""
-        entry = RejectedDocument.objects.filter(pk=pk).first()
+        entry = RejectedDocument.objects.select_related("user").filter(pk=pk).first()
         if entry is None:
             raise NotFound("There is no such rejected document.")
         if not entry.content:
@@ -225,6 +245,7 @@ class RetryView(_ControlView):
             [entry.content.encode()],
             fetched_at=entry.fetched_at,
             now=now,
+            generation=str(entry.user.data_generation),
         )
         if outcome.stored:
             entry.delete()
@@ -248,6 +269,11 @@ class PersonView(_ControlView):
 def _run_id(request: Request) -> str:
     """Return the request's id, which a collector sends with every request of a run."""
     return str(request.META.get(REQUEST_ID_KEY, ""))
+
+
+def _generation(request: Request) -> str:
+    """Return the generation of the person's data when the run began; empty if it was not sent."""
+    return str(request.META.get("HTTP_DATA_GENERATION", ""))
 
 
 def _day_parameter(request: Request, name: str) -> date | None:

@@ -48,11 +48,14 @@ class Account(Protocol):
     @property
     def log_fields(self) -> dict[str, Any]: ...
 
+    def exists(self) -> bool:
+        """Return whether the person has still connected it."""
+
     def has_scope(self, scope: str) -> bool:
         """Return whether the scope was granted, as far as that is known."""
 
     def client(self, retry_time: RetryTime) -> OuraClient:
-        """Return a client with a valid token. Raises OuraError if there is none."""
+        """Return a client with a valid token. Raises OuraError if there is none, or RunEnded."""
 
     def begin(self) -> None:
         """Record that the collection has begun."""
@@ -73,6 +76,9 @@ class KeyAccount:
     @property
     def log_fields(self) -> dict[str, Any]:
         return {}
+
+    def exists(self) -> bool:
+        return True
 
     def has_scope(self, scope: str) -> bool:
         return True
@@ -119,6 +125,9 @@ class ConnectedAccount:
     def log_fields(self) -> dict[str, Any]:
         return {"connection": self.connection.pk}
 
+    def exists(self) -> bool:
+        return Connection.objects.filter(pk=self.connection.pk).exists()
+
     def has_scope(self, scope: str) -> bool:
         return scope in self.connection.scopes
 
@@ -154,7 +163,7 @@ class ConnectedAccount:
             first = problems[0]
             is_lapsed = first.kind == FailureKind.FORBIDDEN and first.type in TYPES
             changes["problem"] = MEMBERSHIP_LAPSED if is_lapsed else first.error
-        if not report.new_problems and not report.dry_run:
+        if not (report.new_problems or report.dry_run or report.is_cut_short):
             changes["collected_at"] = now
         self._update(**changes)
 

@@ -37,6 +37,7 @@ from oura.errors import (
     OuraUnauthorized,
     OuraUnreachable,
     ProcessorError,
+    RunEnded,
     log_unexpected,
 )
 from oura.plan import (
@@ -52,6 +53,7 @@ from oura.processor import MetricDocument, Processor, Receipt
 from oura.ranges import BadDay, RangeFetcher
 from oura.report import Problem, Report, Tally
 from oura.retries import RetryTime
+from oura.tokens import CONNECTION_DELETED
 
 log = structlog.get_logger("oura.collector")
 
@@ -183,17 +185,29 @@ class Collector:
 
     def collect(self, types: Sequence[str], retry_time: RetryTime) -> None:
         """Collect the types. Failures are added to the report, never raised."""
+        try:
+            self._collect(types, retry_time)
+        except RunEnded as end:
+            # What had failed was about data that nobody wants any more, or failed because of this.
+            self.report.problems.clear()
+            self.report.is_cut_short = True
+            log.info("collection ended", reason=str(end))
+
+    def _collect(self, types: Sequence[str], retry_time: RetryTime) -> None:
         ended = "" if self.options.plan_only else self.account.ended
         if ended:
             self._add_problem("all", ended, FailureKind.DISCONNECTED, is_repeat=True)
         try:
             self._ledger = self.processor.ledger()
         except ProcessorError as error:
+            self._require_account()
             if self.options.plan_only:
                 self._add_problem("all", str(error), error.kind)
             elif not ended:
                 self._record_failures(types, error)
             return
+        # After the ledger: if the person's data are deleted later, what is sent will be refused.
+        self._require_account()
         plans = self._make_plans(types)
         if self.options.plan_only:
             self.report.plans.append((self.account.user, plans))
@@ -205,6 +219,10 @@ class Collector:
             self._collect_types(plans, retry_time)
             self._list_standing_failures(plans)
         self._finish_run()
+
+    def _require_account(self) -> None:
+        if not self.account.exists():
+            raise RunEnded(CONNECTION_DELETED)
 
     def _make_plans(self, types: Sequence[str]) -> dict[str, Plan]:
         now, plans = self.clock(), {}
@@ -286,6 +304,8 @@ class Collector:
             except _ENDS_RUN as error:
                 self._fail_types(granted[number + 1 :], plans, error)
                 break
+            except RunEnded:
+                raise
             except Exception as error:
                 self._record_failure(type_, log_unexpected(error, type=type_))
 

@@ -14,6 +14,8 @@ OuraError
 │   └── OuraNotFound     404
 ├── OtherOwner           the data are another Oura account's
 └── UnexpectedError      the database fails, or a bug in myhealth
+
+RunEnded is no failure: the person has ended the run.
 """
 
 from typing import Self
@@ -127,6 +129,10 @@ def log_unexpected(error: Exception, **fields: str) -> UnexpectedError:
     name = type(error).__name__
     log.exception("unexpected error", error_type=name, **fields)
     return UnexpectedError(f"Unexpected {name}; the log has the traceback.")
+
+
+class RunEnded(Exception):
+    """The person's data, account or connection were deleted, so nothing more is collected."""
 
 
 class ProcessorError(Exception):

@@ -13,7 +13,7 @@ from myhealth import __version__
 from myhealth.days import ONE_DAY, Days
 from myhealth.outgoing import direct_session
 from myhealth.states import FailureKind, State
-from oura.errors import ProcessorError, ProcessorUnavailable
+from oura.errors import ProcessorError, ProcessorUnavailable, RunEnded
 from oura.exchange import Response, send_request
 from oura.plan import Failing, LedgerRange
 from oura.retries import RetryTime, retry_after
@@ -26,6 +26,10 @@ _FORM_ERRORS = (AttributeError, KeyError, TypeError, ValueError)
 _UNEXPECTED_ANSWER = (
     "The collector can't understand the processor's answer. Is PROCESSOR_URL right?"
 )
+
+_GENERATION = "Data-Generation"
+# After the ledger, these say that the data, or the account with them, were deleted meanwhile.
+_CODES_OF_DELETION = ("data_deleted", "unknown_user")
 
 MetricDocument = dict[str, Any]
 
@@ -51,7 +55,8 @@ class Processor:
 
     Methods raise ProcessorError. Temporary failures are retried: all requests are idempotent.
     `owner` is the id of the Oura account whose data the user has, empty if it is not known; it is
-    read with the ledger, and sent with documents.
+    read with the ledger, and sent with documents. So is the generation of the user's data: when
+    they are deleted after that, methods raise RunEnded.
     """
 
     def __init__(
@@ -94,6 +99,9 @@ class Processor:
         parameters = {"user": self.user} if self.user else {}
         response = self._send("GET", "/api/v1/metrics/ledger", params=parameters)
         self.owner = response.headers.get("Owner", "")
+        # A processor of an earlier version sends none.
+        if generation := response.headers.get(_GENERATION):
+            self.session.headers[_GENERATION] = generation
         body = _json_object(response)
         try:
             return {name: _ledger_ranges(body[name]) for name in TYPES}
@@ -175,6 +183,9 @@ class Processor:
             _raise_for_status(response)
         except ProcessorError as error:
             error.status = response.status
+            code = _json_object(response).get("code")
+            if _GENERATION in self.session.headers and code in _CODES_OF_DELETION:
+                raise RunEnded("The person's data were deleted.") from None
             raise
         return response
 

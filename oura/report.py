@@ -34,12 +34,16 @@ class Problem:
 
 @dataclass
 class Report:
-    """`plans` has each person's plan by type; only a run with `plan_only` fills it."""
+    """`plans` has each person's plan by type; only a run with `plan_only` fills it.
+
+    `is_cut_short`: the person ended the collection, by deleting what it is for.
+    """
 
     dry_run: bool = False
     tallies: dict[str, Tally] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     plans: list[tuple[str | None, dict[str, Plan]]] = field(default_factory=list)
+    is_cut_short: bool = False
 
     @property
     def new_problems(self) -> list[Problem]:

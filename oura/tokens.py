@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from oura import provider, vault
-from oura.errors import Disconnected, OuraUnavailable
+from oura.errors import Disconnected, OuraUnavailable, RunEnded
 from oura.models import Connection, ConnectionQuerySet
 from oura.origin import origin_of
 
@@ -25,6 +25,7 @@ _MIN_LIFETIME = timedelta(minutes=15)
 LEASE = timedelta(minutes=10)
 _RENEWAL_WAIT_SECONDS = 60.0  # How long to wait for another process's renewal.
 _POLL_SECONDS = 0.1
+CONNECTION_DELETED = "The person has ended the connection."
 RECONNECT = "Connect Oura again on your account page."
 
 
@@ -67,11 +68,14 @@ def access_token(
 ) -> str:
     """Return a token that is valid for some minutes; `refused` is one that Oura refused.
 
-    Raises Disconnected, or OuraUnavailable if a later attempt may succeed.
+    Raises Disconnected, OuraUnavailable if a later attempt may succeed, or RunEnded if the
+    connection was deleted.
     """
     deadline = time.monotonic() + _RENEWAL_WAIT_SECONDS
     while time.monotonic() < deadline:
-        connection = Connection.objects.get(pk=pk)
+        connection = Connection.objects.filter(pk=pk).first()
+        if connection is None:
+            raise RunEnded(CONNECTION_DELETED)
         if sentence := lost_sentence(connection):
             if not connection.ended:
                 log.error("connection can't be used", connection=pk, error=sentence)

@@ -8,11 +8,12 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import Origin
-from ingest.models import Fetch, SleepMetric
+from ingest.models import Fetch, RejectedDocument, Run, SleepMetric
 from ingest.people import lock_person
 from ingest.upsert import delete_metrics
+from tests.ingest.conftest import CONTROL
 from tests.processes import wait_until
-from tests.worlds import document, person, store_documents
+from tests.worlds import document, person, reject_document, store_documents
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -39,8 +40,8 @@ def at_once(*jobs):
         return list(pool.map(run, jobs))
 
 
-def while_waiting(user, job, change):
-    """Make a change while a job waits for the lock of a person's nights; return its result."""
+def while_waiting(user, job, change, lock="ingest:sleep"):
+    """Make a change while a job waits for a lock of the person; return its result."""
 
     def run():
         try:
@@ -50,7 +51,7 @@ def while_waiting(user, job, change):
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            lock_person("ingest:sleep", user.pk)
+            lock_person(lock, user.pk)
             result = pool.submit(run)
             _wait_for_waiting()
             change()
@@ -132,6 +133,47 @@ def test_origin_is_fixed_again_if_data_go_meanwhile():
     outcome = while_waiting(user, lambda: send(DAYS[1]), lambda: delete_metrics(user.pk))
     assert (outcome.created, SleepMetric.objects.get().day) == (1, DAYS[1])
     assert Origin.objects.values_list("name", "owner").get() == ("oura", "one")
+
+
+@pytest.mark.parametrize(
+    ("lock", "path", "body"),
+    [
+        ("ingest:sleep", "ingest", {"type": "sleep", "data": document()}),
+        ("ingest:sleep", "ingest", {"type": "sleep", "data": [document(), document(DAYS[1], "b")]}),
+        (
+            "ingest:sleep",
+            "reports",
+            {
+                "type": "sleep",
+                "ranges": [{"start": "2026-03-01", "end": "2026-03-09"}],
+                "kind": "unavailable",
+            },
+        ),
+        ("runs", "runs", {}),
+    ],
+)
+def test_request_of_a_run_that_waits_for_deletion_is_refused(processor, lock, path, body):
+    user = person("ana")
+    sent = {"path": f"/api/v1/{path}", "Data-Generation": str(user.data_generation)}
+    answer = while_waiting(
+        user, lambda: processor.post(body, **sent), lambda: delete_metrics(user.pk), lock
+    )
+    assert answer.status_code == 409
+    assert not any(model.objects.exists() for model in (SleepMetric, Fetch, Run))
+
+
+def test_document_deleted_while_it_is_retried_stays_deleted(processor):
+    user = person("ana")
+    entry = reject_document(user, DAYS[0], score=500)
+    RejectedDocument.objects.update(content=entry.content.replace("500", "81"))
+    path = f"/api/v1/rejected/{entry.pk}/retry"
+    answer = while_waiting(
+        user,
+        lambda: processor.post({}, token=CONTROL, path=path),
+        lambda: delete_metrics(user.pk),
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "data_deleted")
+    assert not SleepMetric.objects.exists()
 
 
 def test_request_is_about_one_account_if_names_change(processor):
