@@ -105,8 +105,8 @@ def store(
 
     Bad documents are kept as rejected, the others stored. With `complete` they are all that Oura
     has of that range: stored days of it that they leave out go. Raises Invalid when the account has
-    data of another origin or another Oura account, or is gone, and DataDeleted when `generation`, if
-    it is known, is not the account's any more.
+    data of another origin or another Oura account, or is gone. Raises DataDeleted when a generation
+    was sent that is not the account's any more.
     """
     documents, rejected = parse_all(model.metric_type, sent, today=utc_date(now))
     request = Request(model.metric_type, user_id, now, documents, rejected, fetched_at, complete)

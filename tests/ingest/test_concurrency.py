@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from accounts.models import Origin
 from ingest.models import Fetch, RejectedDocument, Run, SleepMetric
 from ingest.people import lock_person
+from ingest.runs import finish
 from ingest.upsert import delete_metrics
 from tests.ingest.conftest import CONTROL
 from tests.processes import wait_until
@@ -160,6 +161,14 @@ def test_request_of_a_run_that_waits_for_deletion_is_refused(processor, lock, pa
     )
     assert answer.status_code == 409
     assert not any(model.objects.exists() for model in (SleepMetric, Fetch, Run))
+
+
+def test_deletion_waits_for_a_run_that_is_ending():
+    user = person("ana")
+    while_waiting(
+        user, lambda: delete_metrics(user.pk), lambda: finish(user.pk, "a run", NOW), "runs"
+    )
+    assert not Run.objects.exists()
 
 
 def test_document_deleted_while_it_is_retried_stays_deleted(processor):

@@ -13,8 +13,10 @@ from oura.accounts import (
     select_accounts,
 )
 from oura.budget import Budget
+from oura.errors import RunEnded
 from oura.models import Connection
 from oura.report import Problem, Report
+from oura.tokens import access_token
 from tests.worlds import person
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +176,28 @@ def test_finish_records_problem_and_time_of_collection(ana, problems, scopes, sh
 def test_dry_run_records_no_collection(ana):
     ConnectedAccount(connect(ana, scopes=["daily"]), Budget()).finish(Report(dry_run=True))
     assert Connection.objects.get().collected_at is None
+
+
+def test_run_that_was_cut_short_records_no_collection(ana):
+    account = ConnectedAccount(connect(ana, scopes=["daily"]), Budget())
+    account.finish(Report(is_cut_short=True))
+    connection = Connection.objects.get()
+    assert (connection.collected_at, connection.finished_at is None) == (None, False)
+
+
+def test_account_exists_until_the_connection_is_deleted(ana):
+    account = ConnectedAccount(connect(ana), Budget())
+    assert account.exists()
+    Connection.objects.all().delete()
+    assert not account.exists()
+
+
+@pytest.mark.parametrize("refused", ["", "a token"])
+def test_token_of_a_deleted_connection_ends_the_run(ana, refused):
+    connection = connect(ana)
+    Connection.objects.all().delete()
+    with pytest.raises(RunEnded):
+        access_token(connection.pk, refused=refused)
 
 
 def test_lost_connection_is_new_once_and_never_complete(ana):

@@ -135,6 +135,54 @@ def document(day="2026-10-27", **values):
     return {"id": f"id-{day}", "day": day, **values}
 
 
+# Deleted data -----------------------------------------------------------------------------------
+
+
+def deleting(path, after=0):
+    """Reply as a processor whose data are deleted after some requests for a path."""
+    left = [after]
+
+    def reply(request):
+        if request.method == "GET":
+            return Reply(ledger(), headers={"Data-Generation": "one"})
+        left[0] -= request.path == path
+        if left[0] < 0:
+            return Reply({"detail": "They are deleted.", "code": "data_deleted"}, 409)
+        return accept(request)
+
+    return reply
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_run_ends_quietly_when_data_are_deleted(collection, after):
+    run = collection(oura(daily_activity=[document()]), deleting("/api/v1/ingest", after))
+    report = run.run()
+    assert (report.problems, report.status, report.is_cut_short) == ([], "ok", True)
+    assert run.processor.paths("POST") == ["/api/v1/ingest"] * (after + 1)
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_failures_of_a_run_for_deleted_data_are_none(collection, status):
+    answers = {name: Reply({}, status) for each in TYPES.values() for name in each.collections}
+    run = collection(oura(**answers), deleting("/api/v1/reports"))
+    report = run.run()
+    assert (report.problems, report.status) == ([], "ok")
+    assert run.processor.paths("POST") == ["/api/v1/reports"]
+
+
+def test_end_of_a_run_for_deleted_data_is_no_problem(collection):
+    run = collection(oura(), deleting("/api/v1/runs"))
+    assert run.run().problems == []
+
+
+@pytest.mark.parametrize("reply", [accept, lambda request: Reply({}, 400)])
+def test_nothing_is_collected_for_a_deleted_connection(collection, monkeypatch, reply):
+    monkeypatch.setattr(Account, "exists", lambda self: False)
+    run = collection(oura(daily_activity=[document()]), reply, without=SCOPES)
+    assert (run.run().problems, run.report.is_cut_short) == ([], True)
+    assert (run.oura.requests, run.processor.paths("POST")) == ([], [])
+
+
 # Requests to Oura and to the processor ------------------------------------------------------------
 
 

@@ -7,12 +7,13 @@ import pytest
 from metrics import TYPES
 from myhealth.days import Days
 from oura import processor
-from oura.errors import OuraForbidden, ProcessorError, ProcessorUnavailable
+from oura.errors import OuraForbidden, ProcessorError, ProcessorUnavailable, RunEnded
 from oura.processor import Processor, batches
 from oura.retries import MAX_ATTEMPTS, RetryTime
 from tests.oura.answering import Reply
 
 TOKEN = "an-ingest-token"
+NOW = datetime(2026, 3, 9, tzinfo=UTC)
 SPAN = Days(date(2026, 3, 1), date(2026, 3, 9))
 STORED = {"status": "success", "created": 1, "updated": 0, "unchanged": 0, "rejected": []}
 REJECTED = {"index": 0, "id": "a", "errors": {"score": ["Too much.", "Really."], "day": ["No."]}}
@@ -122,6 +123,69 @@ def test_redirect_is_an_error_and_gets_no_token(serve, client_of):
     with pytest.raises(ProcessorError, match="301.*PROCESSOR_URL"):
         client_of(server).ledger()
     assert elsewhere.requests == []
+
+
+# Deleted data -----------------------------------------------------------------------------------
+
+
+def with_generation(reply):
+    """Reply to all but the ledger; the ledger has a generation."""
+    return lambda request: (
+        Reply(each_type([]), headers={"Data-Generation": "one"})
+        if request.method == "GET"
+        else reply
+    )
+
+
+SENDING = {
+    "documents": ingest,
+    "failure": lambda client: client.report_failure("sleep", [SPAN], OuraForbidden(), asked_at=NOW),
+    "end": lambda client: client.finish_run(),
+}
+each_sending = pytest.mark.parametrize("what", SENDING)
+
+
+@each_sending
+def test_generation_of_the_ledger_is_sent_back(serve, client_of, what):
+    server = serve(with_generation(Reply(STORED, 201)))
+    client = client_of(server)
+    client.ledger()
+    SENDING[what](client)
+    assert server.requests[1].headers["Data-Generation"] == "one"
+
+
+@each_sending
+def test_processor_without_generations_gets_none(serve, client_of, what):
+    server = serve(lambda request: Reply(each_type([]) if request.method == "GET" else STORED))
+    client = client_of(server)
+    client.ledger()
+    SENDING[what](client)
+    assert "Data-Generation" not in server.requests[1].headers
+
+
+@each_sending
+@pytest.mark.parametrize(("status", "code"), [(409, "data_deleted"), (400, "unknown_user")])
+def test_deletion_ends_the_run(serve, client_of, what, status, code):
+    server = serve(with_generation(Reply({"detail": "No.", "code": code}, status)))
+    client = client_of(server)
+    client.ledger()
+    with pytest.raises(RunEnded):
+        SENDING[what](client)
+    assert len(server.requests) == 2
+
+
+@each_sending
+def test_other_conflict_is_an_error(serve, client_of, what):
+    client = client_of(serve(with_generation(Reply({"detail": "No.", "code": "other"}, 409))))
+    client.ledger()
+    with pytest.raises(ProcessorError, match="No"):
+        SENDING[what](client)
+
+
+def test_account_unknown_from_the_start_is_an_error(serve, client_of):
+    server = serve(Reply({"detail": "No such account.", "code": "unknown_user"}, 400))
+    with pytest.raises(ProcessorError, match="No such account"):
+        client_of(server).ledger()
 
 
 # Ingest -------------------------------------------------------------------------------------------
