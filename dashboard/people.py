@@ -1,5 +1,8 @@
 """Deleting people and their data, for the admin and the command."""
 
+from django.contrib.admin.models import LogEntry
+from django.db import IntegrityError, connection, transaction
+
 from accounts.models import Origin, User
 from dashboard.arrivals import standing_of
 from ingest import control
@@ -9,6 +12,7 @@ from oura.models import Connection
 
 # The account that `make run` fills with sample data.
 DEMO = "demo"
+_ATTEMPTS = 3
 NOT_REVOKED = (
     "Oura did not confirm that the connection has ended: the person should also remove myhealth "
     "from the list of applications in their Oura account."
@@ -26,10 +30,10 @@ def delete_data(user: User) -> bool:
     Returns False if there was a connection that Oura did not confirm to have ended.
     """
     control.delete_metrics(user.username)
-    connection = Connection.objects.filter(user=user).first()
-    if connection is None:
+    own = Connection.objects.filter(user=user).first()
+    if own is None:
         return True
-    is_revoked = connections.disconnect(connection)
+    is_revoked = connections.disconnect(own)
     # What a run has brought that began meanwhile; it ends now.
     control.delete_metrics(user.username)
     return is_revoked
@@ -53,5 +57,24 @@ def delete_account(user: User) -> bool:
     Returns False if there was a connection that Oura did not confirm to have ended.
     """
     is_revoked = delete_data(user)
-    user.delete()
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        try:
+            _delete_row(user.pk)
+            break
+        except IntegrityError:
+            if not attempts_left:
+                raise
+            # A program has stored something meanwhile.
+            control.delete_metrics(user.username)
     return is_revoked
+
+
+def _delete_row(pk: int) -> None:
+    """Delete an account that has no metrics. Raises IntegrityError if it has got some."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        User.objects.filter(pk=pk).delete()
+        entries = LogEntry.objects.filter(content_type__model="user", object_id=str(pk))
+        entries.update(object_repr="a deleted account")
+        # The admin's transaction ends only after this.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")

@@ -36,6 +36,7 @@ class _DeletePage(PersonalPage, FormView):  # type: ignore[type-arg]
     template_name = "dashboard/delete.html"
     section = "account"
     current = "true"
+    http_method_names = ["get", "head", "post"]
     what = ""
     done = ""
 
@@ -57,7 +58,7 @@ class _DeletePage(PersonalPage, FormView):  # type: ignore[type-arg]
         person = self.person()
         pk = person.pk
         try:
-            is_revoked = self.delete(person)
+            is_revoked = self.erase(person)
         except ControlError as error:
             log.error("person not deleted", person=pk, error=str(error))
             form.add_error(None, _NOT_DELETED)
@@ -68,7 +69,7 @@ class _DeletePage(PersonalPage, FormView):  # type: ignore[type-arg]
         messages.success(self.request, self.done)
         return redirect("account")
 
-    def delete(self, person: User) -> bool:
+    def erase(self, person: User) -> bool:
         """Delete it, and return whether Oura confirmed the end of a connection."""
         raise NotImplementedError
 
@@ -85,7 +86,7 @@ class DeleteDataPage(_OwnPage):
     what = "data"
     done = "Your data are deleted."
 
-    def delete(self, person: User) -> bool:
+    def erase(self, person: User) -> bool:
         return delete_data(person)
 
 
@@ -93,7 +94,11 @@ class DeleteAccountPage(_OwnPage):
     what = "account"
     done = "Your account is deleted, with all its data."
 
-    def delete(self, person: User) -> bool:
+    def is_last_administrator(self) -> bool:
+        others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=self.user.pk)
+        return self.user.is_superuser and not others.exists()
+
+    def erase(self, person: User) -> bool:
         is_revoked = delete_account(person)
         logout(self.request)
         return is_revoked
@@ -112,5 +117,5 @@ class RemoveDemoPage(_DeletePage):
             raise Http404
         return demo
 
-    def delete(self, person: User) -> bool:
+    def erase(self, person: User) -> bool:
         return delete_account(person)
