@@ -36,8 +36,6 @@ _USER = OpenApiParameter(
     str,
     description="The name of an account; not needed if the server has only one account.",
 )
-
-
 _GENERATION = OpenApiParameter(
     "Data-Generation",
     str,
