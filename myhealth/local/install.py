@@ -47,7 +47,8 @@ _REASONS = {
 
 
 def main(what: str) -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT, too: a shell has its background jobs ignore it.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         if what == "venv":
