@@ -45,7 +45,7 @@ def test_discovery_has_the_sandboxs_addresses(application):
 
 def test_consent_page_offers_people_and_requested_scopes(application):
     page = application.open_consent_page(scope="extapi:daily heartrate nonsense").content.decode()
-    assert "myhealth-sandbox asks" in page
+    assert "myhealth-sandbox wants" in page
     for name in named_people(SEED):
         assert f'value="{name}"' in page
     assert [name for name in grants.SCOPES if f'value="{name}" checked' in page] == [
