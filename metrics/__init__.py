@@ -11,10 +11,24 @@ from metrics.readiness import READINESS
 from metrics.series import Series
 from metrics.sleep import SLEEP
 
-__all__ = ["ACTIVITY", "READINESS", "SLEEP", "TYPES", "MetricType", "all_series"]
+__all__ = [
+    "ACTIVITY",
+    "READINESS",
+    "SLEEP",
+    "TYPES",
+    "MetricType",
+    "all_series",
+    "collection_in_words",
+]
 
 # In the order in which they are fetched and shown.
 TYPES: dict[str, MetricType] = {each.name: each for each in (SLEEP, ACTIVITY, READINESS)}
+
+
+def collection_in_words(name: str) -> str:
+    """Return what people call one of Oura's collections: `the sleep score`."""
+    declared = (each.collection_words.get(name) for each in TYPES.values())
+    return next(filter(None, declared), f"the {name.replace('_', ' ')}")
 
 
 def all_series() -> dict[str, tuple[MetricType, Series]]:

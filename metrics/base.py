@@ -49,8 +49,9 @@ class StoredDay(NamedTuple):
 class MetricType:
     """One metric type: a row for each person and day.
 
-    `collections` are Oura's collections that a row is made from, the day's summary first; `scope`
-    is the OAuth scope that gives access to them. `figures` are computed for each week. `card` has
+    `collections` are Oura's collections that a row is made from, the day's summary first;
+    `collection_words` has what people call them, where it is not the name in words; `scope` is the
+    OAuth scope that gives access to them. `figures` are computed for each week. `card` has
     the columns that the page of today shows. `series` are those inside the documents. `provenance`
     has the kinds of provenance, each with the sentence about a change of it, in which {before} and
     {after} are replaced by its values.
@@ -58,6 +59,7 @@ class MetricType:
 
     name: str
     collections: tuple[str, ...]
+    collection_words: Mapping[str, str] = MappingProxyType({})
     scope = "daily"
     columns: tuple[Column, ...]
     figures: tuple[Figure, ...] = ()

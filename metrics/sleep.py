@@ -210,6 +210,9 @@ def _main(
 class Sleep(MetricType):
     name = "sleep"
     collections = ("daily_sleep", "sleep")
+    collection_words = MappingProxyType(
+        {"daily_sleep": "the sleep score", "sleep": "the details of the night"}
+    )
     columns = (
         SCORE,
         _sum("duration", "Time asleep", "Asleep", _ASLEEP),

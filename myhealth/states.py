@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db.models import TextChoices
 
+from metrics import collection_in_words
 from myhealth import preferences
 
 # Up to this many failures in a row, the next run tries again.
@@ -175,7 +176,7 @@ class Failure:
 
     @property
     def _what(self) -> str:
-        return self.collection or "the data"
+        return collection_in_words(self.collection) if self.collection else "the data"
 
     @property
     def _status(self) -> str:
@@ -262,7 +263,7 @@ class Verdict(NamedTuple):
     @property
     def _reasons_of_stored(self) -> Iterator[str]:
         if lacks := self.missing_collection:
-            named = f"Oura has not sent {lacks} for this day."
+            named = f"Oura has not sent {collection_in_words(lacks)} for this day."
             yield _REASONS_FOR_MISSING.get(lacks, named)
         if self.off:
             yield self.off.reason

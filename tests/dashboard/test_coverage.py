@@ -65,7 +65,9 @@ def test_failure_is_reason(ana, api):
     failed_fetch(ana, "2026-03-01", "2026-03-10", **details)
     [only] = ranges(api)
     assert only["state"] == "no_permission"
-    assert only["reason"].startswith("Oura denied access to sleep (HTTP status 403)")
+    assert only["reason"].startswith(
+        "Oura denied access to the details of the night (HTTP status 403)"
+    )
 
 
 def test_day_without_ring_is_stored_and_has_reason(ana, api):

@@ -155,7 +155,7 @@ def test_each_missing_curve_is_named(signed_in, ana):
 def test_partial_night_has_the_reason(signed_in, ana):
     store_days(ana, [DAY], score=80, source={"daily_sleep": {"score": 80}, "sleep": []})
     words = words_of(signed_in)
-    assert "Partly stored. Oura has not sent sleep for this day." in words
+    assert "Partly stored. Oura has not sent the details of the night for this day." in words
 
 
 def test_nap_alone_is_not_counted_in_averages(signed_in, ana):

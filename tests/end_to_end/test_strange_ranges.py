@@ -2,7 +2,7 @@
 
 import pytest
 
-from metrics import TYPES
+from metrics import TYPES, collection_in_words
 from tests.end_to_end.strange import COLLECTIONS
 from tests.scale import full_only, scaled
 
@@ -67,7 +67,10 @@ def test_one_bad_day_costs_one_day(strange, oddity, of_sleep):
         assert set(strange.rows(type_)) == strange.truth.days(type_, strange.ago(59)) - {day}
         assert strange.failed_days(type_) == {day}
         state, reason = strange.state(day, type_)
-        assert (state, f"Fetching {collections[type_]} failed" in reason) == ("failed", True)
+        assert (state, f"Fetching {collection_in_words(collections[type_])} failed" in reason) == (
+            "failed",
+            True,
+        )
 
 
 @full_only

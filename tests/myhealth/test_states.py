@@ -13,7 +13,7 @@ FAILURE = Failure(FailureKind.BAD_ANSWER, 502, "daily_sleep", 3, 4, AT)
 
 def test_failure_names_what_failed_and_next_attempt():
     assert FAILURE.reason == (
-        "Fetching daily_sleep failed on page 3: unexpected answer from Oura (HTTP status 502). "
+        "Fetching the sleep score failed on page 3: unexpected answer from Oura (HTTP status 502). "
         "Tried 4 times, last on 2026-03-14 at 06:30 UTC; next attempt on 2026-03-14 at 10:20 UTC."
     )
 
@@ -29,16 +29,16 @@ def test_failure_leaves_out_what_is_unknown():
 def test_refusal_names_what_is_missing():
     failure = replace(FAILURE, kind=FailureKind.FORBIDDEN, status=403)
     assert failure.reason == (
-        "Oura denied access to daily_sleep (HTTP status 403): the connection has ended, a scope "
-        "was not granted, or the Oura membership has expired. "
+        "Oura denied access to the sleep score (HTTP status 403): the connection has ended, a "
+        "scope was not granted, or the Oura membership has expired. "
         "Tried 4 times, last on 2026-03-14 at 06:30 UTC."
     )
 
 
 def test_failure_to_fetch_stored_day_again_says_so():
     assert FAILURE.reason_of_stored == (
-        "Stored, but the last attempt to fetch it again failed (daily_sleep, page 3): unexpected "
-        "answer from Oura (HTTP status 502). Tried 4 times, last on 2026-03-14 at 06:30 UTC; next "
+        "Stored, but the last attempt to fetch it again failed (the sleep score, page 3): "
+        "unexpected answer from Oura (HTTP status 502). Tried 4 times, last on 2026-03-14 at 06:30 UTC; next "
         "attempt on 2026-03-14 at 10:20 UTC."
     )
 
@@ -46,8 +46,8 @@ def test_failure_to_fetch_stored_day_again_says_so():
 def test_refusal_to_fetch_stored_day_again_names_what_is_missing():
     failure = replace(FAILURE, kind=FailureKind.DISCONNECTED, status=None, attempts=1)
     assert failure.reason_of_stored == (
-        "Stored, but the last attempt to fetch it again failed: Oura denied access to daily_sleep: "
-        "the connection has ended, a scope was not granted, or the Oura membership has expired. "
+        "Stored, but the last attempt to fetch it again failed: Oura denied access to the sleep "
+        "score: the connection has ended, a scope was not granted, or the Oura membership has expired. "
         "Tried once, on 2026-03-14 at 06:30 UTC."
     )
 
@@ -94,6 +94,20 @@ def test_stored_day_has_every_reason_that_applies():
 
 def test_stored_day_without_anything_to_say_has_no_reason():
     assert Verdict(State.HELD).reason is None
+
+
+@pytest.mark.parametrize(
+    ("collection", "words"),
+    [
+        ("daily_sleep", "the sleep score"),
+        ("sleep", "the details of the night"),
+        ("daily_of_a_newer_version", "the daily of a newer version"),
+    ],
+)
+def test_reasons_name_collections_as_people_do(collection, words):
+    lacking = Verdict(State.PARTIAL, missing_collection=collection)
+    assert lacking.reason == f"Oura has not sent {words} for this day."
+    assert f"Fetching {words} failed" in replace(FAILURE, collection=collection).reason
 
 
 def test_day_with_only_rest_says_that_none_counts():

@@ -50,7 +50,7 @@ def test_reason_is_shown(admin, ana):
     store_days(ana, [days_ago(9), days_ago(0)])
     failed(ana, days_ago(8), days_ago(1), page=2)
     page = text_of(admin.get(f"{COVERAGE}{ana.pk}/"))
-    assert "Fetching daily_sleep failed on page 2: rate limit reached (HTTP status 429)" in page
+    assert "Fetching the sleep score failed on page 2: rate limit reached (HTTP status 429)" in page
 
 
 def test_stored_days_with_reason_are_listed_and_not_counted(admin, ana):

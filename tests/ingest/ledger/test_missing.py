@@ -208,7 +208,7 @@ def test_ledger_route_has_reason_and_next_attempt_of_failure(processor, ana):
     fail_numbers(ana, 10, 12)
     [found] = [each for each in processor.get(LEDGER).json()["sleep"] if each["state"] == "failed"]
     assert (found["from"], found["to"]) == ("2026-03-11", "2026-03-13")
-    assert found["reason"].startswith("Fetching sleep failed on page 2")
+    assert found["reason"].startswith("Fetching the details of the night failed on page 2")
     assert datetime.fromisoformat(found["next_at"]) > AFTER
 
 

@@ -28,7 +28,9 @@ def test_partial_day_says_that_newer_fetch_failed():
     builder = FactsBuilder().stored(10, 10, missing="sleep").fetched().failed(SETTLED + HOUR)
     verdict = builder.verdict()
     assert verdict.state == "partial"
-    assert verdict.reason.startswith("Oura has not sent sleep for this day. Stored, but ")
+    assert verdict.reason.startswith(
+        "Oura has not sent the details of the night for this day. Stored, but "
+    )
 
 
 @pytest.mark.parametrize("hours", [-1, 0])
@@ -66,7 +68,7 @@ def test_row_without_known_fetch_is_held():
 def test_row_with_missing_collection_is_partial():
     verdict = FactsBuilder().stored(10, 10, missing="sleep").fetched().verdict()
     assert (verdict.state, verdict.missing_collection) == ("partial", "sleep")
-    assert verdict.reason == "Oura has not sent sleep for this day."
+    assert verdict.reason == "Oura has not sent the details of the night for this day."
 
 
 def test_day_with_only_rejected_document_is_rejected():
