@@ -17,8 +17,9 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from dashboard.comparisons import range_text, shown
+from dashboard.period_tables import Missing
 from dashboard.templatetags.figures import with_unit
-from ingest.coverage import count_missing, is_missing
+from ingest.coverage import count_missing, describe_counts, is_missing
 from ingest.ledger import Range
 from metrics.measures import Measure
 from myhealth.days import ONE_DAY, Days
@@ -174,16 +175,23 @@ class Calendar:
         return count_missing(self.ranges)
 
     @property
-    def missing(self) -> int:
-        return self.by_state.total()
+    def missing(self) -> Missing:
+        return Missing.of(self.by_state)
+
+    @property
+    def missing_by_state(self) -> str:
+        """Return how many days have no row, by state, in words."""
+        without_row = {of: n for of, n in self.by_state.items() if of != State.PARTIAL}
+        return describe_counts(without_row)
 
     @cached_property
     def stored(self) -> int:
-        return sum(len(each) for each in self.ranges if each.state == State.HELD)
+        """Return how many days have a row; partly stored ones have one."""
+        return sum(len(each) for each in self.ranges if each.state.has_row)
 
     @property
     def total(self) -> int:
-        return self.stored + self.missing
+        return self.stored + self.missing.days
 
     @property
     def median(self) -> str:

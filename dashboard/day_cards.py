@@ -70,7 +70,7 @@ class Shown(NamedTuple):
 
     @property
     def words(self) -> str:
-        return ", ".join(filter(None, (self.so_far, self.compared)))
+        return "; ".join(filter(None, (self.so_far, self.compared)))
 
     @property
     def place(self) -> str:
@@ -319,15 +319,27 @@ class DayCard:
         comparison = compare(measure, value, trend.known_before(self.day)) if trend else None
         if comparison is None or (value is None and comparison.usual is None):
             return shown
-        is_left_out = self.is_under_way or (self.is_left_out and measure.of_full_days)
-        is_usual_alone = comparison.usual and (value is None or is_left_out)
         return shown._replace(
-            compared="usually" if is_usual_alone else comparison.words,
+            compared=self._words_of(comparison),
             # It may be broken after its dash alone.
             usual=comparison.range.replace(" ", "\N{NO-BREAK SPACE}"),
             so_far="so far" if self.is_under_way and value is not None else "",
             comparison=comparison,
         )
+
+    def _words_of(self, comparison: Comparison) -> str:
+        """Return how a value compares, as far as its day can be compared with whole days."""
+        measure, value = comparison.measure, comparison.value
+        is_left_out = self.is_under_way or (self.is_left_out and measure.of_full_days)
+        if comparison.usual is None or not (value is None or is_left_out):
+            return comparison.words
+        if not self.is_under_way or value is None:
+            return "usually"
+        # What is counted can only become more.
+        grows = measure.is_count or measure.unit in ("s", "min")
+        if grows and comparison.place == "above":
+            return "already above your usual"
+        return "a whole day is usually"
 
     def _number(self, measure: Measure) -> Any:
         value = self._value(measure.column.name)

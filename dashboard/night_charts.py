@@ -17,7 +17,7 @@ from dashboard.nights import runs_of, stage_changes
 from dashboard.templatetags.figures import with_unit
 from metrics import SLEEP
 from metrics.columns import in_words
-from metrics.numbers import percentages
+from metrics.numbers import percentages, round_half_up
 from metrics.series import Run, Series, is_near_day
 from metrics.sleep import Period, period_columns
 from metrics.sleep_series import MOVEMENTS, STAGES
@@ -441,7 +441,8 @@ def _length(seconds: float) -> str:
     """Return a length in hours and minutes, or in seconds if it is short."""
     if 0 < seconds < 60:
         return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
+    # As the figures of the day are rounded, which have the same lengths.
+    hours, minutes = divmod(int(round_half_up(seconds / 60)), 60)
     return f"{hours} h {minutes:02}" if hours else f"{minutes} min"
 
 

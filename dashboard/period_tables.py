@@ -1,6 +1,6 @@
 """Weeks or months beside one another: figures of each, and how they differ, in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -12,8 +12,8 @@ from dashboard.comparisons import difference
 from dashboard.day_cards import Shown, unit_of
 from dashboard.marks import describe_mark, name_mark
 from dashboard.periods import MONTH
-from dashboard.summaries import Summary
-from dashboard.templatetags.figures import UNKNOWN, number, with_unit
+from dashboard.summaries import Summary, may_compare
+from dashboard.templatetags.figures import UNKNOWN, days_in_words, number, with_unit
 from dashboard.units import shown_unit
 from metrics import MetricType
 from metrics.columns import Figure
@@ -30,6 +30,11 @@ class Missing(NamedTuple):
 
     days: int
     partial: int
+
+    @classmethod
+    def of(cls, by_state: Mapping[str, int]) -> "Missing":
+        partial = by_state.get(State.PARTIAL, 0)
+        return cls(sum(by_state.values()) - partial, partial)
 
     def in_words(self, days: str = "") -> str:
         named = f" {days}{'' if self.days == 1 else 's'}" if days else ""
@@ -104,9 +109,7 @@ class Period:
 
     def missing_of(self, metric_type: MetricType) -> Missing:
         """Return how many days are missing, and of how many a part is."""
-        missing = self.summary["coverage"][metric_type.name]["missing"]
-        partial = missing.get(State.PARTIAL, 0)
-        return Missing(sum(missing.values()) - partial, partial)
+        return Missing.of(self.summary["coverage"][metric_type.name]["missing"])
 
 
 class Cell(NamedTuple):
@@ -224,17 +227,14 @@ class FigureRow:
         value_before = self._value(before) if before else None
         if before is None or value_before is None:
             return ""
+        if not may_compare(self.figure, now.summary, before.summary):
+            return ""
         if self._mark_between(before, now):
             return "not comparable"
-        if not self.figure.is_mean and not self._has_as_many_days(before, now):
-            return ""
         return difference(self.measure, value, value_before)
 
     def _is_sum_so_far(self, period: Period) -> bool:
         return period.is_under_way and not self.figure.is_mean
-
-    def _has_as_many_days(self, before: Period, now: Period) -> bool:
-        return before.days_of(self.metric_type) == now.days_of(self.metric_type)
 
     def _mark_between(self, before: Period, now: Period) -> dict[str, Any] | None:
         """Return a mark that parts the days of two periods."""
@@ -345,9 +345,18 @@ class PeriodTable:
 
     @property
     def missing(self) -> str:
-        """Return how many days are missing in all periods, in words; empty if none is."""
-        found = [period.missing_of(self.metric_type) for period in self.periods]
-        return Missing(*map(sum, zip(*found, strict=True))).in_words(self.days)
+        """Return how many days are missing, and between which days; empty if none is.
+
+        Narrow screens don't have all periods.
+        """
+        lacking = [each for each in self.periods if any(each.missing_of(self.metric_type))]
+        if not lacking:
+            return ""
+        found = (period.missing_of(self.metric_type) for period in lacking)
+        counts = Missing(*map(sum, zip(*found, strict=True))).in_words(self.days)
+        today = lacking[-1].today
+        days = Days(lacking[0].days.start, min(lacking[-1].days.end, today))
+        return f"{counts} {'on' if len(days) == 1 else 'from'} {days_in_words(days, today)}"
 
     @property
     def calendar_query(self) -> str:

@@ -30,6 +30,17 @@ Summary = dict[str, Any]
 _Row = list[Any]
 
 
+def may_compare(figure: Figure, now: Summary, before: Summary) -> bool:
+    """Return whether a figure of a period says something beside that of the period before.
+
+    That has values on half of its days at least; a sum is one of as many values. Both summaries
+    have counts.
+    """
+    days = (before["end"] - before["start"]).days + 1
+    values, values_before = (each["counts"][figure.name] for each in (now, before))
+    return 2 * values_before >= days and (figure.is_mean or values == values_before)
+
+
 class _Rows(NamedTuple):
     """One type's rows of a period, and those of them that are of full days."""
 
@@ -38,22 +49,23 @@ class _Rows(NamedTuple):
 
 
 def weekly_summaries(user: User, today: date, weeks: int) -> list[Summary]:
-    """Return the figures of the last weeks, newest first; the newest week ends today."""
+    """Return the figures of the last weeks with counts, newest first; the newest ends today."""
     periods = last_weeks(today, weeks)
     parameters = [user.pk, periods[-1].start, today]
     [[text]] = fetch_all(_rows_query(), parameters, using=database_alias())
-    return _summaries(orjson.loads(text), user, today, periods, full_days=True)
+    return _summaries(orjson.loads(text), user, today, periods, full_days=True, counts=True)
 
 
 def period_summaries(
-    user: User, today: date, periods: Sequence[Days], *, utc: date
+    user: User, today: date, periods: Sequence[Days], *, utc: date, counts: bool = False
 ) -> list[Summary]:
     """Return the answer of `GET /api/v1/summaries`; the periods follow one another, newest first.
 
-    A period under way is summed up to today.
+    A period under way is summed up to today. With `counts`, there is also how many values each
+    figure was computed from.
     """
     read = _read(_periods_query(), user, today, periods, utc=utc)
-    return _complete(read, user, today, periods, full_days=True)
+    return _complete(read, user, today, periods, full_days=True, counts=counts)
 
 
 def dashboard_data(user: User, today: date, weeks: int, *, utc: date) -> dict[str, Any]:
@@ -143,10 +155,10 @@ def _columns(metric_type: MetricType) -> tuple[str, ...]:
 
 
 def _complete(
-    read: _Read, user: User, today: date, periods: Sequence[Days], *, full_days: bool = False
+    read: _Read, user: User, today: date, periods: Sequence[Days], **more: bool
 ) -> list[Summary]:
     """Return the summaries of the periods with their coverage and marks."""
-    summaries = _summaries(read.document, user, today, periods, full_days=full_days)
+    summaries = _summaries(read.document, user, today, periods, **more)
     for period, summary in zip(periods, summaries, strict=True):
         end = min(period.end, today)
         summary["coverage"] = api_summary(read.ledger, read.edges, period.start, end)
@@ -161,6 +173,7 @@ def _summaries(
     periods: Sequence[Days],
     *,
     full_days: bool = False,
+    counts: bool = False,
 ) -> list[Summary]:
     reader = Reader(user.pk, today, user.zone)
     by_type = {
@@ -168,7 +181,12 @@ def _summaries(
         for name, metric_type in TYPES.items()
     }
     return [
-        _summary(period, {name: of_type[place] for name, of_type in by_type.items()}, full_days)
+        _summary(
+            period,
+            {name: of_type[place] for name, of_type in by_type.items()},
+            full_days=full_days,
+            counts=counts,
+        )
         for place, period in enumerate(periods)
     ]
 
@@ -198,16 +216,16 @@ def _places(metric_type: MetricType) -> tuple[tuple[Figure, int], ...]:
     return tuple((figure, columns.index(figure.column)) for figure in metric_type.figures)
 
 
-def _summary(period: Days, by_type: Mapping[str, _Rows], full_days: bool) -> Summary:
+def _summary(
+    period: Days, by_type: Mapping[str, _Rows], *, full_days: bool, counts: bool
+) -> Summary:
     """Return one period's figures, and for each type on how many of its days there is a row."""
-    figures = {
-        figure.name: figure.compute(
-            [
-                value
-                for row in (found.full if figure.of_full_days else found.rows)
-                if (value := row[place]) is not None
-            ]
-        )
+    values = {
+        figure: [
+            value
+            for row in (found.full if figure.of_full_days else found.rows)
+            if (value := row[place]) is not None
+        ]
         for name, found in by_type.items()
         for figure, place in _places(TYPES[name])
     }
@@ -216,7 +234,8 @@ def _summary(period: Days, by_type: Mapping[str, _Rows], full_days: bool) -> Sum
     return {
         "start": period.start,
         "end": period.end,
-        **figures,
+        **{figure.name: figure.compute(of_days) for figure, of_days in values.items()},
         **days,
         **(full if full_days else {}),
+        **({"counts": {of.name: len(known) for of, known in values.items()}} if counts else {}),
     }

@@ -206,12 +206,38 @@ class TrendChart:
         ]
 
     @property
-    def comparison(self) -> str:
-        """Return how the average compares with that of the period before; empty if it doesn't."""
+    def summary(self) -> str:
+        """Return the average, how many days it is of, and how it compares; empty without values."""
+        return " · ".join(filter(None, (self._average, self._comparison)))
+
+    @property
+    def _average(self) -> str:
         trend = self.trend
-        if trend.mean.mean is None or trend.mean_before.mean is None or not trend.is_comparable:
+        have, expected, counted = len(trend.points), trend.days_expected, trend.mean.days
+        days = "night" if trend.measure.metric_type.of_night else "day"
+        days += "" if expected == 1 else "s"
+        if not have:
             return ""
-        return difference(trend.measure, trend.mean.mean, trend.mean_before.mean)
+        if not counted:
+            return f"{have:,} of {expected:,} {days} with data, none of them counted"
+        average = f"average {with_unit(trend.mean.mean, trend.measure)} over {counted:,}"
+        if counted == have == expected:
+            return f"{average} {days}"
+        if have in (counted, expected):
+            return f"{average} of {expected:,} {days}"
+        return f"{average} of the {have:,} {days} with data; {expected:,} {days} in this period"
+
+    @property
+    def _comparison(self) -> str:
+        """Return how the average compares with that of the period before; empty if it doesn't."""
+        now, before = self.trend.mean.mean, self.trend.mean_before.mean
+        if now is None or before is None or not self.trend.is_known_before:
+            return ""
+        measure, days = self.trend.measure, f"in the {len(self.days)} days before"
+        if not self.trend.is_comparable:
+            return f"not comparable with {with_unit(before, measure)} {days}"
+        words = difference(measure, now, before)
+        return f"{words} {'as' if words == 'the same' else 'than'} {days}"
 
     @property
     def mark_sentences(self) -> list[str]:

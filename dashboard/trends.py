@@ -94,6 +94,11 @@ class Trend:
         return self._mean(self.before) if self.before else Mean(None, 0)
 
     @property
+    def is_known_before(self) -> bool:
+        """Whether at least half of the days of the period before count."""
+        return self.before is not None and 2 * self.mean_before.days >= len(self.before)
+
+    @property
     def is_comparable(self) -> bool:
         """Whether no mark lies in the period or the one before."""
         days = self.before

@@ -12,17 +12,20 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.generic import TemplateView
 
+from accounts.models import User
+from dashboard.arrivals import standing_of
 from dashboard.calendar_charts import Calendar, Quarters, Sign
 from dashboard.marks import describe_mark
 from dashboard.pages.base import PersonalPage, first_steps
 from dashboard.queries import database_alias
 from dashboard.trends import ALL, Trend, find_trends
-from ingest.coverage import describe_counts, first_stored_days, missing_ranges
+from ingest.coverage import first_stored_days, missing_ranges
 from ingest.ledger import Range, expected_from, ledger
 from metrics import TYPES, MetricType
 from metrics.measures import Measure, measures_of
-from myhealth.days import ONE_DAY, Days, parse_day, utc_today
+from myhealth.days import ONE_DAY, Days, parse_day, shift, utc_today
 from myhealth.states import State
+from oura.plan import RECENT_SPAN
 
 _BY = {"value": "Value", "state": "State"}
 # So many ranges of missing days are listed at once, the newest ones.
@@ -33,17 +36,21 @@ _Link = Callable[..., str]
 _ANY_DAY = "2000-01-01"
 # What people can do about missing days, where their reason does not say it.
 _ADVICE = {
-    State.PARTIAL: "It is fetched again now and then. If the Oura app already shows the rest, ask "
-    "the person who runs this server to fetch the day again.",
     State.REJECTED: "Ask the person who runs this server.",
     State.NOT_WORN: "It can't be filled in later.",
-    State.NONE: "If the Oura app shows this day, ask the person who runs this server to fetch it "
-    "again.",
     State.NO_PERMISSION: "Connect Oura again in your account.",
     State.FAILED: "It will be tried again automatically.",
     State.NOT_ASKED: "It will be fetched while your account is connected to Oura.",
 }
-_OF_CONNECTION = (State.NO_PERMISSION, State.NOT_ASKED)
+# With these, Oura may have more by now. Every collection asks for the recent days again.
+_OPEN_APP = "Open the Oura app so that it syncs"
+_COLLECT_NOW = f"{_OPEN_APP}; then use Collect now on your account page."
+_WAIT = f"{_OPEN_APP}: recent days are fetched again with every collection."
+_REPAIR = (
+    "If the Oura app shows more, ask the person who runs this server to fetch it again "
+    "(collect_oura --repair)."
+)
+_ON_ACCOUNT = (State.NO_PERMISSION, State.NOT_ASKED)
 
 
 @dataclass(frozen=True)
@@ -53,10 +60,6 @@ class _Month(Days):
     calendar: Calendar
     query: str
     drawing: SafeString
-
-    @property
-    def missing_counts(self) -> str:
-        return describe_counts(self.calendar.by_state)
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class CalendarPage(PersonalPage, TemplateView):
 
         here = {"month": f"{days.start:%Y-%m}"} if month else {"year": str(days.start.year)}
         of_days = calendar.clamped(days)
-        missing = missing_ranges(of_days.ranges)
+        holes = _holes(user, missing_ranges(of_days.ranges), today)
         return super().get_context_data(
             **{
                 **kwargs,
@@ -124,7 +127,6 @@ class CalendarPage(PersonalPage, TemplateView):
                 "today": today,
                 "is_month": bool(month),
                 "calendar": of_days,
-                "missing_counts": describe_counts(of_days.by_state),
                 "all_days": all_days,
                 "all_values": len(calendar.values),
                 "types": [
@@ -143,8 +145,8 @@ class CalendarPage(PersonalPage, TemplateView):
                 "months": [] if month else _months(of_days, days, user.first_weekday, link, today),
                 "weekdays": [_DAYS_OF_WEEK[(at + user.first_weekday - 1) % 7] for at in range(7)],
                 "weeks": _weeks(of_days, days, user.first_weekday) if month else [],
-                "missing": [_hole(each) for each in missing[:_MOST_LISTED]],
-                "missing_more": [_hole(each) for each in missing[_MOST_LISTED:]],
+                "missing": holes[:_MOST_LISTED],
+                "missing_more": holes[_MOST_LISTED:],
                 "marks": [
                     describe_mark(each)
                     for each in (trend.marks if trend else ())
@@ -190,11 +192,11 @@ def _step(day: date, all_days: Days, link: _Link, *, is_month: bool) -> str:
 
 def _years(
     calendar: Calendar, all_days: Days, link: _Link
-) -> list[tuple[int, str, int, SafeString]]:
+) -> list[tuple[int, str, str, SafeString]]:
     found = []
     for year in range(all_days.end.year, all_days.start.year - 1, -1):
         of_year = calendar.clamped(Days(date(year, 1, 1), date(year, 12, 31)))
-        missing = of_year.missing
+        missing = of_year.missing.in_words()
         found.append((year, link(year=str(year)), missing, of_year.strip(year)))
     return found
 
@@ -223,6 +225,19 @@ def _weeks(calendar: Calendar, month: Days, first_weekday: int) -> list[list[_Ce
     return [cells[at : at + 7] for at in range(0, len(cells), 7)]
 
 
-def _hole(days: Range) -> tuple[Range, str, bool]:
+def _holes(user: User, missing: list[Range], today: date) -> list[tuple[Range, str, bool]]:
     """Return missing days with what can be done, and whether that is on the page of the account."""
-    return days, _ADVICE.get(days.state, ""), days.state in _OF_CONNECTION
+    first_recent = shift(today, -RECENT_SPAN.days)
+    is_recent = any(
+        each.state in (State.PARTIAL, State.NONE) and each.end >= first_recent for each in missing
+    )
+    can_collect = is_recent and standing_of(user, has_rows=True).can_collect
+    found = []
+    for each in missing:
+        advice, on_account = _ADVICE.get(each.state, ""), each.state in _ON_ACCOUNT
+        if each.state in (State.PARTIAL, State.NONE):
+            on_account = can_collect and each.end >= first_recent
+            recent = _COLLECT_NOW if can_collect else _WAIT
+            advice = recent if each.end >= first_recent else _REPAIR
+        found.append((each, advice, on_account))
+    return found

@@ -53,6 +53,8 @@ class DayPage(PersonalPage, TemplateView):
                 "relative": _RELATIVE.get((day - today).days, ""),
                 "cards": cards,
                 "until_usual": until_usual(cards),
+                # East of the person's time zone it may have begun.
+                "is_to_come": day > today and not any(each.values for each in cards),
                 "scored": scored if any(each.values for each in scored) else [],
                 **({} if any(each.values for each in cards) else first_steps(user)),
             }

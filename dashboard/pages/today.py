@@ -200,8 +200,8 @@ def _weeks(user: User, today: date, trends: Mapping[str, Trend]) -> dict[str, An
         "weeks": listed(
             _week_value(
                 *each,
-                week[each[1].name],
-                before[each[1].name],
+                week,
+                before,
                 _mark_between(each[0], trends, before["start"], week["end"]),
             )
             for each in shown
@@ -226,26 +226,27 @@ def _mark_between(
 def _week_value(
     metric_type: MetricType,
     figure: Figure,
-    value: float | None,
-    before: float | None,
+    now: summaries.Summary,
+    earlier: summaries.Summary,
     mark: str,
 ) -> Shown:
     """Return a figure of a week beside that of the week before, unless a mark lies between."""
+    value, before = now[figure.name], earlier[figure.name]
     measure = Measure(metric_type, metric_type.column(figure.column))
     text, text_before = with_unit(value, measure), with_unit(before, measure)
     shown = Shown(figure.label, text, unit_of(text, measure))
-    if before is None:
+    if before is None or not summaries.may_compare(figure, now, earlier):
         return shown
     if value is None:
-        return shown._replace(compared="before", usual=text_before)
+        return shown._replace(compared="the 7 days before:", usual=text_before)
     if mark:
         return shown._replace(
-            compared=f"not comparable with {text_before} the week before ({mark})"
+            compared=f"not comparable with {text_before} in the 7 days before ({mark})"
         )
     words = difference(measure, value, before)
     if text == text_before:
-        return shown._replace(compared=words)
-    return shown._replace(compared=f"{words} than", usual=text_before)
+        return shown._replace(compared=f"{words} as the 7 days before")
+    return shown._replace(compared=f"{words} than the 7 days before", usual=f"({text_before})")
 
 
 # What is missing ----------------------------------------------------------------------------------

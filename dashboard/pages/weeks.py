@@ -40,7 +40,7 @@ class WeeksPage(PersonalPage, TemplateView):
         by = query.get("by", WEEK)
         end = max(min(parse_day(query.get("end", "")) or today, today), FIRST_DAY)
         days = list(islice(periods_until(end, by, user.first_weekday), _SHOWN + 1))
-        summaries = period_summaries(user, today, days, utc=utc_today())
+        summaries = period_summaries(user, today, days, utc=utc_today(), counts=True)
         found = [
             Period(*each, today) for each in zip(days, [by] * len(days), summaries, strict=True)
         ]

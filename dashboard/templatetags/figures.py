@@ -41,6 +41,18 @@ def days_in_words(days: Days, today: date) -> str:
 
 
 @register.filter
+def night_of(day: date, today: date) -> str:
+    """Return the night that ends on a day as people write it: `25–26 November`."""
+    eve = day - _DAY
+    is_new_year = eve.year != day.year
+    year = f" {day.year}" if is_new_year or day.year != today.year else ""
+    if eve.month == day.month:
+        return f"{eve.day}–{day.day} {day:%B}{year}"
+    eve_year = f" {eve.year}" if is_new_year else ""
+    return f"{eve.day} {eve:%B}{eve_year} – {day.day} {day:%B}{year}"
+
+
+@register.filter
 def long_day(day: date, today: date) -> str:
     """Return a day as people call it: today, yesterday, or by its date."""
     words = {0: "today", 1: "yesterday"}
@@ -102,7 +114,7 @@ def number(value: float, column: Column | Measure) -> str:
 def number_in(unit: Unit, value: float, is_signed: bool = False) -> str:
     """Return a number that is in a unit already, as precisely as it is shown."""
     rounded = round_half_up(value, unit.decimals) or 0  # No -0.
-    sign = "+" if is_signed else ""
+    sign = "+" if is_signed and rounded else ""
     return f"{rounded:{sign},.{unit.decimals}f}".replace("-", _MINUS)
 
 

@@ -38,8 +38,8 @@ def test_refusal_names_what_is_missing():
 def test_failure_to_fetch_stored_day_again_says_so():
     assert FAILURE.reason_of_stored == (
         "Stored, but the last attempt to fetch it again failed (the sleep score, page 3): "
-        "unexpected answer from Oura (HTTP status 502). Tried 4 times, last on 2026-03-14 at 06:30 UTC; next "
-        "attempt on 2026-03-14 at 10:20 UTC."
+        "unexpected answer from Oura (HTTP status 502). Tried 4 times, last on 2026-03-14 at 06:30 "
+        "UTC; next attempt on 2026-03-14 at 10:20 UTC."
     )
 
 
@@ -47,8 +47,8 @@ def test_refusal_to_fetch_stored_day_again_names_what_is_missing():
     failure = replace(FAILURE, kind=FailureKind.DISCONNECTED, status=None, attempts=1)
     assert failure.reason_of_stored == (
         "Stored, but the last attempt to fetch it again failed: Oura denied access to the sleep "
-        "score: the connection has ended, a scope was not granted, or the Oura membership has expired. "
-        "Tried once, on 2026-03-14 at 06:30 UTC."
+        "score: the connection has ended, a scope was not granted, or the Oura membership has "
+        "expired. Tried once, on 2026-03-14 at 06:30 UTC."
     )
 
 
