@@ -7,6 +7,8 @@ import pytest
 from django.utils import timezone
 
 from metrics import SLEEP, TYPES
+from oura.models import Connection
+from oura.provider import SCOPES
 from tests.worlds import (
     days_ago,
     failed_fetch,
@@ -182,9 +184,9 @@ def test_each_hole_has_its_reason_and_what_can_be_done(signed_in, all_states):
     assert len(texts) == 8
     by_state = {text.split(": ")[1].split(".")[0]: text for text in texts}
     for label, part in (
-        ("partly stored", "ask the person who runs this server to fetch the day again."),
+        ("partly stored", "server to fetch it again (collect_oura --repair)."),
         ("could not be stored", "administrators can see why. Ask the person who runs this server."),
-        ("no data at Oura", "ask the person who runs this server to fetch it again."),
+        ("no data at Oura", "server to fetch it again (collect_oura --repair)."),
         ("ring not worn", "the ring was not worn, or its battery was empty. It can&#x27;t"),
         ("access denied by Oura", "Connect Oura again in your account."),
         ("could not be fetched", "It will be tried again automatically."),
@@ -192,6 +194,50 @@ def test_each_hole_has_its_reason_and_what_can_be_done(signed_in, all_states):
         ("not fetched yet", "It will be fetched while your account is connected to Oura."),
     ):
         assert part in by_state[label], label
+
+
+@pytest.mark.parametrize(
+    ("ago", "connected", "advice"),
+    [
+        (13, True, "; then use Collect now on your account page."),
+        (13, False, ": recent days are fetched again with every collection."),
+        (14, True, "(collect_oura --repair)."),
+    ],
+)
+def test_recent_partial_day_is_collected_now(signed_in, ana, ago, connected, advice):
+    store_nights(ana, [days_ago(ago)], mapping=without_periods)
+    if connected:
+        connect(ana)
+    [hole] = [each for each in holes(page(signed_in)) if "partly stored" in each]
+    assert hole.endswith(advice)
+    assert ('<a href="/account/">Open the Oura app' in page(signed_in)) == advice.startswith(";")
+
+
+def without_periods(day, documents):
+    return SLEEP.map(day, {"daily_sleep": documents["daily_sleep"]})
+
+
+def connect(user):
+    now = timezone.now()
+    Connection.objects.create(user=user, scopes=list(SCOPES), asked_at=now, finished_at=now)
+
+
+def test_partly_stored_day_is_stored_and_not_missing(signed_in, ana):
+    store_nights(ana, days_from(FIRST, 29))
+    store_nights(ana, [FIRST + timedelta(days=30)], mapping=without_periods)
+    fetch_completely(ana, FIRST, "2026-03-31", types=["activity", "readiness"])
+    text = page(signed_in, month="2026-03")
+    assert (
+        summary(text) == "30 of 31 nights stored, 1 of them partly; 1 missing (not fetched yet: 1)"
+    )
+    assert "<small>1 missing, 1 partly stored</small>" in page(signed_in, year="2026")
+
+
+@pytest.mark.parametrize(("scores", "are_quarters"), [([80], False), ([60, 70, 80, 90], True)])
+def test_key_speaks_of_quarters_if_there_are_four(signed_in, ana, scores, are_quarters):
+    for place, score in enumerate(scores):
+        store_days(ana, days_from(FIRST + timedelta(days=5 * place), 5), score=score)
+    assert ("about a quarter" in page(signed_in, year="2026")) == are_quarters
 
 
 def test_hole_that_the_connection_causes_leads_to_the_account(signed_in, all_states):
@@ -224,13 +270,13 @@ def test_days_are_counted(signed_in, ana):
     store_days(ana, [day for day in days_from(FIRST, 31) if day.day not in (5, 10)], score=80)
     fetch_completely(ana, FIRST, "2026-03-31")
     text = page(signed_in, month="2026-03")
-    assert summary(text) == "29 of 31 nights; 2 missing (ring not worn: 2)"
+    assert summary(text) == "29 of 31 nights stored; 2 missing (ring not worn: 2)"
 
 
 def test_nothing_missing_is_said(signed_in, ana):
     store_days(ana, days_from(FIRST, 31), score=80)
     text = page(signed_in, month="2026-03")
-    assert summary(text) == "31 of 31 nights"
+    assert summary(text) == "31 of 31 nights stored"
     assert "Nothing is missing in March 2026." in text
 
 
@@ -238,7 +284,7 @@ def test_days_before_the_first_are_blank(signed_in, ana):
     store_days(ana, days_from(date(2026, 3, 10), 22), score=80)
     found = cells(signed_in)
     assert [found[day] for day in (1, 9, 10)] == [None, None, "80"]
-    assert summary(page(signed_in, month="2026-03")) == "22 of 22 nights"
+    assert summary(page(signed_in, month="2026-03")) == "22 of 22 nights stored"
 
 
 def test_days_after_today_are_blank(signed_in, ana):

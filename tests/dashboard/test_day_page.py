@@ -84,6 +84,14 @@ def test_arrow_to_tomorrow_needs_something_stored(signed_in, ana):
     assert f'href="/days/{days_ago(-1)}/" rel="next"' in html_of(signed_in, ana.today())
 
 
+def test_tomorrow_has_not_begun(signed_in, ana):
+    store_days(ana, [days_ago(0)])
+    fetch_completely(ana, days_ago(0), days_ago(-1))
+    tomorrow = text_of(html_of(signed_in, days_ago(-1)))
+    assert "This day hasn't begun yet." in tomorrow
+    assert "fetched before it was over" not in tomorrow
+
+
 def test_tomorrow_has_no_day_after(signed_in):
     page = html_of(signed_in, days_ago(-1))
     assert (f'href="/days/{days_ago(0)}/" rel="prev"' in page, 'rel="next"' in page) == (
@@ -227,7 +235,7 @@ def test_day_under_way_is_so_far(signed_in, ana):
     at = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
     store_activity(ana, "1" * 96, at=at, steps=1240)
     words = words_of(signed_in, "activity")
-    assert "Steps 1,240 so far, usually 9,000" in words
+    assert "Steps 1,240 so far; a whole day is usually 9,000" in words
     assert "Oura has no score for this day yet." in words
 
 

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from dashboard.templatetags.figures import night_of
 from ingest.models import SleepMetric
 from tests.dashboard.html import text_of
 from tests.dashboard.test_nights import DAY, END, START, nap, period, store_night
@@ -101,8 +102,37 @@ def test_heading_has_times_of_the_ring(signed_in, ana):
     ana.save()
     store_night(ana, period(**STAGES))
     words = words_of(signed_in)
-    assert "Night ending Monday, 2 March" in words
+    assert "Night of 1–2 March" in words
     assert "23:00 to 07:00 · 8 h 00 min in bed · 83 % asleep" in words
+
+
+def test_arrows_name_their_nights(signed_in, ana):
+    store_days(ana, ["2026-02-20", "2026-04-01"])
+    words = words_of(signed_in)
+    assert "Previous night, 19–20 February" in words
+    assert "Next night, 31 March – 1 April" in words
+
+
+def test_naps_alone_are_of_their_day(signed_in, ana):
+    store_days(ana, [DAY], duration=3000, main_type="sleep", source={"sleep": [nap()]})
+    assert "Sleep on 2 March" in words_of(signed_in)
+
+
+def test_night_to_come_is_not_over(signed_in, ana):
+    store_nights(ana, [days_ago(0)])
+    fetch_completely(ana, days_ago(0), days_ago(-1))
+    words = words_of(signed_in, days_ago(-1))
+    assert "This night isn't over yet." in words
+    assert "No sleep is stored" not in words
+
+
+def test_lengths_of_stages_are_rounded_as_figures_are(signed_in, ana):
+    lengths = {name: 4950 if name == "deep_sleep_duration" else STAGES[name] for name in STAGES}
+    night = period(**lengths, sleep_phase_5_min="2" * 96)
+    store_nights(ana, [DAY], **{key: night[key] for key in night if key != "id"})
+    _, panel = panel_of(signed_in, "stages")
+    assert "Deep 1 h 23" in text_of(panel.split('<ul class="key">')[1])
+    assert "Deep sleep 1 h 23 min" in usual_of(signed_in)
 
 
 def test_mark_says_what_changed(signed_in, ana):
@@ -417,7 +447,7 @@ def test_night_of_today_may_be_the_first(signed_in, ana):
     today = ana.today()
     store_nights(ana, [today], at=timezone.now())
     words = words_of(signed_in, today)
-    assert f"Night ending {today:%A}, {today.day} {today:%B}" in words
+    assert f"Night of {night_of(today, today)}" in words
     assert "Asleep 6 h 57 min" in words
 
 

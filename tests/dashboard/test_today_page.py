@@ -8,6 +8,8 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
 
+from accounts.models import Origin
+from dashboard.templatetags.figures import night_of
 from ingest.models import METRIC_MODELS, MetricSource
 from metrics import ACTIVITY, SLEEP
 from oura import connections
@@ -159,6 +161,15 @@ def test_today_shows_time_of_last_fetch(signed_in, ana, ben):
     page = " ".join(signed_in.get("/").content.decode().replace("\xa0", " ").split())
     assert f'Fetched from Oura <time datetime="{at:%Y-%m-%dT%H:%M}' in page
     assert ">2 hours ago</time>" in page
+
+
+def test_today_says_that_data_are_of_the_sandbox(signed_in, ana):
+    Origin.objects.create(user=ana, name="sandbox")
+    store_days(ana, [days_ago(0)])
+    fetch_completely(ana, days_ago(0), days_ago(0))
+    page = page_of(signed_in)
+    assert "Fetched from the sandbox" in page
+    assert "Fetched from Oura" not in page
 
 
 def test_today_shows_mark(signed_in, ana):
@@ -359,7 +370,15 @@ def test_day_under_way_without_score_shows_what_there_is(signed_in, ana):
 def test_day_under_way_is_not_compared(signed_in, ana):
     store_days(ana, map(days_ago, range(1, 30)), "activity", steps=9000)
     store_activity_until(ana, timezone.now(), steps=1240)
-    assert figure(page_of(signed_in), "Steps") == "1,240 so far, usually 9,000"
+    assert figure(page_of(signed_in), "Steps") == "1,240 so far; a whole day is usually 9,000"
+
+
+def test_count_so_far_says_that_it_is_above_already(signed_in, ana):
+    store_days(ana, map(days_ago, range(1, 30)), "activity", score=60, steps=9000)
+    store_activity_until(ana, timezone.now(), score=90, steps=9001)
+    page = page_of(signed_in)
+    assert figure(page, "Steps") == "9,001 so far; already above your usual 9,000"
+    assert "90 so far; a whole day is usually 60" in tile(page, "activity")
 
 
 def values_of(html):
@@ -448,8 +467,8 @@ def test_older_night_is_named_and_last_one_explained(signed_in, ana):
     store_days(ana, [days_ago(2)], duration=27000)
     fetch_completely(ana, days_ago(2), days_ago(0))
     day = days_ago(2)
-    night = section(page_of(signed_in), "The night ending")
-    assert f"The night ending {day:%A}, {day.day} {day:%B}" in night
+    night = section(page_of(signed_in), "Night of")
+    assert f"Night of {night_of(day, ana.today())}" in night
     assert "Last night: not synced yet." in night
 
 
@@ -626,9 +645,9 @@ def test_contributors_of_night_are_first(signed_in, ana):
 @pytest.mark.parametrize(
     ("now", "before", "text"),
     [
-        (25920, 27060, "7 h 12 min 19 min less than 7 h 31 min"),
-        (27060, 27060, "7 h 31 min the same"),
-        (27061, 27059, "7 h 31 min the same"),
+        (25920, 27060, "7 h 12 min 19 min less than the 7 days before (7 h 31 min)"),
+        (27060, 27060, "7 h 31 min the same as the 7 days before"),
+        (27061, 27059, "7 h 31 min the same as the 7 days before"),
     ],
 )
 def test_week_is_compared_with_the_one_before(signed_in, ana, now, before, text):
@@ -639,7 +658,7 @@ def test_week_is_compared_with_the_one_before(signed_in, ana, now, before, text)
 
 def test_difference_of_weeks_is_that_of_shown_values(signed_in, ana):
     store_scores(ana, [*[75] * 6, 76, *[77] * 4, *[76] * 3])
-    assert figure(page_of(signed_in), "Sleep score") == "75 2 less than 77"
+    assert figure(page_of(signed_in), "Sleep score") == "75 2 less than the 7 days before (77)"
 
 
 @pytest.mark.parametrize(("ago", "is_comparable"), [(13, True), (12, False), (0, False)])
@@ -647,9 +666,9 @@ def test_weeks_across_a_mark_are_not_compared(signed_in, ana, ago, is_comparable
     store_nights(ana, map(days_ago, range(ago + 1, 20)), "v1")
     store_nights(ana, map(days_ago, range(ago + 1)), "v2")
     text = (
-        "the same"
+        "the same as the 7 days before"
         if is_comparable
-        else "not comparable with 80 the week before (new sleep algorithm)"
+        else "not comparable with 80 in the 7 days before (new sleep algorithm)"
     )
     assert figure(page_of(signed_in), "Sleep score") == f"80 {text}"
 
@@ -659,7 +678,7 @@ def test_day_under_way_without_values_is_not_full(signed_in, ana, columns, said)
     store_days(ana, map(days_ago, range(1, 9)), "activity", steps=9000)
     store_activity_until(ana, timezone.now(), **columns)
     page = page_of(signed_in)
-    assert "Full days: activity 6 of 7 (before: 2 of 7)." in section(page, "This week and last")
+    assert "Activity: 6 of 7 days count, and 2 of the 7 before." in section(page, "Last 7 days")
     assert said in tile(page, "activity")
 
 
@@ -668,17 +687,29 @@ def test_week_without_another_before_is_not_compared(signed_in, ana):
     assert figure(page_of(signed_in), "Sleep score") == "77"
 
 
+@pytest.mark.parametrize(("days", "is_compared"), [(3, False), (4, True)])
+def test_week_is_compared_with_half_a_week(signed_in, ana, days, is_compared):
+    store_days(ana, map(days_ago, range(7 + days)), score=77)
+    found = figure(page_of(signed_in), "Sleep score")
+    assert found == ("77 the same as the 7 days before" if is_compared else "77")
+
+
+def test_last_seven_days_are_no_calendar_week(signed_in, ana):
+    store_days(ana, map(days_ago, range(7)), score=77)
+    assert section(page_of(signed_in), "Last 7 days").startswith("Last 7 days Calendar weeks ›")
+
+
 def test_week_says_how_many_full_days_it_has(signed_in, ana):
     store_days(ana, map(days_ago, range(1, 9)), "activity", steps=9000)
     store_activity_until(ana, timezone.now(), steps=1240)
-    weeks = section(page_of(signed_in), "This week and last")
-    assert "Full days: activity 6 of 7 (before: 2 of 7)." in weeks
+    weeks = section(page_of(signed_in), "Last 7 days")
+    assert "Activity: 6 of 7 days count, and 2 of the 7 before." in weeks
     assert "Averages leave out days in progress, and days with the ring off." in weeks
 
 
 def test_weeks_of_full_days_say_nothing_of_them(signed_in, ana):
     store_days(ana, map(days_ago, range(14)), duration=27000)
-    assert "Full days" not in section(page_of(signed_in), "This week and last")
+    assert "days count" not in section(page_of(signed_in), "Last 7 days")
 
 
 # What is missing ----------------------------------------------------------------------------------

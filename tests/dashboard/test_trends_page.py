@@ -85,7 +85,46 @@ def test_average_is_compared_in_words(signed_in, ana):
     store_days(ana, days_from(FIRST, 30), duration=25_200, **NIGHT)
     store_days(ana, days_from(FIRST + timedelta(days=30), 30), duration=27_000, **NIGHT)
     text = page(signed_in, period="30d", end=str(FIRST + timedelta(days=59)))
-    assert "average 7 h 30 min, 30 min more than in the 30 days before" in text
+    assert "average 7 h 30 min over 30 nights · 30 min more than in the 30 days before" in text
+
+
+@pytest.mark.parametrize(("days", "is_compared"), [(14, False), (15, True)])
+def test_average_is_compared_with_half_a_period(signed_in, ana, days, is_compared):
+    store_days(ana, days_from(FIRST + timedelta(days=30 - days), 30 + days), score=80)
+    text = page(signed_in, "sleep.score", period="30d", end=str(FIRST + timedelta(days=59)))
+    assert ("the same as in the 30 days before" in text) == is_compared
+
+
+@pytest.mark.parametrize(
+    ("nights", "naps", "words"),
+    [
+        (30, 0, "average 7 h 30 min over 30 nights"),
+        (28, 0, "average 7 h 30 min over 28 of 30 nights"),
+        (29, 1, "average 7 h 30 min over 29 of 30 nights"),
+        (
+            27,
+            2,
+            "average 7 h 30 min over 27 of the 29 nights with data; 30 nights in this period",
+        ),
+        (0, 2, "2 of 30 nights with data, none of them counted"),
+        (0, 0, "There are no values"),
+    ],
+)
+def test_average_says_of_how_many_nights_it_is(signed_in, ana, nights, naps, words):
+    days = days_from(FIRST, 30)
+    store_days(ana, [FIRST - timedelta(days=1)], "activity", steps=1)
+    store_days(ana, days[:nights], duration=27_000, **NIGHT)
+    store_days(ana, days[nights : nights + naps], duration=600, main_type="late_nap")
+    text = page(signed_in, period="30d", end=str(days[-1]))
+    assert re.search(rf"<p(?: class=\"quiet\")?>{words}( on these days\.)?</p>", text)
+
+
+def test_scale_has_zero_without_a_sign(signed_in, ana):
+    for place, day in enumerate(days_from(FIRST, 9)):
+        store_days(ana, [day], "readiness", temperature_deviation=(place - 4) / 10)
+    text = page(signed_in, "readiness.temperature_deviation", period="30d", end="2026-01-30")
+    assert ">0.00</text>" in text
+    assert "+0.00" not in text
 
 
 def test_averages_on_both_sides_of_a_mark_are_not_compared(signed_in, ana):

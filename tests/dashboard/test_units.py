@@ -47,7 +47,7 @@ def american():
     [
         (36.6, make_column("°C"), "97.9 °F"),
         (-40, make_column("°C"), "−40.0 °F"),
-        (0, make_column("°C", signed=True, decimals=2), "+0.00 °F"),
+        (0, make_column("°C", signed=True, decimals=2), "0.00 °F"),
         (0.125, make_column("°C", signed=True, decimals=2), "+0.23 °F"),
         (-0.5, make_column("°C", signed=True, decimals=2), "−0.90 °F"),
         (8412, make_column("m", kind=Integer()), "5.2 mi"),

@@ -139,6 +139,25 @@ def test_sums_of_unequal_days_are_not_compared(signed_in, ana):
     assert "same number of days" in text
 
 
+def test_sums_of_unequal_values_are_not_compared(signed_in, ana):
+    store_days(ana, days_from(FIRST, 13), "activity", steps=10_000, active_calories=500)
+    store_days(ana, [FIRST + timedelta(days=13)], "activity", active_calories=500)
+    text = page(signed_in, end="2026-01-18")
+    assert cells(text, "Steps, total") == ["70,000", "60,000"]
+    assert cells(text, "Active calories, total") == ["3,500", "3,500 the same"]
+
+
+@pytest.mark.parametrize(("days", "note"), [(3, ""), (4, " the same")])
+def test_week_before_has_data_of_half_of_it(signed_in, ana, days, note):
+    store_days(ana, days_from(FIRST + timedelta(days=7 - days), 7 + days), score=80)
+    assert cells(page(signed_in, end="2026-01-18"), "Sleep score") == ["80", f"80{note}"]
+
+
+def test_page_marks_trends_where_it_has_no_entry(signed_in):
+    assert '<a href="/trends/" class="near">Trends' in page(signed_in)
+    assert "near" not in signed_in.get("/trends/").content.decode().split("</nav>")[0]
+
+
 def test_days_that_count_are_shown(signed_in, ana):
     store_days(ana, days_from(FIRST, 5), duration=27_000, **NIGHT)
     store_days(ana, [FIRST + timedelta(days=5)], duration=600, main_type="late_nap")
@@ -180,7 +199,9 @@ def test_missing_days_lead_to_the_calendar(signed_in, ana):
     store_days(ana, [*days_from(FIRST, 3), *days_from(FIRST + timedelta(days=5), 9)])
     text = page(signed_in, end="2026-01-18")
     [(link, words)] = re.findall(r'<a href="(/calendar/\?type=sleep[^"]*)">([^<]*)', text)
-    assert words.replace("&nbsp;", " ") == "2 nights missing in these weeks: see the calendar ›"
+    assert words.replace("&nbsp;", " ") == (
+        "2 nights missing from 5 January to 11 January: see the calendar ›"
+    )
     assert "8 January to 9 January" in text_of(
         signed_in.get(link.replace("&amp;", "&")).content.decode()
     )
@@ -255,9 +276,9 @@ def test_numbers_are_those_of_the_api(signed_in, ana, api):
     assert shown == [f"{week['avg_hrv']:.0f}" for week in weeks]
 
 
-def test_today_leads_to_all_weeks(signed_in, ana):
+def test_today_leads_to_calendar_weeks(signed_in, ana):
     store_days(ana, [days_ago(0)], score=80)
-    assert '<a href="/weeks/">All weeks' in signed_in.get("/").content.decode()
+    assert '<a href="/weeks/">Calendar weeks' in signed_in.get("/").content.decode()
 
 
 def test_values_are_in_persons_unit(signed_in, ana):
