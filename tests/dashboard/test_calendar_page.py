@@ -7,8 +7,7 @@ import pytest
 from django.utils import timezone
 
 from metrics import SLEEP, TYPES
-from oura.models import Connection
-from oura.provider import SCOPES
+from oura import connections
 from tests.worlds import (
     days_ago,
     failed_fetch,
@@ -204,10 +203,13 @@ def test_each_hole_has_its_reason_and_what_can_be_done(signed_in, all_states):
         (14, True, "(collect_oura --repair)."),
     ],
 )
-def test_recent_partial_day_is_collected_now(signed_in, ana, ago, connected, advice):
+def test_recent_partial_day_is_collected_now(signed_in, ana, at_oura, ago, connected, advice):
     store_nights(ana, [days_ago(ago)], mapping=without_periods)
     if connected:
-        connect(ana)
+        connection = connections.connect(ana, at_oura.code(), "v" * 50).connection
+        connection.asked_at = connection.finished_at = timezone.now()
+        connection.wanted_at = None
+        connection.save()
     [hole] = [each for each in holes(page(signed_in)) if "partly stored" in each]
     assert hole.endswith(advice)
     assert ('<a href="/account/">Open the Oura app' in page(signed_in)) == advice.startswith(";")
@@ -215,11 +217,6 @@ def test_recent_partial_day_is_collected_now(signed_in, ana, ago, connected, adv
 
 def without_periods(day, documents):
     return SLEEP.map(day, {"daily_sleep": documents["daily_sleep"]})
-
-
-def connect(user):
-    now = timezone.now()
-    Connection.objects.create(user=user, scopes=list(SCOPES), asked_at=now, finished_at=now)
 
 
 def test_partly_stored_day_is_stored_and_not_missing(signed_in, ana):
