@@ -33,7 +33,7 @@ def test_day_is_accessible_and_fits_a_phone(page, scheme):
 
 def test_date_leads_to_another_day(page):
     page.get_by_label("Date").fill(str(days_ago(5)))
-    page.get_by_role("button", name="Go").click()
+    page.get_by_role("button", name="Show").click()
     expect(page).to_have_url(f"{page.url.split('/days/')[0]}/days/{days_ago(5)}/")
     page.get_by_role("link", name="The day before").click()
     expect(page.get_by_label("Date")).to_have_value(str(days_ago(6)))
