@@ -1,12 +1,8 @@
 """The pages on which people delete their data and their account, and remove the demo."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
-from django.db.models import signals
 from django.utils import timezone
 
 from accounts.models import Origin, TokenFamily, User
@@ -159,24 +155,6 @@ def test_nobody_else_may_remove_the_demo(demo, stored, admin, change):
     assert "is still here" not in admin.get("/account/").content.decode()
     assert admin.post("/account/delete/demo/").status_code == 404
     assert User.objects.filter(username="demo").exists()
-
-
-def test_account_that_gets_a_day_meanwhile_is_deleted_with_it(stored, signed_in):
-    def store_once(sender, instance, **_):
-        signals.pre_delete.disconnect(store_once, sender=User)
-        with ThreadPoolExecutor(1) as other:
-            other.submit(store_and_close, instance).result()
-
-    def store_and_close(user):
-        try:
-            store_days(user, [days_ago(2)], score=70)
-        finally:
-            connection.close()
-
-    # Django sends it when it has listed what belongs to the account.
-    signals.pre_delete.connect(store_once, sender=User)
-    delete(signed_in, "account")
-    assert (User.objects.filter(pk=stored.pk).exists(), counts(stored)["SleepMetric"]) == (False, 0)
 
 
 @pytest.mark.parametrize("what", ["data", "account", "demo"])
