@@ -9,8 +9,6 @@ from accounts.models import DistanceUnit, FirstWeekday, TemperatureUnit, User
 from myhealth import time_zones
 from myhealth.preferences import TWELVE_HOURS
 
-# Many browsers elsewhere are set to American English; those in America are in these zones.
-_AMERICAN_ZONES = ("America/", "US/", "Pacific/Honolulu")
 _AMERICAN = {
     "temperature_unit": TemperatureUnit.FAHRENHEIT,
     "distance_unit": DistanceUnit.MILES,
@@ -22,15 +20,20 @@ _AMERICAN = {
 def take_over(user: User, sent: Mapping[str, str]) -> str:
     """Store the browser's time zone as the person's, and return a sentence (HTML) that says so.
 
-    It is empty if nothing was stored: they have another zone already, or the browser's is not
-    known. The units and the clock of the United States go with a browser that is there.
+    It is empty if nothing was stored: this is not their first sign-in on the page, they have
+    another zone already, or the browser's is not known. The units and the clock of the United
+    States go with a browser that is there: many elsewhere are set to American English.
     """
+    if user.was_asked_for_zone:
+        return ""
+    user.was_asked_for_zone = True
+    user.save()
     zone, region = sent.get("time_zone", ""), sent.get("region", "")
     unasked = User()
     if zone not in time_zones.names() or not user.time_zone == unasked.time_zone != zone:
         return ""
     user.time_zone, also = zone, ""
-    is_american = region == "US" and zone.startswith(_AMERICAN_ZONES)
+    is_american = region == "US" and time_zones.is_in(zone, "US")
     if is_american and all(getattr(user, each) == getattr(unasked, each) for each in _AMERICAN):
         for name, value in _AMERICAN.items():
             setattr(user, name, value)

@@ -9,9 +9,11 @@ from django.utils.text import get_text_list
 from accounts.models import User
 from myhealth import time_zones
 
+_WHAT_TO_TYPE = "Type a big city in your time zone, or your country, for example Berlin or Germany."
+
 
 class TimeZoneField(forms.CharField):
-    """A time zone by its name or its city, from a list that browsers search while one types."""
+    """A time zone by its name, city or country; browsers search a list while one types."""
 
     widget = forms.TextInput(attrs={"list": "zones", "autocomplete": "off"})
 
@@ -24,14 +26,13 @@ class TimeZoneField(forms.CharField):
         if len(found) == 1:
             return found[0]
         if found:
-            problem, offered = "There are several time zones “%(text)s”.", found
+            problem, offered, otherwise = "“%(text)s” has several time zones.", found, ""
         else:
             problem, offered = "There is no time zone “%(text)s”.", time_zones.near(text)
+            otherwise = "If not, type your country." if offered else _WHAT_TO_TYPE
         names = get_text_list(list(map(time_zones.title, offered)), "or")
-        question = (
-            f"Did you mean {names}?" if names else "Choose a city in your zone from the list."
-        )
-        message = f"{problem} {question}"
+        question = f"Did you mean {names}?" if names else ""
+        message = " ".join(filter(None, (problem, question, otherwise)))
         raise forms.ValidationError(message, code="time_zone", params={"text": text})
 
 
@@ -40,7 +41,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
 
     time_zone = TimeZoneField(
         max_length=64,
-        help_text="Type a city. The time zone decides which day counts as “today”.",
+        help_text=f"{_WHAT_TO_TYPE} The time zone decides which day counts as “today”.",
     )
 
     class Meta:
@@ -54,13 +55,17 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
         )
         help_texts: ClassVar[dict[str, str]] = {"first_weekday": ""}
 
-    zones = staticmethod(time_zones.titles)
+    zones = staticmethod(time_zones.choices)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         user = self.instance
         self.unknown_zone = "" if user.zone.key == user.time_zone else user.time_zone
         self.initial["time_zone"] = user.zone.key
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.was_asked_for_zone = True
+        return super().save(commit)
 
 
 class PresentPasswordForm(forms.Form):

@@ -146,6 +146,12 @@ class User(AbstractUser):
         db_default=FirstWeekday.MONDAY,
         help_text="Its number in ISO 8601: 1 is Monday.",
     )
+    was_asked_for_zone = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Whether their browser has been asked for its time zone, or they chose one.",
+    )
     token_version = models.PositiveIntegerField(
         default=0, editable=False, help_text="Increase it to revoke all of this person's tokens."
     )

@@ -59,9 +59,8 @@ class Login(LoginView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
-        is_first = user.last_login is None
         response = super().form_valid(form)
-        if is_first and (sentence := first_sign_in.take_over(user, self.request.POST)):
+        if sentence := first_sign_in.take_over(user, self.request.POST):
             messages.info(self.request, sentence)
         if "ended" in self.request.GET:
             messages.warning(

@@ -5,7 +5,7 @@ from django.test import Client
 
 from accounts.models import User
 from tests.dashboard.html import text_of
-from tests.worlds import PASSWORDS
+from tests.worlds import PASSWORDS, PREFERENCES
 
 pytestmark = pytest.mark.django_db
 CHOSEN = "time_zone", "temperature_unit", "distance_unit", "clock_hours", "first_weekday"
@@ -48,6 +48,19 @@ def test_later_sign_in_takes_nothing(ana):
     assert ("time zone" in text, stored(ana)) == (False, ("UTC", METRIC))
 
 
+def test_program_that_signed_in_before_takes_nothing_away(ana, api):
+    ana.refresh_from_db()
+    assert ana.last_login
+    sign_in(time_zone="Europe/Berlin", region="DE")
+    assert stored(ana)[0] == "Europe/Berlin"
+
+
+def test_default_zone_that_was_chosen_stays(ana, signed_in):
+    signed_in.post("/account/preferences/", PREFERENCES)
+    sign_in(time_zone="Europe/Berlin")
+    assert stored(ana)[0] == "UTC"
+
+
 def test_chosen_zone_stays(ana):
     User.objects.filter(pk=ana.pk).update(time_zone="Asia/Tokyo")
     text = sign_in(time_zone="Europe/Berlin")
@@ -68,6 +81,12 @@ def test_wrong_password_takes_nothing(ana):
     assert stored(ana) == ("UTC", METRIC)
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Honolulu", "America/Indianapolis", "US/Pacific"])
+def test_all_zones_of_the_united_states_bring_its_units(ana, zone):
+    sign_in(time_zone=zone, region="US")
+    assert stored(ana) == (zone, AMERICAN)
+
+
 def test_browser_in_the_united_states_brings_its_units(ana):
     text = sign_in(time_zone="America/New_York", region="US")
     assert (
@@ -78,7 +97,17 @@ def test_browser_in_the_united_states_brings_its_units(ana):
 
 
 @pytest.mark.parametrize(
-    ("zone", "region"), [("Europe/Berlin", "US"), ("America/Toronto", "CA"), ("Asia/Tokyo", "")]
+    ("zone", "region"),
+    [
+        ("Europe/Berlin", "US"),
+        ("America/Toronto", "CA"),
+        ("Asia/Tokyo", ""),
+        ("America/Toronto", "US"),
+        ("America/Sao_Paulo", "US"),
+        ("America/Mexico_City", "US"),
+        ("America/Creston", "US"),
+        ("America/New_York", "GB"),
+    ],
 )
 def test_american_english_elsewhere_brings_no_units(ana, zone, region):
     assert "miles" not in sign_in(time_zone=zone, region=region)

@@ -10,6 +10,7 @@ from tests.worlds import PREFERENCES
 
 pytestmark = pytest.mark.django_db
 PATH = "/account/preferences/"
+WHAT_TO_TYPE = "Type a big city in your time zone, or your country, for example Berlin or Germany."
 
 
 def save(browser, **fields):
@@ -67,7 +68,24 @@ def test_account_page_has_no_list_of_zones(signed_in):
 def test_list_of_zones_belongs_to_the_field(signed_in):
     page = signed_in.get(PATH).content.decode()
     [name] = re.findall(r'<input type="text" name="time_zone"[^>]* list="([^"]*)"', page)
-    assert f'<datalist id="{name}"><option value="Africa/Abidjan">' in page
+    first = '<option value="Africa/Abidjan" label="Abidjan (Côte d’Ivoire)">'
+    assert f'<datalist id="{name}">{first}' in page
+
+
+def test_list_has_no_old_or_fixed_names(signed_in):
+    listed = signed_in.get(PATH).content.decode().partition("<datalist")[2]
+    assert 'value="UTC" label="UTC"' in listed
+    assert not re.search('"(Etc/|US/|Brazil/|Australia/LHI|EST)', listed)
+
+
+def test_form_says_from_the_start_what_to_type(signed_in):
+    assert WHAT_TO_TYPE in text_of(signed_in.get(PATH).content.decode())
+
+
+def test_stored_name_that_is_not_listed_stays(signed_in, ana):
+    ana.time_zone = "US/Eastern"
+    ana.save()
+    assert save(signed_in, time_zone="US/Eastern").status_code == 302
 
 
 @pytest.mark.parametrize(
@@ -86,9 +104,21 @@ def test_list_of_zones_belongs_to_the_field(signed_in):
         ("singapore", "Singapore"),
         ("utc", "UTC"),
         ("etc/gmt+5", "Etc/GMT+5"),
+        ("US/Eastern", "US/Eastern"),
+        ("kiev", "Europe/Kiev"),
+        ("Germany", "Europe/Berlin"),
+        ("india", "Asia/Kolkata"),
+        ("cote d'ivoire", "Africa/Abidjan"),
+        ("United Kingdom", "Europe/London"),
+        ("Samoa", "Pacific/Apia"),
+        ("Virgin Islands (US)", "America/St_Thomas"),
+        ("Berlin (Germany)", "Europe/Berlin"),
+        ("Paris, France", "Europe/Paris"),
+        ("Munich, Germany", "Europe/Berlin"),
+        ("New York, USA", "America/New_York"),
     ],
 )
-def test_zone_is_found_by_name_or_city(signed_in, ana, text, zone):
+def test_zone_is_found_by_name_city_or_country(signed_in, ana, text, zone):
     assert save(signed_in, time_zone=text).status_code == 302
     ana.refresh_from_db()
     assert ana.time_zone == zone
@@ -99,30 +129,47 @@ def test_zone_is_found_by_name_or_city(signed_in, ana, text, zone):
     [
         (
             "Belin",
-            "There is no time zone “Belin”. "
-            "Did you mean Europe/Berlin, Europe/Dublin or America/Belize?",
+            "There is no time zone “Belin”. Did you mean Europe/Berlin, Europe/Dublin or "
+            "America/Belize? If not, type your country.",
         ),
         (
             "Europe/Berln",
-            "There is no time zone “Europe/Berln”. "
-            "Did you mean Europe/Berlin, Europe/Dublin or Europe/Belfast?",
-        ),
-        ("york", "There is no time zone “york”. Did you mean America/New York?"),
-        (
-            "eastern",
-            "There are several time zones “eastern”. Did you mean Canada/Eastern or US/Eastern?",
+            "There is no time zone “Europe/Berln”. Did you mean Europe/Berlin, Europe/Dublin or "
+            "Europe/Belfast? If not, type your country.",
         ),
         (
-            "Xyzzyx",
-            "There is no time zone “Xyzzyx”. Choose a city in your zone from the list.",
+            "york",
+            "There is no time zone “york”. Did you mean America/New York? "
+            "If not, type your country.",
         ),
-        ("100%s", "There is no time zone “100%s”. Choose a city in your zone from the list."),
-        ("/", "There is no time zone “/”. Choose a city in your zone from the list."),
+        (
+            "Paris, Texas",
+            "There is no time zone “Paris, Texas”. Did you mean Europe/Paris? "
+            "If not, type your country.",
+        ),
+        (
+            "Spain",
+            "“Spain” has several time zones. Did you mean Europe/Madrid or Atlantic/Canary?",
+        ),
+        (
+            "USA",
+            "“USA” has several time zones. Did you mean America/New York, America/Chicago, "
+            "America/Denver, America/Phoenix, America/Los Angeles, America/Anchorage, "
+            "America/Adak or Pacific/Honolulu?",
+        ),
+        ("Munich", f"There is no time zone “Munich”. {WHAT_TO_TYPE}"),
+        ("GMT-5", f"There is no time zone “GMT-5”. {WHAT_TO_TYPE}"),
+        ("etc/gmt 5", f"There is no time zone “etc/gmt 5”. {WHAT_TO_TYPE}"),
+        (
+            "east",
+            "There is no time zone “east”. Did you mean Pacific/Easter, Asia/Dili or "
+            "Europe/Belfast? If not, type your country.",
+        ),
+        ("Delhi", f"There is no time zone “Delhi”. {WHAT_TO_TYPE}"),
+        ("100%s", f"There is no time zone “100%s”. {WHAT_TO_TYPE}"),
+        ("/", f"There is no time zone “/”. {WHAT_TO_TYPE}"),
         ("", "This field is required."),
-        (
-            "localtime",
-            "There is no time zone “localtime”. Choose a city in your zone from the list.",
-        ),
+        ("localtime", f"There is no time zone “localtime”. {WHAT_TO_TYPE}"),
     ],
 )
 def test_refused_zone_brings_offers_of_near_ones(signed_in, ana, text, sentence):
