@@ -176,11 +176,11 @@ def weekends(days: Days) -> list[tuple[int, int]]:
     return found
 
 
-def day_ticks(days: Days) -> list[Tick]:
+def day_ticks(days: Days, first_weekday: int) -> list[Tick]:
     """Return labels for the days of a chart: of weeks, months or years, by its length."""
     length = len(days)
     if length <= 45:
-        chosen = [(day, f"{day.day} {day:%b}") for day in days if day.weekday() == 0]
+        chosen = [(day, f"{day.day} {day:%b}") for day in days if day.isoweekday() == first_weekday]
     elif length <= 120:
         chosen = [(day, f"{day.day} {day:%b}") for day in days if day.day in (1, 15)]
     elif length <= 800:

@@ -12,13 +12,16 @@ from dashboard.comparisons import difference
 from dashboard.day_cards import Shown, unit_of
 from dashboard.marks import describe_mark, name_mark
 from dashboard.periods import MONTH
+from dashboard.queries import database_alias
 from dashboard.summaries import Summary, may_compare
 from dashboard.templatetags.figures import UNKNOWN, days_in_words, number, with_unit
 from dashboard.units import shown_unit
+from ingest.coverage import missing_ranges
+from ingest.ledger import ledger
 from metrics import MetricType
 from metrics.columns import Figure
 from metrics.measures import Measure
-from myhealth.days import Days
+from myhealth.days import Days, utc_today
 from myhealth.states import State
 
 # The period of a trend that a figure links to.
@@ -300,6 +303,7 @@ class PeriodTable:
     metric_type: MetricType
     periods: Sequence[Period]
     earlier: Period | None
+    user_id: int
 
     @property
     def days(self) -> str:
@@ -362,8 +366,16 @@ class PeriodTable:
     def calendar_query(self) -> str:
         """Return the query of the year with the newest missing days."""
         newest = next(p for p in reversed(self.periods) if any(p.missing_of(self.metric_type)))
-        end = min(newest.days.end, newest.today)
-        return urlencode({"type": self.metric_type.name, "by": "state", "year": end.year})
+        day = min(newest.days.end, newest.today)
+        if newest.days.start.year != day.year:
+            day = self._newest_missing(newest.days.start, day)
+        return urlencode({"type": self.metric_type.name, "by": "state", "year": day.year})
+
+    def _newest_missing(self, start: date, end: date) -> date:
+        """Return the newest day that is missing, of a week in two years."""
+        by_type = ledger(self.user_id, start, end, today=utc_today(), using=database_alias())
+        missing = missing_ranges(by_type[self.metric_type.name])
+        return missing[0].end if missing else end
 
     @property
     def left_out(self) -> str:

@@ -71,6 +71,7 @@ class TrendChart:
 
     trend: Trend
     gaps: Sequence[Gap]
+    first_weekday: int
 
     @property
     def days(self) -> Days:
@@ -90,7 +91,7 @@ class TrendChart:
 
     @property
     def labels(self) -> list[Tick]:
-        return charts.day_ticks(self.days)
+        return charts.day_ticks(self.days, self.first_weekday)
 
     @property
     def weekends(self) -> list[tuple[int, int]]:

@@ -50,7 +50,7 @@ class TrendsPage(PersonalPage, TemplateView):
         )
         return super().get_context_data(
             charts=[
-                _section(trend, by_type[trend.measure.metric_type.name])
+                _section(trend, by_type[trend.measure.metric_type.name], self.user.first_weekday)
                 for trend in trends.values()
             ],
             days=days,
@@ -80,10 +80,10 @@ def _default() -> list[str]:
     return [name for name in names if name in all_measures()]
 
 
-def _section(trend: Trend, ranges: list[Range]) -> dict[str, Any]:
+def _section(trend: Trend, ranges: list[Range], first_weekday: int) -> dict[str, Any]:
     gaps = gaps_of(trend, ranges)
     return {
-        "chart": TrendChart(trend, gaps),
+        "chart": TrendChart(trend, gaps, first_weekday),
         "measure": trend.measure,
         "type": trend.measure.metric_type,
         "gaps": gaps[:_MOST_LISTED],

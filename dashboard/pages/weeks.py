@@ -48,7 +48,7 @@ class WeeksPage(PersonalPage, TemplateView):
         while len(found) > 1 and not found[-1].is_expected:
             found.pop()
         shown, earlier = found[:_SHOWN][::-1], found[_SHOWN] if len(found) > _SHOWN else None
-        tables = [PeriodTable(each, shown, earlier) for each in TYPES.values()]
+        tables = [PeriodTable(each, shown, earlier, user.pk) for each in TYPES.values()]
         has_rows = any(each.has_rows for each in shown)
         return super().get_context_data(
             by=by,

@@ -82,10 +82,15 @@ def test_weekends_are_saturday_and_sunday():
     ],
 )
 def test_labels_name_weeks_months_or_years(start, end, labels):
-    found = [tick.label for tick in charts.day_ticks(Days(start, end))]
+    found = [tick.label for tick in charts.day_ticks(Days(start, end), 1)]
     assert found[: len(labels)] == labels
 
 
+def test_weeks_are_named_by_first_weekday():
+    ticks = charts.day_ticks(Days(date(2026, 3, 3), date(2026, 3, 30)), 7)
+    assert [tick.label for tick in ticks] == ["8 Mar", "15 Mar", "22 Mar", "29 Mar"]
+
+
 def test_every_other_label_is_minor_where_there_are_many():
-    ticks = charts.day_ticks(Days(date(2025, 1, 2), date(2026, 1, 1)))
+    ticks = charts.day_ticks(Days(date(2025, 1, 2), date(2026, 1, 1)), 1)
     assert [tick.minor for tick in ticks[:4]] == [False, True, False, True]

@@ -207,6 +207,14 @@ def test_missing_days_lead_to_the_calendar(signed_in, ana):
     )
 
 
+@pytest.mark.parametrize(("missing", "year"), [("2025-12-30", 2025), ("2026-01-02", 2026)])
+def test_missing_day_leads_to_its_own_year(signed_in, ana, missing, year):
+    week = days_from(date(2025, 12, 29), 14)
+    store_days(ana, [day for day in week if str(day) != missing])
+    text = page(signed_in, end="2026-01-11")
+    assert re.findall(r"/calendar/\?type=sleep[^\"]*year=(\d+)", text) == [str(year)]
+
+
 def test_weeks_begin_on_persons_first_weekday(signed_in, ana):
     ana.first_weekday = 7
     ana.save()
