@@ -20,7 +20,9 @@ from typing import NoReturn
 _ROOT = Path(__file__).resolve().parents[2]
 _VENV = _ROOT / ".venv"
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--retries", "2"]
-_STARTS = ("Collecting ", "Requirement already satisfied: ")
+# How pip's lines begin: of a package that it takes, one that is for other machines, and the end.
+_TAKES = (b"Collecting ", b"Processing ", b"Requirement already satisfied: ")
+_LEAVES_OUT, _UNPACKS = b"Ignoring ", b"Installing collected packages"
 # Without a terminal, a sign of life after so many seconds.
 _SECONDS = 20.0
 # What pip says, and what that means for a person.
@@ -116,7 +118,11 @@ def _with_progress(process: "subprocess.Popen[bytes]", total: int) -> Iterator[b
     is_terminal = sys.stdout.isatty()
     for line in process.stdout or ():
         yield line
-        if total and line.startswith(tuple(start.encode() for start in _STARTS)):
+        if line.startswith(_LEAVES_OUT):
+            total -= 1
+        elif total and line.startswith(_UNPACKS) and is_terminal:
+            _write("\r\x1b[KUnpacking the packages")
+        elif total and line.startswith(_TAKES):
             count += 1
             progress = f"{min(count, total)} of {total} packages"
             if is_terminal:

@@ -1,10 +1,14 @@
 """Installing the dependencies: what a person reads when it fails."""
 
+import contextlib
+import hashlib
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -13,8 +17,8 @@ from tests.processes import ROOT, wait_until
 LOCK = "asgiref==3.13.0 --hash=sha256:" + "0" * 64
 
 
-def start(folder, **settings):
-    (folder / "requirements.txt").write_text(LOCK)
+def start(folder, lock=LOCK, stdout=subprocess.PIPE, **settings):
+    (folder / "requirements.txt").write_text(lock)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PIP_")},
         # Nothing of this environment is changed.
@@ -29,7 +33,7 @@ def start(folder, **settings):
         [sys.executable, "-m", "myhealth.local.install", str(folder / "requirements.txt")],
         cwd=ROOT,
         env=environment,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
@@ -60,6 +64,46 @@ def test_folder_that_cannot_be_written_gets_a_sentence(tmp_path):
     assert process.returncode == 1
     assert "can't be used" in failed
     assert failed.count("\n") == 1
+
+
+def make_wheel(folder):
+    """Write the smallest package that can be installed; return its pin."""
+    wheel = folder / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr(
+            "tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n"
+        )
+        file.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        file.writestr("tiny-1.dist-info/RECORD", "")
+    return f"tiny==1 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+def test_terminal_counts_only_packages_for_this_machine(tmp_path):
+    other = "other==1 ; sys_platform == 'none' --hash=sha256:" + "0" * 64
+    ours, theirs = pty.openpty()
+    process = start(
+        tmp_path,
+        lock=f"{make_wheel(tmp_path)}{other}\n",
+        stdout=theirs,
+        PIP_NO_INDEX="1",
+        PIP_FIND_LINKS=str(tmp_path),
+    )
+    os.close(theirs)
+    said = read_all(ours)
+    os.close(ours)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "\r1 of 1 packages" in said
+    assert said.index("1 of 1 packages") < said.index("Unpacking the packages")
+
+
+def read_all(terminal):
+    """Read until the program on the other side has ended, which Linux calls an error."""
+    parts = []
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 4096):
+            parts.append(part.decode())
+    return "".join(parts)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
