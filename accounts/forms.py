@@ -2,7 +2,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.db import transaction
 from django.utils.text import get_text_list
 
@@ -66,6 +66,16 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> Any:
         self.instance.was_asked_for_zone = True
         return super().save(commit)
+
+
+class SignInForm(AuthenticationForm):
+    error_messages: ClassVar[dict[str, Any]] = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": (
+            "The user name or the password is wrong. In the password, capital and small letters "
+            "are different."
+        ),
+    }
 
 
 class PresentPasswordForm(forms.Form):

@@ -22,8 +22,9 @@ from django.views.generic import FormView
 from accounts import first_sign_in, personal_tokens
 from accounts.attempts import check_present_password
 from accounts.browsers import note_account
-from accounts.forms import OwnPasswordForm, PersonalTokenForm
+from accounts.forms import OwnPasswordForm, PersonalTokenForm, SignInForm
 from accounts.models import PersonalToken, User
+from accounts.sections import AccountSection
 from myhealth import preferences
 from myhealth.errors import error_body
 from myhealth.requests import prefers_json
@@ -52,6 +53,7 @@ class Login(LoginView):
     """Sign in. With `ended` in its address, it answers a form that was sent without a session."""
 
     template_name = "accounts/login.html"
+    authentication_form = SignInForm
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -81,6 +83,9 @@ class PasswordPage(PasswordChangeView):
         assert isinstance(self.request.user, User)
         check = functools.partial(check_present_password, self.request, self.request.user)
         return super().get_form_kwargs() | {"check": check}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(view=AccountSection(self.request.user), **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         if not form.save_unless_signed_out():
@@ -131,6 +136,7 @@ class TokensPage(LoginRequiredMixin, FormView):  # type: ignore[type-arg]
         return super().get_context_data(
             tokens=personal_tokens.valid_tokens(self.user).order_by("-created_at"),
             public_url=settings.PUBLIC_URL,
+            view=AccountSection(self.user),
             **kwargs,
         )
 

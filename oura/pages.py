@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.pages import require_post
+from accounts.sections import AccountSection
 from oura import connections, provider
 from oura.errors import OuraError
 from oura.models import Connection
@@ -80,7 +81,7 @@ def _callback_error(request: HttpRequest, consent: Any) -> tuple[str, str] | Non
 
 def _not_connected(request: HttpRequest, code: str, sentence: str) -> HttpResponse:
     log.warning("connecting failed", reason=code)
-    context = {"sentence": sentence, "code": code}
+    context = {"sentence": sentence, "code": code, "view": AccountSection(request.user)}
     return render(request, "oura/not_connected.html", context, status=400)
 
 
@@ -122,5 +123,6 @@ def register_oura(request: HttpRequest) -> HttpResponse:
         "redirect_uri": connections.redirect_uri(),
         "site": settings.PUBLIC_URL,
         "scopes": provider.SCOPES,
+        "view": AccountSection(request.user),
     }
     return render(request, "oura/register.html", context)

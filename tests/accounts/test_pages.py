@@ -38,7 +38,10 @@ def test_signing_in_replaces_the_session(browser, ana):
 def test_wrong_password_shows_error(browser, ana):
     answer = sign_in(browser, "wrong")
     assert answer.status_code == 200
-    assert 'role="alert"' in answer.content.decode()
+    assert (
+        'role="alert">The user name or the password is wrong. In the password, capital and small '
+        "letters are different.</p>" in answer.content.decode()
+    )
 
 
 def test_locked_out_page_says_when_to_try_again(browser, ana):
@@ -134,7 +137,14 @@ def test_zone_that_not_every_machine_knows_is_refused(ana, name):
         ana.full_clean()
 
 
-@pytest.mark.parametrize("name", ["Europe/Kyiv", "Asia/Calcutta", "US/Eastern", "UTC"])
+@pytest.mark.parametrize("name", ["Asia/Calcutta", "US/Eastern", "Etc/GMT+5", "EST"])
+def test_old_and_fixed_names_are_taken(signed_in, ana, name):
+    signed_in.post("/account/preferences/", {**PREFERENCES, "time_zone": name})
+    ana.refresh_from_db()
+    assert ana.time_zone == name
+
+
+@pytest.mark.parametrize("name", ["Europe/Kyiv", "Asia/Kolkata", "UTC"])
 def test_zone_of_the_iana_database_is_offered(signed_in, name):
     page = signed_in.get("/account/preferences/").content.decode()
     assert f'<option value="{name}"' in page

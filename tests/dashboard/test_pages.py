@@ -218,6 +218,25 @@ def test_sample_data_are_called_so_on_each_page(signed_in, ana, path, origin, co
     assert page.count(">Sample data. <a") == count
 
 
+ABOUT_THE_ACCOUNT = [
+    "/account/password/",
+    "/account/tokens/",
+    "/account/preferences/",
+    "/account/delete/data/",
+    "/account/delete/account/",
+    "/connect/oura/register",
+    "/connect/oura/callback?error=access_denied",
+]
+
+
+@pytest.mark.parametrize("path", ABOUT_THE_ACCOUNT)
+def test_pages_about_the_account_are_marked_alike(signed_in, ana, path):
+    Origin.objects.create(user=ana, name="sandbox")
+    page = signed_in.get(path).content.decode()
+    assert '<a href="/account/" aria-current="true">Account</a>' in page
+    assert page.count(">Sample data. <a") == 1
+
+
 def test_data_without_origin_are_not_called_sample_data(signed_in, ben):
     Origin.objects.create(user=ben, name="sandbox")
     assert "Sample data" not in signed_in.get("/").content.decode()
