@@ -11,13 +11,14 @@ from accounts.models import User
 from dashboard.queries import database_alias, rows_of_user
 from ingest.coverage import last_complete_fetch
 from ingest.models import METRIC_MODELS, Run
-from oura.standing import Action, Progress, Standing, find_standing
+from oura.standing import Action, Progress, Standing, fetched_by_key, find_standing
 
 # A run that has brought nothing for so long has died.
 _PATIENCE = timedelta(minutes=10)
 # Runs are hourly, so one of these will follow.
 _RUNS_GO_ON = timedelta(hours=3)
-_BY_KEY = "Your data are fetched every hour with an access token of this server, OURA_API_KEY."
+# The account that `make run` fills with sample data.
+DEMO = "demo"
 
 
 class Arrived(NamedTuple):
@@ -47,7 +48,8 @@ def standing_of(
     now = timezone.now()
     fetched_at = fetched_at or last_complete_fetch(user.pk, database_alias())
     standing = find_standing(user, fetched_at=fetched_at, now=now)
-    if standing.connection or standing.action not in (Action.NONE, Action.SET_UP):
+    has_own_action = standing.action not in (Action.NONE, Action.SET_UP)
+    if standing.connection or (has_own_action and user.username != DEMO):
         return standing
     if has_rows and not standing.has_key:
         return standing
@@ -55,9 +57,11 @@ def standing_of(
     runs = list(Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2])
     finished = [run.finished_at for run in runs if run.finished_at]
     if not standing.has_key and finished and now - finished[0] < _RUNS_GO_ON:
-        standing = replace(standing, has_key=True, note=_BY_KEY, action=Action.NONE)
+        standing = fetched_by_key(user, now)
     if standing.has_key and runs and _is_under_way(runs[0], fetched_at, now):
-        return replace(standing, progress=Progress.COLLECTING, is_first=not finished)
+        return replace(
+            standing, progress=Progress.COLLECTING, is_first=not finished, can_collect=False
+        )
     return standing
 
 

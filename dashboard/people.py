@@ -4,14 +4,12 @@ from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Origin, User
-from dashboard.arrivals import standing_of
+from dashboard.arrivals import DEMO, standing_of
 from ingest import control
 from ingest.models import METRIC_MODELS
 from oura import connections
 from oura.models import Connection
 
-# The account that `make run` fills with sample data.
-DEMO = "demo"
 _ATTEMPTS = 3
 NOT_REVOKED = (
     "Oura did not confirm that the connection has ended: the person should also remove myhealth "

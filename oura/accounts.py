@@ -13,7 +13,7 @@ from myhealth.states import FailureKind
 from oura import tokens
 from oura.budget import Budget
 from oura.client import OuraClient
-from oura.models import Connection, ConnectionQuerySet
+from oura.models import Connection, ConnectionQuerySet, WantedRun
 from oura.report import Problem, Report
 from oura.retries import RetryTime
 
@@ -182,12 +182,12 @@ def select_accounts(
 
     `shard` is the number of a part, from 0, and how many parts all people are divided into. If the
     person of the API key is connected as well, the connection is used, unless it has ended. With
-    `wanted`, only connections that wait for a run are returned. Raises NoSuchAccount.
+    `wanted`, only accounts that wait for a run are returned. Raises NoSuchAccount.
     """
     accounts: list[Account] = []
     by_key, by_connection = _sources(user)
     # The key's person belongs to the first part.
-    if by_key and shard[0] == 0 and not wanted:
+    if by_key and shard[0] == 0 and (not wanted or _take_wanted()):
         key_user = settings.OURA_USER
         if user and key_user and user.lower() != key_user.lower():
             raise NoSuchAccount(
@@ -198,6 +198,11 @@ def select_accounts(
         connections = Connection.objects.served()
         accounts += _connected_accounts(connections.due() if wanted else connections, user, shard)
     return accounts
+
+
+def _take_wanted() -> bool:
+    """Return whether somebody asks for a run of the key's account; it begins now."""
+    return bool(WantedRun.objects.due().update(is_taken=True))
 
 
 def _sources(user: str | None) -> tuple[bool, bool]:

@@ -1,7 +1,7 @@
 """Connections to Oura with their tokens, and how much of Oura's request limit is left."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -108,6 +108,38 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return f"Oura account of {self.user}"
+
+
+class WantedRunQuerySet(models.QuerySet["WantedRun"]):
+    def due(self) -> Self:
+        """Return the runs of the person of OURA_API_KEY that have not begun."""
+        due = self.filter(is_taken=False)
+        return due.filter(user__username__iexact=settings.OURA_USER) if settings.OURA_USER else due
+
+    def want(self, user: Any, now: datetime) -> bool:
+        """Ask for a run, and return whether one will begin: there is at most one a minute."""
+        self.get_or_create(user=user, defaults={"at": now})
+        rested = self.filter(user=user, is_taken=True, at__lt=now - MIN_PAUSE)
+        rested.update(at=now, is_taken=False)
+        return self.filter(user=user, is_taken=False).exists()
+
+
+class WantedRun(models.Model):
+    """The run that a person without a connection asks for: theirs is the key's account."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="wanted_run"
+    )
+    at = models.DateTimeField(help_text="When the person asked for it.")
+    is_taken = models.BooleanField(default=False, help_text="Whether the run has begun.")
+
+    objects = WantedRunQuerySet.as_manager()
+
+    class Meta:
+        db_table = "oura_wanted_runs"
+
+    def __str__(self) -> str:
+        return f"run for {self.user}"
 
 
 class RequestBudget(models.Model):

@@ -18,7 +18,7 @@ from accounts.pages import require_post
 from accounts.sections import AccountSection
 from oura import connections, provider
 from oura.errors import OuraError
-from oura.models import Connection
+from oura.models import Connection, WantedRun
 
 log = structlog.get_logger("oura.pages")
 
@@ -110,7 +110,12 @@ def collect_now(request: HttpRequest) -> HttpResponse:
     """`POST /account/collect/`: ask for a collection, which begins within seconds."""
     user: Any = request.user
     own = Connection.objects.served().filter(user=user)
-    if not own.want(timezone.now()) and not own.due():
+    now = timezone.now()
+    if not Connection.objects.filter(user=user).exists():
+        is_awaited = WantedRun.objects.want(user, now)
+    else:
+        is_awaited = bool(own.want(now)) or own.due().exists()
+    if not is_awaited:
         messages.info(request, "Not asked for: the last collection began less than a minute ago.")
     return redirect("account")
 

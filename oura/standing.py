@@ -8,11 +8,11 @@ from enum import StrEnum
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Origin, User
 from metrics import TYPES
 from oura import tokens
 from oura.connections import origin_refusal
-from oura.models import Connection
+from oura.models import Connection, WantedRun
 from oura.origin import origin_of
 from oura.provider import SCOPES
 from oura.schedule import next_run
@@ -30,6 +30,7 @@ class Action(StrEnum):
     CONNECT = "connect"
     RECONNECT = "reconnect"
     DELETE_DATA = "delete_data"
+    OTHER_ACCOUNT = "other_account"
 
 
 class Progress(StrEnum):
@@ -74,7 +75,7 @@ def find_standing(
     now = now or timezone.now()
     connection = Connection.objects.filter(user=user).first()
     if connection is None:
-        return _unconnected(user)
+        return _unconnected(user, now)
     lost = tokens.why_lost(connection)
     if lost:
         sentence = f"Your connection to Oura {lost}. No new data will arrive until you reconnect."
@@ -86,10 +87,37 @@ def find_standing(
     return _connected(connection, fetched_at, now.astimezone(user.zone))
 
 
-def _unconnected(user: User) -> Standing:
+def fetched_by_key(user: User, now: datetime) -> Standing:
+    """Return how a person stands whose data are fetched with a token of this server."""
+    note = "Your data are fetched every hour with this server's own access to Oura"
+    # The settings are the business of who runs the server.
+    note += " (OURA_API_KEY)." if user.is_superuser else "."
+    action, is_fetched_here = Action.NONE, True
+    if Origin.objects.filter(user=user, name="sandbox").exists():
+        note = "The sandbox makes up people and their days. For your own ring, "
+        is_fetched_here = not origin_refusal(user)
+        if is_fetched_here or not settings.OURA_CLIENT_ID:
+            note, action = f"{note}set up the connection to Oura.", Action.SET_UP
+        else:
+            note, action = f"{note}sign in with your own account.", Action.OTHER_ACCOUNT
+    is_wanted = WantedRun.objects.filter(user=user, is_taken=False, at__gt=now - _PATIENCE)
+    progress = Progress.AWAITED if is_wanted.exists() else Progress.NONE
+    next_at = next_run(settings.COLLECT_SCHEDULE, now)
+    return Standing(
+        has_key=True,
+        note=note,
+        action=action,
+        progress=progress,
+        next_at=next_at and next_at.astimezone(user.zone),
+        can_collect=is_fetched_here and not (progress or settings.COLLECT_SCHEDULE),
+    )
+
+
+def _unconnected(user: User, now: datetime) -> Standing:
     if settings.OURA_API_KEY and user.username.lower() == settings.OURA_USER.lower():
-        note = "Your data are fetched every hour with this server's access token, OURA_API_KEY."
-        return Standing(has_key=True, note=note)
+        if refusal := origin_refusal(user):
+            return Standing(problem=refusal, action=_action_if_refused())
+        return fetched_by_key(user, now)
     if not settings.OURA_CLIENT_ID:
         return Standing(action=Action.SET_UP)
     if refusal := origin_refusal(user):

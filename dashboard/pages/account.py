@@ -8,6 +8,8 @@ from django.views.generic import TemplateView
 from dashboard.arrivals import standing_of
 from dashboard.pages.base import PersonalPage, arriving
 from dashboard.people import removable_demo
+from dashboard.queries import database_alias
+from ingest.coverage import last_complete_fetch
 from myhealth import time_zones
 from oura.origin import origin_of
 
@@ -19,12 +21,14 @@ class AccountPage(PersonalPage, TemplateView):
     section = "account"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        standing = standing_of(self.user)
+        fetched_at = last_complete_fetch(self.user.pk, database_alias())
+        standing = standing_of(self.user, fetched_at)
         zone = self.user.zone.key
         return super().get_context_data(
             zone=time_zones.title(zone),
             unknown_zone="" if zone == self.user.time_zone else self.user.time_zone,
             **arriving(self.user, standing),
+            fetched_at=fetched_at,
             may_connect=True,
             is_sandbox=origin_of(settings.OURA_API_URL) == "sandbox",
             demo=removable_demo(self.user),

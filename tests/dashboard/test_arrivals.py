@@ -1,14 +1,20 @@
 """What the pages show while data arrive."""
 
+import re
+import time
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
 
+from accounts.models import Origin, User
 from ingest.models import Run
 from oura import connections
+from oura.accounts import select_accounts
 from oura.models import Connection
+from tests.dashboard.html import text_of
 from tests.dashboard.test_pages import OF_DAYS, main_of
 from tests.worlds import days_ago, failed_fetch, fetch_completely, store_days
 
@@ -127,5 +133,95 @@ def test_key_that_only_the_collector_has_is_known_from_runs(signed_in, ana, sett
     assert "Set up the connection" in main_of(signed_in, "/account/")
     Run.objects.create(user=ana, request_id="a", finished_at=timezone.now(), newest=True)
     page = main_of(signed_in, "/account/")
-    assert "with an access token of this server" in page
+    assert "with this server's own access to Oura" in text_of(page)
+    assert "OURA_API_KEY" not in page
     assert "Set up the connection" not in page
+
+
+SANDBOX, OURA = "http://127.0.0.1:8002", "https://api.ouraring.com"
+REGISTER, CONNECT = "/connect/oura/register", "/connect/oura/"
+COLLECT, SIGN_OUT, DELETE = "/account/collect/", "/accounts/logout/", "/account/delete/data/"
+FED, UNFED, LINKED = "by the key", "by nobody", "by a connection"
+
+
+@pytest.mark.parametrize(
+    ("name", "fed", "origin", "url", "client_id", "said", "ways"),
+    [
+        # `make run` without an application: the demo, before and after its first run.
+        ("demo", FED, "sandbox", SANDBOX, "id", "from the sandbox", {REGISTER, COLLECT}),
+        (
+            "demo",
+            UNFED,
+            "",
+            SANDBOX,
+            "id",
+            "people and their data are made up",
+            {CONNECT, REGISTER},
+        ),
+        # Beside an application of one's own, and where that is not connected to anything.
+        ("demo", FED, "sandbox", OURA, "id", "sign in with your own account", {SIGN_OUT}),
+        ("demo", FED, "sandbox", OURA, "", "set up the connection", {REGISTER}),
+        # An account for one's own ring: with a made-up person, and once there is an application.
+        ("ana", UNFED, "", SANDBOX, "id", "data are made up", {CONNECT, REGISTER}),
+        ("ana", LINKED, "sandbox", SANDBOX, "id", "are made up", {CONNECT, REGISTER, COLLECT}),
+        ("ana", UNFED, "sandbox", SANDBOX, "id", "are made up", {CONNECT, REGISTER}),
+        ("ana", UNFED, "sandbox", OURA, "id", "Delete the sample data first", {DELETE}),
+        ("ana", UNFED, "sandbox", OURA, "", "not registered at Oura yet", {REGISTER}),
+        ("ana", UNFED, "oura", SANDBOX, "id", "Set up the connection to Oura first", {REGISTER}),
+        # With a ring's data.
+        ("ana", UNFED, "", OURA, "id", "Not connected. Connect", {CONNECT}),
+        ("ana", UNFED, "oura", OURA, "id", "Not connected. Connect", {CONNECT}),
+        ("ana", LINKED, "oura", OURA, "id", "Connected since", {CONNECT, COLLECT}),
+        ("ana", FED, "oura", OURA, "", "this server's own access to Oura", {COLLECT}),
+        # Disconnected a moment ago.
+        ("ana", FED, "oura", OURA, "id", "Not connected. Connect", {CONNECT}),
+        ("ana", UNFED, "", OURA, "", "not registered at Oura yet", {REGISTER}),
+    ],
+)
+def test_account_page_says_the_way_on(
+    signed_in, ana, at_oura, settings, name, fed, origin, url, client_id, said, ways
+):
+    if fed == LINKED:
+        connections.connect(ana, at_oura.code(), "v" * 50)
+        before = timezone.now() - timedelta(hours=1)
+        times = dict.fromkeys(("asked_at", "finished_at", "collected_at"), before)
+        Connection.objects.update(**times, origin=origin)
+    settings.OURA_API_URL, settings.OURA_CLIENT_ID = url, client_id
+    User.objects.filter(pk=ana.pk).update(username=name)
+    if origin:
+        Origin.objects.create(user=ana, name=origin)
+    if fed == FED:
+        now = timezone.now()
+        Run.objects.create(user=ana, request_id="a", began_at=now, finished_at=now, newest=True)
+        fetch_completely(ana, days_ago(0), days_ago(0), at=now - timedelta(minutes=3))
+    card = main_of(signed_in, "/account/").partition("</section>")[0]
+    assert said in text_of(card)
+    assert set(re.findall('(?:href|action)="([^"]*)"', card)) - {"/disconnect/oura/"} == ways
+    if name == "demo" and fed == FED:
+        assert "Sample data, fetched 3\N{NO-BREAK SPACE}minutes ago from the sandbox." in card
+
+
+def test_demo_collects_when_asked(signed_in, ana, settings):
+    settings.OURA_API_URL, settings.OURA_CLIENT_ID = SANDBOX, "id"
+    settings.OURA_API_KEY, settings.OURA_USER = "key", "demo"
+    User.objects.filter(pk=ana.pk).update(username="demo")
+    Origin.objects.create(user=ana, name="sandbox")
+    now = timezone.now()
+    Run.objects.create(user=ana, request_id="a", began_at=now, finished_at=now, newest=True)
+    assert select_accounts(None, (0, 1), wanted=True) == []
+    signed_in.post(COLLECT)
+    page = main_of(signed_in, "/account/")
+    assert "Starting a collection" in page and f'action="{COLLECT}"' not in page
+    [account] = select_accounts(None, (0, 1), wanted=True)
+    assert account.user == "demo"
+    assert select_accounts(None, (0, 1), wanted=True) == []
+    answer = signed_in.post(COLLECT, follow=True).content.decode()
+    assert "the last collection began less than a minute ago" in answer
+
+
+def test_wait_ends_when_person_of_the_key_asks(signed_in, ana, settings):
+    settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
+    signed_in.post(COLLECT)
+    began = time.monotonic()
+    call_command("await_connection", seconds=60)
+    assert time.monotonic() - began < 30

@@ -49,7 +49,16 @@ def test_without_application_it_is_to_be_set_up(ana, settings):
 def test_person_of_the_key_has_nothing_to_do(ana, settings):
     settings.OURA_API_KEY, settings.OURA_USER = "key", "Ana"
     standing = find_standing(ana)
-    assert standing.is_awaited and standing.action == "" and "OURA_API_KEY" in standing.note
+    assert standing.is_awaited and standing.action == "" and standing.can_collect
+    assert standing.note == (
+        "Your data are fetched every hour with this server's own access to Oura."
+    )
+
+
+def test_administrator_reads_which_setting_it_is(ana, settings):
+    settings.OURA_API_KEY, settings.OURA_USER = "key", "Ana"
+    ana.is_superuser = True
+    assert "OURA_API_KEY" in find_standing(ana).note
 
 
 def test_sample_data_are_to_be_deleted_first(ana):

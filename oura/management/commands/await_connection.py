@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
-from oura.models import Connection
+from oura.models import Connection, WantedRun
 
 _POLL_SECONDS = 3.0
 # A clock that goes on while the machine sleeps: a laptop collects soon after it wakes. (That of
@@ -31,6 +31,8 @@ class Command(BaseCommand):
             try:
                 # A connection whose first collection failed waits for the next regular run.
                 if settings.OURA_CLIENT_ID and Connection.objects.served().due().exists():
+                    return
+                if settings.OURA_API_KEY and WantedRun.objects.due().exists():
                     return
             except (DatabaseError, InterfaceError):
                 close_old_connections()
