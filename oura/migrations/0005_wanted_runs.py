@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0010_was_asked_for_zone'),
+        ('accounts', '0011_was_asked_for_zone'),
         ('oura', '0004_help_texts'),
     ]
 

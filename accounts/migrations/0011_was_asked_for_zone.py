@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0009_help_texts'),
+        ('accounts', '0010_data_generation'),
     ]
 
     operations = [
