@@ -2,7 +2,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.db import transaction
 from django.utils.text import get_text_list
 
@@ -68,6 +68,25 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
         return super().save(commit)
 
 
+def _explain(form: forms.Form) -> None:
+    """Say about a new password what Django says in many words."""
+    form.fields[
+        "new_password1"
+    ].help_text = (
+        "At least 12 characters, not only digits, no common password, and not like your user name."
+    )
+    form.fields["new_password2"].label = "New password, again"
+    form.fields["new_password2"].help_text = ""
+
+
+class NewPasswordForm(SetPasswordForm):
+    """A new password, without the present one."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _explain(self)
+
+
 class SignInForm(AuthenticationForm):
     error_messages: ClassVar[dict[str, Any]] = {
         **AuthenticationForm.error_messages,
@@ -107,6 +126,7 @@ class OwnPasswordForm(PasswordChangeForm):
     def __init__(self, check: Callable[[str], bool], *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.check = check
+        _explain(self)
 
     def clean_old_password(self) -> str:
         password: str = self.cleaned_data["old_password"]

@@ -67,7 +67,7 @@ class Login(LoginView):
         if "ended" in self.request.GET:
             messages.warning(
                 self.request,
-                "You were signed out before, so your last entry was not saved. Please repeat it.",
+                "You were signed out before, so nothing was saved or done. Please try again.",
             )
         return response
 

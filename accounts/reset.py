@@ -20,7 +20,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from accounts import attempts
-from accounts.forms import save_unless_signed_out
+from accounts.forms import NewPasswordForm, save_unless_signed_out
 from accounts.models import User
 
 
@@ -49,6 +49,7 @@ class ResetPage(PasswordResetConfirmView):
 
     template_name = "accounts/reset.html"
     token_generator = _signer
+    form_class = NewPasswordForm
 
     def get_user(self, uidb64: str) -> Any:
         user = super().get_user(uidb64)

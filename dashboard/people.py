@@ -22,6 +22,12 @@ def count_days(user: User) -> dict[str, int]:
     return {type_: model.objects.of(user.pk).count() for type_, model in METRIC_MODELS.items()}
 
 
+def stored_days(user: User) -> int:
+    """Return of how many days something is stored."""
+    days = [model.objects.of(user.pk).values("day") for model in METRIC_MODELS.values()]
+    return days[0].union(*days[1:]).count()
+
+
 def delete_data(user: User) -> bool:
     """Delete all that is stored of a person, and their connection. Raises ControlError.
 

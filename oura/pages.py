@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.pages import require_post
 from accounts.sections import AccountSection
+from metrics import TYPES
 from oura import connections, provider
 from oura.errors import OuraError
 from oura.models import Connection, WantedRun
@@ -50,13 +51,16 @@ def oura_callback(request: HttpRequest) -> HttpResponse:
     if refusal := _callback_error(request, consent):
         return _not_connected(request, *refusal)
     try:
-        connections.connect(request.user, request.GET["code"], consent["verifier"])
+        result = connections.connect(request.user, request.GET["code"], consent["verifier"])
     except provider.GrantRefused:
         return _not_connected(request, "expired", _EXPIRED)
     except OuraError as error:
         return _not_connected(request, error.kind, str(error))
     # The page says what comes next, and what was not shared.
-    messages.success(request, "Connected.")
+    if any(each.scope in result.connection.scopes for each in TYPES.values()):
+        messages.success(request, "Connected.")
+    else:
+        messages.warning(request, "Connected, but without your data.")
     return redirect("account")
 
 
@@ -116,7 +120,9 @@ def collect_now(request: HttpRequest) -> HttpResponse:
     else:
         is_awaited = bool(own.want(now)) or own.due().exists()
     if not is_awaited:
-        messages.info(request, "Not asked for: the last collection began less than a minute ago.")
+        messages.info(
+            request, "The last collection began less than a minute ago. Try again in a moment."
+        )
     return redirect("account")
 
 

@@ -17,11 +17,11 @@ from accounts.models import User
 from dashboard.pages.base import PersonalPage
 from dashboard.people import (
     NOT_REVOKED,
-    count_days,
     delete_account,
     delete_data,
     is_refilled,
     removable_demo,
+    stored_days,
 )
 from ingest.control import ControlError
 from oura.models import Connection
@@ -48,7 +48,7 @@ class _DeletePage(PersonalPage, FormView):  # type: ignore[type-arg]
         return super().get_context_data(
             what=self.what,
             person=person,
-            days=sum(count_days(person).values()),
+            days=stored_days(person),
             connection=Connection.objects.filter(user=person).first(),
             comes_back=is_refilled(person),
             **kwargs,

@@ -77,8 +77,8 @@ def _show_password(name: str) -> int:
     if made.returncode:
         sys.exit(made.stderr.strip().removeprefix("CommandError: "))
     sys.stdout.write(
-        f"The password of {name} can't be shown, because only its hash is stored. Set a new one "
-        f"with this link:\n{made.stdout}"
+        f"The password of {name} was chosen by a person, so it can't be shown. Set a new one with "
+        f"this link:\n{made.stdout}"
     )
     return 0
 

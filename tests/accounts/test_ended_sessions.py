@@ -32,7 +32,7 @@ def sign_in(browser, address):
 
 def test_sign_in_page_says_that_the_form_was_not_saved():
     browser, address = sent_without_session("/account/")
-    assert "your last entry was not saved" in browser.get(address).content.decode()
+    assert "nothing was saved or done" in browser.get(address).content.decode()
 
 
 def test_each_form_leads_to_a_page_after_signing_in(ana):
@@ -42,7 +42,7 @@ def test_each_form_leads_to_a_page_after_signing_in(ana):
         browser, address = sent_without_session(path)
         page = sign_in(browser, address)
         assert page.status_code == 200, path
-        assert "your last entry was not saved. Please repeat it." in page.content.decode(), path
+        assert "nothing was saved or done. Please try again." in page.content.decode(), path
 
 
 def test_whoever_opens_a_page_is_told_of_no_form(ana):

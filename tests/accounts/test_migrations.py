@@ -46,6 +46,14 @@ def test_nothing_is_left_of_permissions_of_former_apps(before_families, ana):
     assert ana.user_permissions.count() == 0
 
 
+def test_who_has_signed_in_before_is_not_asked_again(transactional_db, ana, ben):
+    migrate("0010_data_generation")
+    rows("UPDATE accounts_user SET last_login = now() WHERE id = %s", ana.pk)
+    migrate()
+    asked = rows("SELECT username FROM accounts_user WHERE was_asked_for_zone")
+    assert asked == [("ana",)]
+
+
 def test_database_without_old_tables_is_upgraded(transactional_db):
     migrate("0004_revocation")
     migrate()

@@ -33,6 +33,17 @@ def test_account_page_leads_to_password_page(signed_in):
     assert not re.search(r"<script|<style|\bstyle=|\bon\w+=", page)
 
 
+def test_page_says_in_short_which_passwords_are_taken(signed_in):
+    page = signed_in.get(PAGE).content.decode()
+    assert "At least 12 characters, not only digits, no common password" in page
+    assert "New password, again" in page and "for verification" not in page
+
+
+def test_password_managers_learn_whose_password_it_is(signed_in):
+    page = signed_in.get(PAGE).content.decode()
+    assert 'autocomplete="username" value="ana" hidden>' in page
+
+
 def test_new_password_replaces_present_one(signed_in, ana):
     answer = signed_in.post(PAGE, fields(), follow=True)
     assert answer.redirect_chain == [("/account/", 302)]

@@ -216,7 +216,7 @@ def test_demo_collects_when_asked(signed_in, ana, settings):
     assert account.user == "demo"
     assert select_accounts(None, (0, 1), wanted=True) == []
     answer = signed_in.post(COLLECT, follow=True).content.decode()
-    assert "the last collection began less than a minute ago" in answer
+    assert "The last collection began less than a minute ago. Try again in a moment." in answer
 
 
 def test_wait_ends_when_person_of_the_key_asks(signed_in, ana, settings):

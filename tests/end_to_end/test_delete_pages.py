@@ -58,6 +58,19 @@ def test_data_are_deleted_and_the_account_stays(stored, ben, signed_in):
     assert User.objects.filter(pk=stored.pk).exists()
 
 
+def test_page_counts_each_day_once(stored, signed_in):
+    store_days(stored, map(days_ago, range(5, 1400)), "activity")
+    store_days(stored, [days_ago(1)], "readiness")
+    for what in "data", "account":
+        page = signed_in.get(f"/account/delete/{what}/").content.decode()
+        assert "your data of 1,396 days: the days with their earlier versions" in page
+
+
+def test_page_without_data_counts_nothing(ana, signed_in):
+    page = signed_in.get("/account/delete/account/").content.decode()
+    assert "This deletes your account. You" in page
+
+
 def test_deleting_data_ends_the_connection(stored, signed_in):
     connect(stored)
     page = signed_in.get("/account/delete/data/").content.decode()
