@@ -79,7 +79,7 @@ def _explain(form: forms.Form) -> None:
     form.fields["new_password2"].help_text = ""
 
 
-class NewPasswordForm(SetPasswordForm):
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
     """A new password, without the present one."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -88,8 +88,7 @@ class NewPasswordForm(SetPasswordForm):
 
 
 class SignInForm(AuthenticationForm):
-    error_messages: ClassVar[dict[str, Any]] = {
-        **AuthenticationForm.error_messages,
+    error_messages = AuthenticationForm.error_messages | {
         "invalid_login": (
             "The user name or the password is wrong. In the password, capital and small letters "
             "are different."
