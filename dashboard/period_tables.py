@@ -28,6 +28,10 @@ from myhealth.states import State
 _TREND = {"week": "90d", "month": "365d"}
 
 
+def _day_of(metric_type: MetricType) -> str:
+    return "night" if metric_type.of_night else "day"
+
+
 class Missing(NamedTuple):
     """How many days have no row, and how many are partly stored."""
 
@@ -172,7 +176,7 @@ class FigureRow:
         befores, unit = [self.earlier, *self.periods], f" {self.unit} "
         return [
             # The unit is in the heading of the row.
-            Cell(now.label, self._short(now), self._note(now, before).replace(unit, " "))
+            Cell(now.label, self._short(now), self._notes(now, before).replace(unit, " "))
             for before, now in zip(befores, self.periods, strict=False)
         ]
 
@@ -220,6 +224,17 @@ class FigureRow:
             return number(value, self.measure)
         text = with_unit(value, self.measure)
         return text.removesuffix(" min") if " h " in text else text
+
+    def _notes(self, now: Period, before: Period | None) -> str:
+        return ", ".join(filter(None, (self._note(now, before), self._few_values(now))))
+
+    def _few_values(self, period: Period) -> str:
+        """Return how many values there are, if days that count lack the value."""
+        days = period.full_days_of if self.figure.of_full_days else period.days_of
+        values: int = period.summary["counts"][self.name]
+        if not 0 < values < days(self.metric_type):
+            return ""
+        return f"of {values} {_day_of(self.metric_type)}{'' if values == 1 else 's'}"
 
     def _note(self, now: Period, before: Period | None) -> str:
         value = self._value(now)
@@ -308,7 +323,7 @@ class PeriodTable:
     @property
     def days(self) -> str:
         """Return what its days are called."""
-        return "night" if self.metric_type.of_night else "day"
+        return _day_of(self.metric_type)
 
     @cached_property
     def _marks(self) -> list[dict[str, Any]]:

@@ -143,7 +143,7 @@ def test_sums_of_unequal_values_are_not_compared(signed_in, ana):
     store_days(ana, days_from(FIRST, 13), "activity", steps=10_000, active_calories=500)
     store_days(ana, [FIRST + timedelta(days=13)], "activity", active_calories=500)
     text = page(signed_in, end="2026-01-18")
-    assert cells(text, "Steps, total") == ["70,000", "60,000"]
+    assert cells(text, "Steps, total") == ["70,000", "60,000 of 6 days"]
     assert cells(text, "Active calories, total") == ["3,500", "3,500 the same"]
 
 
@@ -205,6 +205,17 @@ def test_missing_days_lead_to_the_calendar(signed_in, ana):
     assert "8 January to 9 January" in text_of(
         signed_in.get(link.replace("&amp;", "&")).content.decode()
     )
+
+
+def test_value_says_of_how_few_days_it_is(signed_in, ana):
+    for day, score in zip(days_from(FIRST, 7), [80, None, None, 84, None, None, None], strict=True):
+        store_days(ana, [day], duration=25_200, score=score, **NIGHT)
+    store_days(ana, days_from(FIRST, 7), "activity", steps=9000)
+    text = page(signed_in, end="2026-01-11")
+    assert cells(text, "Sleep score") == ["82 of 2 nights"]
+    assert cells(text, "Sleep per night") == ["7 h 00"]
+    assert cells(text, "Nights that count") == ["7 of 7"]
+    assert cells(text, "Steps") == ["63,000"]
 
 
 @pytest.mark.parametrize(("missing", "year"), [("2025-12-30", 2025), ("2026-01-02", 2026)])
