@@ -198,6 +198,18 @@ def find_trends(
     return {name: found[name] for name in names}
 
 
+def find_values(
+    user: User, measure: Measure, days: Days, *, today: date
+) -> tuple[Points, frozenset[int]]:
+    """Return a measure's values on some days, oldest first, and which days don't count."""
+    metric_type, columns = measure.metric_type, _columns([measure])
+    document = _read(user.pk, [measure], days.start, days.end)
+    reader, check = Reader(user.pk, today, user.zone), measure.of_full_days
+    rows = load_rows(metric_type, document[metric_type.name], columns, reader, check=check)[::-1]
+    left_out = frozenset(row.day.toordinal() for row in rows if not row.is_full)
+    return _points(measure, rows, columns.index(measure.key)), left_out
+
+
 def _read(user_id: int, measures: Iterable[Measure], first: date, last: date) -> dict[str, Any]:
     columns = {type_: _columns(of_type) for type_, of_type in _by_type(measures).items()}
     query = _query(tuple(columns.items()))

@@ -87,6 +87,14 @@ def read_facts(user_id: int, since: date, using: str, *, all_fetches: bool = Fal
     return load_facts(orjson.loads(text), user_id, using, all_fetches=all_fetches)
 
 
+def read_stretches(user_id: int, type_: str, since: date, using: str) -> list[Stretch]:
+    """Return the stored days of one type from `since` on."""
+    query = f"SELECT ({type_facts(type_)['stored']})::text"
+    [[text]] = fetch_all(query, [user_id, since, date.max], using=using)
+    last, starts = orjson.loads(text)
+    return list(_stretches(starts or [], last))
+
+
 def load_facts(
     document: Mapping[str, Any], user_id: int, using: str, *, all_fetches: bool = False
 ) -> Facts:

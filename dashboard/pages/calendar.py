@@ -15,12 +15,12 @@ from django.views.generic import TemplateView
 from accounts.models import User
 from dashboard.arrivals import standing_of
 from dashboard.calendar_charts import Calendar, Quarters, Sign
-from dashboard.marks import describe_mark
+from dashboard.marks import describe_mark, find_marks
 from dashboard.pages.base import PersonalPage, first_steps
 from dashboard.queries import database_alias
-from dashboard.trends import ALL, Trend, find_trends
+from dashboard.trends import find_values
 from ingest.coverage import first_stored_days, missing_ranges
-from ingest.ledger import Range, expected_from, ledger
+from ingest.ledger import Range, clamp, expected_from, ledger, outline
 from metrics import TYPES, MetricType
 from metrics.measures import Measure, measures_of
 from myhealth.days import ONE_DAY, Days, parse_day, shift, utc_today
@@ -100,16 +100,13 @@ class CalendarPage(PersonalPage, TemplateView):
         measure = _measure_of(metric_type)
         by = query.get("by", "value") if measure else "state"
         using = database_alias()
-        first = expected_from(metric_type, first_stored_days(user.pk, using)) or today
-        all_days = Days(min(first, today), today)
-        by_type = ledger(user.pk, all_days.start, all_days.end, today=utc_today(), using=using)
-        trend = None
-        if measure:
-            trend = find_trends(user, [measure.name], ALL, today, today=today)[measure.name]
-        calendar = _calendar(by_type[metric_type.name], trend, by)
+        firsts = first_stored_days(user.pk, using)
+        all_days = Days(min(expected_from(metric_type, firsts) or today, today), today)
         month = parse_day(f"{query.get('month')}-01")
         start = month or parse_day(f"{query.get('year')}-01-01") or today
         days = _shown(min(max(start, all_days.start), today), is_month=bool(month))
+        ranges = self._ranges(metric_type, days, all_days, is_month=bool(month))
+        calendar = self._calendar(ranges, measure, all_days if by == "value" else days, by)
 
         def link(**of: str) -> str:
             return urlencode({"type": metric_type.name, "by": by, **of})
@@ -149,14 +146,41 @@ class CalendarPage(PersonalPage, TemplateView):
                 "missing_more": holes[_MOST_LISTED:],
                 "marks": [
                     describe_mark(each)
-                    for each in (trend.marks if trend else ())
-                    if each["day"] in days
+                    for each in reversed(
+                        find_marks(user.pk, days.start, days.end) if measure else ()
+                    )
+                    if each["mark"] in metric_type.provenance
                 ],
-                **(
-                    {} if any(each.state.has_row for each in calendar.ranges) else first_steps(user)
-                ),
+                **({} if firsts.get(metric_type.name, date.max) <= today else first_steps(user)),
             }
         )
+
+    def _ranges(
+        self, metric_type: MetricType, days: Days, all_days: Days, *, is_month: bool
+    ) -> list[Range]:
+        """Return the ledger of the days that are shown; in a year, with an outline of all others.
+
+        To read why days of other years are missing would take most of the time.
+        """
+        user_id, name, today, using = self.user.pk, metric_type.name, utc_today(), database_alias()
+        start, end = max(days.start, all_days.start), min(days.end, all_days.end)
+        ranges = ledger(user_id, start, end, today=today, types=[name], using=using)[name]
+        if is_month or (start, end) == (all_days.start, all_days.end):
+            return ranges
+        others = outline(user_id, name, all_days, today=today, using=using)
+        before = clamp(others, all_days.start, start - ONE_DAY)
+        return [*before, *ranges, *clamp(others, end + ONE_DAY, all_days.end)]
+
+    def _calendar(
+        self, ranges: list[Range], measure: Measure | None, days: Days, by: str
+    ) -> Calendar:
+        """Return the calendar of the ranges with the values of some days."""
+        if measure is None:
+            return Calendar(ranges, None, {}, None)
+        points, left_out = find_values(self.user, measure, days, today=self.user.today())
+        counted = [value for day, value in points if day not in left_out]
+        quarters = Quarters(measure, counted) if by == "value" else None
+        return Calendar(ranges, measure, dict(points), quarters)
 
 
 def _measure_of(metric_type: MetricType) -> Measure | None:
@@ -164,14 +188,6 @@ def _measure_of(metric_type: MetricType) -> Measure | None:
     measures = measures_of(metric_type)
     names = (f"{metric_type.name}.{column}" for column in ("score", *metric_type.card))
     return next((measures[name] for name in names if name in measures), None)
-
-
-def _calendar(ranges: list[Range], trend: Trend | None, by: str) -> Calendar:
-    if trend is None:
-        return Calendar(ranges, None, {}, None)
-    counted = [value for day, value in trend.points if day not in trend.left_out]
-    quarters = Quarters(trend.measure, counted) if by == "value" else None
-    return Calendar(ranges, trend.measure, dict(trend.points), quarters)
 
 
 def _shown(day: date, *, is_month: bool) -> Days:
