@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 from django.db.models import Model
@@ -81,10 +81,23 @@ class Facts:
     nights_off: dict[date, RingOff] = field(default_factory=dict)
 
 
-def read_facts(user_id: int, since: date, using: str, *, all_fetches: bool = False) -> Facts:
-    """Return what the states of the days from `since` on depend on."""
-    [[text]] = fetch_all(facts_query(), facts_parameters(user_id, since), using=using)
+def read_facts(
+    user_id: int, since: date, using: str, *, until: date = date.max, all_fetches: bool = False
+) -> Facts:
+    """Return what the states of the days from `since` on depend on.
+
+    With `until`, they are those of the days before the `next_stored_day` that this is.
+    """
+    [[text]] = fetch_all(facts_query(), facts_parameters(user_id, since, until), using=using)
     return load_facts(orjson.loads(text), user_id, using, all_fetches=all_fetches)
+
+
+def next_stored_day(user_id: int, types: Iterable[str], day: date, using: str) -> date:
+    """Return the first day after a day on which each of the types has had a row since."""
+    firsts = (_NEXT.format(table=_table(METRIC_MODELS[type_])) for type_ in types)
+    query = f"SELECT greatest({', '.join(firsts)})"
+    [[found]] = fetch_all(query, [user_id, day], using=using)
+    return cast(date, found)
 
 
 def read_stretches(user_id: int, type_: str, since: date, using: str) -> list[Stretch]:
@@ -237,10 +250,10 @@ def _start(days: Days) -> date:
 # The statements -----------------------------------------------------------------------------------
 
 
-def facts_parameters(user_id: int, since: date) -> list[Any]:
+def facts_parameters(user_id: int, since: date, until: date = date.max) -> list[Any]:
     """Return the parameters $1 to $3 of a statement that reads facts."""
     # Two days earlier begins the day before a night, and ends the stretch before it.
-    return [user_id, since - 2 * ONE_DAY, date.max]
+    return [user_id, since - 2 * ONE_DAY, until]
 
 
 @cache
@@ -319,10 +332,13 @@ _TYPE_FACTS = {
             CASE WHEN NOT complete THEN {_FAILURE} END))
         FROM (
             SELECT * FROM "{Fetch._meta.db_table}"
-            WHERE user_id = $1 AND type = '{{type}}' AND "end" BETWEEN $2 AND $3
+            WHERE user_id = $1 AND type = '{{type}}' AND "end" BETWEEN $2 AND '9999-12-31'
+                AND start <= $3
             ORDER BY "end"
         ) AS fetches""",
 }
+_NEXT = """(
+    SELECT coalesce(min(day), '9999-12-31') FROM {table} WHERE user_id = $1 AND day > $2)"""
 _REJECTED = f"""
     SELECT json_agg(json_build_array(type, day, pk))
     FROM (

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Generic, TypeVar
 
-from ingest.facts import Facts, Stretch, range_at, read_facts, read_stretches
+from ingest.facts import (
+    Facts,
+    Stretch,
+    next_stored_day,
+    range_at,
+    read_facts,
+    read_stretches,
+)
 from metrics import TYPES, MetricType
 from myhealth.days import FIRST_DAY, ONE_DAY, Days, last_day_over, over_at, utc_date
 from myhealth.states import Cause, Failure, FailureKind, OffSpan, RingOff, State, Verdict
@@ -55,8 +62,11 @@ def ledger(
 
     Unless all fetches are asked for, verdicts of stored days may lack when they were fetched.
     """
-    since = first_derived_day(start, end, today)
-    facts = read_facts(user_id, since, using, all_fetches=all_fetches) if since else Facts()
+    facts = Facts()
+    if since := first_derived_day(start, end, today):
+        # Of a month long ago, all that came later would take most of the time.
+        until = date.max if end >= today else next_stored_day(user_id, types, end, using)
+        facts = read_facts(user_id, since, using, until=until, all_fetches=all_fetches)
     return ledger_from(facts, start, end, types=types, today=today)
 
 

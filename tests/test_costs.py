@@ -176,6 +176,14 @@ def test_other_people_add_no_rows_to_a_page(ana, signed_in, last_month, path, re
     assert rows_read(lambda: signed_in.get(path)) <= alone + PLANNER
 
 
+def test_years_add_no_rows_to_the_calendar_of_a_month(ana, signed_in, last_month, request):
+    path = f"/calendar/?by=state&month={days_ago(0):%Y-%m}"
+    signed_in.get(path)
+    before = rows_read(lambda: signed_in.get(path))
+    request.getfixturevalue("years")
+    assert rows_read(lambda: signed_in.get(path)) <= before + PLANNER
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_page_of_years_takes_few_statements(ana, signed_in, last_month, years, path):
     signed_in.get(path)

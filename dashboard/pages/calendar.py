@@ -147,7 +147,7 @@ class CalendarPage(PersonalPage, TemplateView):
                 "marks": [
                     describe_mark(each)
                     for each in reversed(
-                        find_marks(user.pk, days.start, days.end) if measure else ()
+                        find_marks(user.pk, days.start, days.end) if by == "value" else ()
                     )
                     if each["mark"] in metric_type.provenance
                 ],

@@ -5,11 +5,12 @@ from datetime import date
 import pytest
 from django.db import connection
 
-from ingest.coverage import merge_alike
+from ingest.coverage import is_missing, merge_alike
 from ingest.facts import facts_parameters, facts_query, read_facts
-from ingest.ledger import Range, ledger
+from ingest.ledger import Range, ledger, outline
 from ingest.models import METRIC_MODELS, RejectedDocument, Stream
-from myhealth.days import ONE_DAY, over_at
+from metrics import TYPES
+from myhealth.days import ONE_DAY, Days, over_at
 from myhealth.postgresql.prepared import fetch_all
 from myhealth.states import Failure, FailureKind, State, Verdict
 from tests.ingest.ledger.facts import DAY, FIRST, HOUR, day
@@ -237,6 +238,21 @@ def test_part_of_ledger_equals_part_of_full_ledger(eventful):
             part = verdicts(eventful, start, start + 3, type_)
             full = {(one - FIRST).days: each.verdict for each in whole[type_] for one in each}
             assert all(full[number] == verdict for number, verdict in part.items())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("type_", TYPES)
+def test_outline_has_same_days_missing_as_ledger(eventful, type_):
+    def states(ranges):
+        return {
+            each: days.state if days.state.has_row else is_missing(days)
+            for days in ranges
+            for each in days
+        }
+
+    days = Days(day(0), day(45))
+    whole = ledger(eventful.pk, days.start, days.end, today=TODAY)[type_]
+    assert states(outline(eventful.pk, type_, days, today=TODAY)) == states(whole)
 
 
 @pytest.mark.django_db
