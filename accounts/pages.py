@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -58,6 +59,11 @@ class Login(LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(ended="ended" in self.request.GET, **kwargs)
+
+    def get_redirect_url(self, *args: Any) -> str:
+        """Return where `next` leads, unless that is this page: Django calls it a loop."""
+        url = super().get_redirect_url(*args)
+        return "" if urlsplit(url).path == self.request.path else url
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()

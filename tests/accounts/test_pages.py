@@ -61,6 +61,15 @@ def test_sign_in_never_redirects_to_another_site(browser, ana):
     assert answer.headers["Location"] == "/"
 
 
+@pytest.mark.parametrize("query", ["", "?next=/accounts/login/", "%3Fnext=/accounts/login/"])
+@pytest.mark.parametrize("site", ["", "http://testserver"])
+def test_next_that_is_the_sign_in_page_leads_to_today(signed_in, site, query):
+    path = f"/accounts/login/?next={site}/accounts/login/{query}"
+    assert signed_in.get(path).headers["Location"] == "/"
+    form = {"username": "ana", "password": PASSWORDS["ana"]}
+    assert Client().post(path, form).headers["Location"] == "/"
+
+
 def test_sign_in_requires_csrf_token(ana):
     strict = Client(enforce_csrf_checks=True)
     assert sign_in(strict, PASSWORDS["ana"]).status_code == 403
