@@ -15,6 +15,7 @@ from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from accounts import tokens
 from accounts.models import User
 from accounts.tokens import AccessToken
+from myhealth.headers import bearer_token
 
 # Verifying a token and looking up its account would take longer than the rest of a request. An
 # account that another process disables keeps access for so many seconds; the contract allows 60. A
@@ -60,8 +61,7 @@ _known_tokens = _KnownTokens()
 
 def known_user(request: HttpRequest) -> User | None:
     """Return the account of a request, if this process has verified its token a moment ago."""
-    raw_token = request.META["HTTP_AUTHORIZATION"].removeprefix("Bearer ").encode()
-    known = _known_tokens.get(raw_token)
+    known = _known_tokens.get(bearer_token(request).encode())
     return known[0] if known else None
 
 
@@ -86,6 +86,12 @@ class TokenAuthentication(JWTAuthentication):
         user = self.get_user(token)
         _known_tokens.add(raw_token, user, token)
         return user, token
+
+    def get_header(self, request: Request) -> bytes:
+        # A scheme may be in any case.
+        header: bytes = super().get_header(request)
+        scheme, blank, rest = (header or b"").partition(b" ")
+        return scheme.title() + blank + rest
 
     def get_validated_token(self, raw_token: bytes) -> Any:
         try:

@@ -20,6 +20,7 @@ from rest_framework.request import Request
 
 from accounts.models import PersonalToken, User
 from myhealth.browsers import is_from_program
+from myhealth.headers import bearer_token
 from myhealth.postgresql.prepared import fetch_all
 
 MOST_TOKENS = 20
@@ -92,7 +93,7 @@ class PersonalTokenAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[User, None] | None:
-        text = request.META.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ")
+        text = bearer_token(request)
         if not text.startswith(_PREFIX):
             return None
         user = _find_user(text) if _TOKEN.fullmatch(text) else None

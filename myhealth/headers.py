@@ -113,3 +113,10 @@ class HttpsMiddleware:
             )
             return JsonResponse(body, status=403)
         return self.get_response(request)
+
+
+def bearer_token(request: HttpRequest) -> str:
+    """Return the token that a request has; empty if it has none."""
+    # As in RFC 9110: the scheme in any case, then one blank or more.
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -20,6 +20,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.registry import Collector
 
 from myhealth.addresses import parse_address
+from myhealth.headers import bearer_token
 
 REQUESTS = Counter(
     "http_requests_total", "Requests answered.", ["service", "method", "endpoint", "status"]
@@ -77,8 +78,7 @@ def observe_query(
 
 def _may_read(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
+        return hmac.compare_digest(bearer_token(request).encode(), settings.METRICS_TOKEN.encode())
     address = parse_address(request.META.get("REMOTE_ADDR", ""))
     is_private = address is not None and address.is_private
     return is_private and "X-Forwarded-For" not in request.headers and _is_local_name(request)

@@ -73,6 +73,18 @@ def test_program_reads_as_with_access_token(ana, api, token, path):
     assert ask(token, path, **{"If-None-Match": mine.headers["ETag"]}).status_code == 304
 
 
+@pytest.mark.parametrize("scheme", ["bearer ", "BEARER ", "Bearer   "])
+def test_scheme_of_tokens_may_be_written_otherwise(ana, api, token, scheme):
+    store_days(ana, ["2026-03-01"])
+    for each in (token, api.access):
+        for _ in range(2):
+            headers = {"Authorization": f"{scheme}{each}"}
+            answer = Client().get("/api/v1/sleep?start=2026-03-01&end=2026-03-01", headers=headers)
+            assert (answer.status_code, len(answer.json())) == (200, 1)
+            # A session is none of its business.
+            assert "Accept-Encoding" not in answer.headers["Vary"]
+
+
 def test_program_reads_days_of_its_person_alone(ben, token):
     store_days(ben, ["2026-03-01"], score=81)
     assert ask(token, "sleep?start=2026-03-01&end=2026-03-01").json() == []

@@ -56,8 +56,9 @@ def test_metrics_count_requests_by_route(client):
 def test_metrics_require_token_if_set(client, settings):
     settings.METRICS_TOKEN = "a-metrics-token"
     assert client.get("/metrics").status_code == 401
-    answer = client.get("/metrics", headers={"Authorization": "Bearer a-metrics-token"})
-    assert answer.status_code == 200
+    for scheme in ("Bearer ", "bearer  "):
+        answer = client.get("/metrics", headers={"Authorization": f"{scheme}a-metrics-token"})
+        assert answer.status_code == 200
 
 
 def test_unknown_route_has_common_error_format(client):
