@@ -28,6 +28,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.encoding import iri_to_uri
 from django.utils.http import escape_leading_slashes
 
+from myhealth.headers import bearer_token
 from myhealth.limits import Busy, CountedStream, refuse, waiting_network
 from myhealth.requests import is_for_programs, wants_page
 
@@ -38,8 +39,7 @@ _LARGE_FILE = 256 * 1024
 
 def is_from_program(request: HttpRequest) -> bool:
     """Return whether the request has a token for the API, which is all that identifies it."""
-    authorization = request.META.get("HTTP_AUTHORIZATION", "")
-    return authorization.startswith("Bearer ") and request.path_info.startswith("/api/v1/")
+    return bool(bearer_token(request)) and request.path_info.startswith("/api/v1/")
 
 
 def _for_browsers(middleware: type[Any]) -> type[Any]:
@@ -101,7 +101,11 @@ class GZipMiddleware(_for_browsers(gzip.GZipMiddleware)):  # type: ignore[misc]
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
-        return response if response.streaming else super().process_response(request, response)
+        if response.streaming:
+            return response
+        # Also where nothing is compressed: a 304 has the headers of what it stands for.
+        patch_vary_headers(response, ["Accept-Encoding"])
+        return super().process_response(request, response)
 
 
 class CorsMiddleware(corsheaders.middleware.CorsMiddleware):

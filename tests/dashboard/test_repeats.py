@@ -146,6 +146,16 @@ def test_repeated_read_not_modified_has_no_content_type(ana, api):
         assert "Content-Type" not in answer.headers
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_not_modified_varies_as_the_answer_does(ana, signed_in, path):
+    store_days(ana, [days_ago(1)])
+    answer = signed_in.get(f"/api/v1/{path}?format=json")
+    again = {"If-None-Match": answer.headers["ETag"]}
+    not_modified = signed_in.get(f"/api/v1/{path}?format=json", headers=again)
+    assert not_modified.status_code == 304
+    assert not_modified.headers["Vary"] == answer.headers["Vary"]
+
+
 def test_long_questions_are_not_remembered(ana, api):
     api.get("sleep", fields="day")
     for _ in range(2):
