@@ -8,6 +8,8 @@ from django.http import HttpRequest
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Where a translator (NAT64) puts IPv4 addresses, in the last 32 bits.
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+# Tailscale gives each device one address of these.
+_TAILSCALE = ipaddress.ip_network("fd7a:115c:a1e0::/48")
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -19,10 +21,11 @@ def client_address(request: HttpRequest) -> str | None:
 def client_network(request: HttpRequest, ipv6_prefix: int = 64) -> str | None:
     """Return the client's network: an IPv4 address, or the first bits of an IPv6 address.
 
-    A home connection has one IPv4 address, and a /64 or more of IPv6 addresses.
+    A home connection has one IPv4 address, and a /64 or more of IPv6 addresses. Tailscale's devices
+    are each a network of their own.
     """
     address = _client_address(request)
-    if isinstance(address, ipaddress.IPv6Address):
+    if isinstance(address, ipaddress.IPv6Address) and address not in _TAILSCALE:
         return str(ipaddress.ip_network((address.packed, ipv6_prefix), strict=False))
     return str(address) if address else None
 

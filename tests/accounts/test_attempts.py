@@ -189,6 +189,12 @@ def test_all_addresses_of_ipv6_network_share_failures(ana):
     assert right(address="2001:db8:1:3::1") == 200
 
 
+def test_devices_of_tailscale_are_networks_of_their_own(ana):
+    codes = [wrong(address="fd7a:115c:a1e0::8") for _ in range(6)]
+    assert codes == [401] * 5 + [429]
+    assert right(address="fd7a:115c:a1e0::9") == 200
+
+
 def test_translated_ipv4_addresses_are_networks_of_their_own(ana, ben):
     codes = [wrong(address=f"64:ff9b::203.0.113.{n}") for n in range(7)]
     assert codes == [401] * 7

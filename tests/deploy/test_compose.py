@@ -200,7 +200,7 @@ def test_name_of_tailnet_leaves_tls_to_tailscale(folder):
     assert services["api"]["environment"]["PUBLIC_URL"] == "https://laptop.example.ts.net"
     # Whoever reaches the port could name any client.
     assert [port["host_ip"] for port in services["proxy"]["ports"]] == ["127.0.0.1"]
-    assert services["proxy"]["environment"]["FRONT_PROXIES"] == "private_ranges"
+    assert "::1" in services["proxy"]["environment"]["FRONT_PROXIES"].split()
 
 
 @pytest.mark.parametrize("line", ["export DOMAIN=old.example", "  DOMAIN = old.example"])
@@ -554,17 +554,23 @@ def behind_tailscale(composed):
         TRUSTED_PROXIES="127.0.0.1/32",
     )
     url = f"http://127.0.0.1:{composed.ports['tail']}"
-    composed.proxy(f"http://:{composed.ports['tail']}", "tail-api", FRONT_PROXIES="private_ranges")
+    overlay = (composed.folder.path / "deploy/compose/tailscale.yaml").read_text()
+    front = re.search(r"FRONT_PROXIES: (.*)", overlay)[1]
+    composed.proxy(f"http://:{composed.ports['tail']}", "tail-api", FRONT_PROXIES=front)
     wait_until(lambda: requests.get(f"{url}/health", timeout=1).ok)
     yield url
     composed.stop("proxy-tail-api", "tail-api")
 
 
-def test_guesses_behind_tailscale_count_by_device(composed, behind_tailscale):
-    wrong = [log_in_behind_tailscale(behind_tailscale, "100.64.0.8", "wrong") for _ in range(6)]
+@pytest.mark.parametrize(
+    ("device", "other"),
+    [("100.64.0.8", "100.64.0.9"), ("fd7a:115c:a1e0::8", "fd7a:115c:a1e0::9")],
+)
+def test_guesses_behind_tailscale_count_by_device(composed, behind_tailscale, device, other):
+    wrong = [log_in_behind_tailscale(behind_tailscale, device, "wrong") for _ in range(6)]
     assert wrong == [401] * 5 + [429]
     password = composed.folder.secret("account_password")
-    assert log_in_behind_tailscale(behind_tailscale, "100.64.0.9", password) == 200
+    assert log_in_behind_tailscale(behind_tailscale, other, password) == 200
 
 
 def test_clients_word_about_its_address_ends_at_proxy(composed, site):
