@@ -28,7 +28,8 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
         There is at most one a minute, since all share Oura's limit on requests.
         """
-        rested = Q(asked_at=None) | Q(asked_at__lt=now - MIN_PAUSE)
+        # After the clock was set back, the last run seems to begin later.
+        rested = Q(asked_at=None) | ~Q(asked_at__range=(now - MIN_PAUSE, now + MIN_PAUSE))
         return self.living().filter(rested, wanted_at=None).update(wanted_at=now)
 
     def served(self) -> Self:

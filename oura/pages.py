@@ -117,6 +117,11 @@ def collect_now(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     if not Connection.objects.filter(user=user).exists():
         is_awaited = WantedRun.objects.want(user, now)
+    elif not own.living().exists():
+        messages.info(
+            request, "Nothing to collect: your account has no working connection to Oura."
+        )
+        return redirect("account")
     else:
         is_awaited = bool(own.want(now)) or own.due().exists()
     if not is_awaited:

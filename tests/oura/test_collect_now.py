@@ -53,6 +53,24 @@ def test_person_has_at_most_one_run_a_minute(signed_in, connection):
     assert Connection.objects.get().wanted_at is None
 
 
+def test_run_may_follow_one_of_the_future(signed_in, connection):
+    later = timezone.now() + timedelta(days=2)
+    Connection.objects.update(asked_at=later, finished_at=later)
+    press(signed_in)
+    assert Connection.objects.get().wanted_at is not None
+
+
+@pytest.mark.parametrize("change", [{"ended": "refused"}, {"origin": "sandbox"}, None])
+def test_without_connection_the_page_says_that_it_lacks(signed_in, connection, change):
+    if change:
+        Connection.objects.update(**change)
+    else:
+        connection.delete()
+    page = press(signed_in)
+    assert "your account has no working connection to Oura" in page
+    assert "less than a minute ago" not in page
+
+
 def test_person_asks_for_their_own_run_only(signed_in, connection, ben):
     Connection.objects.update(user=ben)
     press(signed_in)
