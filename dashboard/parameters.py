@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from rest_framework.request import Request
 
-from dashboard.periods import periods_until
+from dashboard.periods import MONTH, WEEK, periods_until
 from dashboard.trends import all_measures
 from myhealth.days import Days, parse_day, shift
 from myhealth.errors import Invalid
@@ -17,8 +17,8 @@ _FORMAT = "format"
 _MOST_PARAMETERS = 100
 _MOST_MEASURES = 20
 _DEFAULT_PERIODS = 12
-# Weeks of about twenty years.
-_MOST_PERIODS = 1_100
+# Of ten years by week, and of twenty by month.
+_MOST_PERIODS = {WEEK: 530, MONTH: 240}
 
 
 def parse_params(request: Request, *names: str) -> dict[str, str]:
@@ -60,9 +60,10 @@ def periods_params(params: dict[str, str], today: date, by: str, first_weekday: 
     if "start" not in days:
         return list(islice(periods, _DEFAULT_PERIODS))
     start = date_range(days["start"], end).start
-    found = list(islice(takewhile(lambda each: each.end >= start, periods), _MOST_PERIODS + 1))
-    if len(found) > _MOST_PERIODS:
-        message = f"It is too long before the end ({end}); expected at most {_MOST_PERIODS} {by}s."
+    most = _MOST_PERIODS[by]
+    found = list(islice(takewhile(lambda each: each.end >= start, periods), most + 1))
+    if len(found) > most:
+        message = f"It is too long before the end ({end}); expected at most {most} {by}s."
         raise Invalid({"start": [message]})
     return found
 

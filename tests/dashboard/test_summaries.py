@@ -288,7 +288,12 @@ def test_others_rows_do_not_count(api, ben):
         ({"start": "2026-02-30"}, "start", "expected YYYY-MM-DD"),
         ({"end": "20260301"}, "end", "expected YYYY-MM-DD"),
         ({"start": "2026-03-02", "end": "2026-03-01"}, "start", "must not be after end"),
-        ({"start": "1999-01-01", "end": "2026-03-01"}, "start", "expected at most 1100 weeks"),
+        ({"start": "1999-01-01", "end": "2026-03-01"}, "start", "expected at most 530 weeks"),
+        (
+            {"by": "month", "start": "2006-02-01", "end": "2026-03-01"},
+            "start",
+            "expected at most 240 months",
+        ),
         ({"weeks": "3"}, "weeks", "expected one of by, start, end, format"),
     ],
 )
