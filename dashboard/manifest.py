@@ -3,6 +3,7 @@
 from django.http import HttpRequest, JsonResponse
 from django.templatetags.static import static
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 # That of pages, in their style sheet and templates. Pages name the one for the dark themselves.
 _COLOUR = "#f5f6f8"
@@ -13,6 +14,7 @@ _ICONS = (
 )
 
 
+@require_safe
 def manifest(request: HttpRequest) -> JsonResponse:
     start = reverse("today")
     content = {

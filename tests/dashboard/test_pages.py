@@ -141,6 +141,14 @@ def test_slash_leads_only_to_what_there_is(browser, path):
     assert browser.get("/", PATH_INFO=path).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/robots.txt", "/manifest.webmanifest"])
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_files_for_programs_are_only_read(browser, path, method):
+    assert browser.head(path).status_code == 200
+    answer = getattr(browser, method)(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
 def test_robots_are_told_to_stay_away(browser):
     answer = browser.get("/robots.txt")
     assert answer.headers["Content-Type"] == "text/plain"
