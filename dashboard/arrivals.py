@@ -11,10 +11,8 @@ from accounts.models import User
 from dashboard.queries import database_alias, rows_of_user
 from ingest.coverage import last_complete_fetch
 from ingest.models import METRIC_MODELS, Run
-from oura.standing import Action, Progress, Standing, fetched_by_key, find_standing
+from oura.standing import Action, Progress, Standing, fetched_by_key, find_standing, is_alive
 
-# A run that has brought nothing for so long has died.
-_PATIENCE = timedelta(minutes=10)
 # Runs are hourly, so one of these will follow.
 _RUNS_GO_ON = timedelta(hours=3)
 # The account that `make run` fills with sample data.
@@ -56,15 +54,18 @@ def standing_of(
     # Without a connection, only the runs themselves tell of a token that the collector has.
     runs = list(Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2])
     finished = [run.finished_at for run in runs if run.finished_at]
-    if not standing.has_key and finished and now - finished[0] < _RUNS_GO_ON:
+    if not standing.has_key and finished and abs(now - finished[0]) < _RUNS_GO_ON:
         standing = fetched_by_key(user, now)
     if standing.has_key and runs and _is_under_way(runs[0], fetched_at, now):
         return replace(
-            standing, progress=Progress.COLLECTING, is_first=not finished, can_collect=False
+            standing,
+            progress=Progress.COLLECTING,
+            since=runs[0].began_at,
+            is_first=not finished,
+            can_collect=False,
         )
     return standing
 
 
 def _is_under_way(run: Run, fetched_at: datetime | None, now: datetime) -> bool:
-    last_sign = max(run.began_at, fetched_at or run.began_at)
-    return run.finished_at is None and now - last_sign < _PATIENCE
+    return run.finished_at is None and is_alive(now, run.began_at, fetched_at)

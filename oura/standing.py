@@ -20,6 +20,9 @@ from oura.schedule import next_run
 # A run that has shown no sign of life for so long has died, and one that has not begun by then
 # will not begin by itself.
 _PATIENCE = timedelta(minutes=10)
+# By so much, clocks of other machines may be ahead. What is later was noted before a clock was set
+# back.
+_SKEW = timedelta(minutes=1)
 
 
 class Action(StrEnum):
@@ -47,6 +50,7 @@ class Standing:
 
     `problem` is what keeps data from coming, in a sentence, empty if nothing does; `note` what
     else there is to know. `is_connected` is false for a connection that can't be used.
+    `since` is when the progress began.
     `next_at` is the next regular run, if a schedule says when; there, runs can't be asked for.
     """
 
@@ -57,6 +61,7 @@ class Standing:
     note: str = ""
     action: Action = Action.NONE
     progress: Progress = Progress.NONE
+    since: datetime | None = None
     is_first: bool = False
     next_at: datetime | None = None
     can_collect: bool = False
@@ -136,7 +141,7 @@ def _connected(connection: Connection, fetched_at: datetime | None, now: datetim
     if len(unshared) == len(TYPES):
         problem = f"{_unshared(connection)} Nothing can be fetched until you do."
         return Standing(connection, True, problem, action=Action.RECONNECT, unshared=unshared)
-    progress = _progress(connection, fetched_at, now)
+    progress, since = _progress(connection, fetched_at, now)
     problem = "" if progress else tokens.present_problem(connection)
     next_at = next_run(settings.COLLECT_SCHEDULE, now)
     is_due = connection.asked_at is None or connection.wanted_at is not None
@@ -149,6 +154,7 @@ def _connected(connection: Connection, fetched_at: datetime | None, now: datetim
         note=_unshared(connection),
         action=Action.RECONNECT if set(SCOPES) - set(connection.scopes) else Action.NONE,
         progress=progress,
+        since=since,
         is_first=connection.collected_at is None,
         next_at=next_at and next_at.astimezone(now.tzinfo),
         can_collect=not (progress or settings.COLLECT_SCHEDULE or is_due),
@@ -156,16 +162,23 @@ def _connected(connection: Connection, fetched_at: datetime | None, now: datetim
     )
 
 
-def _progress(connection: Connection, fetched_at: datetime | None, now: datetime) -> Progress:
+def is_alive(now: datetime, *signs: datetime | None) -> bool:
+    """Return whether any sign of a run, or of one that was asked for, is recent."""
+    return any(sign and -_SKEW <= now - sign < _PATIENCE for sign in signs)
+
+
+def _progress(
+    connection: Connection, fetched_at: datetime | None, now: datetime
+) -> tuple[Progress, datetime | None]:
+    """Return what a collection is doing, and since when."""
     asked_at, finished_at = connection.asked_at, connection.finished_at
-    if asked_at and not (finished_at and finished_at >= asked_at):
-        last_sign = max(asked_at, fetched_at or asked_at)
-        if now - last_sign < _PATIENCE:
-            return Progress.COLLECTING
+    is_unfinished = asked_at and not (finished_at and finished_at >= asked_at)
+    if asked_at and is_unfinished and is_alive(now, asked_at, fetched_at):
+        return Progress.COLLECTING, asked_at
     wanted_at = connection.wanted_at or (None if asked_at else connection.connected_at)
-    if wanted_at and not settings.COLLECT_SCHEDULE and now - wanted_at < _PATIENCE:
-        return Progress.AWAITED
-    return Progress.NONE
+    if not settings.COLLECT_SCHEDULE and is_alive(now, wanted_at):
+        return Progress.AWAITED, wanted_at
+    return Progress.NONE, None
 
 
 def _unshared(connection: Connection) -> str:

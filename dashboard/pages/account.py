@@ -27,7 +27,8 @@ class AccountPage(PersonalPage, TemplateView):
         return super().get_context_data(
             zone=time_zones.title(zone),
             unknown_zone="" if zone == self.user.time_zone else self.user.time_zone,
-            **arriving(self.user, standing),
+            # It would move, and close, what the person is about to press.
+            **arriving(self.user, standing) | {"reloads": False},
             fetched_at=fetched_at,
             may_connect=True,
             is_sandbox=origin_of(settings.OURA_API_URL) == "sandbox",

@@ -1,6 +1,6 @@
 """What all pages for people have in common."""
 
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
+from django.utils import timezone
 
 from accounts.models import Origin, User
 from dashboard.arrivals import arrived, standing_of
@@ -21,8 +22,10 @@ from oura.origin import origin_of
 from oura.provider import consent_origins
 from oura.standing import Standing
 
-# How soon a page that shows data arriving asks for the next ones.
-_REFRESH_SECONDS = 5
+# How soon a page that shows data arriving asks for the next ones, and for how long it does so: a
+# page that moves for an hour disturbs those who read it.
+_REFRESH_SECONDS = 10
+_REFRESHED_FOR = timedelta(minutes=10)
 
 
 class PersonalPage(LoginRequiredMixin):
@@ -48,7 +51,7 @@ class PersonalPage(LoginRequiredMixin):
             if context.get("may_connect") and settings.OURA_CLIENT_ID:
                 # The button that connects is redirected there.
                 response[POLICY] = page_policy(consent_origins())
-            if context.get("is_arriving"):
+            if context.get("reloads"):
                 response["Refresh"] = str(_REFRESH_SECONDS)
             # Else Django would fill the template later, without the preferences.
             return response.render()
@@ -90,11 +93,13 @@ def first_steps(user: User) -> dict[str, Any]:
 
 
 def arriving(user: User, standing: Standing) -> dict[str, Any]:
-    """Return the context of `arriving.html`; the page loads again while there is progress."""
+    """Return the context of `arriving.html`; the page loads again in the first minutes."""
     is_first = bool(standing.progress) and standing.is_first
+    is_new = standing.since is not None and timezone.now() - standing.since < _REFRESHED_FOR
     return {
         "standing": standing,
         "is_arriving": bool(standing.progress),
+        "reloads": bool(standing.progress) and is_new,
         "arrived": arrived(user) if is_first else [],
     }
 

@@ -55,6 +55,7 @@ class TodayPage(PersonalPage, TemplateView):
             shown = _newest(user, today, rows, by_type, about) | arriving(user, standing)
             # Nobody waits for the hourly run, whose page would only be disturbed.
             shown["is_arriving"] = bool(standing.progress) and (standing.is_first or fresh.is_old)
+            shown["reloads"] &= shown["is_arriving"]
         else:
             shown = first_steps(user)
         missing = _listed(_without_unshared(by_type, standing), missing_ranges)

@@ -20,6 +20,9 @@ from tests.worlds import days_ago, failed_fetch, fetch_completely, store_days
 
 pytestmark = pytest.mark.django_db
 PAGES = [*OF_DAYS, "/account/"]
+# After how many seconds each loads again; what people press must not move.
+AGAIN = {**dict.fromkeys(OF_DAYS, "10"), "/account/": None}
+SHOW = ">Show what has arrived</a>"
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def refresh(browser, path):
 @pytest.mark.parametrize("path", PAGES)
 def test_page_says_that_the_first_run_is_about_to_begin(signed_in, connected, path):
     assert main_of(signed_in, path).count("Starting a collection: this takes some seconds.") == 1
-    assert refresh(signed_in, path) == "5"
+    assert refresh(signed_in, path) == AGAIN[path]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -48,7 +51,7 @@ def test_page_says_that_the_first_run_is_under_way(signed_in, collecting, path):
     page = main_of(signed_in, path)
     assert page.count("Collecting now …") == 1
     assert page.count("nothing yet") == 3
-    assert refresh(signed_in, path) == "5"
+    assert refresh(signed_in, path) == AGAIN[path]
 
 
 @pytest.mark.parametrize("path", ["/", "/account/"])
@@ -60,7 +63,7 @@ def test_page_counts_what_has_come_so_far(signed_in, ana, collecting, path):
     assert f"<dt>Sleep</dt><dd>20 days so far, from {first.day} {first:%B %Y}</dd>" in page
     assert f"<dt>Activity</dt><dd>1 day so far, from {other.day} {other:%B %Y}</dd>" in page
     assert "<dt>Readiness</dt><dd>nothing yet</dd>" in page
-    assert refresh(signed_in, path) == "5"
+    assert refresh(signed_in, path) == AGAIN[path]
 
 
 def test_nothing_is_called_missing_before_all_has_come(signed_in, ana, collecting):
@@ -86,12 +89,36 @@ def test_page_stops_loading_again_when_the_run_has_died(signed_in, collecting, p
     assert "Collecting now" not in main_of(signed_in, path)
 
 
+@pytest.mark.parametrize("path", OF_DAYS)
+def test_page_of_a_long_run_moves_when_asked_alone(signed_in, ana, collecting, path):
+    assert SHOW not in main_of(signed_in, path)
+    Connection.objects.update(asked_at=timezone.now() - timedelta(minutes=11))
+    store_days(ana, [days_ago(0)])
+    fetch_completely(ana, days_ago(0), days_ago(0))
+    assert refresh(signed_in, "/") is None
+    assert f'<a href="/"{SHOW}' in main_of(signed_in, "/")
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("column", ["asked_at", "wanted_at", "connected_at"])
+def test_nothing_is_under_way_after_the_clock_was_set_back(signed_in, connected, column, path):
+    before = timezone.now() - timedelta(hours=1)
+    times = {"asked_at": before, "finished_at": before, "connected_at": before}
+    if column == "connected_at":
+        times = {"asked_at": None}
+    Connection.objects.update(**times | {column: timezone.now() + timedelta(days=2)})
+    page = main_of(signed_in, path)
+    assert "Starting a collection" not in page and "Collecting now" not in page
+    assert refresh(signed_in, path) is None
+
+
 def test_hourly_run_does_not_disturb_who_reads(signed_in, ana, collecting):
     store_days(ana, [days_ago(0)])
     fetch_completely(ana, days_ago(0), days_ago(0))
     Connection.objects.update(collected_at=timezone.now() - timedelta(hours=1))
     assert refresh(signed_in, "/") is None
-    assert refresh(signed_in, "/account/") == "5"
+    assert refresh(signed_in, "/account/") is None
+    assert SHOW in main_of(signed_in, "/account/")
 
 
 def test_old_data_can_be_collected_anew_on_today(signed_in, ana, connected):
@@ -103,7 +130,7 @@ def test_old_data_can_be_collected_anew_on_today(signed_in, ana, connected):
     signed_in.post("/account/collect/")
     page = main_of(signed_in, "/")
     assert "Starting a collection" in page and "/account/collect/" not in page
-    assert refresh(signed_in, "/") == "5"
+    assert refresh(signed_in, "/") == "10"
 
 
 def test_unshared_types_are_said_once_and_not_as_missing(signed_in, ana, connected):
@@ -123,9 +150,15 @@ def test_run_of_the_key_is_shown_until_it_has_ended(signed_in, ana):
     run = Run.objects.create(user=ana, request_id="a")
     with override_settings(OURA_API_KEY="key", OURA_USER="ana"):
         assert "Collecting now …" in main_of(signed_in, "/")
-        assert refresh(signed_in, "/") == "5"
+        assert refresh(signed_in, "/") == "10"
         Run.objects.filter(pk=run.pk).update(finished_at=timezone.now())
         assert refresh(signed_in, "/") is None
+
+
+def test_future_run_of_the_key_is_not_under_way(signed_in, ana):
+    Run.objects.create(user=ana, request_id="a", began_at=timezone.now() + timedelta(days=2))
+    with override_settings(OURA_API_KEY="key", OURA_USER="ana"):
+        assert "Collecting now" not in main_of(signed_in, "/")
 
 
 def test_key_that_only_the_collector_has_is_known_from_runs(signed_in, ana, settings):
