@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import cache
 from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import Min
 from django.urls import reverse
 
 from ingest.ledger import Ledger, Range, clamp, expected_from, full_ledger, ledger
 from ingest.models import METRIC_MODELS, Fetch
 from metrics import TYPES
 from myhealth.days import utc_date
+from myhealth.postgresql.prepared import fetch_all
 from myhealth.states import Cause, Failure, Fault, State
 
 
@@ -82,11 +83,15 @@ def stored_days(ranges: Iterable[Range]) -> tuple[date | None, date | None, int]
 
 def first_stored_days(user_id: int, using: str = "default") -> dict[str, date]:
     """Return the first day stored of each type that has any."""
-    firsts = {
-        type_: model.objects.using(using).of(user_id).aggregate(first=Min("day"))["first"]
-        for type_, model in METRIC_MODELS.items()
-    }
-    return {type_: first for type_, first in firsts.items() if first}
+    [firsts] = fetch_all(_firsts_query(), [user_id], using=using)
+    return {type_: first for type_, first in zip(METRIC_MODELS, firsts, strict=True) if first}
+
+
+@cache
+def _firsts_query() -> str:
+    tables = (model._meta.db_table for model in METRIC_MODELS.values())
+    firsts = (f'(SELECT min(day) FROM "{table}" WHERE user_id = $1)' for table in tables)
+    return f"SELECT {', '.join(firsts)}"
 
 
 def missing_today(user_id: int, now: datetime) -> dict[str, dict[str, int]]:
