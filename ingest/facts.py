@@ -105,7 +105,7 @@ def read_stretches(user_id: int, type_: str, since: date, using: str) -> list[St
     query = f"SELECT ({type_facts(type_)['stored']})::text"
     [[text]] = fetch_all(query, [user_id, since, date.max], using=using)
     last, starts = orjson.loads(text)
-    return list(_stretches(starts or [], last))
+    return list(_stretches(starts, last)) if starts else []
 
 
 def load_facts(

@@ -344,6 +344,22 @@ def test_each_year_shows_how_many_days_are_missing(signed_in, ana):
     assert years[-2:] == [("2026", f"{missing} missing"), ("2025", "1 missing")]
 
 
+@pytest.mark.parametrize("later", [[], [date(2026, 2, 1)]])
+def test_years_before_the_first_day_of_a_type_are_shown(signed_in, ana, later):
+    store_days(ana, [date(2024, 12, 30), date(2026, 1, 2)], "activity")
+    store_days(ana, later)
+    fetch_completely(ana, "2025-01-01", "2025-12-30", ["sleep"])
+    text = page(signed_in, year="2026", by="state")
+    years = re.findall(r"<b>(\d+)</b> <small>([^<]+)</small>", text)
+    # What was asked for before is what Oura doesn't have.
+    missing = "1 missing" if later else "365 missing"
+    assert years[-2:] == [("2025", missing), ("2024", "2 missing")]
+    assert dict(years) == {
+        year: re.search(r"(\d+ missing)", summary(page(signed_in, year=year, by="state")))[1]
+        for year, _ in years
+    }
+
+
 def test_steps_lead_to_the_years_with_days(signed_in, ana):
     store_days(ana, [date(2024, 5, 1)], score=80)
     first, between = page(signed_in, year="2024"), page(signed_in, year="2025")
