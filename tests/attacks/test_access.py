@@ -131,6 +131,7 @@ API = {
     "disconnect/oura/": ("POST /disconnect/oura/", FORM),
     "favicon.ico": ("/favicon.ico", REDIRECT),
     "robots.txt": ("/robots.txt", EVERYBODY),
+    "manifest.webmanifest": ("/manifest.webmanifest", EVERYBODY),
     "admin/": ("/admin/", ADMIN_HOME),
     "admin/login/": ("/admin/login/", only(("staff",), 302, 200)),
     "admin/logout/": ("POST /admin/logout/", FORM),
