@@ -52,6 +52,19 @@ def test_sample_account_is_not_created_beside_real_data(capsys, monkeypatch, ben
     assert ensure_user(capsys, monkeypatch, "me") == "created"
 
 
+def test_sample_account_has_rights_only_without_real_data(capsys, monkeypatch, ben):
+    def rights():
+        ensure_user(capsys, monkeypatch, "sample", "--sample")
+        user = User.objects.get(username="sample")
+        return user.is_staff, user.is_superuser
+
+    before = rights()
+    origin = Origin.objects.create(user=ben, name="oura")
+    beside = rights()
+    origin.delete()
+    assert (before, beside, rights()) == ((True, True), (False, False), (True, True))
+
+
 def test_ensure_user_requires_password(monkeypatch):
     monkeypatch.delenv("PASSWORD", raising=False)
     with pytest.raises(CommandError, match="PASSWORD must be set"):

@@ -32,7 +32,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--sample",
             action="store_true",
-            help="for sample data: create no account where another one has real data",
+            help="for sample data: create no account where another one has real data; the account "
+            "may use the admin site only while no account has real data",
         )
         parser.add_argument(
             "--check",
@@ -62,9 +63,9 @@ class Command(BaseCommand):
             return
         done = self._ensure(name, password, reset=reset, sample=sample)
         self.stdout.write(done)
-        if no_admin and done != "not created":
+        if (no_admin or sample) and done != "not created":
             user = User.objects.get_by_natural_key(name)
-            user.is_staff = user.is_superuser = False
+            user.is_staff = user.is_superuser = not (no_admin or _has_real_data())
             user.save(update_fields=["is_staff", "is_superuser"])
 
     def _ensure(self, name: str, password: str, *, reset: bool, sample: bool) -> str:
@@ -72,7 +73,7 @@ class Command(BaseCommand):
         try:
             user = User.objects.get_by_natural_key(name)
         except User.DoesNotExist:
-            if sample and Origin.objects.filter(name="oura").exists():
+            if sample and _has_real_data():
                 return "not created"
             self._create(name, password)
             return "created"
@@ -93,6 +94,10 @@ class Command(BaseCommand):
             _refuse([f"{name!r} can't be the name of an account.", *error.messages])
         _refuse(_problems(password, user))
         User.objects.create_superuser(user.username, password=password)
+
+
+def _has_real_data() -> bool:
+    return Origin.objects.filter(name="oura").exists()
 
 
 def _problems(password: str, user: User) -> list[str]:
