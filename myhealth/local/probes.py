@@ -3,6 +3,9 @@
 import requests
 import urllib3
 
+# How proxies answer when nothing listens where they pass requests on.
+_NOT_PASSED_ON = (502, 503, 504)
+
 
 def get(url: str, *, timeout: float = 5, token: str = "") -> requests.Response:
     """Raises requests.RequestException."""
@@ -27,8 +30,10 @@ def why_not_ready(url: str) -> str:
         return f"it answers with status {answer.status_code}"
 
 
-def why_not_reached(address: str) -> str:
+def why_not_reached(address: str, port: int) -> str:
     """Return why people don't reach the pages at the public address, or an empty text if they do.
+
+    What answers there must pass requests on to the port.
 
     It may have a certificate that only their devices trust. Nothing secret is sent to it.
     """
@@ -39,7 +44,8 @@ def why_not_reached(address: str) -> str:
             answer = session.get(
                 f"{address}accounts/login/",
                 headers={"Accept": "text/html"},
-                timeout=3,
+                # Caddy tries for five seconds to reach the port.
+                timeout=(3, 8),
                 allow_redirects=False,
             )
     except requests.RequestException:
@@ -51,4 +57,6 @@ def why_not_reached(address: str) -> str:
         return ""
     is_sentence = answer.headers.get("Content-Type", "").startswith("text/plain")
     why = answer.text.strip() if is_sentence else f"It answers with status {answer.status_code}."
+    if answer.status_code in _NOT_PASSED_ON:
+        why += f" It must pass requests on to port {port}: is API_PORT={port} in .env?"
     return f"The pages can't be read at {address}: {why} See docs/phone.md."

@@ -132,7 +132,9 @@ def _prepare() -> bool:
 
 def _say_ready(*, shows_demo: bool) -> None:
     """Say where to go. The ready line is the last one of the start."""
-    if os.environ.get("PUBLIC_URL") and (problem := probes.why_not_reached(address())):
+    if os.environ.get("PUBLIC_URL") and (
+        problem := probes.why_not_reached(address(), ports()["API_PORT"])
+    ):
         say(problem)
     if address().startswith("https:") and not os.environ.get("TRUSTED_PROXIES"):
         say(

@@ -148,7 +148,7 @@ def test_http_at_address_of_caddy_says_so(home):
 
 
 def test_certificate_of_own_authority_is_no_problem_at_start(home):
-    assert probes.why_not_reached(f"{home.url}/") == ""
+    assert probes.why_not_reached(f"{home.url}/", 8000) == ""
 
 
 def test_computers_own_pages_lead_to_public_url(home):

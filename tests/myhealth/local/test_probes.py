@@ -58,7 +58,7 @@ def test_proxy_of_the_environment_is_not_used(monkeypatch, name):
 
 def test_public_address_without_proxy_says_what_is_missing():
     address = f"http://127.0.0.1:{free_port()}/"
-    why = probes.why_not_reached(address)
+    why = probes.why_not_reached(address, 8000)
     assert why.startswith(f"Nothing answers at {address} on this computer.")
     assert "docs/phone.md" in why
 
@@ -67,12 +67,12 @@ def test_public_address_without_proxy_says_what_is_missing():
     ("status", "kind", "why"),
     [
         (421, "text/plain; charset=utf-8", "must send the header"),
-        (502, "text/html", "It answers with status 502."),
+        (502, "text/html", "status 502. It must pass requests on to port 8000"),
         (302, "text/html", ""),
         (200, "text/html", ""),
     ],
 )
 def test_what_public_address_answers_is_passed_on(status, kind, why):
     with answering(status, b"The proxy must send the header.\n", Content_Type=kind) as address:
-        said = probes.why_not_reached(address)
+        said = probes.why_not_reached(address, 8000)
     assert (why in said, bool(said)) == (True, bool(why))
