@@ -589,7 +589,8 @@ BY_PARAM = OpenApiParameter(
 FIRST_PERIOD_PARAM = OpenApiParameter(
     "start",
     DATE,
-    description="A day of the first week or month (default: the eleventh before that of `end`).",
+    description="A day of the first week or month (default: the eleventh before that of `end`). "
+    "An answer has at most 530 weeks or 240 months.",
 )
 OPEN_START_PARAM = OpenApiParameter(
     "start", DATE, description="First day (default: the first stored)."
