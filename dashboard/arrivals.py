@@ -11,12 +11,10 @@ from accounts.models import User
 from dashboard.queries import database_alias, rows_of_user
 from ingest.coverage import last_complete_fetch
 from ingest.models import METRIC_MODELS, Run
-from oura.standing import Action, Progress, Standing, fetched_by_key, find_standing, is_alive
+from oura.standing import DEMO, Action, Progress, Standing, fetched_by_key, find_standing, is_alive
 
 # Runs are hourly, so one of these will follow.
 _RUNS_GO_ON = timedelta(hours=3)
-# The account that `make run` fills with sample data.
-DEMO = "demo"
 
 
 class Arrived(NamedTuple):

@@ -4,11 +4,12 @@ from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Origin, User
-from dashboard.arrivals import DEMO, standing_of
+from dashboard.arrivals import standing_of
 from ingest import control
 from ingest.models import METRIC_MODELS
 from oura import connections
 from oura.models import Connection
+from oura.standing import DEMO
 
 _ATTEMPTS = 3
 NOT_REVOKED = (

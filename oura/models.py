@@ -14,6 +14,14 @@ from oura.origin import origin_of
 MIN_PAUSE = timedelta(minutes=1)
 
 
+def _around(now: datetime) -> tuple[datetime, datetime]:
+    """Return the moments at which a run began that is too recent.
+
+    After the clock was set back, a run seems to have begun in the future.
+    """
+    return now - MIN_PAUSE, now + MIN_PAUSE
+
+
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     def living(self) -> Self:
         """Return the connections that have not ended."""
@@ -28,8 +36,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
         There is at most one a minute, since all share Oura's limit on requests.
         """
-        # After the clock was set back, the last run seems to begin later.
-        rested = Q(asked_at=None) | ~Q(asked_at__range=(now - MIN_PAUSE, now + MIN_PAUSE))
+        rested = Q(asked_at=None) | ~Q(asked_at__range=_around(now))
         return self.living().filter(rested, wanted_at=None).update(wanted_at=now)
 
     def served(self) -> Self:
@@ -120,7 +127,7 @@ class WantedRunQuerySet(models.QuerySet["WantedRun"]):
     def want(self, user: Any, now: datetime) -> bool:
         """Ask for a run, and return whether one will begin: there is at most one a minute."""
         self.get_or_create(user=user, defaults={"at": now})
-        rested = self.filter(user=user, is_taken=True, at__lt=now - MIN_PAUSE)
+        rested = self.filter(user=user, is_taken=True).exclude(at__range=_around(now))
         rested.update(at=now, is_taken=False)
         return self.filter(user=user, is_taken=False).exists()
 

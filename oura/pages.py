@@ -20,6 +20,7 @@ from metrics import TYPES
 from oura import connections, provider
 from oura.errors import OuraError
 from oura.models import Connection, WantedRun
+from oura.standing import DEMO, Action, find_standing
 
 log = structlog.get_logger("oura.pages")
 
@@ -115,15 +116,20 @@ def collect_now(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     own = Connection.objects.served().filter(user=user)
     now = timezone.now()
-    if not Connection.objects.filter(user=user).exists():
-        is_awaited = WantedRun.objects.want(user, now)
-    elif not own.living().exists():
-        messages.info(
-            request, "Nothing to collect: your account has no working connection to Oura."
-        )
-        return redirect("account")
-    else:
+    standing = find_standing(user)
+    is_awaited = True
+    if own.living().exists():
         is_awaited = bool(own.want(now)) or own.due().exists()
+    elif (
+        standing.connection
+        or standing.problem
+        or (standing.action == Action.CONNECT and user.username != DEMO)
+    ):
+        sentence = "Nothing to collect: your account has no working connection to Oura."
+        messages.info(request, sentence)
+    else:
+        # The key may be one that the collector alone has.
+        is_awaited = WantedRun.objects.want(user, now)
     if not is_awaited:
         messages.info(
             request, "The last collection began less than a minute ago. Try again in a moment."

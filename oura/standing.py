@@ -23,6 +23,8 @@ _PATIENCE = timedelta(minutes=10)
 # By so much, clocks of other machines may be ahead. What is later was noted before a clock was set
 # back.
 _SKEW = timedelta(minutes=1)
+# The account that `make run` fills with sample data.
+DEMO = "demo"
 
 
 class Action(StrEnum):
@@ -105,14 +107,16 @@ def fetched_by_key(user: User, now: datetime) -> Standing:
             note, action = f"{note}set up the connection to Oura.", Action.SET_UP
         else:
             note, action = f"{note}sign in with your own account.", Action.OTHER_ACCOUNT
-    is_wanted = WantedRun.objects.filter(user=user, is_taken=False, at__gt=now - _PATIENCE)
-    progress = Progress.AWAITED if is_wanted.exists() else Progress.NONE
+    wanted = WantedRun.objects.filter(user=user, is_taken=False).first()
+    since = wanted.at if wanted and is_alive(now, wanted.at) else None
+    progress = Progress.AWAITED if since else Progress.NONE
     next_at = next_run(settings.COLLECT_SCHEDULE, now)
     return Standing(
         has_key=True,
         note=note,
         action=action,
         progress=progress,
+        since=since,
         next_at=next_at and next_at.astimezone(user.zone),
         can_collect=is_fetched_here and not (progress or settings.COLLECT_SCHEDULE),
     )

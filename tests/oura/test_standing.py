@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Origin
 from metrics import TYPES
-from oura.models import Connection
+from oura.models import Connection, WantedRun
 from oura.provider import SCOPES
 from oura.standing import find_standing, in_words
 from tests.oura.test_accounts import connect
@@ -160,3 +160,11 @@ def test_schedule_says_when_the_next_run_is(ana, settings):
     assert standing.next_at.minute == 47
     assert timedelta() < standing.next_at - timezone.now() <= timedelta(hours=1)
     assert (standing.problem, standing.progress, standing.can_collect) == ("", "", False)
+
+
+def test_wanted_run_of_the_future_is_not_awaited(ana, settings):
+    settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
+    WantedRun.objects.create(user=ana, at=ago(-120))
+    assert find_standing(ana).progress == ""
+    WantedRun.objects.update(at=ago(0))
+    assert find_standing(ana).progress == "awaited"
