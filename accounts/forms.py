@@ -68,23 +68,21 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
         return super().save(commit)
 
 
-def _explain(form: forms.Form) -> None:
-    """Say about a new password what Django says in many words."""
-    form.fields[
-        "new_password1"
-    ].help_text = (
-        "At least 12 characters, not only digits, no common password, and not like your user name."
-    )
-    form.fields["new_password2"].label = "New password, again"
-    form.fields["new_password2"].help_text = ""
-
-
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
-    """A new password, without the present one."""
+    """Django's form for a new password, in our words."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        _explain(self)
+        self.error_messages = {
+            **self.error_messages,
+            "password_mismatch": "The two new passwords are not the same.",
+        }
+        first, again = self.fields["new_password1"], self.fields["new_password2"]
+        first.help_text = (
+            "At least 12 characters, not only digits, no common password, and not like your user "
+            "name."
+        )
+        again.label, again.help_text = "New password, again", ""
 
 
 class SignInForm(AuthenticationForm):
@@ -116,7 +114,7 @@ class PresentPasswordForm(forms.Form):
         return password
 
 
-class OwnPasswordForm(PasswordChangeForm):
+class OwnPasswordForm(NewPasswordForm, PasswordChangeForm):
     """A person's new password, which counts only if nothing ended their session meanwhile.
 
     `check` says whether a text is the present password.
@@ -125,13 +123,11 @@ class OwnPasswordForm(PasswordChangeForm):
     def __init__(self, check: Callable[[str], bool], *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.check = check
-        _explain(self)
 
     def clean_old_password(self) -> str:
         password: str = self.cleaned_data["old_password"]
         if not self.check(password):
-            messages = self.error_messages
-            raise forms.ValidationError(messages["password_incorrect"], code="password_incorrect")
+            raise forms.ValidationError("This is not your password.", code="password_incorrect")
         return password
 
     def save_unless_signed_out(self) -> bool:

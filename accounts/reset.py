@@ -48,8 +48,8 @@ class ResetPage(PasswordResetConfirmView):
     """Set a new password with a link, which Django moves from the address into the session."""
 
     template_name = "accounts/reset.html"
-    token_generator = _signer
     form_class = NewPasswordForm
+    token_generator = _signer
 
     def get_user(self, uidb64: str) -> Any:
         user = super().get_user(uidb64)

@@ -84,7 +84,7 @@ class _OwnPage(_DeletePage):
 
 class DeleteDataPage(_OwnPage):
     what = "data"
-    done = "Your data are deleted."
+    done = "Your data have been deleted."
 
     def erase(self, person: User) -> bool:
         return delete_data(person)
@@ -92,7 +92,7 @@ class DeleteDataPage(_OwnPage):
 
 class DeleteAccountPage(_OwnPage):
     what = "account"
-    done = "Your account is deleted, with all its data."
+    done = "Your account has been deleted, with all its data."
 
     def is_last_administrator(self) -> bool:
         others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=self.user.pk)
@@ -108,7 +108,7 @@ class RemoveDemoPage(_DeletePage):
     """Delete the sample account once there are real data."""
 
     what = "demo"
-    done = "The sample account is removed."
+    done = "The sample account has been removed."
     form_class = Form
 
     def person(self) -> User:

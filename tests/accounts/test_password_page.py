@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from accounts.reset import reset_path
 from tests.conftest import Api
 from tests.worlds import PASSWORDS
 
@@ -127,3 +128,21 @@ def test_address_of_a_button_leads_to_account_page(signed_in):
 
 def test_signing_out_everywhere_requires_signing_in(ana):
     assert Client().post(SIGN_OUT).headers["Location"].startswith("/accounts/login/")
+
+
+def test_password_managers_are_told_whose_password_is_asked(signed_in, ana):
+    named = 'autocomplete="username" value="ana" hidden>'
+    for path in ("/account/tokens/", "/account/delete/data/", "/account/delete/account/"):
+        assert named in signed_in.get(path).content.decode()
+    assert named in Client().get(reset_path(ana), follow=True).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (fields(present="wrong"), "This is not your password."),
+        (fields(again="another one, and long"), "The two new passwords are not the same."),
+    ],
+)
+def test_password_page_says_what_was_wrong(signed_in, wrong, sentence):
+    assert sentence in signed_in.post(PAGE, wrong).content.decode()

@@ -53,7 +53,7 @@ def test_data_are_deleted_and_the_account_stays(stored, ben, signed_in):
     of_ben = counts(ben)
     assert all(of_ben.values())
     answer = delete(signed_in, "data")
-    assert "Your data are deleted." in answer.content.decode()
+    assert "Your data have been deleted." in answer.content.decode()
     assert (set(counts(stored).values()), counts(ben)) == ({0}, of_ben)
     assert User.objects.filter(pk=stored.pk).exists()
 
@@ -93,7 +93,7 @@ def test_account_is_deleted_with_all_that_is_its_own(stored, ben, signed_in):
     TokenFamily.objects.create(user=stored, current="0" * 32, expires_at=timezone.now())
     answer = delete(signed_in, "account")
     assert answer.redirect_chain[-1][0].startswith("/accounts/login/")
-    assert "Your account is deleted" in answer.content.decode()
+    assert "Your account has been deleted" in answer.content.decode()
     assert list(User.objects.all()) == [ben]
     assert set(counts(ben).values()) != {0}
     assert not TokenFamily.objects.exists() and not Connection.objects.exists()
