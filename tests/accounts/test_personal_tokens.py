@@ -300,8 +300,9 @@ def test_account_page_leads_to_tokens(signed_in):
 def test_new_token_is_shown_once_with_examples(signed_in):
     token, page = create(signed_in)
     assert not ends(token)
-    assert page.count(token) == 3
+    assert page.count(token) == 4
     assert "curl -H" in page and "storage_options=" in page
+    assert 'value_template: "{{ value_json.latest_sleep.score }}"' in page
     assert token not in signed_in.get(PAGE).content.decode()
 
 
