@@ -24,7 +24,9 @@ class SignInMiddleware:
         response = self.get_response(request)
         remember_browser(request, response)
         if request.method == "POST" and _leads_to_sign_in(response):
-            response["Location"] += "&ended"
+            # Buttons send nothing that could be lost.
+            has_entry = request.POST.keys() - {"csrfmiddlewaretoken"}
+            response["Location"] += "&ended=entry" if has_entry else "&ended"
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

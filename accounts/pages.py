@@ -31,6 +31,11 @@ from myhealth.errors import error_body
 from myhealth.requests import prefers_json
 
 log = structlog.get_logger("accounts.pages")
+# What became of a form that was sent without a session.
+_ENDED = {
+    "": "You were signed out, so nothing was done.",
+    "entry": "You were signed out, so your last entry was not saved. Please repeat it.",
+}
 _NO_TOKEN = "This route is for the forms of the pages: the request has no valid CSRF token."
 # How Django's reasons begin that speak of the address from which a form was sent.
 _ELSEWHERE = ("Origin checking failed", "Referer checking failed")
@@ -58,7 +63,11 @@ class Login(LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(ended="ended" in self.request.GET, **kwargs)
+        return super().get_context_data(ended=self.ended, **kwargs)
+
+    @property
+    def ended(self) -> str:
+        return _ENDED.get(self.request.GET.get("ended", "no"), "")
 
     def get_redirect_url(self, *args: Any) -> str:
         """Return where `next` leads, unless that is this page: Django calls it a loop."""
@@ -70,11 +79,8 @@ class Login(LoginView):
         response = super().form_valid(form)
         if sentence := first_sign_in.take_over(user, self.request.POST):
             messages.info(self.request, sentence)
-        if "ended" in self.request.GET:
-            messages.warning(
-                self.request,
-                "You were signed out before, so nothing was saved or done. Please try again.",
-            )
+        if self.ended:
+            messages.warning(self.request, self.ended)
         return response
 
 

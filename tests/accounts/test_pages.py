@@ -93,7 +93,7 @@ def test_form_without_csrf_token_shows_expired_page(ana):
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
-        ({}, "Allow them for this site"),
+        ({}, "Allow cookies for this site"),
         ({"Origin": "https://elsewhere.example"}, "http://localhost:8000/</a> instead"),
         ({"Origin": "https://elsewhere.example"}, "PUBLIC_URL"),
         ({"Origin": "null"}, "Your browser hides"),
@@ -194,3 +194,10 @@ def test_preferences_offer_another_zone_for_unknown_one(lost, signed_in):
 
 def test_known_zone_brings_no_warning(signed_in):
     assert "does not know the time zone" not in signed_in.get("/account/").content.decode()
+
+
+def test_page_of_form_without_cookie_has_one_message(ana):
+    page = Client(enforce_csrf_checks=True).post("/account/", headers={"Accept": "text/html"})
+    text = page.content.decode()
+    assert "<title>Not sent · myhealth</title>" in text
+    assert "Without it you are signed out, so nothing was saved." in text
