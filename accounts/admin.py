@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth.admin import UserAdmin
@@ -14,6 +15,8 @@ from myhealth.admin import CheckedAdmin, ReadOnlyAdmin
 
 # What only superusers give and take away.
 _RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
+
+_PERMISSIONS = "Permissions"
 
 # Staff status is the only role.
 admin.site.unregister(Group)
@@ -36,13 +39,16 @@ class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
     list_filter = ["is_active", "is_staff"]
     search_help_text = "User name, first or last name, or e-mail address."
     fieldsets = [
-        (None, {"fields": ["username", "password"]}),
+        (None, {"fields": ["username", "password", "is_active"]}),
         ("Personal info", {"fields": ["first_name", "last_name", "email", "time_zone"]}),
         (
             "Preferences",
             {"fields": ["temperature_unit", "distance_unit", "clock_hours", "first_weekday"]},
         ),
-        ("Permissions", {"fields": ["is_active", "is_staff", "is_superuser", "user_permissions"]}),
+        (
+            _PERMISSIONS,
+            {"classes": ["collapse"], "fields": ["is_staff", "is_superuser", "user_permissions"]},
+        ),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
@@ -57,6 +63,21 @@ class PersonAdmin(CheckedAdmin, UserAdmin):  # type: ignore[type-arg]
     readonly_fields = ["last_login", "date_joined"]
     filter_horizontal = ["user_permissions"]
     actions = ["sign_out_everywhere", "forget_failed_sign_ins"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = super().get_fieldsets(request, obj)
+        return [each for each in shown if _is_superuser(request) or each[0] != _PERMISSIONS]
+
+    def response_add(self, request: HttpRequest, obj: User, *args: Any, **kwargs: Any) -> Any:
+        response = super().response_add(request, obj, *args, **kwargs)
+        name = obj.get_username()
+        if obj.has_usable_password():
+            messages.info(
+                request,
+                f"Tell {name} to sign in at {settings.PUBLIC_URL}/ with the user name {name} and "
+                "the password that you have chosen, and to change it on the account page.",
+            )
+        return response
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fields = [*super().get_readonly_fields(request, obj)]

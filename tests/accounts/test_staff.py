@@ -1,5 +1,6 @@
 """Staff who are no superusers can't raise themselves, nor harm those who have rights."""
 
+import html
 import re
 from html.parser import HTMLParser
 
@@ -279,3 +280,18 @@ def test_unknown_time_zone_is_refused_with_a_hint(admin, ben):
     fields = {"username": "ben", "time_zone": "Berlin"}
     page = admin.post(f"{USERS}{ben.pk}/change/", fields).content.decode()
     assert "Berlin is not a time zone; use a name such as Europe/Berlin." in page
+
+
+def test_admin_says_what_to_tell_a_new_person(admin, settings):
+    settings.PUBLIC_URL = "https://health.example"
+    fields = {"username": "chloe", "time_zone": "UTC", **NEW_PASSWORD}
+    page = admin.post(f"{USERS}add/", fields, follow=True).content.decode()
+    assert "Tell chloe to sign in at https://health.example/ with the user name chloe" in page
+    assert PASSWORD not in html.unescape(page)
+
+
+def test_permissions_are_shown_to_superusers_only(browser, admin, ben):
+    path = f"{USERS}{ben.pk}/change/"
+    assert "user_permissions" in admin.get(path).content.decode()
+    assert "is_superuser" not in browser.get(path).content.decode()
+    assert 'name="is_active"' in browser.get(path).content.decode()

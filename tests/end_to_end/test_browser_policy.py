@@ -141,6 +141,7 @@ def test_browsable_api_leads_to_its_formats(page):
 
 def test_admin_chooses_permissions_and_filters(page, superuser):
     page.goto(f"/admin/accounts/user/{superuser.pk}/change/")
+    page.get_by_text("Permissions", exact=True).click()
     chosen = page.locator("#id_user_permissions_to option")
     page.locator("#id_user_permissions_from option").first.dblclick()
     expect(chosen).to_have_count(1)
