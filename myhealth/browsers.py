@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 import corsheaders.middleware
 import orjson
 import whitenoise.middleware  # type: ignore[import-untyped]
+from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
@@ -163,7 +164,13 @@ class ErrorPages:
         if response.status_code == 405 and _is_read(request) and not is_for_programs(request):
             return redirect("account")
         body = orjson.loads(response.content or b"{}")
-        context = {"status": response.status_code, "sentence": body.get("detail")}
+        context = {
+            "status": response.status_code,
+            "sentence": body.get("detail"),
+            # Whether it is still valid, only the database knows.
+            "has_session": response.status_code != 503
+            and settings.SESSION_COOKIE_NAME in request.COOKIES,
+        }
         response.content = render_to_string("myhealth/error.html", context)
         response["Content-Type"] = "text/html; charset=utf-8"
         return response

@@ -1,31 +1,46 @@
 """What all pages for people have in common."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpRequest
+from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from accounts.models import Origin, User
 from dashboard.arrivals import arrived, standing_of
+from dashboard.people import stored_days
 from dashboard.queries import database_alias, rows_of_user
 from ingest.coverage import last_complete_fetch
 from ingest.models import METRIC_MODELS
 from myhealth import preferences
 from myhealth.days import FIRST_DAY, parse_day, shift
 from myhealth.headers import POLICY, page_policy
+from myhealth.requests import wants_page
 from oura.origin import origin_of
 from oura.provider import consent_origins
 from oura.standing import Standing
 
+# The key in the session of who has seen their history arriving.
+_SAW_ARRIVING = "saw_arriving"
 # How soon a page that shows data arriving asks for the next ones, and for how long it does so: a
 # page that moves for an hour disturbs those who read it.
 _REFRESH_SECONDS = 10
 _REFRESHED_FOR = timedelta(minutes=10)
+
+
+class NoSuchDay(Http404):
+    """A day that no page can show: it has not come yet, or is before all data."""
+
+    def __init__(self, *, is_future: bool) -> None:
+        super().__init__()
+        self.is_future = is_future
 
 
 class PersonalPage(LoginRequiredMixin):
@@ -44,7 +59,13 @@ class PersonalPage(LoginRequiredMixin):
         if not isinstance(request.user, User):
             return super().dispatch(request, *args, **kwargs)
         with preferences.use(request.user.preferences):
-            response = super().dispatch(request, *args, **kwargs)
+            try:
+                response = super().dispatch(request, *args, **kwargs)
+            except NoSuchDay as error:
+                if not wants_page(request):
+                    raise
+                context = {"view": self, "is_future": error.is_future}
+                return render(request, "dashboard/no_day.html", context, status=404)
             if not isinstance(response, TemplateResponse):
                 return response
             context = response.context_data or {}
@@ -53,8 +74,22 @@ class PersonalPage(LoginRequiredMixin):
                 response[POLICY] = page_policy(consent_origins())
             if context.get("reloads"):
                 response["Refresh"] = str(_REFRESH_SECONDS)
+            self._say_once_what_arrived(context)
             # Else Django would fill the template later, without the preferences.
             return response.render()
+
+    def _say_once_what_arrived(self, context: Mapping[str, Any]) -> None:
+        """Say that the history is here to who saw it arriving."""
+        session, standing = self.request.session, context.get("standing")
+        if not isinstance(standing, Standing):
+            return
+        if context.get("arrived"):
+            if _SAW_ARRIVING not in session:
+                session[_SAW_ARRIVING] = True
+        elif not (standing.progress or standing.is_first) and session.pop(_SAW_ARRIVING, False):
+            days = stored_days(self.user)
+            have = "day has" if days == 1 else "days have"
+            messages.success(self.request, f"{days:,} {have} arrived.")
 
     @property
     def user(self) -> User:
@@ -110,6 +145,8 @@ def page_day(text: str, today: date) -> date:
     Tomorrow is one: east of the person's time zone it may have begun.
     """
     day = parse_day(text)
-    if day is None or not FIRST_DAY <= day <= shift(today, 1):
+    if day is None:
         raise Http404
+    if not FIRST_DAY <= day <= shift(today, 1):
+        raise NoSuchDay(is_future=day > today)
     return day

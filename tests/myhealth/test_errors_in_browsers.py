@@ -33,6 +33,28 @@ def test_missing_page_leads_back(signed_in, path):
     assert '<a href="/">Go to Today</a>' in answer.content.decode()
 
 
+@pytest.mark.parametrize("page", ["days", "nights"])
+@pytest.mark.parametrize(
+    ("day", "sentence"),
+    [
+        ("2999-01-01", "This day hasn't come yet"),
+        ("1999-01-01", "This day is before your data"),
+    ],
+)
+def test_day_without_a_page_says_why(signed_in, page, day, sentence):
+    answer = signed_in.get(f"/{page}/{day}/", headers=BROWSER)
+    text = answer.content.decode()
+    assert (answer.status_code, f"<h1>{sentence}</h1>" in text) == (404, True)
+    assert '<a href="/">Go to Today</a>' in text
+    assert "Sign out" in text
+
+
+def test_missing_page_has_the_navigation_of_who_is_signed_in(signed_in):
+    nav = '<nav class="sections"'
+    assert nav in signed_in.get("/nothing/", headers=BROWSER).content.decode()
+    assert nav not in Client().get("/nothing/", headers=BROWSER).content.decode()
+
+
 @pytest.mark.parametrize(
     ("path", "accept"),
     [("/api/v1/nothing", BROWSER["Accept"]), ("/nothing/", "*/*"), ("/nothing/", "")],
