@@ -15,8 +15,11 @@ from tests.processes import ROOT
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def collect_on_terminal(environment, *arguments):
-    """Run a collection with a terminal as its standard error, and return all that it shows."""
+def collect_on_terminal(environment, *arguments, prints=False):
+    """Run a collection with a terminal as its standard error, and return all that it shows.
+
+    With `prints`, the terminal is its standard output, too.
+    """
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (40, 100))
     shown = bytearray()
@@ -38,7 +41,7 @@ def collect_on_terminal(environment, *arguments):
         [sys.executable, "manage.py", "collect_oura", *arguments],
         cwd=ROOT,
         env=environment,
-        stdout=subprocess.PIPE,
+        stdout=its if prints else subprocess.PIPE,
         stderr=its,
         check=False,
         timeout=120,
@@ -58,6 +61,14 @@ def test_bar_shows_the_ranges_of_a_type(pipeline):
     shown = collect_on_terminal(pipeline.environment(), "--days", "5", "--type", "sleep")
     assert re.search(r"sleep: +\d+%\|", shown)
     assert [line for line in lines(shown) if line.strip()] == []
+
+
+def test_summary_on_a_terminal_is_in_words(pipeline):
+    options = ("--days", "5", "--type", "sleep")
+    shown = collect_on_terminal(pipeline.environment(), *options, prints=True)
+    assert re.search(r"sleep: \d days fetched, \d new\r\n", shown)
+    shown = collect_on_terminal(pipeline.environment(), *options, prints=True)
+    assert re.search(r"sleep: \d days fetched, nothing new\r\n", shown)
 
 
 def test_problem_is_a_line_of_text_above_the_bar(pipeline):

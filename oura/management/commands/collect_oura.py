@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import orjson
 import structlog
@@ -57,6 +58,12 @@ def _parse_shard(value: str) -> tuple[int, int]:
     raise argparse.ArgumentTypeError(f"'{value}' is not a shard; expected I/N with 0 <= I < N")
 
 
+def _refuse(parser: CommandParser, message: str) -> NoReturn:
+    parser.exit(
+        2, f"{message.removeprefix('argument ')}. {parser.prog} --help lists the options.\n"
+    )
+
+
 class Command(BaseCommand):
     help = (
         f"Collect {', '.join(TYPES)} from Oura and send them to the processor, "
@@ -65,6 +72,13 @@ class Command(BaseCommand):
         "and, from time to time, older days. Example: manage.py collect_oura --type sleep --days 7"
     )
     requires_system_checks: list[str] = []
+
+    def create_parser(self, *args: Any, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(*args, **kwargs)
+        if parser.called_from_command_line:
+            # One line; Django's would list all options before it.
+            parser.error = partial(_refuse, parser)  # type: ignore[method-assign]
+        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", type=_parse_name, help="the account that receives the data")
@@ -153,6 +167,9 @@ class Command(BaseCommand):
             self.stdout.write(orjson.dumps(body).decode())
             return
         for type_, tally in types.items():
+            if self.stdout.isatty():
+                self.stdout.write(f"{type_}: {report.tallies[type_].in_words}")
+                continue
             counts = ", ".join(f"{number} {name}" for name, number in tally.items())
             self.stdout.write(f"{type_}: {counts}")
         for problem in report.problems:
