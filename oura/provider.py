@@ -165,7 +165,8 @@ def _fetch_discovery_document(url: str) -> dict[str, Any]:
         document = {}
     if not isinstance(document, dict) or not document:
         log.warning(
-            "Oura's discovery document can't be read; using the known addresses", error=problem
+            "Oura can't be asked for its addresses for signing in; using the known ones",
+            error=problem or f"no usable answer from {url}",
         )
         return {}
     return document

@@ -224,6 +224,8 @@ def test_without_application_the_page_explains_how_to_register(ana, settings):
     assert "Set up the connection" in visitor.page()
     page = visitor.http.get("/connect/oura/register").content.decode()
     assert "http://localhost:8000/connect/oura/callback" in page
+    assert "If the file isn’t there, create it" in page
+    assert "press Ctrl-C in its terminal, and enter <code>make run</code> again" in page
 
 
 def test_page_names_each_field_of_ouras_form(ana):

@@ -45,6 +45,8 @@ def test_discovery_has_the_sandboxs_addresses(application):
 
 def test_consent_page_offers_people_and_requested_scopes(application):
     page = application.open_consent_page(scope="extapi:daily heartrate nonsense").content.decode()
+    # Browsers ask for no file that there isn't.
+    assert '<link rel="icon" href="data:,">' in page
     assert "myhealth-sandbox wants" in page
     for name in named_people(SEED):
         assert f'value="{name}"' in page
