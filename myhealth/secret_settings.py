@@ -57,11 +57,11 @@ def forget_secrets() -> None:
         os.environ.pop(name, None)
 
 
-def read_env_file(path: Path) -> list[str]:
+def read_env_file(path: Path, *, warns: bool = True) -> list[str]:
     """Set the environment variables that are in a file and not yet set, if there is a file.
 
-    Returns what can't be read in it, without its text. Warns of a file with secrets that other
-    users of this machine can read.
+    Returns what can't be read in it, without its text. With `warns`, warns of a file with secrets
+    that other users of this machine can read.
     """
     values, problems = env_file.read(path)
     added = values.keys() - os.environ.keys()
@@ -73,7 +73,7 @@ def read_env_file(path: Path) -> list[str]:
                 f"{path}: {name} has a character that this terminal's locale does not have; "
                 "set LC_ALL=C.UTF-8 before you start."
             )
-    if SECRETS & added and path.stat().st_mode & 0o077:
+    if warns and SECRETS & added and path.stat().st_mode & 0o077:
         sys.stderr.write(f"Other users can read the secrets in {path}. Run: chmod 600 {path}\n")
     return problems
 

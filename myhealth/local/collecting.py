@@ -26,12 +26,14 @@ from myhealth.local.configuration import (
 )
 from myhealth.local.processes import die_with_parent
 from myhealth.local.server import EmbeddedError
-from myhealth.local.terminal import say
+from myhealth.local.terminal import STILL_WORKING, say
 
 FIRST_COLLECTION_ENDED = "the first collection has ended"
 _HOUR = 3600.0
 # After the first, it is said which service is not ready; after the second, the start is given up.
 _PATIENCE = (30.0, 300.0)
+# Of which this process's own start takes some.
+_SECONDS_OF_SILENCE = 5.0
 _MOST_PROBLEMS = 5
 
 
@@ -76,16 +78,21 @@ def collect_on_terminal(*options: str) -> int:
         "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn",
     }
     command = [sys.executable, "manage.py", "collect_oura", *options]
-    return max(
-        subprocess.run(
+    names_account = any(option.startswith("--u") for option in options)
+    highest = 0
+    for settings in settings_of_runs():
+        code = subprocess.run(
             command,
             cwd=BASE_DIR,
             env=os.environ | quiet | settings,
             # Ctrl-C ends this process, which ends that one without a traceback.
             process_group=0,
         ).returncode
-        for settings in settings_of_runs()
-    )
+        highest = max(highest, code)
+        # What one run can't use, none can, but for an account that only the other one has.
+        if code == 2 and not names_account:
+            break
+    return highest
 
 
 def collect_forever() -> NoReturn:
@@ -233,7 +240,8 @@ def _await_services() -> None:
     }
     if uses_demo():
         probed["sandbox"] = f"{url('SANDBOX_PORT')}/_sandbox/people"
-    began, was_said = time.monotonic(), False
+    began = said_at = time.monotonic()
+    was_said = False
     for name, address in probed.items():
         while reason := probes.why_not_ready(address):
             waited = time.monotonic() - began
@@ -242,5 +250,8 @@ def _await_services() -> None:
                 sys.exit(sentence)
             if waited > _PATIENCE[0] and not was_said:
                 say(f"{sentence} Still waiting.")
-                was_said = True
+                was_said, said_at = True, time.monotonic()
+            if time.monotonic() - said_at > _SECONDS_OF_SILENCE:
+                say(STILL_WORKING)
+                said_at = time.monotonic()
             time.sleep(0.1)

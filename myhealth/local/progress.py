@@ -4,11 +4,11 @@ import time
 from collections import Counter
 from typing import Any
 
-from myhealth.local.terminal import say_progress
+from myhealth.local.terminal import SECONDS_OF_SILENCE, say_progress
 
 
 class Progress:
-    """Says what has been collected so far, ever more rarely, until the first collection ends."""
+    """Says what has been collected so far, now and then, until the first collection ends."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -29,5 +29,5 @@ class Progress:
             counts = ", ".join(f"{name} {count}" for name, count in self._documents.items())
             say_progress(f"Collecting from {self._source}: {counts} documents so far")
             self._next_at = time.monotonic() + self._pause
-            self._pause *= 2
+            self._pause = min(2 * self._pause, SECONDS_OF_SILENCE)
         return True

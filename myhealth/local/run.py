@@ -36,7 +36,7 @@ from myhealth.local.ports import check_ports
 from myhealth.local.progress import Progress
 from myhealth.local.server import EmbeddedError, explained
 from myhealth.local.services import STOP_SIGNALS, Services
-from myhealth.local.terminal import LinePrinter, say
+from myhealth.local.terminal import STILL_WORKING, LinePrinter, read_all, say
 from myhealth.secret_settings import exit_if, read_env_file
 from myhealth.streams import accept_any_text
 
@@ -48,12 +48,12 @@ _SECONDS_AFTER_A_KILL = 15.0
 # Settings --------------------------------------------------------------------------------------
 
 
-def _read_env_files() -> None:
+def _read_env_files(*, warns: bool = False) -> None:
     """Read the same files as the settings, so that the services inherit these values."""
-    problems = read_env_file(BASE_DIR / ".env")
+    problems = read_env_file(BASE_DIR / ".env", warns=warns)
     # The first file may say where the second one is.
     with explained(var_dir()):
-        exit_if(problems + read_env_file(var_dir() / "local.env"))
+        exit_if(problems + read_env_file(var_dir() / "local.env", warns=warns))
 
 
 # Before the services start ---------------------------------------------------------------------
@@ -80,7 +80,7 @@ def _manage(*arguments: str, **settings: str) -> str:
     """Run a management command and return its output. Exits if the command fails."""
     command = [sys.executable, "manage.py", *arguments]
     output = {"PYTHONIOENCODING": "utf-8", "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "text"}
-    result = subprocess.run(
+    with subprocess.Popen(
         command,
         cwd=BASE_DIR,
         env=os.environ | output | settings,
@@ -90,10 +90,15 @@ def _manage(*arguments: str, **settings: str) -> str:
         # Ctrl-C ends this process, which ends that one without a traceback. (No preexec_fn: with
         # it, Python would ignore what a signal's handler raises while it forks.)
         process_group=0,
-    )
-    if result.returncode:
+    ) as process:
+        try:
+            printed = read_all(process)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
         sys.exit(f"`manage.py {arguments[0]}` failed, so myhealth was not started.")
-    return result.stdout.strip()
+    return printed.strip()
 
 
 def _prepare() -> bool:
@@ -162,6 +167,9 @@ class _Start:
     def take(self, service: str, line: str, event: dict[str, Any]) -> bool:
         if service != _COLLECTOR:
             return False
+        if line == STILL_WORKING:
+            say(line)
+            return True
         if line == FIRST_COLLECTION_ENDED:
             self.progress.end()
             _say_ready(shows_demo=self.shows_demo)
@@ -171,7 +179,8 @@ class _Start:
 
 def _run_services() -> int:
     """Run all services until a signal arrives or one of them ends, and return the exit code."""
-    _read_env_files()
+    # The commands beside it would say the same again.
+    _read_env_files(warns=True)
     try:
         with instance.claim(
             var_dir(), ports=ports(), address=address(), source=source()

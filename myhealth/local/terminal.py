@@ -4,6 +4,7 @@ import contextlib
 import logging
 import logging.handlers
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ _LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "cri
 _FOR_PROGRAMS = ("time", "level", "service", "logger", "message", "request_id", "exception")
 # What myhealth.local.collecting says in a sentence.
 _SAID_IN_A_SENTENCE = ("collection failed",)
+# What a start that takes long says, and how often.
+STILL_WORKING = "Still working …"
+SECONDS_OF_SILENCE = 8.0
 _CLEAR_LINE = "\r\x1b[K"
 
 _is_rewriting = False
@@ -40,6 +44,15 @@ def say_progress(line: str) -> None:
         return
     _write(f"{_CLEAR_LINE}{line[:78]}")
     _is_rewriting = True
+
+
+def read_all(process: subprocess.Popen[str], silence: float = SECONDS_OF_SILENCE) -> str:
+    """Wait for the end of a process, with a sign of life now and then, and return its output."""
+    while True:
+        try:
+            return process.communicate(timeout=silence)[0]
+        except subprocess.TimeoutExpired:
+            say(STILL_WORKING)
 
 
 def _write(text: str) -> None:

@@ -66,6 +66,19 @@ def test_password_is_shown_later(elsewhere):
     assert (done.returncode, done.stdout) == (0, f"user demo, password {run.password}\n")
 
 
+def test_readable_secrets_are_told_by_make_run_alone(elsewhere):
+    file = elsewhere.var / "local.env"
+    file.chmod(0o644)
+    done = elsewhere.run("password")
+    file.chmod(0o600)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_wrong_option_is_told_once(elsewhere):
+    done = elsewhere.run("collect", "--days", "x")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
 def test_unknown_password_is_not_shown(elsewhere):
     ensured = elsewhere.command("manage.py", "ensure_user", "me", PASSWORD="correct horse")
     assert ensured.returncode == 0

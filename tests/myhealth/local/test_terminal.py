@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import subprocess
+import sys
 from datetime import datetime
 
 import pytest
 from honcho.printer import Message
 
-from myhealth.local.terminal import LinePrinter
+from myhealth.local.terminal import LinePrinter, read_all
 
 
 def event(level, message, **fields):
@@ -111,3 +113,11 @@ def test_muted_lines_are_in_the_log_file_alone(tmp_path, capfd):
         printer.write(Message("line", line, datetime.now(), "processor", None))
     assert capfd.readouterr().out == ""
     assert "worker-2" in file.read_text()
+
+
+def test_sign_of_life_is_given_while_a_command_takes_long(capfd):
+    code = "import time; time.sleep(1); print('done')"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        assert read_all(process, silence=0.2) == "done\n"
+    assert "Still working …\n" in capfd.readouterr().out
