@@ -11,6 +11,7 @@ from accounts.reset import reset_path
 from oura.models import Connection
 from tests.demo import store_history
 from tests.end_to_end.manners import PHONE, faults
+from tests.end_to_end.test_pages_in_browser import TWICE_AS_LARGE
 from tests.scale import full_only
 from tests.worlds import days_ago, reject_document
 
@@ -75,7 +76,7 @@ OPEN = {
 PASSWORDS_THAT_DIFFER = {
     "Old password": "wrong",
     "New password": "12345",
-    "New password confirmation": "other",
+    "New password, again": "other",
 }
 # Pages of somebody.
 OWN = {
@@ -148,7 +149,7 @@ def test_page_of_a_reset_suits_everybody(open_window, ana):
     refused(
         page,
         reset_path(ana),
-        **{"New password": "12345", "New password confirmation": "other"},
+        **{"New password": "12345", "New password, again": "other"},
     )
     assert faults(page) == []
 
@@ -169,3 +170,16 @@ def test_page_without_anything_suits_everybody(open_window, ana, path):
     page = open_window(ana)
     page.goto(path.format(day=days_ago(0)))
     assert faults(page) == []
+
+
+def test_month_and_bar_fit_on_the_narrowest_phone(open_window, ana):
+    store_history(ana, 60)
+    page = open_window(ana)
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(f"/calendar/?month={days_ago(20):%Y-%m}")
+    assert page.locator(".sections").bounding_box()["height"] < 60
+    for _ in range(2):
+        skip = page.locator(".skip").bounding_box()
+        assert skip["y"] + skip["height"] < 0
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        page.evaluate(TWICE_AS_LARGE)
