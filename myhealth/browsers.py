@@ -134,11 +134,11 @@ class CommonMiddleware(common.CommonMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
         path = request.path_info.rstrip("/")
         if response.status_code == 404 and _is_read(request) and path != request.path_info:
-            for mended in {path, f"{path}/"} - {request.path_info}:
-                match = is_valid_path(mended)
+            for fixed in {path, f"{path}/"} - {request.path_info}:
+                match = is_valid_path(fixed)
                 if match and getattr(match.func, "should_append_slash", True):
                     query = request.META.get("QUERY_STRING", "")
-                    address = escape_leading_slashes(iri_to_uri(mended))
+                    address = escape_leading_slashes(iri_to_uri(fixed))
                     return self.response_redirect_class(f"{address}?{query}" if query else address)
         return super().process_response(request, response)
 
