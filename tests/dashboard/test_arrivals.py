@@ -262,18 +262,18 @@ def test_wait_ends_when_person_of_the_key_asks(signed_in, ana, settings):
 
 @pytest.mark.parametrize("path", ["/", "/account/"])
 def test_end_of_the_first_history_is_said_once(signed_in, ana, collecting, path):
-    assert "arrived" not in main_of(signed_in, path)
+    assert "have arrived" not in main_of(signed_in, path)
     store_days(ana, map(days_ago, range(20)))
     store_days(ana, [days_ago(1), days_ago(30)], "activity")
     Connection.objects.update(finished_at=timezone.now(), collected_at=timezone.now())
     assert "21 days have arrived." in main_of(signed_in, path)
-    assert "arrived." not in main_of(signed_in, path)
+    assert "have arrived" not in main_of(signed_in, path)
 
 
 def test_history_that_was_there_already_is_not_announced(signed_in, ana, collecting):
     store_days(ana, [days_ago(1)])
     Connection.objects.update(finished_at=timezone.now(), collected_at=timezone.now())
-    assert "arrived." not in main_of(signed_in, "/account/")
+    assert "have arrived" not in main_of(signed_in, "/account/")
 
 
 def test_nothing_invites_to_reconnect_during_a_run(signed_in, collecting):
