@@ -186,8 +186,10 @@ def select_accounts(
     """
     accounts: list[Account] = []
     by_key, by_connection = _sources(user)
+    # Also if the person has connected since: their connection is collected then.
+    is_asked = wanted and bool(settings.OURA_API_KEY) and _take_wanted()
     # The key's person belongs to the first part.
-    if by_key and shard[0] == 0 and (not wanted or _take_wanted()):
+    if by_key and shard[0] == 0 and (not wanted or is_asked):
         key_user = settings.OURA_USER
         if user and key_user and user.lower() != key_user.lower():
             raise NoSuchAccount(

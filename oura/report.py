@@ -20,21 +20,6 @@ class Tally:
     warnings: int = 0
     failed: int = 0
 
-    @property
-    def in_words(self) -> str:
-        """The figures as a person reads them: `14 days fetched, 1 new, 2 changed`."""
-        counts = {
-            "new": self.created,
-            "changed": self.updated,
-            "rejected": self.rejected,
-            "with a value that was left out": self.warnings,
-            "failed": self.failed,
-        }
-        parts = [f"{self.fetched:,} day{'' if self.fetched == 1 else 's'} fetched"]
-        if not (self.created or self.updated):
-            parts.append("nothing new")
-        return ", ".join([*parts, *(f"{each:,} {name}" for name, each in counts.items() if each)])
-
 
 @dataclass
 class Problem:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from myhealth.local import local_env
 from myhealth.local.archives import (
     KEPT_PREFIX,
     Archive,
@@ -232,7 +233,7 @@ def _fill_new_database(server: Server, connection: ConnectionInfo, archive: Arch
 
 
 def _set_passwords(server: Server, connection: ConnectionInfo) -> Iterator[str]:
-    """Set the demo's password, as each start does, and tell of one that is not in the settings."""
+    """Yield what there is to know about passwords that are not those in the settings."""
 
     def ensure(name: str, setting: str, *options: str) -> str:
         """Return what `ensure_user` says of an account, or nothing if there is none."""
@@ -242,14 +243,15 @@ def _set_passwords(server: Server, connection: ConnectionInfo) -> Iterator[str]:
             return ""
         return _manage(connection, "ensure_user", name, *options, PASSWORD=password)
 
+    accounts = {own_account(): "OURA_USER_PASSWORD"}
     if uses_demo():
-        ensure(DEMO, "DEMO_PASSWORD", "--reset")
-    own = own_account()
-    if ensure(own, "OURA_USER_PASSWORD") == "other password":
-        yield (
-            f"{own} now has the password from the time of the backup, not the one in "
-            f"var/local.env. Forgotten? make password USER={own}"
-        )
+        accounts[DEMO] = "DEMO_PASSWORD"
+    for name, setting in accounts.items():
+        if ensure(name, setting, *local_env.reset_option(name)) == "other password":
+            yield (
+                f"{name} now has the password from the time of the backup, not the one in "
+                f"var/local.env. Forgotten? make password USER={name}"
+            )
 
 
 def _check_keys(server: Server, connection: ConnectionInfo) -> Iterator[str]:

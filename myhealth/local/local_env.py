@@ -2,12 +2,14 @@
 
 import base64
 import contextlib
+import os
 import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from myhealth import env_file
+from myhealth.local.configuration import DEMO
 from myhealth.local.files import make_folder, write_private
 from myhealth.local.server import explained
 
@@ -21,6 +23,16 @@ def _generate_password() -> str:
 
 def is_generated(password: str) -> bool:
     return bool(re.fullmatch(rf"[{_CHARACTERS}]{{4}}(-[{_CHARACTERS}]{{4}}){{3}}", password))
+
+
+def reset_option(name: str) -> list[str]:
+    """Return the option of `ensure_user` for an account's password in the settings.
+
+    One that a person chose for the demo is always its password. A generated one is not: the
+    account's owner may have changed it since.
+    """
+    is_chosen = name == DEMO and not is_generated(os.environ["DEMO_PASSWORD"])
+    return ["--reset"] if is_chosen else []
 
 
 GENERATED: dict[str, Callable[[], str]] = {

@@ -117,8 +117,7 @@ def _prepare() -> bool:
         # Beside real data it is no administrator, who could read them.
         options = ["--sample"] if connects_to_sandbox() else ["--sample", "--no-admin"]
         password = os.environ["DEMO_PASSWORD"]
-        if not local_env.is_generated(password):
-            options.append("--reset")
+        options += local_env.reset_option(DEMO)
         done = _manage("ensure_user", DEMO, *options, PASSWORD=password)
         if done in ("not created", "other password"):
             os.environ["DEMO_PASSWORD"] = ""

@@ -63,14 +63,6 @@ def test_bar_shows_the_ranges_of_a_type(pipeline):
     assert [line for line in lines(shown) if line.strip()] == []
 
 
-def test_summary_on_a_terminal_is_in_words(pipeline):
-    options = ("--days", "5", "--type", "sleep")
-    shown = collect_on_terminal(pipeline.environment(), *options, prints=True)
-    assert re.search(r"sleep: \d days fetched, \d new\r\n", shown)
-    shown = collect_on_terminal(pipeline.environment(), *options, prints=True)
-    assert re.search(r"sleep: \d days fetched, nothing new\r\n", shown)
-
-
 def test_problem_is_a_line_of_text_above_the_bar(pipeline):
     pipeline.fault("forbidden", times=100, path="daily_sleep")
     shown = collect_on_terminal(pipeline.environment(), "--days", "5", "--type", "sleep")

@@ -167,9 +167,6 @@ class Command(BaseCommand):
             self.stdout.write(orjson.dumps(body).decode())
             return
         for type_, tally in types.items():
-            if self.stdout.isatty():
-                self.stdout.write(f"{type_}: {report.tallies[type_].in_words}")
-                continue
             counts = ", ".join(f"{number} {name}" for name, number in tally.items())
             self.stdout.write(f"{type_}: {counts}")
         for problem in report.problems:

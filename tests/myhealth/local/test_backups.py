@@ -307,7 +307,7 @@ def test_answers_kept_by_browsers_are_out_of_date(filled):
 # Passwords and keys ------------------------------------------------------------------------------
 
 
-def test_password_of_demo_is_set_again(filled, monkeypatch):
+def test_password_chosen_for_demo_is_set_again(filled, monkeypatch):
     var, connection = filled
     monkeypatch.setenv("DEMO_PASSWORD", "of this machine")
     add_account(connection, "demo", "of another machine")
@@ -317,16 +317,19 @@ def test_password_of_demo_is_set_again(filled, monkeypatch):
 
 
 @full_only
-def test_password_of_another_machine_is_told(filled, monkeypatch):
+@pytest.mark.parametrize(
+    ("setting", "name"), [("OURA_USER_PASSWORD", "me"), ("DEMO_PASSWORD", "demo")]
+)
+def test_password_of_another_machine_is_told(filled, monkeypatch, setting, name):
     var, connection = filled
-    monkeypatch.setenv("OURA_USER_PASSWORD", "of this machine")
+    monkeypatch.setenv(setting, "abcd-efgh-abcd-efgh")
     said = []
     backups.restore(var, backups.backup(var), say=said.append)
     assert len(said) == 1
-    add_account(connection, "me", "of another machine")
+    add_account(connection, name, "of another machine")
     backups.restore(var, backups.backup(var), say=said.append)
-    assert "make password USER=me" in said[-1]
-    stored = query(connection, "SELECT password FROM accounts_user WHERE username = 'me'")
+    assert f"make password USER={name}" in said[-1]
+    stored = query(connection, f"SELECT password FROM accounts_user WHERE username = '{name}'")
     assert stored == "of another machine"
 
 
