@@ -155,10 +155,12 @@ class CountedStream:
 
     def close(self) -> None:
         """Called once by Django when the response is closed, whether or not all was sent."""
-        if isinstance(self._chunks, Generator):
-            # What it still holds, such as a transaction, belongs to this thread.
-            self._chunks.close()
-        waiting_threads.remove(self._network)
+        try:
+            if isinstance(self._chunks, Generator):
+                # What it still holds, such as a transaction, belongs to this thread.
+                self._chunks.close()
+        finally:
+            waiting_threads.remove(self._network)
 
 
 class LimitsMiddleware:

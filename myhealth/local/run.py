@@ -149,7 +149,7 @@ def _say_ready(*, shows_demo: bool) -> None:
     password = password_of(name)
     if not password:
         say(f"The password of {name} isn't in var/local.env. Forgotten? make password USER={name}")
-    if uses_demo() and name != DEMO:
+    if uses_demo() and not connects_to_sandbox():
         say(f"To use your own ring, sign in as {name} and press Connect Oura.")
     if name != DEMO and password_of(DEMO):
         say(f"Sample data: {address()} (user {DEMO}, password {password_of(DEMO)})")

@@ -65,7 +65,10 @@ class Command(BaseCommand):
         self.stdout.write(done)
         if (no_admin or sample) and done != "not created":
             user = User.objects.get_by_natural_key(name)
-            user.is_staff = user.is_superuser = not (no_admin or _has_real_data())
+            if no_admin or _has_real_data():
+                user.is_staff = user.is_superuser = False
+            elif done != "other password":
+                user.is_staff = user.is_superuser = True
             user.save(update_fields=["is_staff", "is_superuser"])
 
     def _ensure(self, name: str, password: str, *, reset: bool, sample: bool) -> str:
