@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from metrics.base import (
@@ -72,6 +73,7 @@ def _document(source: Source) -> OuraDocument:
 class Activity(MetricType):
     name = "activity"
     collections = ("daily_activity",)
+    collection_words = MappingProxyType({"daily_activity": "the day's activity"})
     columns = (
         SCORE,
         field(

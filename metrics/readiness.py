@@ -1,5 +1,7 @@
 """Readiness: Oura's `daily_readiness`, computed after the night that ends on the day."""
 
+from types import MappingProxyType
+
 from metrics.base import SCORE, MetricType, contributors_field, field
 from metrics.columns import Column, Figure, Number, mean
 
@@ -12,6 +14,7 @@ def _deviation(name: str, meaning: str, label: str) -> Column:
 class Readiness(MetricType):
     name = "readiness"
     collections = ("daily_readiness",)
+    collection_words = MappingProxyType({"daily_readiness": "the day's readiness"})
     columns = (
         SCORE,
         _deviation("temperature_deviation", "Temperature deviation from normal", "Temperature"),

@@ -86,8 +86,9 @@ class PersonalPage(LoginRequiredMixin):
         if context.get("arrived"):
             if _SAW_ARRIVING not in session:
                 session[_SAW_ARRIVING] = True
-        elif not (standing.progress or standing.is_first) and session.pop(_SAW_ARRIVING, False):
-            days = stored_days(self.user)
+            return
+        has_ended = not (standing.progress or standing.is_first)
+        if has_ended and session.pop(_SAW_ARRIVING, False) and (days := stored_days(self.user)):
             have = "day has" if days == 1 else "days have"
             messages.success(self.request, f"{days:,} {have} arrived.")
 

@@ -68,7 +68,7 @@ def test_denied_access_is_no_permission_with_status(pipeline):
     pipeline.collect("--type", "readiness")
     result = state(pipeline, day_ago(pipeline, 3))
     assert result["state"] == "no_permission"
-    assert "access to daily_readiness (HTTP status 403)" in result["reason"]
+    assert "access to the day's readiness (HTTP status 403)" in result["reason"]
 
 
 def test_failure_has_its_page_and_time_of_next_try(pipeline):
@@ -77,7 +77,8 @@ def test_failure_has_its_page_and_time_of_next_try(pipeline):
     result = state(pipeline, day_ago(pipeline, 3))
     assert (result["state"], result["next_at"] is not None) == ("failed", True)
     assert (
-        "daily_readiness failed on page 1: no answer from Oura (HTTP status 50" in result["reason"]
+        "the day's readiness failed on page 1: no answer from Oura (HTTP status 50"
+        in result["reason"]
     )
 
 

@@ -39,7 +39,7 @@ def test_panels_share_one_time_axis(page):
 
 
 def test_arrow_leads_to_the_night_before(page):
-    link = page.get_by_role("link", name="The night before")
+    link = page.get_by_role("link", name="Previous night")
     box = link.bounding_box()
     assert min(box["width"], box["height"]) >= 44
     address = link.get_attribute("href")

@@ -26,8 +26,8 @@ ROUTES = {"api": 14 + len(TYPES), "processor": 9}
 EXAMPLES = scaled(
     {("api", "person"): 15, ("api", "nobody"): 4, ("processor", "program"): 15},
     {
-        ("api", "nobody"): 400,
-        ("api", "person"): 400,
+        ("api", "nobody"): 100,
+        ("api", "person"): 200,
         ("api", "program"): 60,
         ("processor", "nobody"): 60,
         ("processor", "person"): 60,
@@ -38,7 +38,7 @@ EXAMPLES = scaled(
 
 # A body that does not conform may also be too large.
 REJECTED = """[checks.negative_data_rejection]
-expected-statuses = [400, 401, 403, 404, 405, 406, 411, 413, 415, 429, 503]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 429, 503]
 """
 
 

@@ -131,15 +131,16 @@ def test_restore_of_earlier_version_beside_running_services(machine):
     with using(machine.var) as user:
         add_account(user.connection, "demo", "of another machine")
     earlier = re.search(r"^Backed up to (.*)$", machine.run("backup").stdout, re.MULTILINE)[1]
-    run = machine.start().await_ready()
+    chosen = {"DEMO_PASSWORD": "chosen for this machine"}
+    run = machine.start(**chosen).await_ready()
     assert run.days()
-    assert restored_from(machine.run("restore", earlier)) == earlier
+    assert restored_from(machine.run("restore", earlier, **chosen)) == earlier
     for port in ("API_PORT", "PROCESSOR_PORT"):
         ready = f"http://127.0.0.1:{machine.ports[port]}/health/ready"
         wait_until(lambda: requests.get(ready, timeout=30).ok)  # noqa: B023
     # With the password of the ready line.
     assert run.days() == []
-    assert machine.run("collect").returncode == 0
+    assert machine.run("collect", **chosen).returncode == 0
     assert run.days()
     assert run.stop() == 0
 

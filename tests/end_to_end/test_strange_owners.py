@@ -46,7 +46,7 @@ def test_refusal_of_another_person_says_how_to_start_over(strange):
     strange.collect(*ALL)
     run = strange.collect(*ALL, **other_persons(strange))
     for error in run.report["errors"]:
-        assert "another Oura account" in error["error"]
+        assert "a different Oura account" in error["error"]
         assert "delete_person USER --data-only --yes" in error["error"]
         assert "accept_owner" in error["error"]
     assert {error["type"] for error in run.report["errors"]} == set(TYPES)

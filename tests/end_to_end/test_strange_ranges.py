@@ -153,7 +153,7 @@ def test_stored_row_stays_when_one_collection_fails(strange):
     assert (run.code, strange.rows("sleep")[day]) == (1, before)
     state, reason = strange.state(day)
     assert state == "held"
-    assert "the last attempt to fetch it again failed (sleep" in reason
+    assert "the last attempt to fetch it again failed (the details of the night" in reason
 
 
 # A server that is down ----------------------------------------------------------------------------

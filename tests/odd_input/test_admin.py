@@ -55,7 +55,7 @@ def test_empty_field_of_key_is_no_field(sender, ana):
 def test_odd_actions_are_answered(sender):
     some = Turns(3)
     for each in admins():
-        actions = [*each.actions, "delete_selected"]
+        actions = [*(each.actions or ()), "delete_selected"]
         for value in some(IN_URL):
             for action in (*actions, value):
                 body = f"action={action}&{ACTION_CHECKBOX_NAME}={value}&index=0&select_across=0"

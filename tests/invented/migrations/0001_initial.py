@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('oura_id', models.CharField(help_text="Oura's id of the daily document.", max_length=255)),
-                ('day', models.DateField(help_text="The date at Oura, without a time zone.")),
+                ('day', models.DateField(help_text="Oura's date for the day, without a time zone.")),
                 ('content_hash', models.BinaryField(max_length=16)),
                 ('missing_collection', models.CharField(blank=True, db_default='', default='', editable=False, help_text='The Oura collection that has no document for this day yet; the row is partial.', max_length=64)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('oura_id', models.CharField(help_text="Oura's id of the daily document.", max_length=255)),
-                ('day', models.DateField(help_text="The date at Oura, without a time zone.")),
+                ('day', models.DateField(help_text="Oura's date for the day, without a time zone.")),
                 ('content_hash', models.BinaryField(max_length=16)),
                 ('missing_collection', models.CharField(blank=True, db_default='', default='', editable=False, help_text='The Oura collection that has no document for this day yet; the row is partial.', max_length=64)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ('score', models.PositiveIntegerField(blank=True, help_text="Oura's score, 0 to 100; null when there is none.", null=True)),
                 ('start', models.CharField(blank=True, help_text="When it began, with Oura's offset.", max_length=40, null=True)),
                 ('loudness', models.FloatField(blank=True, help_text='Loudness (dB).', null=True)),
-                ('contributors', models.JSONField(blank=True, default=dict, help_text="Oura's contributors to the score, each a number or null.")),
+                ('contributors', models.JSONField(blank=True, default=dict, help_text="Oura's contributors to the score; each is a number or null.")),
                 ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to=settings.AUTH_USER_MODEL)),
             ],
             options={
