@@ -198,7 +198,7 @@ def test_name_of_tailnet_leaves_tls_to_tailscale(folder):
     folder.prepare("laptop.example.ts.net")
     services = folder.model()["services"]
     assert services["api"]["environment"]["PUBLIC_URL"] == "https://laptop.example.ts.net"
-    # Whoever reaches the port could name any client.
+    # Anyone who reaches the port could name any client.
     assert [port["host_ip"] for port in services["proxy"]["ports"]] == ["127.0.0.1"]
     assert "::1" in services["proxy"]["environment"]["FRONT_PROXIES"].split()
 
