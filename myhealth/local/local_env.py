@@ -31,7 +31,8 @@ def reset_option(name: str) -> list[str]:
     One that a person chose for the demo is always its password. A generated one is not: the
     account's owner may have changed it since.
     """
-    is_chosen = name == DEMO and not is_generated(os.environ["DEMO_PASSWORD"])
+    password = os.environ.get("DEMO_PASSWORD", "") if name == DEMO else ""
+    is_chosen = bool(password) and not is_generated(password)
     return ["--reset"] if is_chosen else []
 
 

@@ -26,12 +26,12 @@ ROUTES = {"api": 14 + len(TYPES), "processor": 9}
 EXAMPLES = scaled(
     {("api", "person"): 15, ("api", "nobody"): 4, ("processor", "program"): 15},
     {
-        ("api", "nobody"): 100,
-        ("api", "person"): 200,
+        ("api", "nobody"): 40,
+        ("api", "person"): 100,
         ("api", "program"): 60,
         ("processor", "nobody"): 60,
         ("processor", "person"): 60,
-        ("processor", "program"): 300,
+        ("processor", "program"): 150,
     },
 )
 
