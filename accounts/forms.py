@@ -94,8 +94,24 @@ class SignInForm(AuthenticationForm):
     }
 
 
-class PresentPasswordForm(forms.Form):
-    """A person's present password, before what can't be undone; `check` says if a text is it."""
+class _ChecksPassword:
+    """A form with a field for the present password; `check` says whether a text is it."""
+
+    cleaned_data: dict[str, Any]
+
+    def __init__(self, check: Callable[[str], bool], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.check = check
+
+    def _checked(self, field: str) -> str:
+        password: str = self.cleaned_data[field]
+        if not self.check(password):
+            raise forms.ValidationError("This is not your password.", code="password_incorrect")
+        return password
+
+
+class PresentPasswordForm(_ChecksPassword, forms.Form):
+    """A person's present password, before what can't be undone."""
 
     password = forms.CharField(
         label="Your password",
@@ -103,32 +119,15 @@ class PresentPasswordForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def __init__(self, check: Callable[[str], bool], *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.check = check
-
     def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        if not self.check(password):
-            raise forms.ValidationError("This is not your password.", code="password_incorrect")
-        return password
+        return self._checked("password")
 
 
-class OwnPasswordForm(NewPasswordForm, PasswordChangeForm):
-    """A person's new password, which counts only if nothing ended their session meanwhile.
-
-    `check` says whether a text is the present password.
-    """
-
-    def __init__(self, check: Callable[[str], bool], *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.check = check
+class OwnPasswordForm(_ChecksPassword, NewPasswordForm, PasswordChangeForm):
+    """A person's new password, which counts only if nothing ended their session meanwhile."""
 
     def clean_old_password(self) -> str:
-        password: str = self.cleaned_data["old_password"]
-        if not self.check(password):
-            raise forms.ValidationError("This is not your password.", code="password_incorrect")
-        return password
+        return self._checked("old_password")
 
     def save_unless_signed_out(self) -> bool:
         """Store the new password, and return whether it was stored.
@@ -138,8 +137,10 @@ class OwnPasswordForm(NewPasswordForm, PasswordChangeForm):
         return save_unless_signed_out(self.user, self.cleaned_data["new_password1"])
 
 
-class PersonalTokenForm(forms.Form):
-    """What a new personal token is for. `check` says whether a text is the present password."""
+class PersonalTokenForm(PresentPasswordForm):
+    """What a new personal token is for."""
+
+    field_order = ("name", "days", "password")
 
     name = forms.CharField(
         max_length=60,
@@ -154,21 +155,6 @@ class PersonalTokenForm(forms.Form):
         coerce=int,
         empty_value=None,
     )
-    password = forms.CharField(
-        label="Your password",
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
-
-    def __init__(self, check: Callable[[str], bool], *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.check = check
-
-    def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        if not self.check(password):
-            raise forms.ValidationError("This is not your password.", code="password_incorrect")
-        return password
 
 
 def save_unless_signed_out(user: User, password: str) -> bool:
