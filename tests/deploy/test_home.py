@@ -11,6 +11,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
+from myhealth.limits import BodyTooLarge, LengthRequired
 from myhealth.local import probes
 from tests.processes import ROOT, Service, database_environment, free_port, wait_until
 from tests.worlds import PASSWORDS
@@ -129,9 +130,16 @@ def test_phone_reads_nothing_for_operators(home, path):
     assert Phone(home).get(path).status_code == 404
 
 
-def test_too_large_body_ends_at_caddy(home):
-    answer = Phone(home).post(f"{home.url}/auth/login", data=b"x" * 20_000, timeout=10)
-    assert (answer.status_code, answer.headers["Server"]) == (413, "Caddy")
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [(b"x" * 20_000, BodyTooLarge(16 * 1024)), (iter([b"x" * 10_000] * 2), LengthRequired())],
+    ids=["large", "chunked"],
+)
+def test_body_that_the_api_refuses_ends_at_caddy(home, body, refusal):
+    answer = Phone(home).post(f"{home.url}/auth/login", data=body, timeout=10)
+    assert (answer.status_code, answer.headers["Server"]) == (refusal.status_code, "Caddy")
+    refused = {"detail": refusal.detail, "code": refusal.default_code, "errors": {}}
+    assert answer.json() == refused
 
 
 def test_keys_of_authority_are_private(home):
