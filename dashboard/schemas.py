@@ -500,6 +500,9 @@ def _point(*values: Schema) -> Schema:
 
 _VALUE: Schema = {"type": "number"}
 _MEAN = component("PeriodMean", _object({"mean": _NUMBER, "days": COUNT}))
+_QUARTILES = component(
+    "Quartiles", _object({"days": COUNT, **dict.fromkeys(("q1", "median", "q3"), _NUMBER)})
+)
 _TREND = component(
     "Trend",
     _object(
@@ -520,12 +523,7 @@ _TREND = component(
                 "null if fewer than 14 of these days have a value.",
             },
             "usual_at_end": {
-                "allOf": [
-                    component(
-                        "UsualRange",
-                        _object({"days": COUNT, **dict.fromkeys(("q1", "median", "q3"), _NUMBER)}),
-                    )
-                ],
+                "allOf": [_QUARTILES],
                 "description": "The usual range on the last day, whether or not that day has a "
                 "value. `days` is how many of the 90 days before it have a value; 14 are needed.",
             },
@@ -536,6 +534,14 @@ _TREND = component(
                 "across a mark; only for days where at least a third of these have a value.",
             },
             "median_days": COUNT,
+            "weekdays": {
+                "type": "array",
+                "items": _QUARTILES,
+                "minItems": 7,
+                "maxItems": 7,
+                "description": "The values of each weekday, Monday first, since the newest mark in "
+                "the period: how many days count, and the quartiles; null for fewer than 4 days.",
+            },
             "period": {
                 "allOf": [_MEAN],
                 "description": "The average of the period, and the number of days that it "

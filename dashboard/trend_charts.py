@@ -22,7 +22,7 @@ from ingest.coverage import is_missing, merge_alike
 from ingest.ledger import Range
 from metrics.columns import mean
 from metrics.measures import Measure
-from myhealth.days import ONE_DAY, Days, from_days
+from myhealth.days import DAYS_OF_WEEK, ONE_DAY, Days, from_days
 from myhealth.preferences import short_clock
 from myhealth.states import State
 
@@ -255,6 +255,36 @@ class TrendChart:
             f"{len(values)} value{'s' if len(values) > 1 else ''} from {lowest} to {highest}. "
             f"The newest, from {_day(date.fromordinal(day))}, is {newest}."
         )
+
+    @cached_property
+    def weekdays(self) -> list[dict[str, Any]]:
+        """Return a line for each weekday, with a bar from quartile to quartile; empty if unknown.
+
+        Places are in percent of the width, which is that of all bars together.
+        """
+        known = [usual for _, usual in self.trend.weekdays if usual]
+        if not known:
+            return []
+        low, high = min(each.q1 for each in known), max(each.q3 for each in known)
+        found: list[dict[str, Any]] = []
+        for place in range(7):
+            weekday = (self.first_weekday - 1 + place) % 7
+            days, usual = self.trend.weekdays[weekday]
+            line = {"name": DAYS_OF_WEEK[weekday], "days": days, "median": "–"}
+            if usual:
+                start, middle, end = (
+                    round(100 * (value - low) / (high - low), 1) if high > low else 50
+                    for value in usual
+                )
+                line |= {
+                    "median": with_unit(usual.median, self.trend.measure),
+                    "range": range_text(self.trend.measure, usual.q1, usual.q3),
+                    "start": start,
+                    "width": round(end - start, 1),
+                    "middle": middle,
+                }
+            found.append(line)
+        return found
 
     @property
     def table(self) -> SafeString:

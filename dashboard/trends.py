@@ -28,6 +28,8 @@ PERIODS: dict[str, int | None] = {"30d": 30, "90d": 90, "365d": 365, ALL: None}
 # The windows of the moving median in days, each for periods of up to so many days.
 _MEDIAN_DAYS = ((45, 7), (120, 15))
 _LONGEST_MEDIAN_DAYS = 29
+# The quartiles of a weekday need so many values.
+_WEEKDAY_NEEDS = 4
 Points = list[tuple[int, float]]
 
 
@@ -110,6 +112,18 @@ class Trend:
         values = self.counted.between(days.start.toordinal(), days.end.toordinal())
         return Mean(mean(values), len(values))
 
+    @cached_property
+    def weekdays(self) -> list[tuple[int, Usual | None]]:
+        """Return how many days of each weekday count, and their quartiles; Monday first.
+
+        Days before the newest mark of the period are left out. The quartiles need four days.
+        """
+        of_weekday: list[list[float]] = [[] for _ in range(7)]
+        days = self.period.start.toordinal(), self.period.end.toordinal()
+        for day, value in self.counted.since_break(*days):
+            of_weekday[date.fromordinal(day).weekday()].append(value)
+        return [(len(values), usual_of(values, _WEEKDAY_NEEDS)) for values in of_weekday]
+
     def known_before(self, day: date) -> list[float]:
         """Return the values that decide what is usual on a day."""
         return self.counted.before(day.toordinal())
@@ -121,8 +135,7 @@ class Trend:
     def _usual_at_end(self) -> dict[str, float | None]:
         """Return what is usual on the last day, whether it has a value or not."""
         known = self.known_before(self.period.end)
-        usual = usual_of(known)
-        return {"days": len(known), **(usual._asdict() if usual else dict.fromkeys(Usual._fields))}
+        return _quartiles_dict(len(known), usual_of(known))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `GET /api/v1/trends` answers about the measure."""
@@ -142,11 +155,16 @@ class Trend:
                 if median is not None
             ],
             "median_days": self.median_days,
+            "weekdays": [_quartiles_dict(days, usual) for days, usual in self.weekdays],
             "period": self.mean._asdict(),
             "before": self.mean_before._asdict(),
             "marks": [mark for mark in self.marks if mark["day"] in self.period],
             "coverage": {"days": len(self.points), "days_expected": self.days_expected},
         }
+
+
+def _quartiles_dict(days: int, quartiles: Usual | None) -> dict[str, float | None]:
+    return {"days": days, **(quartiles._asdict() if quartiles else dict.fromkeys(Usual._fields))}
 
 
 def find_trends(

@@ -42,6 +42,12 @@ class Values(NamedTuple):
         """Return the values that decide what is usual on a day."""
         return self.between(*self._before(day))
 
+    def since_break(self, first: int, last: int) -> Iterator[tuple[int, float]]:
+        """Return days and values from the first to the last day, without those before a break."""
+        first = max(first, self._segment(last)[0])
+        begin, end = bisect_left(self.days, first), bisect_right(self.days, last)
+        return zip(self.days[begin:end], self.values[begin:end], strict=True)
+
     def usual_at(self, days: Iterable[int]) -> list[Usual | None]:
         """Return what is usual on each of the days, which are in order."""
         return [_quartiles(window) for window in self._windows(map(self._before, days))]
@@ -93,9 +99,9 @@ class Values(NamedTuple):
         return first, self.breaks[place] - 1 if place < len(self.breaks) else _LAST
 
 
-def usual_of(values: Iterable[float]) -> Usual | None:
-    """Return the quartiles; None for too few values."""
-    return _quartiles(sorted(values))
+def usual_of(values: Iterable[float], needs: int = USUAL_NEEDS) -> Usual | None:
+    """Return the quartiles; None for fewer values than it needs."""
+    return _quartiles(sorted(values), needs)
 
 
 def runs(days: Iterable[int], breaks: Sequence[int] = ()) -> list[tuple[int, int]]:
@@ -109,8 +115,8 @@ def runs(days: Iterable[int], breaks: Sequence[int] = ()) -> list[tuple[int, int
     return found
 
 
-def _quartiles(ordered: Sequence[float]) -> Usual | None:
-    if len(ordered) < USUAL_NEEDS:
+def _quartiles(ordered: Sequence[float], needs: int = USUAL_NEEDS) -> Usual | None:
+    if len(ordered) < needs:
         return None
     return Usual(_quantile(ordered, 1), _quantile(ordered, 2), _quantile(ordered, 3))
 

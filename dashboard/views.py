@@ -84,11 +84,18 @@ class ReadView(APIView):
         return self.request.user
 
     def respond(
-        self, request: Request, basis: queries.Basis | None, etag: str, load: Callable[[], Any]
+        self,
+        request: Request,
+        basis: queries.Basis | None,
+        etag: str,
+        load: Callable[[], Any],
+        *,
+        file_name: str = "",
     ) -> HttpResponseBase:
         """Answer 304 if the caller has this version, else what `load` returns.
 
-        Without a basis, the answer depends on more than that, and is not remembered.
+        Without a basis, the answer depends on more than that, and is not remembered. CSV is
+        downloaded under the file name.
         The basis was read before the rows: an ETag may be too old for them, never too new.
         """
         renderer = request.accepted_renderer
@@ -109,6 +116,8 @@ class ReadView(APIView):
         if (not_modified := response.or_not_modified(request._request)) is not response:
             return not_modified
         response.basis = basis
+        if renderer.format == "csv":
+            response["Content-Disposition"] = f'attachment; filename="{file_name}.csv"'
         response.content = cast(bytes, renderer.render(load(), renderer.media_type, {"view": self}))
         return response
 
@@ -162,11 +171,8 @@ class RowsView(ReadView):
             rows = fetch_rows(self.model, user.pk, days, self.columns, using=database)
             return msgspec.json.encode(rows) if format_ == "json" else rows
 
-        response = self.respond(request, basis, etag, load)
-        if format_ == "csv" and response.status_code == 200:
-            name = f"{type_}_{days.start}_{days.end}.csv"
-            response["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+        name = f"{type_}_{days.start}_{days.end}"
+        return self.respond(request, basis, etag, load, file_name=name)
 
 
 def rows_view(model: type[Metric]) -> type[RowsView]:
@@ -251,11 +257,7 @@ class SummariesView(ReadView):
         def load() -> list[dict[str, Any]]:
             return summaries.period_summaries(user, basis.today, periods, utc=basis.utc)
 
-        response = self.respond(request, basis, etag, load)
-        if format_ == "csv" and response.status_code == 200:
-            name = f"{by}s_{first}_{last}.csv"
-            response["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+        return self.respond(request, basis, etag, load, file_name=f"{by}s_{first}_{last}")
 
 
 class CoverageView(ReadView):
@@ -367,10 +369,7 @@ class TrendsView(ReadView):
             found = trends.find_trends(user, names, period, end, today=basis.today)
             return {"end": end, "measures": {name: each.to_dict() for name, each in found.items()}}
 
-        response = self.respond(request, basis, etag, load)
-        if request.accepted_renderer.format == "csv" and response.status_code == 200:
-            response["Content-Disposition"] = f'attachment; filename="trends_{period}_{end}.csv"'
-        return response
+        return self.respond(request, basis, etag, load, file_name=f"trends_{period}_{end}")
 
 
 class SeriesView(ReadView):

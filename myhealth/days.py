@@ -11,6 +11,7 @@ from django.utils import timezone
 # No ring is older: no earlier day is fetched or stored.
 FIRST_DAY = date(2010, 1, 1)
 ONE_DAY = timedelta(days=1)
+DAYS_OF_WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # The time of the next day (UTC) at which a day is over everywhere.
 _OVER_AT = timedelta(hours=16)
 

@@ -23,14 +23,13 @@ from ingest.coverage import first_stored_days, missing_ranges
 from ingest.ledger import Range, clamp, expected_from, ledger, outline
 from metrics import TYPES, MetricType
 from metrics.measures import Measure, measures_of
-from myhealth.days import ONE_DAY, Days, parse_day, shift, utc_today
+from myhealth.days import DAYS_OF_WEEK, ONE_DAY, Days, parse_day, shift, utc_today
 from myhealth.states import State
 from oura.plan import RECENT_SPAN
 
 _BY = {"value": "Value", "state": "State"}
 # So many ranges of missing days are listed at once, the newest ones.
 _MOST_LISTED = 10
-_DAYS_OF_WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # Returns the query of other days of the same calendar.
 _Link = Callable[..., str]
 _ANY_DAY = "2000-01-01"
@@ -140,7 +139,7 @@ class CalendarPage(PersonalPage, TemplateView):
                 "previous": _step(days.start - ONE_DAY, all_days, link, is_month=bool(month)),
                 "following": _step(days.end + ONE_DAY, all_days, link, is_month=bool(month)),
                 "months": [] if month else _months(of_days, days, user.first_weekday, link, today),
-                "weekdays": [_DAYS_OF_WEEK[(at + user.first_weekday - 1) % 7] for at in range(7)],
+                "weekdays": [DAYS_OF_WEEK[(at + user.first_weekday - 1) % 7] for at in range(7)],
                 "weeks": _weeks(of_days, days, user.first_weekday) if month else [],
                 "missing": holes[:_MOST_LISTED],
                 "missing_more": holes[_MOST_LISTED:],

@@ -283,3 +283,35 @@ def test_measures_in_another_order_need_no_other_statement(ana):
     statements, found = statements_of(ana, *names)
     assert list(found) == names
     assert statements_of(ana, *names[::-1])[0] == statements
+
+
+MONDAY = date(2026, 3, 2)
+
+
+def test_weekdays_are_quartiles_of_their_own_days(ana, api):
+    store_durations(ana, MONDAY, [20_000 + 100 * place for place in range(28)])
+    found = trend(api, period="30d", end=str(MONDAY + timedelta(days=27)))["weekdays"]
+    assert [each["median"] for each in found] == [21_050 + 100 * place for place in range(7)]
+    assert found[0] == {"days": 4, "q1": 20_525, "median": 21_050, "q3": 21_575}
+
+
+def test_weekday_of_three_days_has_no_quartiles(ana, api):
+    store_durations(ana, MONDAY, [20_000] * 27)
+    found = trend(api, period="30d", end=str(MONDAY + timedelta(days=26)))["weekdays"]
+    assert found[6] == {"days": 3, "q1": None, "median": None, "q3": None}
+    assert found[5]["median"] == 20_000
+
+
+def test_weekdays_leave_out_days_that_do_not_count(ana, api):
+    store_durations(ana, MONDAY, [20_000] * 28)
+    store_days(ana, [MONDAY], main_type="late_nap")
+    found = trend(api, period="30d", end=str(MONDAY + timedelta(days=27)))["weekdays"]
+    assert [each["days"] for each in found] == [3, 4, 4, 4, 4, 4, 4]
+
+
+def test_weekdays_begin_with_the_newest_mark(ana, api):
+    days = [MONDAY + timedelta(days=place) for place in range(60)]
+    store_nights(ana, days[:15], "v1")
+    store_nights(ana, days[15:], "v2")
+    found = trend(api, period="90d", end=str(days[-1]))["weekdays"]
+    assert sum(each["days"] for each in found) == 45

@@ -224,3 +224,29 @@ def test_partly_stored_day_with_a_value_is_no_gap(signed_in, ana):
 
 def without_summary(day, documents):
     return SLEEP.map(day, {"sleep": documents["sleep"]})
+
+
+def weekday_lines(text):
+    table = text.partition('<table class="weekdays">')[2].partition("</table>")[0]
+    lines = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table, re.DOTALL)
+    return [re.sub(r"<[^>]+>", "|", line).split("|") for line in lines]
+
+
+def test_weekdays_are_compared_from_the_first_one(signed_in, ana):
+    monday = date(2026, 3, 2)
+    store_days(ana, days_from(monday, 28), duration=27_000, **NIGHT)
+    store_days(ana, [monday + timedelta(days=7 * week) for week in range(4)], duration=28_800)
+    ana.first_weekday = 7
+    ana.save()
+    text = page(signed_in, period="30d", end=str(monday + timedelta(days=27)))
+    lines = weekday_lines(text)
+    assert [line[0] for line in lines[:2]] == ["Sunday", "Monday"]
+    assert [[part for part in line[1:] if part] for line in lines[:2]] == [
+        ["7 h 30 min", "7 h 30 min", "4"],
+        ["8 h 00 min", "8 h 00 min", "4"],
+    ]
+
+
+def test_weekdays_of_few_days_are_not_shown(signed_in, ana):
+    store_days(ana, days_from(FIRST, 21), duration=27_000, **NIGHT)
+    assert "By weekday" not in page(signed_in, period="30d", end=str(FIRST + timedelta(days=20)))
