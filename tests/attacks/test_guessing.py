@@ -18,7 +18,7 @@ from tests.worlds import PASSWORDS
 
 CONNECTIONS = 32
 # Seconds of an attack: enough for some of its tries, or for all that a network has.
-SECONDS = scaled(1, 15)
+SECONDS = scaled(1, 5)
 CHECKED = 401
 
 

@@ -9,12 +9,12 @@ from tests.end_to_end.life import COLLECTIONS, FAULTS
 from tests.end_to_end.test_year import live, mend
 from tests.scale import full_only, scaled
 
-DAYS = scaled(40, 90)
+DAYS = 60
 PATHS = [f"/v2/usercollection/{name}" for name in COLLECTIONS]
 
 
 def test_ledger_is_true_though_collector_is_often_killed(life):
-    live(life, Random(8), scaled(18, 90), dying=0.5)
+    live(life, Random(8), scaled(18, 60), dying=0.5)
     mend(life)
 
 
@@ -34,7 +34,7 @@ def test_two_runs_heal_what_failed_without_being_told_to(life):
 
 def test_daily_runs_take_one_request_per_collection_or_two(life):
     asked = []
-    for _ in range(scaled(16, 90)):
+    for _ in range(scaled(16, 45)):
         life.wake()
         request_counts.clear()
         life.collect()

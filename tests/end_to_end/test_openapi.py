@@ -22,16 +22,14 @@ CHECKS = (
 
 
 ROUTES = {"api": 14 + len(TYPES), "processor": 9}
-# Examples of each route, by service and by who sends them.
+# Examples of each route, by service and by who sends them: nobody is refused whatever the request.
 EXAMPLES = scaled(
     {("api", "person"): 15, ("api", "nobody"): 4, ("processor", "program"): 15},
     {
-        ("api", "nobody"): 40,
-        ("api", "person"): 100,
-        ("api", "program"): 60,
-        ("processor", "nobody"): 60,
-        ("processor", "person"): 60,
-        ("processor", "program"): 150,
+        ("api", "nobody"): 5,
+        ("api", "person"): 40,
+        ("processor", "nobody"): 5,
+        ("processor", "program"): 60,
     },
 )
 
