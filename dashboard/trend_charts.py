@@ -269,8 +269,8 @@ class TrendChart:
         found: list[dict[str, Any]] = []
         for place in range(7):
             weekday = (self.first_weekday - 1 + place) % 7
-            days, usual = self.trend.weekdays[weekday]
-            line = {"name": DAYS_OF_WEEK[weekday], "days": days, "median": "–"}
+            _, usual = self.trend.weekdays[weekday]
+            line: dict[str, Any] = {"name": DAYS_OF_WEEK[weekday], "median": "–"}
             if usual:
                 start, middle, end = (
                     round(100 * (value - low) / (high - low), 1) if high > low else 50

@@ -229,7 +229,8 @@ def without_summary(day, documents):
 def weekday_lines(text):
     table = text.partition('<table class="weekdays">')[2].partition("</table>")[0]
     lines = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table, re.DOTALL)
-    return [re.sub(r"<[^>]+>", "|", line).split("|") for line in lines]
+    parts = [re.sub(r"<[^>]+>", "|", line).split("|") for line in lines]
+    return [[part for part in line if part] for line in parts]
 
 
 def test_weekdays_are_compared_from_the_first_one(signed_in, ana):
@@ -240,10 +241,9 @@ def test_weekdays_are_compared_from_the_first_one(signed_in, ana):
     ana.save()
     text = page(signed_in, period="30d", end=str(monday + timedelta(days=27)))
     lines = weekday_lines(text)
-    assert [line[0] for line in lines[:2]] == ["Sunday", "Monday"]
-    assert [[part for part in line[1:] if part] for line in lines[:2]] == [
-        ["7 h 30 min", "7 h 30 min", "4"],
-        ["8 h 00 min", "8 h 00 min", "4"],
+    assert lines[:2] == [
+        ["Sun", "7 h 30 min", "7 h 30 min"],
+        ["Mon", "8 h 00 min", "8 h 00 min"],
     ]
 
 
