@@ -94,6 +94,18 @@ def _firsts_query() -> str:
     return f"SELECT {', '.join(firsts)}"
 
 
+def expected_ranges(by_type: Ledger, firsts: Mapping[str, date], last: date) -> Ledger:
+    """Return the ranges of the days that are expected, up to a day.
+
+    `firsts` has the first day stored of each type that has any.
+    """
+    return {
+        type_: clamp(ranges, first, last) if first else []
+        for type_, ranges in by_type.items()
+        for first in [expected_from(TYPES[type_], firsts)]
+    }
+
+
 def missing_today(user_id: int, now: datetime) -> dict[str, dict[str, int]]:
     """Return by type and state how many of the days expected up to today are missing."""
     today = utc_date(now)
@@ -101,11 +113,8 @@ def missing_today(user_id: int, now: datetime) -> dict[str, dict[str, int]]:
     if not firsts:
         return {}
     by_type = ledger(user_id, min(firsts.values()), today, today=today)
-    counts = {
-        type_: count_missing(clamp(ranges, first, today))
-        for type_, ranges in by_type.items()
-        if (first := expected_from(TYPES[type_], firsts))
-    }
+    expected = expected_ranges(by_type, firsts, today)
+    counts = {type_: count_missing(ranges) for type_, ranges in expected.items()}
     return {type_: dict(each) for type_, each in counts.items() if each}
 
 

@@ -17,7 +17,13 @@ from dashboard.nights import find_night
 from dashboard.pages.base import PersonalPage, arriving, first_steps
 from dashboard.templatetags.figures import with_unit
 from dashboard.trends import Trend, all_measures, find_trends
-from ingest.coverage import last_complete_fetch, missing_ranges, stored_ranges_with_reason
+from ingest.coverage import (
+    expected_ranges,
+    first_stored_days,
+    last_complete_fetch,
+    missing_ranges,
+    stored_ranges_with_reason,
+)
 from ingest.ledger import Ledger, Range, ledger
 from ingest.models import METRIC_MODELS, Metric
 from metrics import TYPES, MetricType
@@ -47,8 +53,9 @@ class TodayPage(PersonalPage, TemplateView):
         rows = _newest_rows(user.pk, today)
         about = queries.about_rows(user.pk, rows)
         first = shift(today, 1 - _DAYS_SHOWN)
-        by_type = ledger(user.pk, first, today, today=utc_today(), using=queries.database_alias())
-        fetched_at = last_complete_fetch(user.pk, queries.database_alias())
+        database = queries.database_alias()
+        by_type = ledger(user.pk, first, today, today=utc_today(), using=database)
+        fetched_at = last_complete_fetch(user.pk, database)
         standing = standing_of(user, fetched_at, has_rows=bool(rows))
         fresh = find_freshness(user, rows, about, standing, fetched_at)
         if rows:
@@ -58,10 +65,11 @@ class TodayPage(PersonalPage, TemplateView):
             shown["reloads"] &= shown["is_arriving"]
         else:
             shown = first_steps(user)
-        missing = _listed(_without_unshared(by_type, standing), missing_ranges)
-        if not rows:
-            # That nothing was fetched yet is said already.
-            missing = [each for each in missing if each[0].state != State.NOT_ASKED]
+        if rows:
+            expected = expected_ranges(by_type, first_stored_days(user.pk, database), today)
+        else:
+            expected = _problems(by_type)
+        missing = _listed(_without_unshared(expected, standing), missing_ranges)
         if standing.progress and standing.is_first:
             # It is not known yet what Oura lacks.
             missing = []
@@ -261,6 +269,15 @@ def _without_unshared(by_type: Ledger, standing: Standing) -> Ledger:
             for each in ranges
             if each.state != State.NO_PERMISSION or name not in standing.unshared
         ]
+        for name, ranges in by_type.items()
+    }
+
+
+def _problems(by_type: Ledger) -> Ledger:
+    """Return what went wrong with days of which none is expected yet."""
+    problems = (State.FAILED, State.NO_PERMISSION, State.REJECTED)
+    return {
+        name: [each for each in ranges if each.state in problems]
         for name, ranges in by_type.items()
     }
 

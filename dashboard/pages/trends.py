@@ -11,6 +11,7 @@ from dashboard.pages.base import PersonalPage, first_steps
 from dashboard.queries import database_alias
 from dashboard.trend_charts import TrendChart, gaps_of
 from dashboard.trends import ALL, PERIODS, Trend, all_measures, find_trends
+from ingest.coverage import expected_ranges, first_stored_days
 from ingest.ledger import Range, ledger
 from metrics import TYPES
 from metrics.measures import Measure, measures_of
@@ -45,8 +46,11 @@ class TrendsPage(PersonalPage, TemplateView):
         names = list(dict.fromkeys(filter(None, query.getlist("measure"))))[:2] or _default()
         trends = find_trends(self.user, names, period, end, today=today)
         days = next(iter(trends.values())).period
-        by_type = ledger(
-            self.user.pk, days.start, days.end, today=utc_today(), using=database_alias()
+        user_id, database = self.user.pk, database_alias()
+        by_type = expected_ranges(
+            ledger(user_id, days.start, days.end, today=utc_today(), using=database),
+            first_stored_days(user_id, database),
+            today,
         )
         return super().get_context_data(
             charts=[

@@ -152,6 +152,12 @@ def test_today_omits_days_before_ouras_first(signed_in, ana):
     assert "Nothing is missing from the last 30 days." in signed_in.get("/").content.decode()
 
 
+def test_today_omits_days_before_the_first_one_with_the_ring(signed_in, ana):
+    for type_ in METRIC_MODELS:
+        store_days(ana, map(days_ago, range(3)), type_)
+    assert "Nothing is missing from the last 30 days." in page_of(signed_in)
+
+
 def test_today_shows_time_of_last_fetch(signed_in, ana, ben):
     page = signed_in.get("/").content.decode()
     assert "etched from Oura" not in page
@@ -309,6 +315,11 @@ def test_history_that_is_arriving_is_said(signed_in, ana, connected):
 def test_fetch_that_brought_nothing_is_said(signed_in, ana):
     fetch_completely(ana, days_ago(9), days_ago(0))
     assert "Oura has no data for you yet." in section(page_of(signed_in), "Nothing here yet")
+
+
+def test_first_visit_expects_no_day(signed_in, ana):
+    fetch_completely(ana, days_ago(29), days_ago(0))
+    assert "What is missing" not in page_of(signed_in)
 
 
 def test_first_visit_shows_failed_fetches(signed_in, ana):

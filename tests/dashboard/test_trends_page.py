@@ -81,6 +81,11 @@ def test_missing_days_have_their_reason(signed_in, ana):
     assert 'class="gap"' in text
 
 
+def test_days_before_the_first_one_with_the_ring_are_no_gap(signed_in, ana):
+    store_days(ana, map(days_ago, range(5)), duration=27_000, **NIGHT)
+    assert 'class="gap" d=""' in page(signed_in)
+
+
 def test_average_is_compared_in_words(signed_in, ana):
     store_days(ana, days_from(FIRST, 30), duration=25_200, **NIGHT)
     store_days(ana, days_from(FIRST + timedelta(days=30), 30), duration=27_000, **NIGHT)
