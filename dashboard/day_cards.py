@@ -170,7 +170,7 @@ class DayCard:
         if self.is_under_way:
             return "The day was not over when it was fetched, so these are its values so far."
         if self.is_left_out and not self.is_ring_off:
-            return f"Not counted in averages: {self.metric_type.not_full}."
+            return f"Averages, except of scores, leave out {self.metric_type.not_full}."
         return ""
 
     @property

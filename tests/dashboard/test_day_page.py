@@ -250,7 +250,7 @@ def test_day_with_ring_off_is_not_under_way(signed_in, ana):
 
 def test_day_with_naps_alone_says_that_it_is_not_counted(signed_in, ana):
     store_days(ana, [DAY], at=OVER, duration=3000, main_type="late_nap")
-    assert "Not counted in averages: days without a night." in words_of(signed_in)
+    assert "Averages, except of scores, leave out days without a night." in words_of(signed_in)
 
 
 def test_day_with_nothing_says_why_and_nothing_else(signed_in, ana):

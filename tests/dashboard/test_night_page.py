@@ -190,7 +190,7 @@ def test_partial_night_has_the_reason(signed_in, ana):
 
 def test_nap_alone_is_not_counted_in_averages(signed_in, ana):
     store_days(ana, [DAY], duration=3000, main_type="sleep", source={"sleep": [nap()]})
-    assert "Not counted in averages: days without a night." in words_of(signed_in)
+    assert "Averages, except of scores, leave out days without a night." in words_of(signed_in)
 
 
 def test_very_many_periods_are_counted_but_not_drawn(signed_in, ana):

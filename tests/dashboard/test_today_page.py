@@ -492,7 +492,7 @@ def test_nap_is_not_compared_with_nights(signed_in, ana):
 def test_nap_says_why_it_is_not_compared(signed_in, ana):
     store_days(ana, [days_ago(0)], duration=2400, main_type="late_nap")
     nap = section(page_of(signed_in), "Sleep · today")
-    assert "Not counted in averages: days without a night." in nap
+    assert "Averages, except of scores, leave out days without a night." in nap
 
 
 def test_night_without_its_sleep_says_so(signed_in, ana):
@@ -715,7 +715,7 @@ def test_week_says_how_many_full_days_it_has(signed_in, ana):
     store_activity_until(ana, timezone.now(), steps=1240)
     weeks = section(page_of(signed_in), "Last 7 days")
     assert "Activity: 6 of 7 days count, and 2 of the 7 before." in weeks
-    assert "Averages leave out days in progress, and days with the ring off." in weeks
+    assert "Averages, except of scores, leave out days in progress, and days with the ring off." in weeks
 
 
 def test_weeks_of_full_days_say_nothing_of_them(signed_in, ana):
