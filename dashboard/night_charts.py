@@ -197,11 +197,13 @@ class PeriodChart:
 
     @property
     def clock_note(self) -> str:
-        """Return that the clock was changed in the period; empty if it was not."""
+        """Return that the clock was changed meanwhile, by the season or a flight; empty if not."""
         start, end = self.period.bedtimes
         if not start or not end or start.utcoffset() == end.utcoffset():
             return ""
-        return f"The clocks changed during this night. The chart keeps the time of {clock(start)}."
+        return (
+            "The clock was changed during this sleep. The chart shows the time as it was at the start."
+        )
 
     @property
     def clocks(self) -> list[str]:

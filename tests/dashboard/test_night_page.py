@@ -9,7 +9,7 @@ from django.utils import timezone
 from dashboard.templatetags.figures import night_of
 from ingest.models import SleepMetric
 from tests.dashboard.html import text_of
-from tests.dashboard.test_nights import DAY, END, START, nap, period, store_night
+from tests.dashboard.test_nights import DAY, END, NAP_END, START, nap, period, store_night
 from tests.demo import store_history
 from tests.worlds import days_ago, fetch_completely, reject_document, store_days, store_nights
 
@@ -470,6 +470,11 @@ def test_change_of_the_clock_is_said(signed_in, ana):
             heart_rate=sample(50, 51, 52, start="2026-03-01T22:00:00+02:00"),
         ),
     )
-    assert "The clocks changed during this night. The chart keeps the time of 22:00." in words_of(
-        signed_in
-    )
+    assert "The clock was changed during this sleep." in words_of(signed_in)
+
+
+def test_change_of_the_clock_is_said_of_other_periods(signed_in, ana):
+    end = NAP_END.replace("+01:00", "+00:00")
+    flight = nap(bedtime_end=end, sleep_phase_5_min="2" * 12)
+    store_night(ana, period(), flight)
+    assert "The clock was changed during this sleep." in words_of(signed_in)

@@ -564,6 +564,18 @@ def test_stages_are_drawn(signed_in, ana):
     assert words(key) == "Awake REM Light Deep"
 
 
+def test_change_of_the_clock_is_said_below_the_strip(signed_in, ana):
+    start = datetime.combine(days_ago(1), datetime.min.time(), UTC) + timedelta(hours=22)
+    store_nights(
+        ana,
+        [days_ago(0)],
+        sleep_phase_5_min="2" * 84,
+        bedtime_start=f"{start:%Y-%m-%dT%H:%M:%S}+01:00",
+        bedtime_end=f"{days_ago(0)}T06:00:00+02:00",
+    )
+    assert "The clock was changed during this sleep." in section(page_of(signed_in), "Last night")
+
+
 def test_very_many_stages_make_no_large_page(signed_in, ana):
     end = datetime.combine(days_ago(0), datetime.min.time(), UTC) + timedelta(hours=7)
     start = (end - timedelta(hours=50)).isoformat()
