@@ -150,7 +150,7 @@ def _newest(
         "contributing": [each for each in (*nights, *days) if each.first_contributors.values],
         "below": " and ".join(filter(None, [", ".join(below[:-1]), *below[-1:]])),
         "below_more": len(below) > 1,
-        "nights": nights,
+        "of_night": of_night,
         **_weeks(user, today, trends),
     }
 

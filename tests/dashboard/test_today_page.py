@@ -501,6 +501,13 @@ def test_night_without_its_sleep_says_so(signed_in, ana):
     assert "Sleep: not fetched yet." in section(page_of(signed_in), "Last night")
 
 
+def test_night_has_no_remarks_of_another(signed_in, ana):
+    store_days(ana, [days_ago(0)], duration=27000)
+    store_days(ana, [days_ago(12)], "readiness", source={"daily_readiness": None})
+    MetricSource.objects.update(warnings={"temperature_deviation": ["wrong"]})
+    assert "no usable value" not in section(page_of(signed_in), "Last night")
+
+
 def test_complete_night_says_nothing_of_missing_sleep(signed_in, ana):
     store_days(ana, [days_ago(0)], duration=27000)
     store_days(ana, [days_ago(0)], "readiness", temperature_deviation=-0.2)
@@ -660,6 +667,14 @@ def test_contributors_of_night_are_first(signed_in, ana):
     store_days(ana, [days_ago(0)], "activity", score=71, contributors={"stay_active": 50})
     pulled = section(page_of(signed_in), "What the scores are made of")
     assert pulled.index("Readiness 71 HRV balance 60") < pulled.index("Activity 71 Stay active")
+
+
+def test_contributors_of_another_day_name_it(signed_in, ana):
+    store_days(ana, [days_ago(0)], score=80)
+    day = days_ago(12)
+    store_days(ana, [day], "readiness", score=71, contributors={"hrv_balance": 60})
+    pulled = section(page_of(signed_in), "What the scores are made of")
+    assert f"Readiness 71 · {day:%A}, {long_day(day)} HRV balance" in pulled.replace(f" {day.year}", "")
 
 
 # Weeks --------------------------------------------------------------------------------------------
