@@ -23,8 +23,6 @@ from metrics.sleep import Period, period_columns
 from metrics.sleep_series import MOVEMENTS, STAGES
 from myhealth.preferences import clock, short_clock
 
-# What people call a period, where Oura's type in words is not it.
-_KINDS = {"sleep": "Nap"}
 # The stages from the highest level to the lowest, with the field of the period, and the colour for
 # where there is no style sheet.
 _STAGES = {
@@ -144,8 +142,7 @@ class PeriodChart:
 
     @property
     def kind(self) -> str:
-        kind = self.values["type"] or "sleep"
-        return _KINDS.get(kind, in_words(kind))
+        return in_words(self.values["type"] or "sleep")
 
     @property
     def starts(self) -> str:

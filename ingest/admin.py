@@ -403,7 +403,7 @@ def _format_value(value: Any) -> str:
 
 
 def _describe_changes(revision: Revision) -> str:
-    """Return a sentence such as `score 71 → 78, a nap added, 6 more columns`."""
+    """Return a sentence such as `score 71 → 78, period added, 6 more columns`."""
     changes = dict(revision.changes)
     # One column is shown with its values: the score, which matters most, or else the first.
     first = "score" if "score" in changes else next(iter(changes), None)

@@ -414,7 +414,7 @@ class Sleep(MetricType):
         old, new = _taken_periods(periods), _taken_periods(new_periods)
         return [
             *_summary_notes(before.get("daily_sleep"), after.get("daily_sleep")),
-            *_nap_notes(max(len(old) - 1, 0), max(len(new) - 1, 0)),
+            *_period_notes(max(len(old) - 1, 0), max(len(new) - 1, 0)),
             *_deletion_notes(periods, new_periods),
             *_bedtime_notes(_main_period(old), _main_period(new)),
             *_algorithm_notes(self.provenance_of(before), self.provenance_of(after)),
@@ -522,12 +522,12 @@ def _summary_notes(before: Any, after: Any) -> list[str]:
     return ["summary removed"] if after is None and before is not None else []
 
 
-def _nap_notes(before: int, after: int) -> list[str]:
+def _period_notes(before: int, after: int) -> list[str]:
     if before == after:
         return []
     change = "added" if after > before else "removed"
     number = abs(after - before)
-    return [f"nap {change}" if number == 1 else f"{number} naps {change}"]
+    return [f"period {change}" if number == 1 else f"{number} periods {change}"]
 
 
 def _deletion_notes(before: Sequence[_Period], after: Sequence[_Period]) -> list[str]:

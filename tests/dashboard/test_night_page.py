@@ -193,6 +193,11 @@ def test_nap_alone_is_not_counted_in_averages(signed_in, ana):
     assert "Averages, except of scores, leave out days without a night." in words_of(signed_in)
 
 
+def test_period_without_a_type_is_called_sleep(signed_in, ana):
+    store_night(ana, period(), nap(type=None))
+    assert "Sleep at 14:00 counted" in words_of(signed_in)
+
+
 def test_very_many_periods_are_counted_but_not_drawn(signed_in, ana):
     noon = datetime.fromisoformat("2026-03-02T12:00:00+01:00")
     starts = [noon + timedelta(minutes=minute) for minute in range(600)]
@@ -204,7 +209,7 @@ def test_very_many_periods_are_counted_but_not_drawn(signed_in, ana):
     html = html_of(signed_in)
     assert html.count('id="other') == 23
     assert "This day has 577 more periods, which are not shown." in text_of(html)
-    assert "the night and 600 naps" in text_of(html)
+    assert "for the whole day: 601 periods." in text_of(html)
 
 
 # The panels ---------------------------------------------------------------------------------------
@@ -326,7 +331,7 @@ def test_naps_and_rests_say_whether_they_count(signed_in, ana):
     assert [card.partition("unted")[0] + card.partition("unted")[1] for card in cards] == [
         "Long sleep at 23:00 not counted",
         "Deleted at 14:00 not counted",
-        "Nap at 14:00 counted",
+        "Sleep at 14:00 counted",
         "Rest at 14:00 not counted",
     ]
     assert "not counted: resting, not asleep" in cards[3]

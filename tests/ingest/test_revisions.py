@@ -268,7 +268,7 @@ def test_changes_of_night_are_noted(ana):
         store_documents(ana, [SLEEP.map(str(DAY), version)], at=at(number))
     assert Revision.objects.get().notes == [
         "summary added",
-        "nap added",
+        "period added",
         "algorithm changed from v1 to v2",
     ]
 

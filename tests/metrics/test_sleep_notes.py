@@ -40,17 +40,17 @@ def test_changed_values_have_no_notes():
     assert SLEEP.change_notes(night(period(latency=1)), night(period(latency=2))) == []
 
 
-def test_nap_added():
-    assert SLEEP.change_notes(night(period()), night(period(), nap())) == ["nap added"]
+def test_period_added():
+    assert SLEEP.change_notes(night(period()), night(period(), nap())) == ["period added"]
 
 
-def test_nap_removed():
-    assert SLEEP.change_notes(night(period(), nap()), night(period())) == ["nap removed"]
+def test_period_removed():
+    assert SLEEP.change_notes(night(period(), nap()), night(period())) == ["period removed"]
 
 
-def test_several_naps_are_counted():
+def test_several_periods_are_counted():
     assert SLEEP.change_notes(night(period()), night(period(), nap("n"), nap("m", 20))) == [
-        "2 naps added"
+        "2 periods added"
     ]
 
 
@@ -66,7 +66,7 @@ def test_second_copy_of_night_is_no_nap():
 @pytest.mark.parametrize("type", [None, "siesta", ["list"]])
 def test_nap_of_unknown_type_is_noted(type):
     naps = night(period(), nap() | {"type": type})
-    assert SLEEP.change_notes(night(period()), naps) == ["nap added"]
+    assert SLEEP.change_notes(night(period()), naps) == ["period added"]
 
 
 def test_bedtime_in_other_spelling_has_no_note():
@@ -77,7 +77,7 @@ def test_bedtime_in_other_spelling_has_no_note():
 def test_period_deleted():
     deleted = nap("n") | {"type": "deleted"}
     assert SLEEP.change_notes(night(period(), nap("n")), night(period(), deleted)) == [
-        "nap removed",
+        "period removed",
         "period deleted",
     ]
 
@@ -134,7 +134,7 @@ def test_all_changes_are_noted_in_order():
     after = night(period(bedtime_end="2026-03-01T08:00:00+01:00"), nap())
     assert SLEEP.change_notes(night(period(), summary=None), after) == [
         "summary added",
-        "nap added",
+        "period added",
         "bedtime changed by Oura",
     ]
 

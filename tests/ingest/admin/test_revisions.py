@@ -20,8 +20,8 @@ def test_revisions_offer_type_kind_and_user_filters(admin, ana, ben):
 
 def test_revision_summary_starts_with_score(admin, ana):
     changes = {"score": [71, 78], "duration": [25000, 27000], "latency": [300, None]}
-    revised(ana, changes=changes, notes=["a nap added"])
-    assert columns(admin, "revision")["summary"] == "score 71 → 78, a nap added, 2 more columns"
+    revised(ana, changes=changes, notes=["period added"])
+    assert columns(admin, "revision")["summary"] == "score 71 → 78, period added, 2 more columns"
 
 
 def test_revision_summary_without_score_has_first_column(admin, ana):
