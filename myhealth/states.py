@@ -62,35 +62,34 @@ _FAULTS = {
 
 # The reason of a partial day, for values of `missing_collection` that are no collection's name.
 _REASONS_FOR_MISSING = {
-    "sleep:rest": "For this day, Oura has only sleep periods that are rest or were deleted, and "
-    "these do not count.",
+    "sleep:rest": "Oura has only sleep periods that are rest or were deleted, and these do not "
+    "count.",
 }
-# The reason of a day with no more particular cause.
+# The reason of a day with no more particular cause. Reasons are also those of several days.
 _REASONS = {
     State.REJECTED: "Oura sent data that can't be stored; administrators can see why.",
-    State.NONE: "Oura has no data that counts for this day, although the day was over and the "
-    "ring had synced when the day was fetched.",
-    State.NOT_ASKED: "myhealth has not asked Oura for this day yet.",
+    State.NONE: "Oura has no data that counts, although the ring has synced since.",
+    State.NOT_ASKED: "myhealth has not asked Oura yet.",
 }
 
 
 class Cause(TextChoices):
     """Why a day has its state, where a state has several causes; the label is its reason."""
 
-    NEWER_REJECTED = "rejected", "A newer version of this day could not be stored."
+    NEWER_REJECTED = "rejected", "A newer version could not be stored."
     NOTHING_AT_ALL = (
         "nothing",
-        "Oura has no data of any kind for this day, although later days have arrived: "
-        "the ring was not worn, or its battery was empty.",
+        "Oura has no data of any kind, although later days have arrived: the ring was not worn, "
+        "or its battery was empty.",
     )
-    BEFORE_FIRST = "before", "Your data at Oura starts on a later day."
-    EARLY = "early", "This day was fetched before it was over, and will be fetched again."
+    BEFORE_FIRST = "before", "Oura's data of this type start on a later day."
+    EARLY = "early", "Oura was asked before the day was over, and will be asked again."
     WAITING = (
         "waiting",
         "No later day has reached Oura yet: open the Oura app with the ring nearby.",
     )
-    LATE = "late", "This day will be fetched again, because a later day has arrived."
-    FUTURE = "future", "This day is in the future."
+    LATE = "late", "Oura will be asked again, because a later day has arrived."
+    FUTURE = "future", "The future has no data yet."
     ANCIENT = "ancient", "There were no Oura rings yet."
 
 
@@ -210,9 +209,9 @@ class OffSpan(TextChoices):
     """The time in which the ring was off; the label is the end of a sentence about it."""
 
     NIGHT = "night", "during the night ({} to {})"
-    DAY = "day", "on this day"
-    DAY_BEFORE = "day_before", "on the day before"
-    BOTH_DAYS = "both_days", "on this day and the day before"
+    DAY = "day", "of the day"
+    DAY_BEFORE = "day_before", "of the day before"
+    BOTH_DAYS = "both_days", "of the day and the day before"
 
 
 class RingOff(NamedTuple):
@@ -225,7 +224,7 @@ class RingOff(NamedTuple):
     def reason(self) -> str:
         hours, minutes = divmod(self.minutes, 60)
         span = self.span.label.format(*map(preferences.clock, _NIGHT))
-        return f"The ring was off for {hours} h {minutes} min {span}."
+        return f"The ring was off for {hours} h {minutes:02} min {span}."
 
 
 class Verdict(NamedTuple):
@@ -263,7 +262,7 @@ class Verdict(NamedTuple):
     @property
     def _reasons_of_stored(self) -> Iterator[str]:
         if lacks := self.missing_collection:
-            named = f"Oura has not sent {collection_in_words(lacks)} for this day."
+            named = f"Oura has not sent {collection_in_words(lacks)}."
             yield _REASONS_FOR_MISSING.get(lacks, named)
         if self.off:
             yield self.off.reason

@@ -189,7 +189,7 @@ def test_each_hole_has_its_reason_and_what_can_be_done(signed_in, all_states):
         ("ring not worn", "the ring was not worn, or its battery was empty. It can&#x27;t"),
         ("access denied by Oura", "Connect Oura again in your account."),
         ("could not be fetched", "It will be tried again automatically."),
-        ("not synced yet", "This day will be fetched again, because a later day has arrived."),
+        ("not synced yet", "Oura will be asked again, because a later day has arrived."),
         ("not fetched yet", "It will be fetched while your account is connected to Oura."),
     ):
         assert part in by_state[label], label

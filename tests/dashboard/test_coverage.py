@@ -35,7 +35,7 @@ def test_stored_days_have_no_reason_and_others_have_one(ana, api):
     store_days(ana, ["2026-03-01"])
     stored, other = ranges(api)
     assert stored["reason"] is None
-    assert other["reason"] == "myhealth has not asked Oura for this day yet."
+    assert other["reason"] == "myhealth has not asked Oura yet."
 
 
 def test_each_day_is_in_exactly_one_range(ana, api):
@@ -73,7 +73,7 @@ def test_failure_is_reason(ana, api):
 def test_day_without_ring_is_stored_and_has_reason(ana, api):
     store_days(ana, ["2026-03-01", "2026-03-03"], "activity", non_wear_minutes=50)
     store_days(ana, ["2026-03-02"], "activity", non_wear_minutes=1440)
-    reason = "The ring was off for 24 h 0 min on this day."
+    reason = "The ring was off for 24 h 00 min of the day."
     found = ranges(api, "activity", start="2026-03-01", end="2026-03-03")
     assert [(each["state"], each["reason"]) for each in found] == [
         ("held", None),

@@ -244,7 +244,7 @@ def test_day_with_ring_off_is_not_under_way(signed_in, ana):
     store_days(ana, [DAY], "activity", at=OVER, steps=10, non_wear_minutes=1300)
     words = words_of(signed_in, "activity")
     assert "Steps 10 usually 9,000" in words
-    assert "The ring was off for 21 h 40 min on this day." in words
+    assert "The ring was off for 21 h 40 min of the day." in words
     assert "so far" not in words
 
 
@@ -259,7 +259,7 @@ def test_day_with_nothing_says_why_and_nothing_else(signed_in, ana):
     fetch_completely(ana, before(DAY, 2), DAY, at=OVER)
     page = html_of(signed_in)
     assert words_of(signed_in).endswith(
-        "Ring not worn. Oura has no data of any kind for this day, although later days have "
+        "Ring not worn. Oura has no data of any kind, although later days have "
         "arrived: the ring was not worn, or its battery was empty."
     )
     assert ("<dl" in page, "<svg" in page, 'class="tiles"' in page) == (False, False, False)
@@ -273,7 +273,7 @@ def test_rejected_day_says_so(signed_in, ana):
 def test_stored_day_has_its_reason(signed_in, ana):
     store_days(ana, [DAY], score=71, at=OVER)
     reject_document(ana, DAY)
-    assert "A newer version of this day could not be stored." in words_of(signed_in)
+    assert "A newer version could not be stored." in words_of(signed_in)
 
 
 def test_values_that_were_left_out_are_named(signed_in, ana):

@@ -39,7 +39,7 @@ def test_day_has_state_and_reason_of_each_type(ana, api):
     store_days(ana, [DAY])
     fetch_completely(ana, DAY, DAY, ["activity"], at=OVER - datetime.timedelta(days=2))
     body = api.get(f"days/{DAY}").json()
-    not_asked = {"state": "not_asked", "reason": "myhealth has not asked Oura for this day yet."}
+    not_asked = {"state": "not_asked", "reason": "myhealth has not asked Oura yet."}
     assert body["coverage"] == {
         **dict.fromkeys(METRIC_MODELS, not_asked),
         "sleep": {"state": "held", "reason": None},

@@ -151,7 +151,7 @@ def test_day_without_row_has_no_periods(ana, api):
         "next": None,
         "coverage": {
             "state": "not_asked",
-            "reason": "myhealth has not asked Oura for this day yet.",
+            "reason": "myhealth has not asked Oura yet.",
         },
         "periods": [],
         "periods_left_out": 0,

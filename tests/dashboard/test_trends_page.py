@@ -218,7 +218,14 @@ def test_stored_day_without_a_value_is_a_gap(signed_in, ana):
     store_days(ana, [days_ago(2)], score=80, time_in_bed=30_000)
     gap = days_ago(2)
     assert f"<strong>{gap.day} {gap:%B}" in page(signed_in)
-    assert "no value. Oura has no value for this day." in page(signed_in)
+    assert "no value. There is no usable value from Oura." in page(signed_in)
+
+
+def test_stored_day_without_a_value_has_its_own_reason(signed_in, ana):
+    store_days(ana, [days_ago(2), days_ago(0)], "activity", steps=9000)
+    store_days(ana, [days_ago(1)], "activity", non_wear_minutes=1440)
+    reason = "The ring was off for 24 h 00 min of the day."
+    assert f"no value. {reason}" in page(signed_in, "activity.steps")
 
 
 def test_partly_stored_day_with_a_value_is_no_gap(signed_in, ana):

@@ -109,8 +109,7 @@ def test_api_says_why_day_is_missing(pipeline, api):
         "from": day,
         "to": day,
         "state": "none",
-        "reason": "Oura has no data that counts for this day, although the day was over and the "
-        "ring had synced when the day was fetched.",
+        "reason": "Oura has no data that counts, although the ring has synced since.",
     }
 
 

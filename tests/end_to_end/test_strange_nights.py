@@ -14,10 +14,7 @@ TWICE = [
     "repeated_changed",
 ]
 UNTOLD = ["null_type", "absent_type", "new_type", "unknown", "float"]
-ONLY_REST = (
-    "For this day, Oura has only sleep periods that are rest or were deleted, and these do not "
-    "count."
-)
+ONLY_REST = "Oura has only sleep periods that are rest or were deleted, and these do not count."
 MAIN = ("efficiency", "latency", "lowest_heart_rate", "average_hrv", "bedtime_start")
 
 
@@ -207,7 +204,7 @@ def test_rest_without_summary_is_no_day_without_anything(strange, oddity):
     state, reason = strange.state(day)
     assert run.code == 0
     assert state != "not_worn"
-    assert "no data that counts for this day" in reason
+    assert "no data that counts" in reason
 
 
 @full_only

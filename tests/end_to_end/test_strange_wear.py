@@ -41,7 +41,7 @@ def test_day_without_ring_is_held_with_reason(strange):
     strange.make_odd("daily_activity", day, "off_all_day")
     strange.collect_days([day], "activity")
     state, reason = strange.state(day, "activity")
-    assert (state, reason) == ("held", "The ring was off for 24 h 0 min on this day.")
+    assert (state, reason) == ("held", "The ring was off for 24 h 00 min of the day.")
 
 
 @full_only

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from myhealth.states import Failure, FailureKind, OffSpan, RingOff, State, Verdict
+from myhealth.states import Cause, Failure, FailureKind, OffSpan, RingOff, State, Verdict
 
 AT = datetime(2026, 3, 14, 6, 30, tzinfo=UTC)
 FAILURE = Failure(FailureKind.BAD_ANSWER, 502, "daily_sleep", 3, 4, AT)
@@ -68,18 +68,25 @@ def test_failure_since_nobody_knows_when_does_not_last():
 OFF = RingOff(1440, OffSpan.DAY)
 
 
+def test_reasons_are_also_those_of_several_days():
+    off = [RingOff(370, span) for span in OffSpan]
+    reasons = [*Cause.labels, *(each.reason for each in off)]
+    reasons += [Verdict(state).reason or "" for state in State]
+    assert not [each for each in reasons if "this day" in each.lower()]
+
+
 @pytest.mark.parametrize(
     ("off", "reason"),
     [
-        (OFF, "The ring was off for 24 h 0 min on this day."),
-        (RingOff(1205, OffSpan.DAY_BEFORE), "The ring was off for 20 h 5 min on the day before."),
+        (OFF, "The ring was off for 24 h 00 min of the day."),
+        (RingOff(1205, OffSpan.DAY_BEFORE), "The ring was off for 20 h 05 min of the day before."),
         (
             RingOff(450, OffSpan.NIGHT),
             "The ring was off for 7 h 30 min during the night (20:00 to 10:00).",
         ),
         (
             RingOff(370, OffSpan.BOTH_DAYS),
-            "The ring was off for 6 h 10 min on this day and the day before.",
+            "The ring was off for 6 h 10 min of the day and the day before.",
         ),
     ],
 )
@@ -106,14 +113,13 @@ def test_stored_day_without_anything_to_say_has_no_reason():
 )
 def test_reasons_name_collections_as_people_do(collection, words):
     lacking = Verdict(State.PARTIAL, missing_collection=collection)
-    assert lacking.reason == f"Oura has not sent {words} for this day."
+    assert lacking.reason == f"Oura has not sent {words}."
     assert f"Fetching {words} failed" in replace(FAILURE, collection=collection).reason
 
 
 def test_day_with_only_rest_says_that_none_counts():
     assert Verdict(State.PARTIAL, missing_collection="sleep:rest").reason == (
-        "For this day, Oura has only sleep periods that are rest or were deleted, and these do not "
-        "count."
+        "Oura has only sleep periods that are rest or were deleted, and these do not count."
     )
 
 

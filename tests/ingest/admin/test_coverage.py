@@ -58,7 +58,7 @@ def test_stored_days_with_reason_are_listed_and_not_counted(admin, ana):
     store_days(ana, [days_ago(1)], "activity", non_wear_minutes=1300)
     activity = covered(admin, ana)["activity"]
     assert (activity["days"], spans(activity)) == (0, [(days_ago(1), days_ago(1), "held")])
-    assert activity["rows"][0]["range"].reason == "The ring was off for 21 h 40 min on this day."
+    assert activity["rows"][0]["range"].reason == "The ring was off for 21 h 40 min of the day."
 
 
 def test_other_peoples_fetches_are_not_shown(admin, ana, ben):

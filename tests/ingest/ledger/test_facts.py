@@ -197,7 +197,7 @@ def test_failure_has_all_stored_details(ana):
 def test_days_after_tomorrow_are_future(ana):
     found = verdicts(ana, 40, 50)
     assert [found[n].cause for n in (41, 42, 50)] == [None, "future", "future"]
-    assert found[42].reason == "This day is in the future."
+    assert found[42].reason == "The future has no data yet."
 
 
 @pytest.mark.django_db

@@ -15,15 +15,13 @@ from tests.ingest.ledger.facts import (
 def test_day_fetched_when_over_with_later_rows_is_none():
     verdict = one_night_missing().verdict()
     assert (verdict.state, verdict.cause, verdict.asked_at) == ("none", None, SETTLED)
-    assert verdict.reason.startswith(
-        "Oura has no data that counts for this day, although the day was over"
-    )
+    assert verdict.reason == "Oura has no data that counts, although the ring has synced since."
 
 
 def test_day_before_first_row_is_none():
     verdict = FactsBuilder().stored(11, 40).fetched().verdict()
     assert (verdict.state, verdict.cause) == ("none", "before")
-    assert verdict.reason == "Your data at Oura starts on a later day."
+    assert verdict.reason == "Oura's data of this type start on a later day."
 
 
 def test_first_row_may_be_older_than_rows_read():

@@ -11,7 +11,7 @@ ONE_RUN = timedelta(minutes=15)
 def test_day_fetched_before_it_was_over_is_not_synced():
     builder = FactsBuilder().stored(0, 9).fetched(over_at(DAY) - timedelta(seconds=1))
     assert builder.state() == ("not_synced", "early")
-    assert builder.verdict().reason.startswith("This day was fetched before it was over")
+    assert builder.verdict().reason.startswith("Oura was asked before the day was over")
 
 
 def test_day_fetched_the_moment_it_was_over_waits():
@@ -33,7 +33,7 @@ def test_later_day_stored_since_asks_for_another_fetch():
     builder = FactsBuilder().stored(0, 9).fetched()
     builder.stored(11, 40, created_at=SETTLED + ONE_RUN + HOUR)
     assert builder.state() == ("not_synced", "late")
-    expected = "This day will be fetched again, because a later day has arrived."
+    expected = "Oura will be asked again, because a later day has arrived."
     assert builder.verdict().reason == expected
 
 
@@ -50,4 +50,4 @@ def test_later_day_of_other_type_settles_nothing():
 def test_day_never_fetched_is_not_asked():
     verdict = FactsBuilder().stored(0, 9).verdict()
     assert (verdict.state, verdict.asked_at) == ("not_asked", None)
-    assert verdict.reason == "myhealth has not asked Oura for this day yet."
+    assert verdict.reason == "myhealth has not asked Oura yet."

@@ -23,7 +23,7 @@ def night_missing_with_activity():
 def test_ring_off_on_both_days_explains_night():
     verdict = night_missing_with_activity().ring_off({9: 170, 10: 200}).verdict()
     assert (verdict.state, verdict.off.minutes) == ("not_worn", 370)
-    expected = "The ring was off for 6 h 10 min on this day and the day before."
+    expected = "The ring was off for 6 h 10 min of the day and the day before."
     assert verdict.reason == expected
 
 
@@ -104,7 +104,7 @@ def only_that_ring_was_off(minutes=1440):
 def test_day_without_ring_is_held_and_says_so():
     verdict = only_that_ring_was_off().verdict(type="activity")
     assert verdict.state == "held"
-    assert verdict.reason == "The ring was off for 24 h 0 min on this day."
+    assert verdict.reason == "The ring was off for 24 h 00 min of the day."
 
 
 def test_days_around_day_without_ring_need_no_reason():

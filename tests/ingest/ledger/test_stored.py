@@ -28,9 +28,7 @@ def test_partial_day_says_that_newer_fetch_failed():
     builder = FactsBuilder().stored(10, 10, missing="sleep").fetched().failed(SETTLED + HOUR)
     verdict = builder.verdict()
     assert verdict.state == "partial"
-    assert verdict.reason.startswith(
-        "Oura has not sent the details of the night for this day. Stored, but "
-    )
+    assert verdict.reason.startswith("Oura has not sent the details of the night. Stored, but ")
 
 
 @pytest.mark.parametrize("hours", [-1, 0])
@@ -68,7 +66,7 @@ def test_row_without_known_fetch_is_held():
 def test_row_with_missing_collection_is_partial():
     verdict = FactsBuilder().stored(10, 10, missing="sleep").fetched().verdict()
     assert (verdict.state, verdict.missing_collection) == ("partial", "sleep")
-    assert verdict.reason == "Oura has not sent the details of the night for this day."
+    assert verdict.reason == "Oura has not sent the details of the night."
 
 
 def test_day_with_only_rejected_document_is_rejected():
@@ -84,4 +82,4 @@ def test_rejected_document_of_other_type_changes_nothing():
 def test_held_day_names_newer_rejected_version():
     verdict = one_night_missing().rejected(9).verdict(when=day(9))
     assert (verdict.state, verdict.cause, verdict.rejected) == ("held", "rejected", 7)
-    assert verdict.reason == "A newer version of this day could not be stored."
+    assert verdict.reason == "A newer version could not be stored."
