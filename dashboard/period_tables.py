@@ -111,8 +111,9 @@ class Period:
         return days
 
     def expected_of(self, metric_type: MetricType) -> int:
-        days: int = self.summary["coverage"][metric_type.name]["days_expected"]
-        return days
+        """Return how many days are stored or missing: those before the type's first are neither."""
+        present: int = self.summary["coverage"][metric_type.name]["days_present"]
+        return present + self.missing_of(metric_type).days
 
     def missing_of(self, metric_type: MetricType) -> Missing:
         """Return how many days are missing, and of how many a part is."""

@@ -71,6 +71,7 @@ class TrendChart:
 
     trend: Trend
     gaps: Sequence[Gap]
+    days_expected: int
     first_weekday: int
 
     @property
@@ -80,8 +81,9 @@ class TrendChart:
     @cached_property
     def scale(self) -> Scale:
         # What is left out may be far away, and would make the others flat.
-        values = [value for day, value in self.trend.points if day not in self.trend.left_out]
-        return charts.scale_of(self.trend.measure, values)
+        points, left_out = self.trend.points, self.trend.left_out
+        counted = [value for day, value in points if day not in left_out]
+        return charts.scale_of(self.trend.measure, counted or [value for _, value in points])
 
     @property
     def lines(self) -> list[tuple[float, str]]:
@@ -214,7 +216,7 @@ class TrendChart:
     @property
     def _average(self) -> str:
         trend = self.trend
-        have, expected, counted = len(trend.points), trend.days_expected, trend.mean.days
+        have, expected, counted = len(trend.points), self.days_expected, trend.mean.days
         days = "night" if trend.measure.metric_type.of_night else "day"
         days += "" if expected == 1 else "s"
         if not have:

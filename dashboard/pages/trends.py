@@ -11,7 +11,7 @@ from dashboard.pages.base import PersonalPage, first_steps
 from dashboard.queries import database_alias
 from dashboard.trend_charts import TrendChart, gaps_of
 from dashboard.trends import ALL, PERIODS, Trend, all_measures, find_trends
-from ingest.coverage import expected_ranges, first_stored_days
+from ingest.coverage import expected_ranges, first_stored_days, is_missing
 from ingest.ledger import Range, ledger
 from metrics import TYPES
 from metrics.measures import Measure, measures_of
@@ -86,8 +86,9 @@ def _default() -> list[str]:
 
 def _section(trend: Trend, ranges: list[Range], first_weekday: int) -> dict[str, Any]:
     gaps = gaps_of(trend, ranges)
+    days_expected = sum(len(each) for each in ranges if each.state.has_row or is_missing(each))
     return {
-        "chart": TrendChart(trend, gaps, first_weekday),
+        "chart": TrendChart(trend, gaps, days_expected, first_weekday),
         "measure": trend.measure,
         "type": trend.measure.metric_type,
         "gaps": gaps[:_MOST_LISTED],

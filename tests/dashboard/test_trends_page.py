@@ -124,6 +124,18 @@ def test_average_says_of_how_many_nights_it_is(signed_in, ana, nights, naps, wor
     assert re.search(rf"<p(?: class=\"quiet\")?>{words}( on these days\.)?</p>", text)
 
 
+def test_night_before_the_first_one_is_not_counted(signed_in, ana):
+    store_days(ana, [days_ago(4)], "activity", steps=9000)
+    store_days(ana, map(days_ago, range(4)), duration=27_000, **NIGHT)
+    fetch_completely(ana, days_ago(4), days_ago(0))
+    assert "average 7 h 30 min over 4 nights" in page(signed_in)
+
+
+def test_scale_is_that_of_days_left_out_if_there_are_no_others(signed_in, ana):
+    store_days(ana, [days_ago(1)], duration=2400, main_type="late_nap")
+    assert ">40 min</text>" in page(signed_in)
+
+
 def test_scale_has_zero_without_a_sign(signed_in, ana):
     for place, day in enumerate(days_from(FIRST, 9)):
         store_days(ana, [day], "readiness", temperature_deviation=(place - 4) / 10)

@@ -167,6 +167,13 @@ def test_days_that_count_are_shown(signed_in, ana):
     assert "leave out days without a night" in text
 
 
+def test_nights_before_the_first_one_are_not_counted(signed_in, ana):
+    store_days(ana, [FIRST], "activity", steps=9000)
+    store_days(ana, days_from(FIRST, 7)[1:], duration=27_000, **NIGHT)
+    fetch_completely(ana, FIRST, FIRST + timedelta(days=6))
+    assert cells(page(signed_in, end="2026-01-11"), "Nights that count") == ["6 of 6"]
+
+
 def test_partly_stored_night_is_not_called_missing(signed_in, ana):
     store_nights(ana, days_from(FIRST, 6))
     night = FIRST + timedelta(days=6)
