@@ -117,7 +117,8 @@ class Curve:
     @property
     def description(self) -> str:
         lowest, highest = min(self._values), max(self._values)
-        return f"{len(self._values)} values from {lowest:g} to {highest:g} {self.series.unit}."
+        values = f"{len(self._values)} value{'s' if len(self._values) > 1 else ''}"
+        return f"{values} from {lowest:g} to {highest:g} {self.series.unit}."
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class PeriodChart:
     @property
     def seconds(self) -> int:
         assert self.axis
-        return round(self._second(self.axis[1]))
+        return max(round(self._second(self.axis[1])), 1)
 
     def _second(self, moment: datetime) -> float:
         return (moment - self.start).total_seconds()

@@ -276,6 +276,11 @@ def test_gap_in_heart_rate_is_a_gap(signed_in, ana):
     ]
 
 
+def test_single_heart_rate_is_one_value(signed_in, ana):
+    store_night(ana, period(heart_rate=sample(52)))
+    assert "1 value from 52 to 52 bpm." in html_of(signed_in)
+
+
 def test_lowest_heart_rate_has_its_time(signed_in, ana):
     store_night(ana, period(heart_rate=sample(50, 49, 49), lowest_heart_rate=49))
     assert "lowest 49 bpm at 23:05" in text_of(panel_of(signed_in, "pulse")[0])
@@ -418,6 +423,7 @@ def clock(moment):
 ODD_PERIODS = [
     {"bedtime_start": 5, "bedtime_end": [], "sleep_phase_30_sec": "1234"},
     {"bedtime_start": END, "bedtime_end": START, "sleep_phase_30_sec": "1234" * 20},
+    {"bedtime_end": START.replace("00+", "00.4+"), "sleep_phase_5_min": "1"},
     {"bedtime_start": START, "bedtime_end": START, "movement_30_sec": "1"},
     {"bedtime_start": START, "bedtime_end": None, "movement_30_sec": "14"},
     {"bedtime_start": START, "bedtime_end": "2031-03-02T07:00:00+01:00", "hrv": sample(40)},
