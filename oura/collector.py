@@ -120,12 +120,13 @@ class RangeResult:
     def why_unsure(self) -> str:
         """A sentence about the entries of which the day is not known."""
         parts = [
-            f"Oura's {name} has {count} malformed entries."
+            f"Oura's {name} has {count} malformed entr{'y' if count == 1 else 'ies'}."
             for name, count in self.malformed.items()
         ]
         parts += [
-            f"Oura's {name} has {len(documents)} documents without a day."
+            f"Oura's {name} has {count} document{'' if count == 1 else 's'} without a day."
             for name, documents in self.undated.items()
+            for count in [len(documents)]
         ]
         return " ".join(parts)
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
 import orjson
@@ -135,13 +136,19 @@ def _collect(*options: str) -> int:
         for name, tally in types.items():
             new[name] += tally["created"]
             changed += tally["updated"]
-    days = ", ".join(f"{count} days of {name}" for name, count in new.items() if count)
+    days = days_in_words(new)
     parts = [f"new: {days}"] if days else []
     if changed:
         parts.append(f"changed: {changed}")
     if parts or not code:
         say(f"Collected, {'; '.join(parts) or 'nothing new'}.")
     return code
+
+
+def days_in_words(days: Mapping[str, int]) -> str:
+    """Return numbers of days by type in words, such as `1 day of sleep, 2 days of activity`."""
+    found = ((name, count) for name, count in days.items() if count)
+    return ", ".join(f"{count} day{'' if count == 1 else 's'} of {name}" for name, count in found)
 
 
 def _run_collector(settings: dict[str, str], *options: str) -> tuple[int, dict[str, Any]]:

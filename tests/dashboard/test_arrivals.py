@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.template.loader import render_to_string
 from django.test import override_settings
 from django.utils import timezone
 
@@ -52,6 +53,12 @@ def test_page_says_that_the_first_run_is_under_way(signed_in, collecting, path):
     assert page.count("Collecting now …") == 1
     assert page.count("nothing yet") == 3
     assert refresh(signed_in, path) == AGAIN[path]
+
+
+def test_thousands_of_days_have_a_separator():
+    sleep = {"title": "Sleep", "days": 3650, "first": days_ago(0)}
+    html = render_to_string("dashboard/arriving.html", {"arrived": [sleep]})
+    assert "<dd>3,650 days so far," in html
 
 
 @pytest.mark.parametrize("path", ["/", "/account/"])

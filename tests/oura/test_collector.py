@@ -10,7 +10,7 @@ from metrics import TYPES
 from myhealth.days import Days
 from oura.accounts import KeyAccount
 from oura.client import OuraClient
-from oura.collector import Collector
+from oura.collector import Collector, RangeResult
 from oura.plan import CollectOptions
 from oura.processor import Processor
 from oura.provider import SCOPES
@@ -505,6 +505,15 @@ def test_undated_document_is_sent_unchanged(collection, day):
     assert alone["data"] == [{"id": "a", "day": day, "source": {"daily_sleep": [undated]}}]
     assert (dated["read"]["start"], alone["read"]) == ("2026-10-27", None)
     assert run.report.tallies["sleep"].fetched == 2
+
+
+def test_single_odd_entries_are_said_of_one():
+    read = RangeResult("sleep")
+    read.malformed["daily_sleep"] = 1
+    read.undated["sleep"].append({})
+    assert read.why_unsure == (
+        "Oura's daily_sleep has 1 malformed entry. Oura's sleep has 1 document without a day."
+    )
 
 
 def test_malformed_entries_are_counted_once_per_range(collection):

@@ -101,7 +101,7 @@ def _describe_counts(counts: DayCounts) -> str:
     columns = ", ".join(f"{name} {days}" for name, days in counts.columns.most_common())
     changed = f"{counts.changed} changed ({columns})" if columns else f"{counts.changed} changed"
     return (
-        f"{counts.days} days, {changed}, {counts.removed} removed, "
+        f"{counts.days} day{'' if counts.days == 1 else 's'}, {changed}, {counts.removed} removed, "
         f"{counts.marked} metadata only, {counts.refused} refused, "
         f"{counts.without_source} without source"
     )

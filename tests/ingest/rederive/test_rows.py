@@ -226,6 +226,12 @@ def test_text_has_number_of_changes_per_column(ana, rederive):
     )
 
 
+def test_text_says_one_day_of_a_single_one(ana, rederive):
+    store_history(ana, [FIRST])
+    text = rederive("--type", "sleep", mapping=doubled, output="text")
+    assert text.startswith("sleep: 1 day, ")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_ingest_waits_for_batch(ana, rederive):
     store_history(ana, [FIRST])
