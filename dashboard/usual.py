@@ -15,7 +15,7 @@ USUAL_NEEDS = 14
 # Windows that begin so many values apart are sorted one by one.
 _FAR_APART = 4
 _LAST = date.max.toordinal()
-# A moving median needs a value on so many of the days of its window: one in three.
+# A moving median needs a value on at least one in so many of the days of its window.
 _SHARE = 3
 
 
@@ -57,7 +57,7 @@ class Values(NamedTuple):
 
         It is None for too few values.
         """
-        needs = max(width // _SHARE, 1)
+        needs = -(-width // _SHARE)
         bounds = (self._around(day, width // 2) for day in days)
         return [
             _quantile(window, 2) if len(window) >= needs else None

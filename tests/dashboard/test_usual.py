@@ -63,8 +63,8 @@ def test_median_crosses_no_break():
 
 
 def test_median_needs_values_on_a_third_of_the_days():
-    values = Values([10, 20, 21], [1, 2, 4])
-    assert values.medians_at([10, 20], 7) == [None, 3]
+    values = Values([10, 11, 20, 21, 22], [1, 2, 2, 4, 5])
+    assert values.medians_at([10, 20], 7) == [None, 4]
 
 
 histories = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), min_size=1, max_size=60)
