@@ -199,7 +199,10 @@ class PeriodChart:
         start, end = self.period.bedtimes
         if not start or not end or start.utcoffset() == end.utcoffset():
             return ""
-        return "The clock was changed during this sleep. The chart shows the time as it was at the start."
+        return (
+            "The clock was changed during this sleep. "
+            "The chart shows the time as it was at the start."
+        )
 
     @property
     def clocks(self) -> list[str]:

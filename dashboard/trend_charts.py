@@ -292,7 +292,9 @@ class TrendChart:
     def table(self) -> SafeString:
         """Return the values by day, or their averages by month, newest first."""
         heads = (
-            ("Month", "Average", "Days") if self.is_many else ("Day", "Value", "Your usual range")
+            ("Month (leads to the 30 days up to its end)", "Average", "Days")
+            if self.is_many
+            else ("Day", "Value", "Your usual range")
         )
         rows = (
             f'<tr><th scope=row><a href="{address}">{text}</a></th>'
@@ -350,7 +352,8 @@ class TrendChart:
     def _links_to_months(self) -> Iterator[tuple[str, int, int, str]]:
         for month in _months(self.days):
             place = (month.start - self.days.start).days
-            yield f"?{self._query(month)}", place, len(month), f"{month.start:%B %Y}"
+            text = f"The 30 days up to the end of {month.start:%B %Y}"
+            yield f"?{self._query(month)}", place, len(month), text
 
     @property
     def _page(self) -> str:

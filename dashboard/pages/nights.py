@@ -11,9 +11,10 @@ from dashboard.night_charts import CARD_PIXELS, PeriodChart
 from dashboard.nights import find_night
 from dashboard.pages.base import PersonalPage, first_steps, page_day
 from dashboard.queries import rows_of_user
+from dashboard.templatetags.figures import days_in_words, night_of
 from ingest.models import SleepMetric
 from metrics import SLEEP
-from myhealth.days import FIRST_DAY, shift
+from myhealth.days import FIRST_DAY, Days, shift
 
 
 class NightsPage(PersonalPage, View):
@@ -40,6 +41,8 @@ class NightPage(PersonalPage, TemplateView):
         night = find_night(user.pk, day)
         cards = day_cards(user, day, today=today, of_nights_only=True)
         following = night.following
+        main = night.main and PeriodChart(night.main, day)
+        is_night = main is None or main.period.is_night
         return super().get_context_data(
             **{
                 **kwargs,
@@ -48,7 +51,10 @@ class NightPage(PersonalPage, TemplateView):
                 "previous": night.previous,
                 # What is stored of days to come has no page.
                 "following": following if following and following <= shift(today, 1) else None,
-                "main": night.main and PeriodChart(night.main, day),
+                "main": main,
+                "heading": f"Night of {night_of(day, today)}"
+                if is_night
+                else f"Sleep on {days_in_words(Days(day, day), today)}",
                 "others_counted": night.others_counted,
                 "others": [
                     PeriodChart(each, day, CARD_PIXELS)

@@ -110,9 +110,8 @@ def _query(names: list[str], period: str, end: date) -> str:
 
 def _step(names: list[str], period: str, days: Days, steps: int, today: date) -> str:
     """Return the query of the period before or after; empty if there is none."""
-    if period == ALL or (steps > 0 and days.end >= today):
-        return ""
-    return _query(names, period, min(shift(days.end, steps * len(days)), today))
+    end = min(shift(days.end, steps * len(days)), today)
+    return "" if period == ALL or end == days.end or end < FIRST_DAY else _query(names, period, end)
 
 
 def _csv(names: list[str], period: str, end: date) -> str:

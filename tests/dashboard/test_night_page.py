@@ -115,7 +115,9 @@ def test_arrows_name_their_nights(signed_in, ana):
 
 def test_naps_alone_are_of_their_day(signed_in, ana):
     store_days(ana, [DAY], duration=3000, main_type="sleep", source={"sleep": [nap()]})
-    assert "Sleep on 2 March" in words_of(signed_in)
+    html = html_of(signed_in)
+    assert "<title>Sleep on 2 March · myhealth</title>" in html
+    assert "<h1>Sleep on 2 March</h1>" in html
 
 
 def test_night_to_come_is_not_over(signed_in, ana):
@@ -375,7 +377,7 @@ def test_young_history_says_how_many_nights_are_known(signed_in, ana):
     store_past(ana, 9, duration=27_000, main_type="long_sleep")
     store_days(ana, [DAY], duration=27_000, main_type="long_sleep")
     words = usual_of(signed_in)
-    assert words.count("9 of 14 nights until we know your usual") == 1
+    assert words.count("9 of the 14 nights needed for your usual range") == 1
 
 
 def test_night_with_score_alone_lists_no_dashes(signed_in, ana):

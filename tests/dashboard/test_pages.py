@@ -245,6 +245,13 @@ def test_pages_about_the_account_are_marked_alike(signed_in, ana, path):
     assert page.count(">Sample data. <a") == 1
 
 
+@pytest.mark.parametrize("path", ["/trends/?period=all", "/calendar/", "/weeks/", "/nights/"])
+def test_page_without_other_periods_has_no_navigation_to_them(signed_in, ana, path):
+    store_days(ana, [ana.today()], score=70)
+    page = signed_in.get(path, follow=True).content.decode()
+    assert '<nav class="steps"' not in page
+
+
 def test_data_without_origin_are_not_called_sample_data(signed_in, ben):
     Origin.objects.create(user=ben, name="sandbox")
     assert "Sample data" not in signed_in.get("/").content.decode()
