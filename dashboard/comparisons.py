@@ -49,7 +49,7 @@ class Comparison:
         """Return how the value compares, or how much is missing until that is known."""
         if self.usual is None:
             days = "nights" if self.measure.metric_type.of_night else "days"
-            return f"{self.days_known} of {USUAL_NEEDS} {days} until we know yours"
+            return f"{self.days_known} of the {USUAL_NEEDS} {days} needed for your usual range"
         match self.place:
             case "within":
                 return "your usual"
@@ -85,7 +85,11 @@ def difference(measure: Measure, value: float, before: float) -> str:
         text = hours_and_minutes(amount)
     else:
         unit = shown_unit(measure)
-        text = f"{number_in(unit, amount)} {unit.name}".strip()
+        number_text, name = number_in(unit, amount), unit.name
+        if name == "%":
+            # Two percent of 85 % would be 1.7 of them.
+            name = "point" if number_text == "1" else "points"
+        text = f"{number_text} {name}".strip()
     return f"{text} {more if value > before else less}"
 
 

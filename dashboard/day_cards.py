@@ -109,7 +109,7 @@ def until_usual(cards: Iterable["DayCard"]) -> str:
         found = next(iter(titles), "")
     else:
         found = "; ".join(f"{', '.join(named)}: {note}" for note, named in titles.items())
-    return f"{found[:1].upper()}{found[1:].replace('yours', 'your usual')}"
+    return f"{found[:1].upper()}{found[1:]}"
 
 
 def unit_of(text: str, measure: Measure) -> str:
@@ -304,7 +304,8 @@ class DayCard:
         usual: Usual | None = shown.comparison.usual if shown.comparison else None
         bar = Bar(
             0 if value is None else at(value),
-            at(usual.q1) if usual else None,
+            # The bar of a single value is one wide, and must not begin at the end.
+            min(at(usual.q1), 99) if usual else None,
             # A single value is to be seen as well.
             max(round(at(usual.q3) - at(usual.q1), 1), 1) if usual else 0,
         )

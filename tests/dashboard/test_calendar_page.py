@@ -260,7 +260,7 @@ def test_older_holes_are_folded(signed_in, ana):
     store_days(ana, days[::2], score=80)
     text = page(signed_in, year="2026")
     assert len(holes(text)) == 31
-    assert len(holes(text.partition("Those before: 21")[0])) == 10
+    assert len(holes(text.partition("21 earlier ones")[0])) == 10
 
 
 def test_days_are_counted(signed_in, ana):

@@ -173,7 +173,11 @@ def test_unknown_usual_is_said_once_a_page(signed_in, ana):
     store_past(ana, 9, score=80, **values)
     store_days(ana, [DAY], score=71, **values, at=OVER)
     words = text_of(html_of(signed_in))
-    assert words.count("9 of 14 nights until we know your usual.") == words.count(" of 14") == 1
+    assert (
+        words.count("9 of the 14 nights needed for your usual range.")
+        == words.count(" of the 14")
+        == 1
+    )
 
 
 def test_score_that_could_not_be_stored_is_said(signed_in, ana):
@@ -215,7 +219,7 @@ def test_contributors_are_bars_lowest_first(signed_in, ana):
     store_days(ana, [DAY], score=71, contributors={"latency": 95, "timing": 58}, at=OVER)
     bars = card_of(signed_in).split("Contributors")[1]
     words = text_of(bars)
-    assert words.index("Timing below your usual 60 58") < words.index("Latency 0 of 14")
+    assert words.index("Timing below your usual 60 58") < words.index("Latency 0 of the 14")
     assert words.index("Latency") < words.index("Efficiency")
     assert '<rect class="usual" x="60.0%" width="1%"' in bars
     assert '<rect width="58.0%"' in bars

@@ -340,7 +340,11 @@ def test_tile_has_score_and_what_is_usual(signed_in, ana):
 def test_page_says_how_many_nights_are_missing_until_usual(signed_in, ana):
     store_scores(ana, [70, 80, 81])
     page = words(page_of(signed_in))
-    assert page.count("2 of 14 nights until we know your usual.") == page.count(" of 14") == 1
+    assert (
+        page.count("2 of the 14 nights needed for your usual range.")
+        == page.count(" of the 14")
+        == 1
+    )
 
 
 def test_tile_leads_to_trend(signed_in, ana):
@@ -519,10 +523,10 @@ def test_usual_that_is_unknown_is_said_once_of_all_types(signed_in, ana):
     store_days(ana, map(days_ago, range(4)), "readiness", score=80)
     store_days(ana, map(days_ago, range(6)), "activity", score=80, steps=9000)
     page = words(page_of(signed_in))
-    assert page.count(" until we know") == 2
+    assert page.count(" needed for your") == 2
     assert (
-        "Sleep, readiness: 3 of 14 nights until we know your usual; "
-        "activity: 5 of 14 days until we know your usual."
+        "Sleep, readiness: 3 of the 14 nights needed for your usual range; "
+        "activity: 5 of the 14 days needed for your usual range."
     ) in page
 
 
@@ -624,6 +628,11 @@ def test_contributor_below_usual_is_marked_in_words(signed_in, ana):
     store_contributors(ana, usual, values, score=71)
     first, folded = contributors(page_of(signed_in))
     assert "Timing below your usual 90 60 Latency your usual 80 80" in first
+
+
+def test_usual_range_of_a_hundred_is_seen(signed_in, ana):
+    store_contributors(ana, {"timing": 100}, {"timing": 100}, score=71)
+    assert 'class="usual" x="99%" width="1%"' in page_of(signed_in)
 
 
 def test_all_contributors_below_usual_are_shown_first(signed_in, ana):

@@ -136,6 +136,14 @@ def test_scale_is_that_of_days_left_out_if_there_are_no_others(signed_in, ana):
     assert ">40 min</text>" in page(signed_in)
 
 
+def test_difference_of_percentages_is_in_points(signed_in, ana):
+    store_days(ana, days_from(FIRST, 30), efficiency=84, **NIGHT)
+    store_days(ana, days_from(FIRST + timedelta(days=30), 30), efficiency=85, **NIGHT)
+    end = str(FIRST + timedelta(days=59))
+    text = page(signed_in, "sleep.efficiency", period="30d", end=end)
+    assert "1 point more than in the 30 days before" in text
+
+
 def test_scale_has_zero_without_a_sign(signed_in, ana):
     for place, day in enumerate(days_from(FIRST, 9)):
         store_days(ana, [day], "readiness", temperature_deviation=(place - 4) / 10)
@@ -170,6 +178,7 @@ def test_table_has_the_same_numbers(signed_in, ana):
 def test_table_of_all_days_is_by_month(signed_in, ana):
     store_days(ana, [date(2024, 3, 1), date(2024, 3, 2)], duration=27_000, **NIGHT)
     text = page(signed_in, period="all", end="2026-03-31")
+    assert "Month (leads to the 30 days up to its end)</th>" in text
     assert ">March 2024</a></th><td>7 h 30 min</td><td>2</td>" in text
     assert ">April 2024</a></th><td>–</td><td>0</td>" in text
 
@@ -184,6 +193,11 @@ def test_period_before_and_after_are_links(signed_in):
     text = page(signed_in, period="30d", end=str(days_ago(40)))
     assert f"end={days_ago(70)}" in text
     assert f"end={days_ago(10)}" in text
+
+
+@pytest.mark.parametrize("query", [{"period": "all"}, {"period": "365d", "end": "2010-02-01"}])
+def test_steps_lead_to_other_periods_only(signed_in, query):
+    assert 'rel="prev"' not in page(signed_in, **query)
 
 
 def test_newest_period_has_none_after_it(signed_in):
