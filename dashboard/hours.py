@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from math import ceil
 from typing import NamedTuple
 
 from metrics.series import Run, Series, Value
@@ -64,7 +63,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class HourChart:
-    """A series of categories of one day, by the hours of the wearer's clock."""
+    """A series of categories of one day, by the hours of the clock on which the day began."""
 
     series: Series
     hours: Sequence[Hour]
@@ -98,20 +97,11 @@ class HourChart:
     def _most_hours(self) -> int:
         return max(len(self.hours), _HOURS)
 
-    @cached_property
-    def minutes(self) -> int:
-        """Return the minutes of a full column: an hour, unless the clock was set back in one."""
-        return max(_MINUTES, *(ceil(sum(hour.minutes.values())) for hour in self.hours))
-
-    @property
-    def half(self) -> str:
-        return f"{self.minutes / 2:g}"
-
     def _parts(self, hour: Hour) -> Iterator[Part]:
         y = float(PIXELS)
         for level in self.levels:
             if minutes := hour.minutes.get(level.value):
-                height = minutes * PIXELS / self.minutes
+                height = minutes * PIXELS / _MINUTES
                 y -= height
                 yield Part(level, round(y, 1), round(height, 1))
 
@@ -167,7 +157,6 @@ def hour_chart(series: Series, runs: Iterable[Run], until: datetime) -> HourChar
         for moment, value in run.points():
             if value not in series.names or moment >= until:
                 continue
-            # By the clock of the wearer, who may have travelled.
             hour = moment.replace(minute=0, second=0, microsecond=0, tzinfo=None)
             in_hour = minutes.setdefault(hour, {})
             in_hour[value] = in_hour.get(value, 0) + run.step / _MINUTES

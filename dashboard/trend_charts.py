@@ -57,8 +57,8 @@ def gaps_of(trend: Trend, ranges: Iterable[Range]) -> list[Gap]:
         if each.state.has_row:
             without = from_days(day for day in each if day.toordinal() not in have)
             label = "no value" if each.state == State.HELD else each.state.label
-            reason = each.reason or "There is no usable value from Oura."
-            gaps += [Gap(days.start, days.end, label, reason) for days in without]
+            why = each.reason or "There is no usable value from Oura."
+            gaps += [Gap(days.start, days.end, label, why) for days in without]
         elif is_missing(each):
             reason = each.reason if each.state != State.NOT_ASKED else None
             gaps.append(Gap(each.start, each.end, each.state.label, reason))

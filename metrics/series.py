@@ -101,10 +101,6 @@ class Series:
                 found.append(run)
         return sorted(found, key=lambda run: run.start)
 
-    def points(self, source: Any, day: date) -> list[Point]:
-        """Return the points of a day's source, oldest first."""
-        return [point for run in self.runs(source, day) for point in run.points()]
-
 
 def overlaps(span: Span, spans: Sequence[Span]) -> bool:
     """Return whether a span overlaps one of the sorted spans, none of which overlap."""

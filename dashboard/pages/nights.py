@@ -41,8 +41,7 @@ class NightPage(PersonalPage, TemplateView):
         night = find_night(user.pk, day)
         cards = day_cards(user, day, today=today, of_nights_only=True)
         following = night.following
-        main = night.main and PeriodChart(night.main, day)
-        is_night = main is None or main.period.is_night
+        is_night = night.main is None or night.main.is_night
         return super().get_context_data(
             **{
                 **kwargs,
@@ -51,7 +50,7 @@ class NightPage(PersonalPage, TemplateView):
                 "previous": night.previous,
                 # What is stored of days to come has no page.
                 "following": following if following and following <= shift(today, 1) else None,
-                "main": main,
+                "main": night.main and PeriodChart(night.main, day),
                 "heading": f"Night of {night_of(day, today)}"
                 if is_night
                 else f"Sleep on {days_in_words(Days(day, day), today)}",

@@ -75,7 +75,6 @@ def clock_and_day(moment: datetime, today: date) -> str:
     return clock if day == today else f"{short_day(day, today)} {clock}"
 
 
-@register.filter
 def clock(moment: datetime) -> str:
     """Return a moment's time on its own clock, as the person writes times: 23:05 or 11:05 PM."""
     return preferences.clock(moment)
@@ -89,7 +88,6 @@ def at_clock(moment: datetime) -> str:
     return text if is_today else f"on {moment:%A} {text}"
 
 
-@register.filter
 def with_unit(value: Any, column: Column | Measure) -> str:
     """Return a column's value, or an average, with its unit; times in hours and minutes."""
     if value is None:
@@ -104,7 +102,6 @@ def with_unit(value: Any, column: Column | Measure) -> str:
     return f"{number_in(unit, unit.shown(value), column.signed)} {unit.name}".strip()
 
 
-@register.filter
 def number(value: float, column: Column | Measure) -> str:
     """Return a value of a column as a number without its unit."""
     unit = shown_unit(column)

@@ -30,7 +30,8 @@ def period(**fields):
 
 
 def points(name, source, day=DAY):
-    return all_series()[name][1].points(source, day)
+    runs = all_series()[name][1].runs(source, day)
+    return [point for run in runs for point in run.points()]
 
 
 def of_night(name, *periods):
