@@ -81,7 +81,7 @@ def test_missing_days_have_their_reason(signed_in, ana):
     assert 'class="gap"' in text
 
 
-def test_days_before_the_first_one_with_the_ring_are_no_gap(signed_in, ana):
+def test_days_before_the_first_with_the_ring_are_no_gap(signed_in, ana):
     store_days(ana, map(days_ago, range(5)), duration=27_000, **NIGHT)
     assert 'class="gap" d=""' in page(signed_in)
 
@@ -131,7 +131,7 @@ def test_night_before_the_first_one_is_not_counted(signed_in, ana):
     assert "average 7 h 30 min over 4 nights" in page(signed_in)
 
 
-def test_scale_is_that_of_days_left_out_if_there_are_no_others(signed_in, ana):
+def test_scale_without_counted_days_is_that_of_the_others(signed_in, ana):
     store_days(ana, [days_ago(1)], duration=2400, main_type="late_nap")
     assert ">40 min</text>" in page(signed_in)
 
