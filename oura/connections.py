@@ -153,16 +153,24 @@ def _fetch_oura_user_id(access_token: str) -> str:
 
 
 def disconnect(connection: Connection) -> bool:
-    """Revoke the tokens at Oura, delete the connection, and return whether Oura confirmed."""
+    """Delete the connection, revoke its tokens, and return whether none is left at Oura."""
+    # First, so that what comes later finds no connection: a renewal revokes its own tokens, and a
+    # consent makes a new connection. The tokens are read anew: they may have been renewed.
+    with transaction.atomic():
+        rows = Connection.objects.filter(pk=connection.pk)
+        # Not the person's row, which the processor needs until the admin's transaction ends.
+        connection = rows.select_for_update(of=("self",)).first() or connection
+        rows.delete()
     # Both, since some providers revoke only the given token.
-    confirmed = [_revoke_stored(connection, column) for column in (vault.REFRESH, vault.ACCESS)]
-    revoked = all(confirmed)
-    connection.delete()
-    log.info("disconnected", revoked=revoked)
-    return revoked
+    revoked = [_revoke_stored(connection, column) for column in (vault.REFRESH, vault.ACCESS)]
+    log.info("disconnected", revoked=all(revoked))
+    return all(revoked)
 
 
 def _revoke_stored(connection: Connection, column: str) -> bool:
+    if connection.origin != origin_of(settings.OURA_API_URL):
+        # Tokens are sent nowhere else; the sandbox's open nobody's data.
+        return connection.origin == "sandbox"
     try:
         return provider.revoke(vault.decrypt(connection, column), connection.token_url)
     except vault.CannotDecrypt:

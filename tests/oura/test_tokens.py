@@ -4,16 +4,19 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
+from django.db import connection as database
 from django.utils import timezone
 
 from accounts.models import User
 from oura import connections, provider, tokens, vault
 from oura.errors import Disconnected, OuraUnavailable
 from oura.models import Connection
+from tests.oura.answering import Reply
 from tests.processes import ROOT, database_environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -293,7 +296,7 @@ def test_lost_connection_can_be_ended(lost):
 
 def test_readable_token_is_revoked_though_the_other_is_not(at_oura, connected):
     token = vault.decrypt(connected, vault.ACCESS)
-    connected.refresh_token = b"damaged"
+    Connection.objects.update(refresh_token=b"damaged")
     assert not connections.disconnect(connected)
     assert at_oura.get("daily_sleep", token).status_code == 401
 
@@ -340,6 +343,43 @@ def test_tokens_renewed_while_disconnecting_are_revoked(at_oura, connected):
         tokens.renew_tokens(connection, lease)
     # None of the tokens is valid any more.
     assert at_oura.control("grants/revoke", name="ana") == {"revoked": 0}
+
+
+def test_tokens_renewed_before_disconnecting_are_revoked(connected, settings, serve):
+    before = Connection.objects.get()
+    about_to_expire(connected)
+    tokens.access_token(connected.pk)
+    renewed = Connection.objects.get()
+    revoked = serve(Reply())
+    settings.OURA_REVOKE_URL = f"{revoked.url}/revoke"
+    assert connections.disconnect(before)
+    sent = [parse_qs(request.body.decode())["token"] for request in revoked.requests]
+    assert sent == [[vault.decrypt(renewed, each)] for each in (vault.REFRESH, vault.ACCESS)]
+
+
+def test_connection_is_gone_before_oura_is_asked_to_revoke(connected, settings, serve):
+    left = []
+
+    def reply(request):
+        left.append(Connection.objects.count())
+        database.close()
+        return Reply()
+
+    settings.OURA_REVOKE_URL = f"{serve(reply).url}/revoke"
+    assert connections.disconnect(connected)
+    assert left == [0, 0]
+
+
+@pytest.mark.parametrize("origin", ["oura", "sandbox"])
+def test_tokens_are_revoked_at_their_own_origin_only(connected, settings, serve, origin):
+    other = serve(Reply())
+    settings.OURA_REVOKE_URL = f"{other.url}/revoke"
+    Connection.objects.update(origin=origin)
+    if origin == "sandbox":
+        settings.OURA_API_URL = "https://api.ouraring.com"
+    # Only Oura's tokens open somebody's data.
+    assert connections.disconnect(connected) == (origin == "sandbox")
+    assert (other.requests, Connection.objects.count()) == ([], 0)
 
 
 @pytest.mark.parametrize(
