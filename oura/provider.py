@@ -261,7 +261,7 @@ def _request_grant(
 def _to_grant(token: Any, url: str) -> Grant:
     now = datetime.now(UTC)
     scopes = None
-    if token.get("scope"):
+    if token.get("scope") is not None:
         scopes = tuple(name.removeprefix(_SCOPE_PREFIX) for name in str(token["scope"]).split())
     return Grant(
         access_token=str(token["access_token"]),

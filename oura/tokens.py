@@ -127,7 +127,8 @@ def renew_tokens(connection: Connection, lease: uuid.UUID) -> str:
     except BaseException:
         leased.update(lease=None, leased_until=None)
         raise
-    scopes = {} if grant.scopes is None else {"scopes": list(grant.scopes)}
+    # A renewal that names none changes none: only a consent says that nothing is shared.
+    scopes = {"scopes": list(grant.scopes)} if grant.scopes else {}
     columns = {
         **token_columns(grant, connection.user_id),
         **scopes,

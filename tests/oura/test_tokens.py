@@ -323,6 +323,15 @@ def test_sandbox_connection_is_lost_where_oura_is_asked(connected, settings):
     assert tokens.why_lost(connected) == "is with sandbox, but this server is set up for oura"
 
 
+@pytest.mark.parametrize("scope", [{}, {"scope": ""}])
+def test_renewal_that_names_no_scope_changes_none(connected, serve, scope):
+    grant = {"access_token": "a", "refresh_token": "b", "expires_in": 86400}
+    url = f"{serve(Reply(grant | scope)).url}/token"
+    Connection.objects.update(token_url=url, expires_at=timezone.now())
+    assert tokens.access_token(connected.pk) == "a"
+    assert Connection.objects.get().scopes == list(provider.SCOPES)
+
+
 def test_lease_for_replaced_tokens_is_refused(at_oura, connected):
     before = Connection.objects.get()
     connections.connect(before.user, at_oura.code(), VERIFIER)
