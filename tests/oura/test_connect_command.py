@@ -40,9 +40,12 @@ def test_connecting_a_name_without_account_is_an_error(at_oura, db, monkeypatch,
         connect(monkeypatch, agree, user=name)
 
 
-def test_another_address_connects_nothing(at_oura, ana, monkeypatch):
+@pytest.mark.parametrize(
+    "pasted", ["http://localhost:8000/connect/oura/callback?code=x", "http://[x"]
+)
+def test_another_address_connects_nothing(at_oura, ana, monkeypatch, pasted):
     with pytest.raises(CommandError, match="not the address"):
-        connect(monkeypatch, lambda url: "http://localhost:8000/connect/oura/callback?code=x")
+        connect(monkeypatch, lambda url: pasted)
     assert not Connection.objects.exists()
 
 

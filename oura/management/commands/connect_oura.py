@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from oura import connections, provider
 from oura.errors import OuraError
 
+_NOT_THE_ADDRESS = "This is not the address that Oura redirected you to."
+
 
 class Command(BaseCommand):
     help = (
@@ -34,6 +36,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "No address was pasted, so no account was connected.", returncode=1
             ) from None
+        except ValueError:
+            raise CommandError(_NOT_THE_ADDRESS, returncode=1) from None
         try:
             result = connections.connect(person, code, verifier)
         except OuraError as error:
@@ -57,7 +61,7 @@ class Command(BaseCommand):
             raise CommandError(f"Oura reported an error: {parameters['error'][:80]}.", returncode=1)
         is_ours = parameters.get("state") == state and provider.is_issuer(parameters.get("iss"))
         if not is_ours or not parameters.get("code"):
-            raise CommandError("This is not the address that Oura redirected you to.", returncode=1)
+            raise CommandError(_NOT_THE_ADDRESS, returncode=1)
         return parameters["code"]
 
     def _how_to_register(self) -> str:
