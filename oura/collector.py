@@ -397,6 +397,7 @@ class Collector:
         """Fetch a range and send it; days that failed are reported, and left as they are stored."""
         fetched_at = self.clock()
         result = self._fetch(type_, days, is_bad=is_bad)
+        self._require_account()
         for failed, error in result.failures:
             self._record_failure(type_, error, failed)
             self._report_failure(type_, [failed], error)
@@ -452,8 +453,11 @@ class Collector:
     def _report_empty(self, type_: str, ranges: Sequence[Days], listed_at: datetime) -> None:
         """Report to the processor that Oura's complete lists of days have none of these."""
         self._tried[type_] += ranges
+        if self.options.dry_run or not ranges:
+            return
+        self._require_account()
         try:
-            for days in () if self.options.dry_run else ranges:
+            for days in ranges:
                 for _ in self.processor.ingest(type_, [], fetched_at=listed_at, complete=days):
                     pass
         except ProcessorError as error:

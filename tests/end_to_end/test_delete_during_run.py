@@ -138,6 +138,15 @@ def test_run_after_the_deletion_starts_over(oura, ana):
     assert Connection.objects.get().collected_at is not None
 
 
+def test_run_stores_nothing_after_disconnecting(oura, ana):
+    oura.connect(ana)
+    oura.before_readiness = lambda: in_browser("/disconnect/oura/", ana)
+    report = collect()
+    assert (report.status, report.problems) == ("ok", [])
+    counts = {type_: model.objects.count() for type_, model in METRIC_MODELS.items()}
+    assert (counts["activity"], counts["readiness"]) == (2, 0)
+
+
 @pytest.mark.parametrize("what", ["data", "account"])
 def test_nobody_is_collected_who_deletes_all_before_their_turn(oura, ana, what):
     oura.connect(ana)

@@ -175,6 +175,15 @@ def test_end_of_a_run_for_deleted_data_is_no_problem(collection):
     assert run.run().problems == []
 
 
+@pytest.mark.parametrize("last", ["start_date=2026-10", "start_date=201"])
+def test_nothing_is_sent_after_the_connection_was_deleted(collection, monkeypatch, last):
+    run = collection(oura(daily_activity=[document()]))
+    was_asked = lambda: any(last in request.query for request in run.oura.requests)  # noqa: E731
+    monkeypatch.setattr(Account, "exists", lambda self: not was_asked())
+    assert (run.run("activity").problems, run.report.is_cut_short) == ([], True)
+    assert len(run.sent) == (last == "start_date=201")
+
+
 @pytest.mark.parametrize("reply", [accept, lambda request: Reply({}, 400)])
 def test_nothing_is_collected_for_a_deleted_connection(collection, monkeypatch, reply):
     monkeypatch.setattr(Account, "exists", lambda self: False)
