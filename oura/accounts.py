@@ -1,5 +1,6 @@
 """The Oura accounts that a run collects: that of an API key, and those that people connected."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -58,7 +59,7 @@ class Account(Protocol):
         """Return a client with a valid token. Raises OuraError if there is none, or RunEnded."""
 
     def begin(self) -> None:
-        """Record that the collection has begun."""
+        """Take the account as it is now, and record that the collection has begun."""
 
     def finish(self, report: Report) -> None:
         """Record the result of the collection."""
@@ -143,6 +144,10 @@ class ConnectedAccount:
         )
 
     def begin(self) -> None:
+        # The person may have connected again since the run was put together.
+        people = Connection.objects.select_related("user")
+        with suppress(Connection.DoesNotExist):
+            self.connection.refresh_from_db(from_queryset=people)
         # Before anything can fail, so that `await_connection` does not report it again.
         if not self.connection.ended:
             self._update(asked_at=timezone.now(), wanted_at=None)

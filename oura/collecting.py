@@ -76,11 +76,11 @@ def _collect_account(
     progress: _Progress,
 ) -> Report:
     report = Report(dry_run=options.dry_run)
-    # Nothing is collected of a connection that has ended, so don't wait for the processor.
-    retry_time = RetryTime(seconds=0) if account.ended else RetryTime()
     try:
         if not options.plan_only:
             account.begin()
+        # Nothing is collected of a connection that has ended, so don't wait for the processor.
+        retry_time = RetryTime(seconds=0) if account.ended else RetryTime()
         with Processor(
             settings.PROCESSOR_URL,
             settings.INGEST_TOKENS[0],

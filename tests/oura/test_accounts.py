@@ -145,6 +145,16 @@ def test_run_that_begins_is_not_asked_for_any_more(both, ben):
     assert connection.finished_at >= connection.asked_at
 
 
+def test_run_takes_the_connection_as_it_is_when_it_begins(ana, django_assert_num_queries):
+    connect(ana, ended=Connection.Ended.REFUSED)
+    [account] = select_accounts(None, ALL)
+    Connection.objects.update(ended="", scopes=["daily"])
+    account.begin()
+    with django_assert_num_queries(0):
+        assert (account.user, account.ended, account.has_scope("daily")) == ("ana", "", True)
+    assert Connection.objects.get().asked_at is not None
+
+
 # What the account page shows of a run -------------------------------------------------------------
 
 
