@@ -13,7 +13,7 @@ from django.utils.text import capfirst
 
 from accounts.admin import PersonAdmin
 from accounts.models import User
-from dashboard.people import NOT_REVOKED, delete_account
+from dashboard.people import delete_account
 from ingest import control
 
 admin.site.unregister(User)
@@ -61,12 +61,11 @@ class AccountAdmin(PersonAdmin):
         return names, counts, set(), protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        if not delete_account(obj):
-            self.message_user(request, NOT_REVOKED, messages.WARNING)
+        delete_account(obj, lambda warning: self.message_user(request, warning, messages.WARNING))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         try:
             return super().delete_view(request, object_id, extra_context)
         except control.ControlError as error:
-            self.message_user(request, f"Nothing was deleted: {error}", messages.ERROR)
+            self.message_user(request, f"Deleting did not finish: {error}", messages.ERROR)
             return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[object_id]))

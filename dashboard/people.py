@@ -1,5 +1,7 @@
 """Deleting people and their data, for the admin and the command."""
 
+from collections.abc import Callable
+
 from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, connection, transaction
 
@@ -29,19 +31,18 @@ def stored_days(user: User) -> int:
     return days[0].union(*days[1:]).count()
 
 
-def delete_data(user: User) -> bool:
+def delete_data(user: User, warn: Callable[[str], object]) -> None:
     """Delete all that is stored of a person, and their connection. Raises ControlError.
 
-    Returns False if there was a connection that Oura did not confirm to have ended.
+    `warn` is called at once if Oura does not confirm that the connection has ended: the next
+    attempt would not know.
     """
     control.delete_metrics(user.username)
-    own = Connection.objects.filter(user=user).first()
-    if own is None:
-        return True
-    is_revoked = connections.disconnect(own)
-    # What a run has brought that began meanwhile; it ends now.
-    control.delete_metrics(user.username)
-    return is_revoked
+    if own := Connection.objects.filter(user=user).first():
+        if not connections.disconnect(own):
+            warn(NOT_REVOKED)
+        # What a run has brought that began meanwhile; it ends now.
+        control.delete_metrics(user.username)
 
 
 def removable_demo(user: User) -> User | None:
@@ -56,12 +57,9 @@ def is_refilled(user: User) -> bool:
     return user.username == DEMO or standing_of(user).has_key
 
 
-def delete_account(user: User) -> bool:
-    """Delete all that is stored of a person, and then the account. Raises ControlError.
-
-    Returns False if there was a connection that Oura did not confirm to have ended.
-    """
-    is_revoked = delete_data(user)
+def delete_account(user: User, warn: Callable[[str], object]) -> None:
+    """Delete all that is stored of a person, as `delete_data`, and then the account."""
+    delete_data(user, warn)
     for attempts_left in reversed(range(_ATTEMPTS)):
         try:
             _delete_row(user.pk)
@@ -71,7 +69,6 @@ def delete_account(user: User) -> bool:
                 raise
             # A program has stored something meanwhile.
             control.delete_metrics(user.username)
-    return is_revoked
 
 
 def _delete_row(pk: int) -> None:

@@ -16,7 +16,6 @@ from accounts.forms import PresentPasswordForm
 from accounts.models import User
 from dashboard.pages.base import PersonalPage
 from dashboard.people import (
-    NOT_REVOKED,
     delete_account,
     delete_data,
     is_refilled,
@@ -27,7 +26,7 @@ from ingest.control import ControlError
 from oura.models import Connection
 
 log = structlog.get_logger("dashboard.people")
-_NOT_DELETED = "Nothing was deleted: a part of myhealth can't be reached. Try again later."
+_NOT_FINISHED = "Deleting did not finish: a part of myhealth can't be reached. Try again later."
 
 
 class _DeletePage(PersonalPage, FormView):  # type: ignore[type-arg]
@@ -58,20 +57,20 @@ class _DeletePage(PersonalPage, FormView):  # type: ignore[type-arg]
         person = self.person()
         pk = person.pk
         try:
-            is_revoked = self.erase(person)
+            self.erase(person)
         except ControlError as error:
             log.error("person not deleted", person=pk, error=str(error))
-            form.add_error(None, _NOT_DELETED)
+            form.add_error(None, _NOT_FINISHED)
             return self.form_invalid(form)
         log.warning("person deleted", person=pk, what=self.what)
-        if not is_revoked:
-            messages.warning(self.request, NOT_REVOKED)
         messages.success(self.request, self.done)
         return redirect("account")
 
-    def erase(self, person: User) -> bool:
-        """Delete it, and return whether Oura confirmed the end of a connection."""
+    def erase(self, person: User) -> None:
         raise NotImplementedError
+
+    def warn(self, sentence: str) -> None:
+        messages.warning(self.request, sentence)
 
 
 class _OwnPage(_DeletePage):
@@ -86,8 +85,8 @@ class DeleteDataPage(_OwnPage):
     what = "data"
     done = "Your data have been deleted."
 
-    def erase(self, person: User) -> bool:
-        return delete_data(person)
+    def erase(self, person: User) -> None:
+        delete_data(person, self.warn)
 
 
 class DeleteAccountPage(_OwnPage):
@@ -98,10 +97,9 @@ class DeleteAccountPage(_OwnPage):
         others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=self.user.pk)
         return self.user.is_superuser and not others.exists()
 
-    def erase(self, person: User) -> bool:
-        is_revoked = delete_account(person)
+    def erase(self, person: User) -> None:
+        delete_account(person, self.warn)
         logout(self.request)
-        return is_revoked
 
 
 class RemoveDemoPage(_DeletePage):
@@ -117,5 +115,5 @@ class RemoveDemoPage(_DeletePage):
             raise Http404
         return demo
 
-    def erase(self, person: User) -> bool:
-        return delete_account(person)
+    def erase(self, person: User) -> None:
+        delete_account(person, self.warn)

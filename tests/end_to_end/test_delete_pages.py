@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import Origin, TokenFamily, User
 from ingest.models import Fetch, MetricSource, RejectedDocument, Revision, Run, SleepMetric
 from oura.models import Connection
+from tests.oura.answering import Reply, StubServer
 from tests.worlds import (
     PASSWORDS,
     days_ago,
@@ -119,9 +120,21 @@ def test_nothing_is_deleted_without_the_processor(stored, signed_in, settings, w
     settings.PROCESSOR_URL = "http://127.0.0.1:9"
     connect(stored)
     before = counts(stored)
-    assert "Nothing was deleted" in delete(signed_in, what).content.decode()
+    assert "Deleting did not finish" in delete(signed_in, what).content.decode()
     assert counts(stored) == before
     assert Connection.objects.exists()
+
+
+@pytest.mark.parametrize("what", ["data", "account"])
+def test_unconfirmed_end_is_said_though_deleting_does_not_finish(stored, signed_in, settings, what):
+    replies = iter([Reply(b"", 204), Reply({"detail": "Not now."}, 503)])
+    processor = StubServer(lambda request: next(replies))
+    settings.PROCESSOR_URL = processor.url
+    connect(stored)
+    page = delete(signed_in, what).content.decode()
+    processor.close()
+    assert "Deleting did not finish" in page and "Oura did not confirm" in page
+    assert not Connection.objects.exists()
 
 
 def test_account_page_leads_to_both(signed_in):

@@ -58,6 +58,6 @@ def test_unknown_account_is_code_2(transactional_db, name):
 
 def test_without_processor_nothing_is_deleted(stored, settings):
     settings.PROCESSOR_URL = "http://127.0.0.1:9"
-    with pytest.raises(CommandError, match="Nothing was deleted") as raised:
+    with pytest.raises(CommandError, match="Deleting did not finish") as raised:
         call_command("delete_person", "ana", "--yes")
     assert (raised.value.returncode, SleepMetric.objects.count()) == (1, 1)

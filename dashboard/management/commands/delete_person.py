@@ -7,7 +7,7 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from dashboard.people import NOT_REVOKED, count_days, delete_account
+from dashboard.people import count_days, delete_account
 from ingest import control
 
 log = structlog.get_logger("dashboard.people")
@@ -21,7 +21,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="name of the account")
-        parser.add_argument("--data-only", action="store_true", help="keep the account")
+        parser.add_argument(
+            "--data-only", action="store_true", help="keep the account"
+        )
         parser.add_argument("--yes", action="store_true", help="really do it")
 
     def handle(self, *args: Any, user: str, data_only: bool, yes: bool, **options: Any) -> None:
@@ -35,15 +37,13 @@ class Command(BaseCommand):
         what += "" if data_only else ", and the account itself"
         if not yes:
             raise CommandError(f"This would delete {what}. Add --yes to go ahead.", returncode=2)
-        pk, is_revoked = person.pk, True
+        pk = person.pk
         try:
             if data_only:
                 control.delete_metrics(person.username)
             else:
-                is_revoked = delete_account(person)
+                delete_account(person, self.stdout.write)
         except control.ControlError as error:
-            raise CommandError(f"Nothing was deleted: {error}", returncode=1) from None
+            raise CommandError(f"Deleting did not finish: {error}", returncode=1) from None
         log.warning("person deleted", person=pk, data_only=data_only)
         self.stdout.write(f"Deleted {what}.")
-        if not is_revoked:
-            self.stdout.write(NOT_REVOKED)
