@@ -33,13 +33,15 @@ def test_account_is_deleted_after_its_data(stored):
     assert not User.objects.filter(username="ana").exists()
 
 
-def test_connection_that_oura_did_not_end_is_said(stored, settings, capsys):
+@pytest.mark.parametrize("option", ["", "--data-only"])
+def test_connection_that_oura_did_not_end_is_said(stored, capsys, option):
     Connection.objects.create(
         user=stored, access_token=b"damaged", refresh_token=b"damaged", expires_at=timezone.now()
     )
-    call_command("delete_person", "ana", "--yes")
-    assert "Oura did not confirm" in capsys.readouterr().out
-    assert not User.objects.exists()
+    call_command("delete_person", "ana", "--yes", *filter(None, [option]))
+    said = capsys.readouterr().out
+    assert "Oura did not confirm" in said and "the connection to Oura" in said
+    assert (Connection.objects.exists(), User.objects.exists()) == (False, bool(option))
 
 
 @pytest.mark.parametrize("options", [[], ["--data-only"]])

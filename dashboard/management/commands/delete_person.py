@@ -7,22 +7,23 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from dashboard.people import count_days, delete_account
+from dashboard.people import count_days, delete_account, delete_data
 from ingest import control
+from oura.models import Connection
 
 log = structlog.get_logger("dashboard.people")
 
 
 class Command(BaseCommand):
     help = (
-        "Delete an account and everything stored for it, or only its data. The processor deletes "
-        "the data, so CONTROL_TOKENS and PROCESSOR_URL must be set."
+        "Delete an account and everything stored for it, or only its data and its connection to "
+        "Oura. The processor deletes the data, so CONTROL_TOKENS and PROCESSOR_URL must be set."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="name of the account")
         parser.add_argument(
-            "--data-only", action="store_true", help="keep the account"
+            "--data-only", action="store_true", help="keep the account, disconnected from Oura"
         )
         parser.add_argument("--yes", action="store_true", help="really do it")
 
@@ -34,15 +35,15 @@ class Command(BaseCommand):
             raise CommandError("There is no account with this name.", returncode=2) from None
         days = ", ".join(f"{type_} {days}" for type_, days in count_days(person).items())
         what = f"the days of {person} ({days}), their earlier versions and Oura's documents"
+        if Connection.objects.filter(user=person).exists():
+            what += ", the connection to Oura"
         what += "" if data_only else ", and the account itself"
         if not yes:
             raise CommandError(f"This would delete {what}. Add --yes to go ahead.", returncode=2)
         pk = person.pk
         try:
-            if data_only:
-                control.delete_metrics(person.username)
-            else:
-                delete_account(person, self.stdout.write)
+            delete = delete_data if data_only else delete_account
+            delete(person, self.stdout.write)
         except control.ControlError as error:
             raise CommandError(f"Deleting did not finish: {error}", returncode=1) from None
         log.warning("person deleted", person=pk, data_only=data_only)
