@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from dashboard.queries import database_alias, rows_of_user
 from ingest.coverage import last_complete_fetch
-from ingest.models import METRIC_MODELS, Run
+from ingest.models import METRIC_MODELS, Fetch, Run
 from oura.standing import DEMO, Action, Progress, Standing, fetched_by_key, find_standing, is_alive
 
 # Runs are hourly, so one of these will follow.
@@ -45,7 +45,10 @@ def standing_of(
     fetched_at = fetched_at or last_complete_fetch(user.pk, database_alias())
     standing = find_standing(user, fetched_at=fetched_at, now=now)
     has_own_action = standing.action not in (Action.NONE, Action.SET_UP)
-    if standing.connection or (has_own_action and user.username != DEMO):
+    if standing.connection:
+        began = standing.connection.connected_at
+        return replace(standing, is_first=standing.is_first and not _had_fetched(user, began))
+    if has_own_action and user.username != DEMO:
         return standing
     if has_rows and not standing.has_key:
         return standing
@@ -63,6 +66,12 @@ def standing_of(
             can_collect=False,
         )
     return standing
+
+
+def _had_fetched(user: User, moment: datetime) -> bool:
+    """Return whether anything was fetched before: the person was connected, or had a key."""
+    fetches = Fetch.objects.using(database_alias())
+    return fetches.filter(user=user, complete=True, asked_at__lt=moment).exists()
 
 
 def _is_under_way(run: Run, fetched_at: datetime | None, now: datetime) -> bool:

@@ -71,6 +71,8 @@ def connect(user: Any, code: str, verifier: str) -> ConnectResult:
             previous = Connection.objects.select_for_update().filter(user=user).first()
             # A process that has read the old tokens must not take the lease for the new ones.
             fields["generation"] = previous.generation + 1 if previous else 0
+            if previous and previous.oura_user_id == oura_user_id:
+                fields["collected_at"] = previous.collected_at
             connection, _ = Connection.objects.update_or_create(user=user, defaults=fields)
     except IntegrityError:
         _revoke(grant)

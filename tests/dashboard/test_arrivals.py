@@ -283,5 +283,28 @@ def test_history_that_was_there_already_is_not_announced(signed_in, ana, collect
     assert "have arrived" not in main_of(signed_in, "/account/")
 
 
+@pytest.mark.parametrize("path", ["/", "/account/"])
+@pytest.mark.parametrize("is_ended", [False, True], ids=["reconnected", "disconnected before"])
+def test_history_that_was_fetched_before_is_not_arriving(
+    signed_in, ana, connected, at_oura, is_ended, path
+):
+    before = timezone.now() - timedelta(hours=4)
+    store_days(ana, [days_ago(1)])
+    fetch_completely(ana, days_ago(9), days_ago(1), at=before)
+    Connection.objects.update(asked_at=before, finished_at=before, collected_at=before)
+    if is_ended:
+        connections.disconnect(connected)
+    connections.connect(ana, at_oura.code(), "v" * 50)
+    page = main_of(signed_in, path)
+    assert "Starting a collection" in page
+    assert "so far" not in page and "whole history" not in page
+
+
+def test_reconnecting_keeps_the_time_of_the_last_collection(signed_in, ana, connected, at_oura):
+    Connection.objects.update(collected_at=timezone.now() - timedelta(minutes=3))
+    connections.connect(ana, at_oura.code(), "v" * 50)
+    assert "3\N{NO-BREAK SPACE}minutes ago" in main_of(signed_in, "/account/")
+
+
 def test_nothing_invites_to_reconnect_during_a_run(signed_in, collecting):
     assert "Reconnect Oura" not in main_of(signed_in, "/account/")
