@@ -65,7 +65,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
         return bool(request.user.has_perm("oura.delete_connection"))
 
     @admin.action(
-        description="Disconnect selected connections and revoke access at Oura",
+        description="Disconnect selected connections and revoke their tokens at Oura",
         permissions=["disconnect"],
     )
     def disconnect(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:

@@ -155,7 +155,7 @@ def _fetch_oura_user_id(access_token: str) -> str:
 
 
 def disconnect(connection: Connection) -> bool:
-    """Delete the connection, revoke its tokens, and return whether none is left at Oura."""
+    """Delete the connection, revoke its tokens, and return whether they are valid nowhere."""
     # First, so that what comes later finds no connection: a renewal revokes its own tokens, and a
     # consent makes a new connection. The tokens are read anew: they may have been renewed.
     with transaction.atomic():

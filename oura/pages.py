@@ -93,7 +93,7 @@ def _not_connected(request: HttpRequest, code: str, sentence: str) -> HttpRespon
 @require_post
 @login_required
 def disconnect_oura(request: HttpRequest) -> HttpResponse:
-    """`POST /disconnect/oura/`: revoke the tokens at Oura and delete them; the days stay."""
+    """`POST /disconnect/oura/`: delete the tokens and revoke them at Oura; the days stay."""
     user: Any = request.user
     connection = Connection.objects.filter(user=user).first()
     if connection is None:
