@@ -87,10 +87,7 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
 
 class SignInForm(AuthenticationForm):
     error_messages = AuthenticationForm.error_messages | {
-        "invalid_login": (
-            "The user name or the password is wrong. In the password, capital and small letters "
-            "are different."
-        ),
+        "invalid_login": ("The user name or the password is wrong. Passwords are case-sensitive."),
     }
 
 

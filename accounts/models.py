@@ -49,7 +49,7 @@ class NameValidator(UnicodeUsernameValidator):
 
 def validate_printable(text: str) -> None:
     if not text.isprintable():
-        raise ValidationError("Use characters that can be seen, and spaces.", code="printable")
+        raise ValidationError("Use only visible characters and spaces.", code="printable")
 
 
 # A change of one of these, or its absence, decides which tokens and sessions are valid.

@@ -159,7 +159,7 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
     """`POST /account/tokens/{pk}/revoke/`: end a personal token of one's own, at once."""
     assert isinstance(request.user, User)
     revoked, _ = PersonalToken.objects.filter(user=request.user, pk=pk).delete()
-    messages.success(request, "Revoked." if revoked else "This token had ended before.")
+    messages.success(request, "Revoked." if revoked else "This token had already ended.")
     return redirect("tokens")
 
 

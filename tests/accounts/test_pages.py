@@ -39,8 +39,8 @@ def test_wrong_password_shows_error(browser, ana):
     answer = sign_in(browser, "wrong")
     assert answer.status_code == 200
     assert (
-        'role="alert">The user name or the password is wrong. In the password, capital and small '
-        "letters are different.</p>" in answer.content.decode()
+        'role="alert">The user name or the password is wrong. Passwords are case-sensitive.</p>'
+        in answer.content.decode()
     )
 
 

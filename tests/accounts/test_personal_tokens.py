@@ -274,13 +274,13 @@ def test_revoked_token_ends_at_once(signed_in, token):
     assert answer.redirect_chain == [(PAGE, 302)]
     assert "Revoked." in answer.content.decode()
     assert ends(token)
-    assert "had ended before" in signed_in.post(revoke, follow=True).content.decode()
+    assert "had already ended" in signed_in.post(revoke, follow=True).content.decode()
 
 
 def test_token_of_another_person_cant_be_revoked(signed_in, ben):
     token = create_token(ben, "of ben", None)
     answer = signed_in.post(f"{PAGE}{PersonalToken.objects.get().pk}/revoke/", follow=True)
-    assert "had ended before" in answer.content.decode()
+    assert "had already ended" in answer.content.decode()
     assert not ends(token)
 
 

@@ -43,7 +43,7 @@ def refresh(browser, path):
 
 @pytest.mark.parametrize("path", PAGES)
 def test_page_says_that_the_first_run_is_about_to_begin(signed_in, connected, path):
-    assert main_of(signed_in, path).count("Starting a collection: this takes some seconds.") == 1
+    assert main_of(signed_in, path).count("Starting a collection: this takes a few seconds.") == 1
     assert refresh(signed_in, path) == AGAIN[path]
 
 
