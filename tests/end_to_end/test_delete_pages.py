@@ -143,6 +143,11 @@ def test_account_page_leads_to_both(signed_in):
     assert '<a href="/account/delete/account/">' in page
 
 
+def test_account_page_says_what_the_download_has(signed_in):
+    page = signed_in.get("/account/").content.decode()
+    assert "a ZIP file with all your days and your profile." in page
+
+
 # The demo -----------------------------------------------------------------------------------------
 
 
@@ -160,7 +165,8 @@ def test_administrator_with_real_data_removes_the_demo(demo, stored, admin):
     of_ana = counts(stored)
     page = admin.get("/account/").content.decode()
     assert "The sample account demo is still here." in page
-    assert "1 day" in admin.get("/account/delete/demo/").content.decode()
+    question = admin.get("/account/delete/demo/").content.decode()
+    assert "1 day" in question and "not made again as long as there are real data" in question
     admin.post("/account/delete/demo/")
     assert not User.objects.filter(username="demo").exists()
     assert counts(stored) == of_ana
