@@ -5,6 +5,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.template.defaultfilters import pluralize
 
 from accounts.attempts import TooManyAttempts
 from accounts.browsers import remember_browser
@@ -32,15 +33,20 @@ class SignInMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, TooManyAttempts):
             return None
-        minutes = ceil(exception.wait / 60)
+        wait = _in_words(exception.wait)
         page: HttpResponse
         if prefers_json(request):
-            sentence = f"Too many attempts to sign in; try again in {minutes} min."
+            sentence = f"Too many passwords are being tried; try again in {wait}."
             page = JsonResponse(error_body(sentence, "throttled"), status=429)
         else:
-            page = render(request, "accounts/locked.html", {"minutes": minutes}, status=429)
+            page = render(request, "accounts/locked.html", {"wait": wait}, status=429)
         page["Retry-After"] = str(exception.wait)
         return page
+
+
+def _in_words(seconds: int) -> str:
+    number, unit = (seconds, "second") if seconds < 60 else (ceil(seconds / 60), "minute")
+    return f"{number} {unit}{pluralize(number)}"
 
 
 def _leads_to_sign_in(response: HttpResponseBase) -> bool:

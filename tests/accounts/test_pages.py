@@ -1,6 +1,7 @@
 """The pages for signing in and out, and accounts in the admin."""
 
 from datetime import UTC, date, datetime
+from threading import BoundedSemaphore
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -51,6 +52,23 @@ def test_locked_out_page_says_when_to_try_again(browser, ana):
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
     assert "Try again in 15 minutes" in answer.content.decode()
+
+
+def test_too_many_tries_lead_back_to_their_form(signed_in, ana):
+    form = {"password": "wrong"}
+    answers = [signed_in.post("/account/delete/data/?a=1&b=2", form) for _ in range(6)]
+    assert answers[-1].status_code == 429
+    page = answers[-1].content.decode()
+    assert '<a href="/account/delete/data/?a=1&amp;b=2">' in page
+    assert "/accounts/login/" not in page and "sign in" not in page
+
+
+def test_short_waits_are_in_seconds(browser, ana, monkeypatch):
+    monkeypatch.setattr("accounts.passwords._RUNNING_OR_WAITING", places := BoundedSemaphore(1))
+    places.acquire()
+    answer = sign_in(browser, PASSWORDS["ana"])
+    assert answer.status_code == 429
+    assert "Try again in 1 second," in answer.content.decode()
 
 
 def test_sign_in_never_redirects_to_another_site(browser, ana):
