@@ -59,10 +59,10 @@ class Account(Protocol):
         """Return a client with a valid token. Raises OuraError if there is none, or RunEnded."""
 
     def begin(self) -> None:
-        """Take the account as it is now, and record that the collection has begun."""
+        """Take the account as it is now, and record that a whole collection has begun."""
 
     def finish(self, report: Report) -> None:
-        """Record the result of the collection."""
+        """Record the result of a whole collection."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class ConnectedAccount:
             first = problems[0]
             is_lapsed = first.kind == FailureKind.FORBIDDEN and first.type in TYPES
             changes["problem"] = MEMBERSHIP_LAPSED if is_lapsed else first.error
-        if not (report.new_problems or report.dry_run or report.is_cut_short):
+        if not (report.new_problems or report.is_cut_short):
             changes["collected_at"] = now
         self._update(**changes)
 

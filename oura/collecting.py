@@ -7,6 +7,7 @@ import structlog
 from django.conf import settings
 from django.db import connection as database
 
+from metrics import TYPES
 from oura.accounts import Account
 from oura.collector import Collector
 from oura.errors import log_unexpected
@@ -76,8 +77,10 @@ def _collect_account(
     progress: _Progress,
 ) -> Report:
     report = Report(dry_run=options.dry_run)
+    # A part of it is not the collection that the person waits for.
+    is_whole = options.is_whole and set(types) == set(TYPES)
     try:
-        if not options.plan_only:
+        if is_whole:
             account.begin()
         # Nothing is collected of a connection that has ended, so don't wait for the processor.
         retry_time = RetryTime(seconds=0) if account.ended else RetryTime()
@@ -92,7 +95,7 @@ def _collect_account(
         ) as processor:
             collector = Collector(account, processor, options, report, progress=progress)
             collector.collect(types, retry_time)
-        if not options.plan_only:
+        if is_whole:
             account.finish(report)
     except Exception as error:
         unexpected = log_unexpected(error)

@@ -183,11 +183,6 @@ def test_finish_records_problem_and_time_of_collection(ana, problems, scopes, sh
     assert (connection.problem, connection.collected_at is not None) == (shown, complete)
 
 
-def test_dry_run_records_no_collection(ana):
-    ConnectedAccount(connect(ana, scopes=["daily"]), Budget()).finish(Report(dry_run=True))
-    assert Connection.objects.get().collected_at is None
-
-
 def test_run_that_was_cut_short_records_no_collection(ana):
     account = ConnectedAccount(connect(ana, scopes=["daily"]), Budget())
     account.finish(Report(is_cut_short=True))

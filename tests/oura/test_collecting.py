@@ -1,13 +1,15 @@
 """Several accounts in one run: a failure of one does not affect the others."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 
 import pytest
 import structlog
 from django.db import OperationalError
 
 from metrics import TYPES
+from myhealth.days import Days
 from oura.accounts import KeyAccount
 from oura.client import OuraClient
 from oura.collecting import collect_accounts
@@ -33,6 +35,13 @@ class Account(KeyAccount):
     url: str
     calls: list[object]
     broken: Exception | None = None
+    noted: list[str] = field(default_factory=list)
+
+    def begin(self):
+        self.noted.append("began")
+
+    def finish(self, report):
+        self.noted.append("finished")
 
     def client(self, retry_time):
         fields = structlog.contextvars.get_contextvars()
@@ -53,7 +62,7 @@ def run(serve, settings):
             else Reply({"created": 0, "updated": 0, "unchanged": 0, "rejected": []}, 201)
         )
     )
-    settings.PROCESSOR_URL = processor.url
+    settings.PROCESSOR_URL, settings.OURA_API_URL = processor.url, oura.url
 
     def run(*names, broken=None, error=None, calls=None, progress=lambda *_: None):
         calls = [] if calls is None else calls
@@ -116,3 +125,20 @@ def test_interrupted_run_begins_nobody_else(run, settings):
     with pytest.raises(KeyboardInterrupt):
         run(*names, calls=calls, progress=interrupt)
     assert 0 < len(calls) < len(names)
+
+
+@pytest.mark.parametrize(
+    ("types", "options", "noted"),
+    [
+        (TYPES, {}, ["began", "finished"]),
+        (TYPES, {"everything": True}, ["began", "finished"]),
+        (["sleep"], {}, []),
+        (TYPES, {"days": Days(date(2026, 3, 1), date(2026, 3, 2))}, []),
+        (TYPES, {"dry_run": True}, []),
+        (TYPES, {"plan_only": True}, []),
+    ],
+)
+def test_only_a_whole_collection_is_noted(run, settings, types, options, noted):
+    account = Account("ana", "key", settings.OURA_API_URL, [])
+    collect_accounts([account], list(types), CollectOptions(**options), "a-run", lambda *_: None)
+    assert account.noted == noted
