@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import Count, Min
 from django.utils import timezone
 
@@ -11,10 +12,11 @@ from accounts.models import User
 from dashboard.queries import database_alias, rows_of_user
 from ingest.coverage import last_complete_fetch
 from ingest.models import METRIC_MODELS, Fetch, Run
+from oura.schedule import due_by
 from oura.standing import DEMO, Action, Progress, Standing, fetched_by_key, find_standing, is_alive
 
-# Runs are hourly, so one of these will follow.
-_RUNS_GO_ON = timedelta(hours=3)
+# Clocks of other machines may be ahead.
+_SKEW = timedelta(hours=3)
 
 
 class Arrived(NamedTuple):
@@ -55,7 +57,7 @@ def standing_of(
     # Without a connection, only the runs themselves tell of a token that the collector has.
     runs = list(Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2])
     finished = [run.finished_at for run in runs if run.finished_at]
-    if not standing.has_key and finished and abs(now - finished[0]) < _RUNS_GO_ON:
+    if not standing.has_key and finished and _go_on(finished[0], now):
         standing = fetched_by_key(user, now)
     if standing.has_key and runs and _is_under_way(runs[0], fetched_at, now):
         return replace(
@@ -72,6 +74,11 @@ def _had_fetched(user: User, moment: datetime) -> bool:
     """Return whether anything was fetched before: the person was connected, or had a key."""
     fetches = Fetch.objects.using(database_alias())
     return fetches.filter(user=user, complete=True, asked_at__lt=moment).exists()
+
+
+def _go_on(finished_at: datetime, now: datetime) -> bool:
+    """Return whether another run will follow one: not if the clock was set back since."""
+    return finished_at - now < _SKEW and now < due_by(settings.COLLECT_SCHEDULE, finished_at)
 
 
 def _is_under_way(run: Run, fetched_at: datetime | None, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import User
@@ -13,10 +14,9 @@ from ingest.models import Metric
 from metrics.columns import Moment
 from metrics.moments import parse_moment
 from oura.models import Connection
+from oura.schedule import due_by
 from oura.standing import Standing
 
-# Data are fetched every hour.
-_FETCH_IS_OLD = timedelta(hours=3)
 # Shorter than a night, so that a night that is not here yet is noticed in the morning.
 _RING_IS_OLD = timedelta(hours=6)
 
@@ -46,9 +46,9 @@ def find_freshness(
 ) -> Freshness:
     """Return how fresh a person's data are; `rows` are the newest of each type."""
     ring_until = _ring_until(rows, about)
-    advice, link = _advice(standing, fetched_at, ring_until, timezone.now())
+    is_old = not fetched_at or timezone.now() > due_by(settings.COLLECT_SCHEDULE, fetched_at)
+    advice, link = _advice(standing, fetched_at, ring_until, is_old=is_old)
     ring_until = ring_until and ring_until.astimezone(user.zone)
-    is_old = fetched_at is None or timezone.now() - fetched_at > _FETCH_IS_OLD
     return Freshness(fetched_at, ring_until, advice, link, is_old)
 
 
@@ -72,7 +72,7 @@ def _end_of(wear: Any) -> datetime | None:
 
 
 def _advice(
-    standing: Standing, fetched_at: datetime | None, ring_until: datetime | None, now: datetime
+    standing: Standing, fetched_at: datetime | None, ring_until: datetime | None, *, is_old: bool
 ) -> tuple[str, str]:
     """Return a sentence that says what to do, and the name of the page to do it on."""
     connection = standing.connection
@@ -80,10 +80,11 @@ def _advice(
         return standing.problem, "account"
     if fetched_at is None or standing.progress:
         return "", ""
-    if now - fetched_at > _FETCH_IS_OLD:
-        check = "New data should come every hour: check that myhealth is running"
+    if is_old:
+        check = "New data should have come by now: check that myhealth is running"
         return (f"{check}.", "") if connection else (f"{check} and connected to Oura.", "account")
-    if ring_until and now - ring_until > _RING_IS_OLD:
+    # What has reached Oura since then comes with the next fetch.
+    if ring_until and fetched_at - ring_until > _RING_IS_OLD:
         return "For newer data, open the Oura app with the ring nearby.", ""
     return "", ""
 

@@ -10,6 +10,8 @@ _ZONE = re.compile(r"(?:CRON_TZ|TZ)=(\S+)\s+")
 # A list of numbers and ranges, or all numbers, each with a step or without.
 _PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
 _DAYS_AHEAD = 2
+# Without a schedule, collections are hourly; of one that isn't simple, a week is the longest pause.
+_HOURLY, _WEEKLY = timedelta(hours=3), timedelta(days=8)
 
 
 def next_run(schedule: str, now: datetime) -> datetime | None:
@@ -30,6 +32,15 @@ def next_run(schedule: str, now: datetime) -> datetime | None:
         if moment.minute in minutes and moment.hour in hours:
             return moment
     return None
+
+
+def due_by(schedule: str, last: datetime) -> datetime:
+    """Return by when a run should have followed the last one, even if one was missed."""
+    if not schedule:
+        return last + _HOURLY
+    first = next_run(schedule, last)
+    second = first and next_run(schedule, first)
+    return second + timedelta(hours=1) if second else last + _WEEKLY
 
 
 def _numbers(field: str, count: int) -> set[int]:

@@ -96,7 +96,7 @@ def find_standing(
 
 def fetched_by_key(user: User, now: datetime) -> Standing:
     """Return how a person stands whose data are fetched with a token of this server."""
-    note = "Your data are fetched every hour with this server's own access to Oura"
+    note = "Your data are fetched with this server's own access to Oura"
     # The settings are the business of who runs the server.
     note += " (OURA_API_KEY)." if user.is_superuser else "."
     action, is_fetched_here = Action.NONE, True

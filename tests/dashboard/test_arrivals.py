@@ -178,6 +178,15 @@ def test_key_that_only_the_collector_has_is_known_from_runs(signed_in, ana, sett
     assert "Set up the connection" not in page
 
 
+def test_key_is_known_from_runs_of_a_daily_schedule(signed_in, ana, settings):
+    settings.OURA_CLIENT_ID, settings.COLLECT_SCHEDULE = "", "17 3 * * *"
+    before = timezone.now() - timedelta(hours=20)
+    Run.objects.create(user=ana, request_id="a", began_at=before, finished_at=before, newest=True)
+    page = text_of(main_of(signed_in, "/account/"))
+    assert "with this server's own access to Oura" in page
+    assert "The next collection starts" in page
+
+
 SANDBOX, OURA = "http://127.0.0.1:8002", "https://api.ouraring.com"
 REGISTER, CONNECT = "/connect/oura/register", "/connect/oura/"
 COLLECT, SIGN_OUT, DELETE = "/account/collect/", "/accounts/logout/", "/account/delete/data/"

@@ -270,8 +270,15 @@ def test_old_fetch_is_said_with_what_to_do(signed_in, ana):
     store_days(ana, [days_ago(0)])
     fetched(ana, timedelta(hours=4))
     page = page_of(signed_in)
-    assert advice(page).startswith("New data should come every hour: check that myhealth is run")
+    assert advice(page).startswith("New data should have come by now: check that myhealth is run")
     assert '<a href="/account/">' in page.split('class="message')[1]
+
+
+def test_fetch_is_not_old_before_the_schedules_next_run(signed_in, ana, settings):
+    settings.COLLECT_SCHEDULE = "17 3 * * *"
+    store_days(ana, [days_ago(0)], **bedtimes(timezone.now() - timedelta(hours=22)))
+    fetched(ana, timedelta(hours=20))
+    assert advice(page_of(signed_in)) == ""
 
 
 def test_lost_connection_is_said_with_link_to_account(signed_in, ana, connected):
@@ -309,7 +316,7 @@ def test_first_visit_is_one_card(signed_in):
 
 
 def test_history_that_is_arriving_is_said(signed_in, ana, connected):
-    assert "some seconds" in section(page_of(signed_in), "Your history is arriving")
+    assert "a few seconds" in section(page_of(signed_in), "Your history is arriving")
 
 
 def test_fetch_that_brought_nothing_is_said(signed_in, ana):

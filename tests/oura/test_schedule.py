@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from oura.schedule import next_run
+from oura.schedule import due_by, next_run
 
 NOW = datetime(2026, 11, 26, 15, 17, 30, tzinfo=UTC)
 
@@ -39,3 +39,17 @@ def test_next_run_of_a_simple_schedule(schedule, expected):
 )
 def test_other_schedules_are_not_guessed(schedule):
     assert next_run(schedule, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("", "2026-11-26T18:17:30+00:00"),
+        ("17 * * * *", "2026-11-26T18:17:00+00:00"),
+        ("17 */8 * * *", "2026-11-27T01:17:00+00:00"),
+        ("17 3 * * *", "2026-11-28T04:17:00+00:00"),
+        ("17 * * * 1", "2026-12-04T15:17:30+00:00"),
+    ],
+)
+def test_data_are_due_as_the_schedule_says(schedule, expected):
+    assert due_by(schedule, NOW).isoformat() == expected

@@ -50,9 +50,7 @@ def test_person_of_the_key_has_nothing_to_do(ana, settings):
     settings.OURA_API_KEY, settings.OURA_USER = "key", "Ana"
     standing = find_standing(ana)
     assert standing.is_awaited and standing.action == "" and standing.can_collect
-    assert standing.note == (
-        "Your data are fetched every hour with this server's own access to Oura."
-    )
+    assert standing.note == "Your data are fetched with this server's own access to Oura."
 
 
 def test_administrator_reads_which_setting_it_is(ana, settings):
