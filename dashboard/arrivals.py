@@ -36,13 +36,8 @@ def arrived(user: User) -> list[Arrived]:
     return found
 
 
-def standing_of(
-    user: User, fetched_at: datetime | None = None, *, has_rows: bool = False
-) -> Standing:
-    """Return how a person stands with Oura; `fetched_at` is when their data were last fetched.
-
-    With `has_rows`, runs without a connection are of interest only if the settings have a key.
-    """
+def standing_of(user: User, fetched_at: datetime | None = None) -> Standing:
+    """Return how a person stands with Oura; `fetched_at` is when their data were last fetched."""
     now = timezone.now()
     fetched_at = fetched_at or last_complete_fetch(user.pk, database_alias())
     standing = find_standing(user, fetched_at=fetched_at, now=now)
@@ -52,14 +47,13 @@ def standing_of(
         return replace(standing, is_first=standing.is_first and not _had_fetched(user, began))
     if has_own_action and user.username != DEMO:
         return standing
-    if has_rows and not standing.has_key:
-        return standing
     # Without a connection, only the runs themselves tell of a token that the collector has.
     runs = list(Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2])
     finished = [run.finished_at for run in runs if run.finished_at]
-    if not standing.has_key and finished and _go_on(finished[0], now):
+    is_under_way = bool(runs) and _is_under_way(runs[0], fetched_at, now)
+    if not standing.has_key and (is_under_way or (finished and _go_on(finished[0], now))):
         standing = fetched_by_key(user, now)
-    if standing.has_key and runs and _is_under_way(runs[0], fetched_at, now):
+    if standing.has_key and is_under_way:
         return replace(
             standing,
             progress=Progress.COLLECTING,

@@ -189,7 +189,7 @@ def test_page_of_years_takes_few_statements(ana, signed_in, last_month, years, p
     signed_in.get(path)
     with CaptureQueriesContext(connection) as queries:
         assert signed_in.get(path).status_code == 200
-    assert len(queries) <= 17
+    assert len(queries) <= 20
 
 
 @pytest.mark.parametrize("path", PROGRAM_READS)

@@ -6,10 +6,11 @@ from datetime import date, timedelta
 import orjson
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
+from django.db.models import F
 from django.utils import timezone
 
 from ingest.changes import CompleteRange
-from ingest.models import METRIC_MODELS, Fetch, RejectedDocument
+from ingest.models import METRIC_MODELS, Fetch, RejectedDocument, Run
 from ingest.upsert import store
 from metrics import SLEEP
 from myhealth.days import utc_today
@@ -89,13 +90,14 @@ def store_nights(user, days, version=None, ring=None, *, at=None, mapping=SLEEP.
 
 
 def fetch_completely(user, start, end, types=METRIC_MODELS, *, at=None):
-    """Record complete fetches that brought exactly the rows that are stored."""
+    """Record complete fetches, by a run that ended, of exactly the rows that are stored."""
     for type_ in types:
         model = METRIC_MODELS[type_]
         stored = model.objects.of(user.pk).between(as_date(start), as_date(end))
         rows = stored.values("oura_id", "day", *model.metric_type.column_names)
         documents = [{"id": row.pop("oura_id"), **row} for row in rows]
         _store_valid(user, documents, type_, at=at, fetched=(start, end))
+    Run.objects.filter(user=user, finished_at=None).update(finished_at=F("began_at"))
 
 
 def failed_fetch(user, start, end, type="sleep", **columns):

@@ -246,7 +246,7 @@ def _holes(user: User, missing: list[Range], today: date) -> list[tuple[Range, s
     is_recent = any(
         each.state in (State.PARTIAL, State.NONE) and each.end >= first_recent for each in missing
     )
-    can_collect = is_recent and standing_of(user, has_rows=True).can_collect
+    can_collect = is_recent and standing_of(user).can_collect
     found = []
     for each in missing:
         advice, on_account = _ADVICE.get(each.state, ""), each.state in _ON_ACCOUNT

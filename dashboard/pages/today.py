@@ -56,7 +56,7 @@ class TodayPage(PersonalPage, TemplateView):
         database = queries.database_alias()
         by_type = ledger(user.pk, first, today, today=utc_today(), using=database)
         fetched_at = last_complete_fetch(user.pk, database)
-        standing = standing_of(user, fetched_at, has_rows=bool(rows))
+        standing = standing_of(user, fetched_at)
         fresh = find_freshness(user, rows, about, standing, fetched_at)
         if rows:
             shown = _newest(user, today, rows, by_type, about) | arriving(user, standing)

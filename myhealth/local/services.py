@@ -15,7 +15,9 @@ from honcho.process import Popen, Process
 from myhealth.local.configuration import (
     BASE_DIR,
     connects_to_sandbox,
+    own_account,
     sandbox_settings,
+    uses_demo,
     var_dir,
 )
 from myhealth.local.files import make_folder
@@ -102,6 +104,9 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
             own = {"WORKERS": "1", "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn"}
         else:
             own = {"WORKERS": "2", "PROMETHEUS_MULTIPROC_DIR": _metrics_folder(service)}
+        if service == "api":
+            # Whose data come with the key, for its pages.
+            own["OURA_USER"] = "" if uses_demo() else own_account()
         serving = {"HOST": "127.0.0.1", "PORT": str(port), "STOP_SECONDS": "10"}
         self.add(service, "myhealth.serve", SERVICE=service, **serving, **own, **connecting)
 

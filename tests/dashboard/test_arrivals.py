@@ -178,6 +178,18 @@ def test_key_that_only_the_collector_has_is_known_from_runs(signed_in, ana, sett
     assert "Set up the connection" not in page
 
 
+@pytest.mark.parametrize("path", ["/", "/account/"])
+@pytest.mark.parametrize("has_rows", [True, False])
+def test_first_run_tells_of_a_key_that_the_collector_has(signed_in, ana, settings, path, has_rows):
+    settings.OURA_CLIENT_ID = ""
+    if has_rows:
+        store_days(ana, [days_ago(1)])
+    Run.objects.create(user=ana, request_id="a")
+    page = main_of(signed_in, path)
+    assert "Collecting now …" in page
+    assert "Set up the connection" not in page and "What is missing" not in page
+
+
 def test_key_is_known_from_runs_of_a_daily_schedule(signed_in, ana, settings):
     settings.OURA_CLIENT_ID, settings.COLLECT_SCHEDULE = "", "17 3 * * *"
     before = timezone.now() - timedelta(hours=20)
