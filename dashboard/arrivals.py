@@ -42,10 +42,10 @@ def standing_of(user: User, fetched_at: datetime | None = None) -> Standing:
     fetched_at = fetched_at or last_complete_fetch(user.pk, database_alias())
     standing = find_standing(user, fetched_at=fetched_at, now=now)
     has_own_action = standing.action not in (Action.NONE, Action.SET_UP)
-    if standing.connection:
+    if standing.connection and not standing.has_key:
         began = standing.connection.connected_at
         return replace(standing, is_first=standing.is_first and not _had_fetched(user, began))
-    if has_own_action and user.username != DEMO:
+    if has_own_action and not standing.has_key and user.username != DEMO:
         return standing
     # Without a connection, only the runs themselves tell of a token that the collector has.
     runs = list(Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2])

@@ -11,7 +11,7 @@ from ingest import control
 from ingest.models import METRIC_MODELS
 from oura import connections
 from oura.models import Connection
-from oura.standing import DEMO
+from oura.standing import DEMO, has_key, is_key_user
 
 _ATTEMPTS = 3
 NOT_REVOKED = (
@@ -52,9 +52,20 @@ def removable_demo(user: User) -> User | None:
     return User.objects.filter(username=DEMO, origin__name="sandbox").first()
 
 
-def is_refilled(user: User) -> bool:
-    """Return whether the data come back when they are deleted: nobody has to connect for them."""
-    return user.username == DEMO or standing_of(user).has_key
+def refill(user: User) -> str:
+    """Return what brings the data back when they are deleted, in a sentence; empty if nothing."""
+    if user.username == DEMO or has_key(user) or standing_of(user).has_key:
+        return (
+            "This server fetches your data by itself, and will fetch them again at the next "
+            "collection."
+        )
+    if is_key_user(user):
+        # Only the collector knows.
+        return (
+            "If this server has its own access to your Oura data (OURA_API_KEY), it will fetch "
+            "them again at the next collection."
+        )
+    return ""
 
 
 def delete_account(user: User, warn: Callable[[str], object]) -> None:

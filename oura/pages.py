@@ -118,7 +118,9 @@ def collect_now(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     standing = find_standing(user)
     is_awaited = True
-    if own.living().exists():
+    if standing.has_key:
+        is_awaited = WantedRun.objects.want(user, now)
+    elif own.living().exists():
         is_awaited = bool(own.want(now)) or own.due().exists()
     elif (
         standing.connection

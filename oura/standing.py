@@ -1,7 +1,7 @@
 """How a person stands with Oura, in words. No page says it in other ones."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -85,13 +85,31 @@ def find_standing(
         return _unconnected(user, now)
     lost = tokens.why_lost(connection)
     if lost:
-        sentence = f"Your connection to Oura {lost}. No new data will arrive until you reconnect."
         # An account that can't have this server's data can't reconnect either.
         if refusal := origin_refusal(user):
             return Standing(connection, problem=refusal, action=_action_if_refused())
         action = Action.RECONNECT if settings.OURA_CLIENT_ID else Action.SET_UP
+        sentence = f"Your connection to Oura {lost}."
+        if has_key(user):
+            standing = fetched_by_key(user, now)
+            note = f"{sentence} {standing.note}"
+            return replace(standing, connection=connection, note=note, action=action)
+        # In compose, the collector alone knows if it has a key.
+        sentence += " It brings no new data until you reconnect."
         return Standing(connection, problem=sentence, action=action)
     return _connected(connection, fetched_at, now.astimezone(user.zone))
+
+
+def is_key_user(user: User) -> bool:
+    """Return whether this is the person of OURA_API_KEY, if there is one.
+
+    It brings their data as long as no connection does.
+    """
+    return user.username.lower() == settings.OURA_USER.lower()
+
+
+def has_key(user: User) -> bool:
+    return bool(settings.OURA_API_KEY) and is_key_user(user)
 
 
 def fetched_by_key(user: User, now: datetime) -> Standing:
@@ -123,7 +141,7 @@ def fetched_by_key(user: User, now: datetime) -> Standing:
 
 
 def _unconnected(user: User, now: datetime) -> Standing:
-    if settings.OURA_API_KEY and user.username.lower() == settings.OURA_USER.lower():
+    if has_key(user):
         if refusal := origin_refusal(user):
             return Standing(problem=refusal, action=_action_if_refused())
         return fetched_by_key(user, now)

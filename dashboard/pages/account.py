@@ -12,6 +12,7 @@ from dashboard.queries import database_alias
 from ingest.coverage import last_complete_fetch
 from myhealth import time_zones
 from oura.origin import origin_of
+from oura.standing import is_key_user
 
 
 class AccountPage(PersonalPage, TemplateView):
@@ -34,5 +35,6 @@ class AccountPage(PersonalPage, TemplateView):
             is_sandbox=origin_of(settings.OURA_API_URL) == "sandbox",
             demo=removable_demo(self.user),
             schedule=settings.COLLECT_SCHEDULE,
+            is_key_user=is_key_user(self.user),
             **kwargs,
         )

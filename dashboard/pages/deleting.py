@@ -18,7 +18,7 @@ from dashboard.pages.base import PersonalPage
 from dashboard.people import (
     delete_account,
     delete_data,
-    is_refilled,
+    refill,
     removable_demo,
     stored_days,
 )
@@ -49,7 +49,7 @@ class _DeletePage(PersonalPage, FormView):  # type: ignore[type-arg]
             person=person,
             days=stored_days(person),
             connection=Connection.objects.filter(user=person).first(),
-            comes_back=is_refilled(person),
+            refill=refill(person),
             **kwargs,
         )
 

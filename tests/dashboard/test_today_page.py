@@ -288,7 +288,7 @@ def test_lost_connection_is_said_with_link_to_account(signed_in, ana, connected)
     page = page_of(signed_in)
     assert advice(page) == (
         "Your connection to Oura was revoked at Oura or has expired. "
-        "No new data will arrive until you reconnect. Your account"
+        "It brings no new data until you reconnect. Your account"
     )
     assert '<a href="/account/">' in page.split('class="message')[1]
 

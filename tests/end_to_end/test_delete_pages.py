@@ -1,5 +1,7 @@
 """The pages on which people delete their data and their account, and remove the demo."""
 
+from html import unescape
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -78,6 +80,23 @@ def test_deleting_data_ends_the_connection(stored, signed_in):
     assert "your Oura account is disconnected" in page
     assert "Oura did not confirm" in delete(signed_in, "data").content.decode()
     assert not Connection.objects.exists()
+
+
+GOES, COMES_BACK = "so that the data don't come back", "This server fetches your data by itself"
+MAY_COME_BACK = "If this server has its own access to your Oura data"
+
+
+@pytest.mark.parametrize(
+    ("key", "user", "said"),
+    [("key", "Ana", COMES_BACK), ("", "ana", MAY_COME_BACK), ("key", "ben", GOES)],
+)
+def test_page_says_whether_a_key_fetches_again(ana, signed_in, settings, key, user, said):
+    settings.OURA_API_KEY, settings.OURA_USER = key, user
+    connect(ana)
+    page = unescape(signed_in.get("/account/delete/data/").content.decode())
+    assert [each for each in (GOES, COMES_BACK, MAY_COME_BACK) if each in page] == [said]
+    page = signed_in.get("/account/").content.decode()
+    assert ("and fetches no new days" in page) == (said == GOES)
 
 
 def test_own_ring_may_be_connected_after_sample_data(stored, signed_in, settings):

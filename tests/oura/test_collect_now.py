@@ -8,6 +8,7 @@ from cryptography.fernet import Fernet
 from django.core.management import call_command
 from django.utils import timezone
 
+from oura.accounts import KeyAccount, select_accounts
 from oura.models import Connection
 from oura.provider import SCOPES
 from tests.oura.test_accounts import connect
@@ -83,6 +84,15 @@ def test_lost_connection_can_not_be_collected(signed_in, connection, change):
     assert BUTTON not in signed_in.get("/account/").content.decode()
     press(signed_in)
     assert Connection.objects.get().wanted_at is None
+
+
+@pytest.mark.parametrize("change", [{"ended": "refused"}, {"access_token": b"damaged"}])
+def test_key_is_collected_beside_a_lost_connection(signed_in, connection, settings, change):
+    settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
+    Connection.objects.update(**change)
+    assert "Starting a collection" in press(signed_in)
+    [account] = select_accounts(None, (0, 1), wanted=True)
+    assert isinstance(account, KeyAccount)
 
 
 def test_with_a_schedule_the_page_says_when_instead(signed_in, connection, settings):

@@ -91,6 +91,17 @@ def test_lost_connection_is_to_be_renewed(ana):
     assert action == "reconnect"
 
 
+def test_key_brings_the_data_of_a_lost_connection(ana, settings):
+    settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
+    collected(ana, ended=Connection.Ended.REFUSED)
+    standing = find_standing(ana)
+    assert (standing.problem, standing.action, standing.can_collect) == ("", "reconnect", True)
+    assert standing.note == (
+        "Your connection to Oura was revoked at Oura or has expired. Your data are fetched with "
+        "this server's own access to Oura."
+    )
+
+
 def test_nothing_shared_is_one_sentence_and_no_history(ana):
     connect(ana, scopes=["personal"])
     problem, note, action, progress = said(ana)

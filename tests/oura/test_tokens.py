@@ -278,7 +278,7 @@ def test_token_that_cannot_be_used_is_a_lost_connection(at_oura, lost):
 def test_account_page_asks_to_reconnect_a_lost_connection(lost, client):
     client.force_login(lost.user)
     page = client.get("/account/").content.decode()
-    assert "No new data will arrive until you reconnect" in page
+    assert "It brings no new data until you reconnect" in page
     assert "Connected since" not in page
 
 
