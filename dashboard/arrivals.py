@@ -40,7 +40,9 @@ def standing_of(user: User, fetched_at: datetime | None = None) -> Standing:
     """Return how a person stands with Oura; `fetched_at` is when their data were last fetched."""
     now = timezone.now()
     fetched_at = fetched_at or last_complete_fetch(user.pk, database_alias())
-    standing = find_standing(user, fetched_at=fetched_at, now=now)
+    runs = list(Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2])
+    began_at = runs[0].began_at if runs else None
+    standing = find_standing(user, fetched_at=fetched_at, began_at=began_at, now=now)
     has_own_action = standing.action not in (Action.NONE, Action.SET_UP)
     if standing.connection and not standing.has_key:
         began = standing.connection.connected_at
@@ -48,17 +50,17 @@ def standing_of(user: User, fetched_at: datetime | None = None) -> Standing:
     if has_own_action and not standing.has_key and user.username != DEMO:
         return standing
     # Without a connection, only the runs themselves tell of a token that the collector has.
-    runs = list(Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2])
     finished = [run.finished_at for run in runs if run.finished_at]
     is_under_way = bool(runs) and _is_under_way(runs[0], fetched_at, now)
     if not standing.has_key and (is_under_way or (finished and _go_on(finished[0], now))):
-        standing = fetched_by_key(user, now)
+        standing = fetched_by_key(user, now, began_at)
     if standing.has_key and is_under_way:
         return replace(
             standing,
             progress=Progress.COLLECTING,
             since=runs[0].began_at,
             is_first=not finished,
+            problem="",
             can_collect=False,
         )
     return standing

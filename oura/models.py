@@ -127,7 +127,8 @@ class WantedRunQuerySet(models.QuerySet["WantedRun"]):
     def want(self, user: Any, now: datetime) -> bool:
         """Ask for a run, and return whether one will begin: there is at most one a minute."""
         self.get_or_create(user=user, defaults={"at": now})
-        rested = self.filter(user=user, is_taken=True).exclude(at__range=_around(now))
+        # Also where nothing has begun the last one.
+        rested = self.filter(user=user).exclude(at__range=_around(now))
         rested.update(at=now, is_taken=False)
         return self.filter(user=user, is_taken=False).exists()
 

@@ -23,6 +23,7 @@ _PATIENCE = timedelta(minutes=10)
 # By so much, clocks of other machines may be ahead. What is later was noted before a clock was set
 # back.
 _SKEW = timedelta(minutes=1)
+_NOTHING_BEGINS = "No collection has started yet. Check that myhealth is running."
 # The account that `make run` fills with sample data.
 DEMO = "demo"
 
@@ -76,13 +77,20 @@ class Standing:
 
 
 def find_standing(
-    user: User, *, fetched_at: datetime | None = None, now: datetime | None = None
+    user: User,
+    *,
+    fetched_at: datetime | None = None,
+    began_at: datetime | None = None,
+    now: datetime | None = None,
 ) -> Standing:
-    """Return how a person stands with Oura; `fetched_at` is when their data were last fetched."""
+    """Return how a person stands with Oura.
+
+    `fetched_at` is when their data were last fetched, and `began_at` when their last run began.
+    """
     now = now or timezone.now()
     connection = Connection.objects.filter(user=user).first()
     if connection is None:
-        return _unconnected(user, now)
+        return _unconnected(user, now, began_at)
     lost = tokens.why_lost(connection)
     if lost:
         # An account that can't have this server's data can't reconnect either.
@@ -91,7 +99,7 @@ def find_standing(
         action = Action.RECONNECT if settings.OURA_CLIENT_ID else Action.SET_UP
         sentence = f"Your connection to Oura {lost}."
         if has_key(user):
-            standing = fetched_by_key(user, now)
+            standing = fetched_by_key(user, now, began_at)
             note = f"{sentence} {standing.note}"
             return replace(standing, connection=connection, note=note, action=action)
         # In compose, the collector alone knows if it has a key.
@@ -112,8 +120,11 @@ def has_key(user: User) -> bool:
     return bool(settings.OURA_API_KEY) and is_key_user(user)
 
 
-def fetched_by_key(user: User, now: datetime) -> Standing:
-    """Return how a person stands whose data are fetched with a token of this server."""
+def fetched_by_key(user: User, now: datetime, began_at: datetime | None) -> Standing:
+    """Return how a person stands whose data are fetched with a token of this server.
+
+    `began_at` is when their last run began.
+    """
     note = "Your data are fetched with this server's own access to Oura"
     # The settings are the business of who runs the server.
     note += " (OURA_API_KEY)." if user.is_superuser else "."
@@ -125,26 +136,29 @@ def fetched_by_key(user: User, now: datetime) -> Standing:
             note, action = f"{note}set up the connection to Oura.", Action.SET_UP
         else:
             note, action = f"{note}sign in with your own account.", Action.OTHER_ACCOUNT
-    wanted = WantedRun.objects.filter(user=user, is_taken=False).first()
-    since = wanted.at if wanted and is_alive(now, wanted.at) else None
-    progress = Progress.AWAITED if since else Progress.NONE
+    # Only runs that are asked for take a wish, so a regular one may have met it.
+    wished = WantedRun.objects.filter(user=user, is_taken=False, at__lte=now + _SKEW).first()
+    asked_at = wished.at if wished and not settings.COLLECT_SCHEDULE else None
+    is_due = asked_at is not None and not (began_at and began_at >= asked_at)
+    since = asked_at if is_due and is_alive(now, asked_at) else None
     next_at = next_run(settings.COLLECT_SCHEDULE, now)
     return Standing(
         has_key=True,
         note=note,
+        problem=_NOTHING_BEGINS if is_due and not since else "",
         action=action,
-        progress=progress,
+        progress=Progress.AWAITED if since else Progress.NONE,
         since=since,
         next_at=next_at and next_at.astimezone(user.zone),
-        can_collect=is_fetched_here and not (progress or settings.COLLECT_SCHEDULE),
+        can_collect=is_fetched_here and not (is_due or settings.COLLECT_SCHEDULE),
     )
 
 
-def _unconnected(user: User, now: datetime) -> Standing:
+def _unconnected(user: User, now: datetime, began_at: datetime | None) -> Standing:
     if has_key(user):
         if refusal := origin_refusal(user):
             return Standing(problem=refusal, action=_action_if_refused())
-        return fetched_by_key(user, now)
+        return fetched_by_key(user, now, began_at)
     if not settings.OURA_CLIENT_ID:
         return Standing(action=Action.SET_UP)
     if refusal := origin_refusal(user):
@@ -168,7 +182,7 @@ def _connected(connection: Connection, fetched_at: datetime | None, now: datetim
     next_at = next_run(settings.COLLECT_SCHEDULE, now)
     is_due = connection.asked_at is None or connection.wanted_at is not None
     if is_due and not (progress or settings.COLLECT_SCHEDULE):
-        problem = "No collection has started yet. Check that myhealth is running."
+        problem = _NOTHING_BEGINS
     return Standing(
         connection,
         is_connected=True,

@@ -177,3 +177,25 @@ def test_wanted_run_of_the_future_is_not_awaited(ana, settings):
     assert find_standing(ana).progress == ""
     WantedRun.objects.update(at=ago(0))
     assert find_standing(ana).progress == "awaited"
+
+
+def test_wanted_run_that_nothing_begins_is_said(ana, settings):
+    settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
+    WantedRun.objects.create(user=ana, at=ago(11))
+    standing = find_standing(ana)
+    assert standing.problem == "No collection has started yet. Check that myhealth is running."
+    assert not standing.can_collect
+
+
+def test_regular_run_meets_the_wish_for_one(ana, settings):
+    settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
+    WantedRun.objects.create(user=ana, at=ago(5))
+    standing = find_standing(ana, began_at=ago(4))
+    assert (standing.problem, standing.progress, standing.can_collect) == ("", "", True)
+
+
+def test_run_may_be_wanted_again_if_none_began(ana):
+    WantedRun.objects.create(user=ana, at=ago(11))
+    now = timezone.now()
+    assert WantedRun.objects.want(ana, now)
+    assert WantedRun.objects.get().at == now
