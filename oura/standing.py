@@ -96,15 +96,18 @@ def find_standing(
         # An account that can't have this server's data can't reconnect either.
         if refusal := origin_refusal(user):
             return Standing(connection, problem=refusal, action=_action_if_refused())
-        action = Action.RECONNECT if settings.OURA_CLIENT_ID else Action.SET_UP
-        sentence = f"Your connection to Oura {lost}."
+        if not user.is_superuser:
+            lost = lost.partition(" (")[0]
+        sentence, remedy = f"Your connection to Oura {lost}.", tokens.CHANGE_SETTINGS
+        action = Action.NONE if settings.OURA_CLIENT_ID else Action.SET_UP
+        if not tokens.is_closed_by_settings(connection):
+            # In compose, the collector alone knows if it has a key.
+            remedy, action = "It brings no new data until you reconnect.", Action.RECONNECT
         if has_key(user):
             standing = fetched_by_key(user, now, began_at)
             note = f"{sentence} {standing.note}"
             return replace(standing, connection=connection, note=note, action=action)
-        # In compose, the collector alone knows if it has a key.
-        sentence += " It brings no new data until you reconnect."
-        return Standing(connection, problem=sentence, action=action)
+        return Standing(connection, problem=f"{sentence} {remedy}", action=action)
     return _connected(connection, fetched_at, now.astimezone(user.zone))
 
 

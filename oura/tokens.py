@@ -27,35 +27,48 @@ _RENEWAL_WAIT_SECONDS = 60.0  # How long to wait for another process's renewal.
 _POLL_SECONDS = 0.1
 CONNECTION_DELETED = "The person has ended the connection."
 RECONNECT = "Connect Oura again on your account page."
+CHANGE_SETTINGS = "The person who runs this server can change that."
 
 
 def why_lost(connection: Connection) -> str:
-    """Return why nothing comes until the person connects again, as what follows "The connection".
+    """Return why nothing comes by this connection, as what follows "The connection".
 
     Empty if the connection works. Only what Oura said is stored: the rest depends on the settings,
-    and is over once they are right again.
+    which are named last, in parentheses, and is over once they are right again.
     """
     origin = origin_of(settings.OURA_API_URL)
     if connection.ended:
         return connection.get_ended_display()
     if not settings.OURA_CLIENT_ID:
-        return "can't be used, because OURA_CLIENT_ID is not set on this server"
+        return "can't be used, because this server is not registered at Oura (OURA_CLIENT_ID)"
     if connection.origin != origin:
-        return f"is with {connection.origin}, but this server is set up for {origin}"
+        comes_from, server = _name(connection.origin), _name(origin)
+        return f"comes from {comes_from}, but this server is connected to {server} (OURA_API_URL)"
     if not vault.can_decrypt(connection):
         return "can't be decrypted with the keys of this server (TOKEN_ENCRYPTION_KEYS)"
     return ""
 
 
+def _name(origin: str) -> str:
+    return "the sandbox" if origin == "sandbox" else "Oura"
+
+
+def is_closed_by_settings(connection: Connection) -> bool:
+    """Return whether the settings close a lost connection, so that reconnecting is impossible."""
+    is_of_server = connection.origin == origin_of(settings.OURA_API_URL)
+    return not connection.ended and not (settings.OURA_CLIENT_ID and is_of_server)
+
+
 def lost_sentence(connection: Connection) -> str:
     """Return `why_lost` as a sentence, and what to do; empty if the connection works."""
     reason = why_lost(connection)
-    return f"The connection {reason}. {RECONNECT}" if reason else ""
+    remedy = CHANGE_SETTINGS if is_closed_by_settings(connection) else RECONNECT
+    return f"The connection {reason}. {remedy}" if reason else ""
 
 
 def present_problem(connection: Connection) -> str:
     """Return the last run's problem; empty if it was a lost connection that works again."""
-    was_lost = connection.problem.endswith(RECONNECT)
+    was_lost = connection.problem.endswith((RECONNECT, CHANGE_SETTINGS))
     return connection.problem if lost_sentence(connection) or not was_lost else ""
 
 

@@ -103,7 +103,7 @@ def test_name_without_an_account_is_an_error(both, name):
 
 def test_connection_of_the_sandbox_is_said_not_to_be_served(both, ben):
     connect(ben, origin="sandbox")
-    with pytest.raises(NoSuchAccount, match="'ben' is with sandbox, but this server"):
+    with pytest.raises(NoSuchAccount, match="'ben' comes from the sandbox, but this server"):
         select_accounts("ben", ALL)
 
 

@@ -91,6 +91,22 @@ def test_lost_connection_is_to_be_renewed(ana):
     assert action == "reconnect"
 
 
+@pytest.mark.parametrize(
+    ("client_id", "origin", "reason", "action"),
+    [
+        ("", "oura", "can't be used, because this server is not registered at Oura", "set_up"),
+        ("id", "sandbox", "comes from the sandbox, but this server is connected to Oura", ""),
+    ],
+)
+def test_nobody_reconnects_what_settings_have_closed(
+    ana, settings, client_id, origin, reason, action
+):
+    settings.OURA_CLIENT_ID = client_id
+    collected(ana, origin=origin)
+    remedy = "The person who runs this server can change that."
+    assert said(ana) == (f"Your connection to Oura {reason}. {remedy}", "", action, "")
+
+
 def test_key_brings_the_data_of_a_lost_connection(ana, settings):
     settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
     collected(ana, ended=Connection.Ended.REFUSED)

@@ -270,15 +270,16 @@ def lost(request, connected, ben, settings):
 
 def test_token_that_cannot_be_used_is_a_lost_connection(at_oura, lost):
     before = at_oura.request_count()
-    with pytest.raises(Disconnected, match="Connect Oura again"):
+    with pytest.raises(Disconnected, match="Connect Oura again|can change that"):
         tokens.access_token(lost.pk)
     assert at_oura.request_count() == before
 
 
-def test_account_page_asks_to_reconnect_a_lost_connection(lost, client):
+def test_account_page_says_what_helps_a_lost_connection(lost, client, settings):
     client.force_login(lost.user)
     page = client.get("/account/").content.decode()
-    assert "It brings no new data until you reconnect" in page
+    assert ("It brings no new data until you reconnect" in page) == bool(settings.OURA_CLIENT_ID)
+    assert ("The person who runs this server" in page) != bool(settings.OURA_CLIENT_ID)
     assert "Connected since" not in page
 
 
@@ -320,7 +321,9 @@ def test_former_key_put_back_heals_the_connection(at_oura, connected, settings, 
 
 def test_sandbox_connection_is_lost_where_oura_is_asked(connected, settings):
     settings.OURA_API_URL = "https://api.ouraring.com"
-    assert tokens.why_lost(connected) == "is with sandbox, but this server is set up for oura"
+    assert tokens.why_lost(connected) == (
+        "comes from the sandbox, but this server is connected to Oura (OURA_API_URL)"
+    )
 
 
 @pytest.mark.parametrize("scope", [{}, {"scope": ""}])
