@@ -151,7 +151,7 @@ class DayCard:
 
     @cached_property
     def is_left_out(self) -> bool:
-        """Whether the day counts in no average: it is under way, was without the ring …"""
+        """Whether the day counts in averages of scores alone: in progress, without the ring …"""
         return any(self.day.toordinal() in each.not_full for each in self.trends.values())
 
     @property

@@ -556,8 +556,8 @@ _TREND = component(
                 "allOf": [
                     component("TrendCoverage", _object({"days": COUNT, "days_expected": COUNT}))
                 ],
-                "description": "Number of days in the period that have a value, and that should "
-                "have one.",
+                "description": "Number of days in the period that have a value, and number of days "
+                "from the first one with the ring on.",
             },
         }
     ),

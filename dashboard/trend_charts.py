@@ -281,8 +281,9 @@ class TrendChart:
                 line |= {
                     "median": with_unit(usual.median, self.trend.measure),
                     "range": range_text(self.trend.measure, usual.q1, usual.q3),
-                    "start": start,
-                    "width": round(end - start, 1),
+                    # A single value is to be seen as well.
+                    "start": min(start, 99),
+                    "width": max(round(end - start, 1), 1),
                     "middle": middle,
                 }
             found.append(line)
@@ -292,7 +293,7 @@ class TrendChart:
     def table(self) -> SafeString:
         """Return the values by day, or their averages by month, newest first."""
         heads = (
-            ("Month (leads to the 30 days up to its end)", "Average", "Days")
+            ("Month, with its last 30 days", "Average", "Days")
             if self.is_many
             else ("Day", "Value", "Your usual range")
         )
@@ -352,7 +353,7 @@ class TrendChart:
     def _links_to_months(self) -> Iterator[tuple[str, int, int, str]]:
         for month in _months(self.days):
             place = (month.start - self.days.start).days
-            text = f"The 30 days up to the end of {month.start:%B %Y}"
+            text = f"The 30 days up to {_day(month.end)}"
             yield f"?{self._query(month)}", place, len(month), text
 
     @property

@@ -17,16 +17,19 @@ from django.urls import reverse
 from ingest.ledger import Ledger, Range, clamp, expected_from, full_ledger, ledger
 from ingest.models import METRIC_MODELS, Fetch
 from metrics import TYPES
-from myhealth.days import utc_date
+from myhealth.days import FIRST_DAY, ONE_DAY, utc_date
 from myhealth.postgresql.prepared import fetch_all
 from myhealth.states import Cause, Failure, Fault, State
+
+_FAILURES = (State.FAILED, State.NO_PERMISSION, State.REJECTED)
 
 
 def merge_alike(ranges: Iterable[Range]) -> list[Range]:
     """Return fewer ranges: neighbours that differ only in when they were fetched become one."""
     merged: list[Range] = []
     for each in ranges:
-        if merged and _shown(merged[-1]) == _shown(each):
+        touches = merged and merged[-1].end + ONE_DAY == each.start
+        if touches and _shown(merged[-1]) == _shown(each):
             merged[-1] = replace(merged[-1], end=each.end)
         else:
             merged.append(each)
@@ -104,6 +107,18 @@ def expected_ranges(by_type: Ledger, firsts: Mapping[str, date], last: date) -> 
         for type_, ranges in by_type.items()
         for first in [expected_from(TYPES[type_], firsts)]
     }
+
+
+def expected_or_failed(by_type: Ledger, firsts: Mapping[str, date], last: date) -> Ledger:
+    """Return the ranges of the expected days, and of earlier ones that could not be stored."""
+    expected = expected_ranges(by_type, firsts, last)
+    found: Ledger = {}
+    for type_, ranges in by_type.items():
+        days = expected[type_]
+        before = days[0].start - ONE_DAY if days else last
+        failed = [each for each in ranges if each.state in _FAILURES]
+        found[type_] = [*clamp(failed, FIRST_DAY, before), *days]
+    return found
 
 
 def missing_today(user_id: int, now: datetime) -> dict[str, dict[str, int]]:

@@ -82,7 +82,7 @@ class Cause(TextChoices):
         "Oura has no data of any kind, although later days have arrived: the ring was not worn, "
         "or its battery was empty.",
     )
-    BEFORE_FIRST = "before", "Oura's data of this type start on a later day."
+    BEFORE_FIRST = "before", "Your data of this kind starts on a later day."
     EARLY = "early", "Oura was asked before the day was over, and will be asked again."
     WAITING = (
         "waiting",

@@ -18,7 +18,7 @@ from dashboard.pages.base import PersonalPage, arriving, first_steps
 from dashboard.templatetags.figures import with_unit
 from dashboard.trends import Trend, all_measures, find_trends
 from ingest.coverage import (
-    expected_ranges,
+    expected_or_failed,
     first_stored_days,
     last_complete_fetch,
     missing_ranges,
@@ -65,11 +65,8 @@ class TodayPage(PersonalPage, TemplateView):
             shown["reloads"] &= shown["is_arriving"]
         else:
             shown = first_steps(user)
-        if rows:
-            expected = expected_ranges(by_type, first_stored_days(user.pk, database), today)
-        else:
-            expected = _problems(by_type)
-        missing = _listed(_without_unshared(expected, standing), missing_ranges)
+        listed = expected_or_failed(by_type, first_stored_days(user.pk, database), today)
+        missing = _listed(_without_unshared(listed, standing), missing_ranges)
         if standing.progress and standing.is_first:
             # It is not known yet what Oura lacks.
             missing = []
@@ -269,15 +266,6 @@ def _without_unshared(by_type: Ledger, standing: Standing) -> Ledger:
             for each in ranges
             if each.state != State.NO_PERMISSION or name not in standing.unshared
         ]
-        for name, ranges in by_type.items()
-    }
-
-
-def _problems(by_type: Ledger) -> Ledger:
-    """Return what went wrong with days of which none is expected yet."""
-    problems = (State.FAILED, State.NO_PERMISSION, State.REJECTED)
-    return {
-        name: [each for each in ranges if each.state in problems]
         for name, ranges in by_type.items()
     }
 

@@ -11,7 +11,7 @@ from dashboard.pages.base import PersonalPage, first_steps
 from dashboard.queries import database_alias
 from dashboard.trend_charts import TrendChart, gaps_of
 from dashboard.trends import ALL, PERIODS, Trend, all_measures, find_trends
-from ingest.coverage import expected_ranges, first_stored_days, is_missing
+from ingest.coverage import expected_or_failed, first_stored_days, is_missing
 from ingest.ledger import Range, ledger
 from metrics import TYPES
 from metrics.measures import Measure, measures_of
@@ -47,7 +47,7 @@ class TrendsPage(PersonalPage, TemplateView):
         trends = find_trends(self.user, names, period, end, today=today)
         days = next(iter(trends.values())).period
         user_id, database = self.user.pk, database_alias()
-        by_type = expected_ranges(
+        by_type = expected_or_failed(
             ledger(user_id, days.start, days.end, today=utc_today(), using=database),
             first_stored_days(user_id, database),
             today,

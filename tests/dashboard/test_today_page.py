@@ -334,6 +334,19 @@ def test_first_visit_shows_failed_fetches(signed_in, ana):
     assert "could not be fetched" in section(page_of(signed_in), "What is missing")
 
 
+def test_first_visit_keeps_failures_apart_from_days_between(signed_in, ana):
+    for days in (9, 5):
+        failed_fetch(ana, days_ago(days), days_ago(days))
+    fetch_completely(ana, days_ago(8), days_ago(6))
+    assert section(page_of(signed_in), "What is missing").count("could not be fetched") == 2
+
+
+def test_failure_before_the_first_day_is_listed(signed_in, ana):
+    store_days(ana, [days_ago(count) for count in range(5)], score=80)
+    failed_fetch(ana, days_ago(20), days_ago(5))
+    assert "could not be fetched" in section(page_of(signed_in), "What is missing")
+
+
 # Scores -------------------------------------------------------------------------------------------
 
 

@@ -178,7 +178,7 @@ def test_table_has_the_same_numbers(signed_in, ana):
 def test_table_of_all_days_is_by_month(signed_in, ana):
     store_days(ana, [date(2024, 3, 1), date(2024, 3, 2)], duration=27_000, **NIGHT)
     text = page(signed_in, period="all", end="2026-03-31")
-    assert "Month (leads to the 30 days up to its end)</th>" in text
+    assert "Month, with its last 30 days</th>" in text
     assert ">March 2024</a></th><td>7 h 30 min</td><td>2</td>" in text
     assert ">April 2024</a></th><td>–</td><td>0</td>" in text
 
@@ -288,3 +288,19 @@ def test_weekdays_are_compared_from_the_first_one(signed_in, ana):
 def test_weekdays_of_few_days_are_not_shown(signed_in, ana):
     store_days(ana, days_from(FIRST, 21), duration=27_000, **NIGHT)
     assert "By weekday" not in page(signed_in, period="30d", end=str(FIRST + timedelta(days=20)))
+
+
+def test_weekdays_name_a_change_only_in_their_period(signed_in, ana):
+    days = days_from(FIRST, 90)
+    store_nights(ana, days[:45], "v1")
+    store_nights(ana, days[45:], "v2")
+    sentence = "Only values since the last change count."
+    shown = [
+        sentence in page(signed_in, period=period, end=str(days[last]))
+        for period, last in (("30d", 43), ("30d", 89), ("90d", 89))
+    ]
+    assert shown == [False, False, True]
+
+
+def test_form_keeps_the_last_day(signed_in):
+    assert 'type="date" name="end" value="2026-03-01"' in page(signed_in, end="2026-03-01")

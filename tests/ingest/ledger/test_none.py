@@ -21,7 +21,7 @@ def test_day_fetched_when_over_with_later_rows_is_none():
 def test_day_before_first_row_is_none():
     verdict = FactsBuilder().stored(11, 40).fetched().verdict()
     assert (verdict.state, verdict.cause) == ("none", "before")
-    assert verdict.reason == "Oura's data of this type start on a later day."
+    assert verdict.reason == "Your data of this kind starts on a later day."
 
 
 def test_first_row_may_be_older_than_rows_read():
