@@ -64,7 +64,11 @@ def held(api):
 def waiting():
     """Return the processes of PostgreSQL that make archives that wait."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pid FROM pg_locks WHERE NOT granted")
+        cursor.execute(
+            # Other workers' tests wait in databases of their own.
+            "SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE NOT granted AND datname = current_database()"
+        )
         return [pid for [pid] in cursor.fetchall()]
 
 
