@@ -1,6 +1,7 @@
 """Real processes of myhealth, on free loopback ports, with the database of the tests."""
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -19,10 +20,23 @@ TOKEN = "ingest-token-for-tests"
 _CONNECTION = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
 
 
+# Above the ports of embedded databases, and below those that the system gives away by itself. Each
+# worker has some of its own: what one has chosen but not taken yet, nobody else takes.
+_PORTS = range(
+    30_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
+    32_768,
+    int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+)
+# Another run on this machine begins elsewhere.
+_numbers = itertools.count(os.getpid() * 97)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        port = _PORTS[next(_numbers) % len(_PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(condition, seconds=30):
