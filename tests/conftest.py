@@ -142,7 +142,7 @@ def oura_process():
 @pytest.fixture
 def at_oura(settings, oura_process):
     """A provider without any requests yet, which the settings of this process name."""
-    assert requests.get(f"{oura_process.url}/_tests/reset", timeout=5).ok
+    assert requests.get(f"{oura_process.url}/_tests/reset").ok
     made = Provider(oura_process)
     for name, value in made.settings().items():
         setattr(settings, name, value)

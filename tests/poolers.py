@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import free_port, wait_until
+from tests.processes import PATIENCE, free_port, wait_until
 
 needs_pgbouncer = pytest.mark.skipif(
     not shutil.which("pgbouncer"), reason="PgBouncer is not installed."
@@ -107,4 +107,4 @@ def pgbouncer(database):
             yield {**database, "DB_HOST": "127.0.0.1", "DB_PORT": str(port)}
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)

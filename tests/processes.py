@@ -1,6 +1,7 @@
 """Real processes of myhealth, on free loopback ports, with the database of the tests."""
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -17,6 +18,12 @@ import requests
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "ingest-token-for-tests"
+# Seconds for whatever should come, on the slowest machine: without any limit, a test would hang.
+PATIENCE = 120
+# Requests that name no limit of their own have this one.
+requests.Session.request = functools.partialmethod(  # type: ignore[assignment,method-assign]
+    requests.Session.request, timeout=PATIENCE
+)
 _CONNECTION = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
 
 
@@ -39,7 +46,7 @@ def free_port():
             return port
 
 
-def wait_until(condition, seconds=30):
+def wait_until(condition, seconds=PATIENCE):
     """Wait until the condition is true, and fail if that takes longer than `seconds`."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while time.monotonic() < deadline:
@@ -103,7 +110,7 @@ class Service:
 
     def post(self, path, **body):
         """Return the body of the response, and fail unless the request succeeded."""
-        answer = requests.post(f"{self.url}{path}", json=body, timeout=10)
+        answer = requests.post(f"{self.url}{path}", json=body)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -119,7 +126,7 @@ class Service:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(PATIENCE) == 0
 
 
 @dataclass
@@ -146,7 +153,7 @@ class Pipeline:
         self.processor = processor
 
     def environment(self, name="demo", user="ana"):
-        people = requests.get(f"{self.sandbox.url}/_sandbox/people", timeout=5).json()
+        people = requests.get(f"{self.sandbox.url}/_sandbox/people").json()
         token = next(person["access_token"] for person in people if person["name"] == name)
         return {
             **os.environ,
@@ -175,23 +182,23 @@ class Pipeline:
         return Run(process.returncode, stdout, stderr)
 
     def control(self, path, /, **body):
-        answer = requests.post(f"{self.sandbox.url}/_sandbox/{path}", json=body, timeout=5)
+        answer = requests.post(f"{self.sandbox.url}/_sandbox/{path}", json=body)
         assert answer.ok, answer.text
         return answer.json()
 
     def requests(self):
         """Return the number of requests to Oura's routes."""
-        return requests.get(f"{self.sandbox.url}/_sandbox/requests", timeout=5).json()["total"]
+        return requests.get(f"{self.sandbox.url}/_sandbox/requests").json()["total"]
 
     def fault(self, fault, times=1, **more):
         return self.control("faults", fault=fault, times=times, **more)
 
     def faults(self):
         """Return the active faults with their hits."""
-        return requests.get(f"{self.sandbox.url}/_sandbox/faults", timeout=5).json()
+        return requests.get(f"{self.sandbox.url}/_sandbox/faults").json()
 
     def clear_faults(self):
-        requests.delete(f"{self.sandbox.url}/_sandbox/faults", timeout=5)
+        requests.delete(f"{self.sandbox.url}/_sandbox/faults")
 
     def at_oura(self, collection, start="2010-01-01", end="2030-01-01"):
         """Return all documents of the person demo, as the API returns them."""
@@ -203,7 +210,6 @@ class Pipeline:
                 f"{self.sandbox.url}/v2/usercollection/{collection}",
                 params={**query, **({"next_token": token} if token else {})},
                 headers={"Authorization": f"Bearer {key}"},
-                timeout=60,
             ).json()
             documents += answer["data"]
             token = answer["next_token"]
@@ -215,6 +221,5 @@ class Pipeline:
             f"{self.processor.url}/api/v1/metrics/{type_}",
             params={"user": user, "start": "2010-01-01", "end": "2030-01-01"},
             headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=60,
         )
         return {row["day"]: row for row in answer.json()}

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 import requests
+import time_machine
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -15,12 +16,13 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import attempts
 from accounts.models import FailedSignIn, KnownNetwork, User
 from accounts.passwords import PasswordHasher
 from tests.conftest import Api
-from tests.processes import Service, database_environment, wait_until
+from tests.processes import PATIENCE, Service, database_environment, wait_until
 from tests.worlds import PASSWORDS, person
 
 pytestmark = pytest.mark.django_db
@@ -133,14 +135,15 @@ def test_tries_being_checked_keep_others_for_a_second(ana):
 
 @pytest.mark.parametrize("sign_in_again", [right, wrong])
 def test_try_that_was_never_judged_counts_for_ten_seconds(ana, sign_in_again):
-    for _ in range(5):
-        wrong()
-    # As when the database is away before the result is stored.
-    FailedSignIn.objects.update(is_checked=False)
-    pass_time(seconds=9)
-    assert sign_in_again() == 429
-    pass_time(seconds=2)
-    assert sign_in_again() != 429
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(5):
+            wrong()
+        # As when the database is away before the result is stored.
+        FailedSignIn.objects.update(is_checked=False)
+        clock.shift(9)
+        assert sign_in_again() == 429
+        clock.shift(2)
+        assert sign_in_again() != 429
 
 
 def test_five_passwords_of_an_account_are_checked_at_once(ana, ben):
@@ -581,14 +584,12 @@ def test_40_tries_at_once_give_five_guesses_at_most(ana):
     body = {"username": "ana", "password": "wrong"}
     url = f"{service.url}/auth/login"
     try:
-        codes = in_threads(
-            40, lambda _: requests.post(url, json=body, timeout=60).status_code, range(40)
-        )
+        codes = in_threads(40, lambda _: requests.post(url, json=body).status_code, range(40))
     finally:
         service.stop()
     # Fewer on a machine so slow that one of them waits too long for others' hashes.
-    assert set(codes) == {401, 429}
-    assert codes.count(401) <= 5
+    assert set(codes) <= {401, 429, 503}
+    assert 1 <= codes.count(401) <= 5
 
 
 def prepare_network():
@@ -622,12 +623,13 @@ def test_try_waits_two_seconds_for_a_lock(ana):
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE accounts_failedsignin")
-        assert pool.submit(in_threads, 1, right, ["ana"]).result(timeout=20) == [503]
+        assert pool.submit(in_threads, 1, right, ["ana"]).result() == [503]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("prepare", [prepare_network, prepare_block, prepare_account])
-def test_limit_leaves_one_of_tries_at_once(ana, prepare):
+def test_limit_leaves_one_of_tries_at_once(ana, prepare, monkeypatch):
+    monkeypatch.setattr(attempts, "_PATIENCE", f"{PATIENCE}s")
     tries = prepare()
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
@@ -654,7 +656,7 @@ class SlowHashing:
             with self.lock:
                 self.running += 1
                 self.most = max(self.most, self.running)
-            self.going_on.wait(30)
+            self.going_on.wait(PATIENCE)
             with self.lock:
                 self.running -= 1
             return encode(hasher, *args)
@@ -705,7 +707,7 @@ def test_two_hashes_run_and_four_wait(hashing, slow_hashing):
 
 def test_hash_waits_no_longer_than_two_seconds(hashing, slow_hashing):
     results = hashing(3)
-    wait_until(lambda: len(results) == 1, 10)
+    wait_until(lambda: len(results) == 1)
     assert (results, slow_hashing.running) == ([1], 2)
 
 

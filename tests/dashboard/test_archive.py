@@ -351,7 +351,7 @@ def in_a_thread(work):
 
     thread = threading.Thread(target=run)
     thread.start()
-    thread.join(30)
+    thread.join()
     return found[0]
 
 

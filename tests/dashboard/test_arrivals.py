@@ -284,8 +284,8 @@ def test_wait_ends_when_person_of_the_key_asks(signed_in, ana, settings):
     settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
     signed_in.post(COLLECT)
     began = time.monotonic()
-    call_command("await_connection", seconds=60)
-    assert time.monotonic() - began < 30
+    call_command("await_connection", seconds=600)
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("path", ["/", "/account/"])

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from myhealth.local import embedded, places
-from tests.processes import ROOT, Service, free_port, wait_until
+from tests.processes import PATIENCE, ROOT, Service, free_port, wait_until
 from tests.scale import full_only
 
 BIN = Path(sys.executable).parent
@@ -345,7 +345,7 @@ class Composed:
         stopped = {name: self.running.pop(name) for name in names or list(self.running)}
         for process in stopped.values():
             process.terminate()
-        return {name: process.wait(30) for name, process in stopped.items()}
+        return {name: process.wait(PATIENCE) for name, process in stopped.items()}
 
     def sql(self, statement):
         where = self.database
@@ -381,7 +381,7 @@ def sandbox():
 def composed(tmp_path_factory, database, sandbox):
     """All services but the collector, up; the collector's token is the sandbox's."""
     folder = Folder(tmp_path_factory.mktemp("compose"))
-    people = requests.get(f"{sandbox.url}/_sandbox/people", timeout=5).json()
+    people = requests.get(f"{sandbox.url}/_sandbox/people").json()
     key = next(each["access_token"] for each in people if each["name"] == "demo")
     folder.prepare(OURA_API_KEY=key)
     made = Composed(folder, database, {name: free_port() for name in ("api", "processor", "site")})
@@ -414,9 +414,7 @@ def site(composed):
 
 
 def log_in(url, password):
-    answer = requests.post(
-        f"{url}/auth/login", json={"username": "me", "password": password}, timeout=10
-    )
+    answer = requests.post(f"{url}/auth/login", json={"username": "me", "password": password})
     assert answer.ok, answer.text
     return {"Authorization": f"Bearer {answer.json()['access']}"}
 
@@ -428,45 +426,45 @@ def collected(composed, site, sandbox):
     collector = composed.start("collector", OURA_API_URL=sandbox.url)
 
     def arrived():
-        answer = requests.get(f"{site}/api/v1/readiness", headers=headers, timeout=5)
+        answer = requests.get(f"{site}/api/v1/readiness", headers=headers)
         return answer.ok and len(answer.json()) == 30
 
-    wait_until(arrived, 60)
+    wait_until(arrived)
     assert collector.poll() is None
     return headers
 
 
 def test_what_the_collector_collects_is_read_through_the_proxy(composed, site, collected):
     for type_ in ("sleep", "activity", "readiness"):
-        answer = requests.get(f"{site}/api/v1/{type_}", WHOLE, headers=collected, timeout=10)
+        answer = requests.get(f"{site}/api/v1/{type_}", WHOLE, headers=collected)
         assert len(answer.json()) == composed.sql(f"SELECT count(*) FROM {type_}_metrics") > 50
 
 
 @full_only
 def test_a_compressed_answer_keeps_its_etag(site, collected):
     url = f"{site}/api/v1/sleep"
-    first = requests.get(url, WHOLE, headers=collected, timeout=10)
+    first = requests.get(url, WHOLE, headers=collected)
     assert first.headers["Content-Encoding"] in ("gzip", "zstd")
     headers = {**collected, "If-None-Match": first.headers["ETag"]}
-    assert requests.get(url, WHOLE, headers=headers, timeout=10).status_code == 304
+    assert requests.get(url, WHOLE, headers=headers).status_code == 304
 
 
 @pytest.mark.parametrize("name", ["api", "processor"])
 def test_metrics_require_their_token(composed, site, name):
     url = f"http://127.0.0.1:{composed.ports[name]}/metrics"
-    assert requests.get(url, timeout=5).status_code == 401
+    assert requests.get(url).status_code == 401
     headers = {"Authorization": f"Bearer {composed.folder.secret('metrics_token')}"}
-    assert requests.get(url, headers=headers, timeout=5).ok
+    assert requests.get(url, headers=headers).ok
 
 
 def test_proxy_refuses_bodies_larger_than_any_route_takes(site):
     body = b"x" * (16 * 1024 + 1)
-    assert requests.post(f"{site}/auth/login", body, timeout=10).status_code == 413
+    assert requests.post(f"{site}/auth/login", body).status_code == 413
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/health/ready"])
 def test_the_proxy_keeps_what_is_for_operators(site, path):
-    assert requests.get(f"{site}{path}", timeout=5).status_code == 404
+    assert requests.get(f"{site}{path}").status_code == 404
 
 
 def test_the_services_are_no_superusers_of_their_database(composed):
@@ -539,7 +537,7 @@ def log_in_behind_tailscale(url, device, password):
         "X-Forwarded-For": device,
     }
     body = {"username": "me", "password": password}
-    return requests.post(f"{url}/auth/login", json=body, headers=headers, timeout=10).status_code
+    return requests.post(f"{url}/auth/login", json=body, headers=headers).status_code
 
 
 @pytest.fixture
@@ -579,7 +577,6 @@ def test_clients_word_about_its_address_ends_at_proxy(composed, site):
             f"{site}/auth/login",
             json={"username": "nobody", "password": "wrong"},
             headers={"X-Forwarded-For": f"192.168.1.{number}"},
-            timeout=10,
         ).status_code
         for number in range(6)
     ]
@@ -606,20 +603,20 @@ def test_under_a_domain_name_people_log_in_by_tls(composed, site):
         # This machine's own idea of whom to trust would win over ours.
         person.trust_env, person.verify = False, str(root)
         wait_until(lambda: root.exists() and person.get(f"{url}/health", timeout=2).ok)
-        page = person.get(f"{url}/accounts/login/", timeout=10)
+        page = person.get(f"{url}/accounts/login/")
         form = {
             "username": "me",
             "password": composed.folder.secret("account_password"),
             "csrfmiddlewaretoken": person.cookies["__Host-csrftoken"],
         }
-        answer = person.post(page.url, form, headers={"Referer": page.url}, timeout=10)
+        answer = person.post(page.url, form, headers={"Referer": page.url})
         assert answer.ok
         assert answer.url == f"{url}/"
         plain = f"http://localhost:{composed.plain_port}"
         for path in ("/auth/login", "/api/v1/sleep"):
-            refused = person.post(f"{plain}{path}", allow_redirects=False, timeout=10)
+            refused = person.post(f"{plain}{path}", allow_redirects=False)
             assert (refused.status_code, refused.json()["code"]) == (403, "https_required")
-        page = person.get(f"{plain}/account/?x=1", allow_redirects=False, timeout=10)
+        page = person.get(f"{plain}/account/?x=1", allow_redirects=False)
         assert (page.status_code, page.headers["Location"]) == (
             301,
             "https://localhost/account/?x=1",
@@ -654,7 +651,7 @@ def test_a_run_that_fails_is_told_and_tried_again(scheduled):
     schedule, log = scheduled('echo x >>"$LOG"; exit 3')
     wait_until(lambda: log.exists() and len(log.read_text().split()) >= 3)
     schedule.terminate()
-    _, said = schedule.communicate(timeout=10)
+    _, said = schedule.communicate(timeout=PATIENCE)
     assert b"failed with exit code 3" in said
     assert schedule.returncode == 0
 
@@ -665,7 +662,7 @@ def test_sigterm_reaches_the_command_under_way(scheduled):
     )
     wait_until(log.exists)
     schedule.terminate()
-    assert schedule.wait(10) == 0
+    assert schedule.wait(PATIENCE) == 0
     assert log.read_text().split() == ["x", "stopped"]
 
 
@@ -677,7 +674,7 @@ def test_run_that_somebody_asks_for_comes_between(scheduled, tmp_path):
     schedule, log = scheduled('echo "run $*" >>"$LOG"', "100000", AWAIT=f"{waiting} --seconds")
     wait_until(lambda: log.exists() and len(log.read_text().splitlines()) >= 3)
     schedule.terminate()
-    assert schedule.wait(10) == 0
+    assert schedule.wait(PATIENCE) == 0
     assert log.read_text().splitlines()[:3] == ["run ", "run --wanted", "run --wanted"]
     assert re.fullmatch(r"--seconds \d+", (tmp_path / "waited").read_text().splitlines()[0])
 
@@ -686,7 +683,7 @@ def test_sigterm_ends_the_wait_for_who_asks(scheduled, tmp_path):
     schedule, log = scheduled('echo x >>"$LOG"', "100000", AWAIT="sleep")
     wait_until(log.exists)
     schedule.terminate()
-    assert schedule.wait(10) == 0
+    assert schedule.wait(PATIENCE) == 0
     assert log.read_text() == "x\n"
 
 

@@ -79,14 +79,14 @@ class Phone(requests.Session):
         self.mount("https://", adapter)
 
     def get(self, path, **options):
-        return super().get(f"{self.home.url}{path}", timeout=10, **options)
+        return super().get(f"{self.home.url}{path}", **options)
 
     def sign_in(self, password=PASSWORDS["ana"], **headers):
         page = self.get("/accounts/login/")
         token = self.cookies.get("__Host-csrftoken")
         form = {"username": "ana", "password": password, "csrfmiddlewaretoken": token}
         headers |= {"Origin": self.home.url, "Referer": page.url}
-        return self.post(page.url, form, headers=headers, timeout=10)
+        return self.post(page.url, form, headers=headers)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_phone_reads_nothing_for_operators(home, path):
     ids=["large", "chunked"],
 )
 def test_body_that_the_api_refuses_ends_at_caddy(home, body, refusal):
-    answer = Phone(home).post(f"{home.url}/auth/login", data=body, timeout=10)
+    answer = Phone(home).post(f"{home.url}/auth/login", data=body)
     assert (answer.status_code, answer.headers["Server"]) == (refusal.status_code, "Caddy")
     refused = {"detail": refusal.detail, "code": refusal.default_code, "errors": {}}
     assert answer.json() == refused
@@ -150,7 +150,7 @@ def test_keys_of_authority_are_private(home):
 
 
 def test_http_at_address_of_caddy_says_so(home):
-    answer = requests.get(home.url.replace("https:", "http:"), timeout=10)
+    answer = requests.get(home.url.replace("https:", "http:"))
     assert answer.status_code == 400
     assert answer.text.strip().rstrip(".") in PAGE
 
@@ -160,7 +160,7 @@ def test_certificate_of_own_authority_is_no_problem_at_start(home):
 
 
 def test_computers_own_pages_lead_to_public_url(home):
-    page = requests.get(home.api.url, headers={"Accept": "text/html"}, timeout=10)
+    page = requests.get(home.api.url, headers={"Accept": "text/html"})
     assert (page.status_code, page.text.partition(" instead.")[0]) == (421, f"Open {home.url}")
 
 
@@ -180,7 +180,7 @@ def ask(tailnet, method, path, *, address="100.64.0.7", cookies="", **more):
     headers = {**TAILSCALE, "X-Forwarded-For": address, "Cookie": cookies}
     url = f"{tailnet.url}{path}"
     headers |= {"Origin": TAILNET, "Referer": f"{TAILNET}/"}
-    return requests.request(method, url, headers=headers, allow_redirects=False, timeout=10, **more)
+    return requests.request(method, url, headers=headers, allow_redirects=False, **more)
 
 
 def sign_in(tailnet, address, password=PASSWORDS["ana"]):

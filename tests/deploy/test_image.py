@@ -18,7 +18,7 @@ import requests
 
 from myhealth import __version__
 from myhealth.serve import listening_address
-from tests.processes import ROOT, database_environment, free_port, wait_until
+from tests.processes import PATIENCE, ROOT, database_environment, free_port, wait_until
 
 BIN = Path(sys.executable).parent
 SECRETS = ("SECRET_KEY", "JWT_SECRET", "INGEST_TOKENS", "CONTROL_TOKENS")
@@ -169,7 +169,7 @@ class Role:
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(40)
+        return self.process.wait(PATIENCE)
 
     def kill(self):
         # A worker that has just started may miss that it is to stop, and be waited for.
@@ -189,19 +189,19 @@ def role(transactional_db, tmp_path):
 @pytest.mark.parametrize("name", ["api", "processor"])
 def test_a_role_serves_and_ends_well_on_sigterm(role, name):
     role.serve(name)
-    assert f'service="{name}"' in requests.get(f"{role.url}/metrics", timeout=5).text
+    assert f'service="{name}"' in requests.get(f"{role.url}/metrics").text
     assert role.stop() == 0
 
 
 @pytest.mark.parametrize("name", ["api", "processor"])
 def test_a_role_is_found_healthy_whatever_hosts_it_answers_for(role, name):
     role.serve(name)
-    assert role.healthy()
+    wait_until(role.healthy)
 
 
 def answers(role, host):
     try:
-        return requests.get(f"http://{host}:{role.port}/health", timeout=2).ok
+        return requests.get(f"http://{host}:{role.port}/health").ok
     except requests.ConnectionError:
         return False
 
@@ -218,7 +218,7 @@ def test_a_role_on_ipv6_alone_is_found_healthy(role):
     role.url = f"http://[::1]:{role.port}"
     role.serve("processor", HOST="[::1]")
     assert not answers(role, "127.0.0.1")
-    assert role.healthy()
+    wait_until(role.healthy)
 
 
 def test_a_role_serves_ipv4_where_ipv6_is_missing(monkeypatch):
@@ -241,7 +241,7 @@ def test_the_health_check_ignores_a_proxy_of_the_environment(role):
     role.serve("processor")
     nobody = f"http://127.0.0.1:{free_port()}"
     role.settings |= {"http_proxy": nobody, "HTTP_PROXY": nobody}
-    assert role.healthy()
+    wait_until(role.healthy)
 
 
 def test_a_role_that_no_longer_answers_is_found_ill(role):
@@ -265,7 +265,7 @@ def test_figures_of_several_workers_begin_anew_at_every_start(role):
     old.write_bytes(b"")
     role.serve("processor", WORKERS="2")
     assert not old.exists()
-    page = requests.get(f"{role.url}/metrics", timeout=5).text
+    page = requests.get(f"{role.url}/metrics").text
     assert "http_request_duration_seconds" in page
     assert list(old.parent.iterdir())
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from ingest.models import SleepMetric
-from tests.processes import TOKEN, Service, database_environment, free_port, wait_until
+from tests.processes import PATIENCE, TOKEN, Service, database_environment, free_port, wait_until
 from tests.scale import full_only
 from tests.worlds import PASSWORDS
 
@@ -82,7 +82,7 @@ class Pair:
 
     def close(self):
         self.proxy.terminate()
-        self.proxy.wait(20)
+        self.proxy.wait(PATIENCE)
         for each in self.processes:
             each.stop()
 
@@ -107,7 +107,7 @@ class Load:
 
     def stop(self):
         self.ended.set()
-        self.thread.join(30)
+        self.thread.join()
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def pairs(tmp_path):
 def test_rolling_replacement_loses_no_request_and_no_document(ana, pairs):
     processor, api = pairs
     credentials = {"username": "ana", "password": PASSWORDS["ana"]}
-    access = requests.post(f"{api.url}/auth/login", json=credentials, timeout=10).json()["access"]
+    access = requests.post(f"{api.url}/auth/login", json=credentials).json()["access"]
     first_days = [date(2012, 1, 1), date(2018, 1, 1)]
 
     def sender(first):
@@ -132,13 +132,13 @@ def test_rolling_replacement_loses_no_request_and_no_document(ana, pairs):
             body = {"type": "sleep", "user": "ana", "data": {"id": day, "day": day, "score": 80}}
             headers = {"Authorization": f"Bearer {TOKEN}"}
             url = f"{processor.url}/api/v1/ingest"
-            return requests.post(url, json=body, headers=headers, timeout=30)
+            return requests.post(url, json=body, headers=headers)
 
         return send
 
     def reader(number):
         headers = {"Authorization": f"Bearer {access}"}
-        return requests.get(f"{api.url}/api/v1/dashboard", headers=headers, timeout=30)
+        return requests.get(f"{api.url}/api/v1/dashboard", headers=headers)
 
     senders = [Load(sender(first)) for first in first_days]
     readers = [Load(reader) for _ in range(2)]

@@ -91,7 +91,7 @@ class Account(KeyAccount):
     dying: Any
 
     def client(self, waiting):
-        made = OuraClient(self.url, self.key, timeout=5, retry_time=waiting)
+        made = OuraClient(self.url, self.key, timeout=60, retry_time=waiting)
         die(made.session, self.dying)
         return made
 

@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import psutil
 import requests
 
 from myhealth.local import embedded, places
-from tests.processes import ROOT, free_port, wait_until
+from tests.processes import PATIENCE, ROOT, free_port, wait_until
 
 READY = re.compile(r"myhealth is ready: (https?://localhost:\d+/) \(user (\S+), password ([^)]+)\)")
 # What the tests set for themselves, and what a developer's shell may hold.
@@ -55,7 +54,7 @@ class Machine:
             env=self.environment(**settings),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
 
     def run(self, *arguments, **settings):
@@ -97,13 +96,13 @@ class Run:
     def said(self):
         return "\n".join(self.lines)
 
-    def await_ready(self, seconds=120):
+    def await_ready(self):
         """The address, the user and the password of the ready line."""
 
         def happened():
             return any(map(READY.fullmatch, self.lines)) or self.process.poll() is not None
 
-        wait_until(happened, seconds)
+        wait_until(happened)
         found = list(filter(None, map(READY.fullmatch, self.lines)))
         assert len(found) == 1, self.said()
         self.url, self.user, self.password = found[0].groups()
@@ -116,23 +115,20 @@ class Run:
         return [*own, *(each for each in psutil.process_iter() if is_keeper(each, self.var))]
 
     def stop(self, how=signal.SIGTERM, *, group=False):
-        began = time.monotonic()
         if group:
             os.killpg(self.process.pid, how)
         else:
             self.process.send_signal(how)
-        code = self.process.wait(timeout=20)
-        self.took = time.monotonic() - began
-        return code
+        return self.process.wait(PATIENCE)
 
     def log_in(self):
         credentials = {"username": self.user, "password": self.password}
-        answer = requests.post(f"{self.url}auth/login", json=credentials, timeout=10)
+        answer = requests.post(f"{self.url}auth/login", json=credentials)
         assert answer.status_code == 200, answer.text
         return {"Authorization": f"Bearer {answer.json()['access']}"}
 
     def days(self):
-        answer = requests.get(f"{self.url}api/v1/sleep", headers=self.log_in(), timeout=10)
+        answer = requests.get(f"{self.url}api/v1/sleep", headers=self.log_in())
         assert answer.status_code == 200, answer.text
         return [row["day"] for row in answer.json()]
 

@@ -65,7 +65,7 @@ def read_truth(url, key, today):
     documents = {}
     for collection in COLLECTIONS:
         answer = requests.get(
-            f"{url}/v2/usercollection/{collection}", params=query, headers=headers, timeout=60
+            f"{url}/v2/usercollection/{collection}", params=query, headers=headers
         ).json()
         assert answer["next_token"] is None
         by_day = documents.setdefault(collection, {})
@@ -129,7 +129,7 @@ class Strange(Pipeline):
         self.control("limits", name="demo", **limits)
 
     def lift_limits(self):
-        requests.delete(f"{self.sandbox.url}/_sandbox/limits", timeout=5)
+        requests.delete(f"{self.sandbox.url}/_sandbox/limits")
 
     def be_owned_by(self, user_id):
         self.control("owner", name="demo", user_id=user_id)
@@ -153,9 +153,9 @@ class Strange(Pipeline):
 
     def collect_counting(self, *arguments):
         """Collect; return the run, and the number of its requests apart from `personal_info`."""
-        requests.delete(f"{self.sandbox.url}/_sandbox/requests", timeout=5)
+        requests.delete(f"{self.sandbox.url}/_sandbox/requests")
         run = self.collect(*arguments)
-        paths = requests.get(f"{self.sandbox.url}/_sandbox/requests", timeout=5).json()["paths"]
+        paths = requests.get(f"{self.sandbox.url}/_sandbox/requests").json()["paths"]
         return run, sum(n for path, n in paths.items() if not path.endswith("/personal_info"))
 
     def failed_days(self, type_="sleep"):
@@ -179,13 +179,12 @@ class Strange(Pipeline):
     def _answer(self, path, query):
         if not self._token:
             login = {"username": "ana", "password": PASSWORDS["ana"]}
-            answer = requests.post(f"{self.api.url}/auth/login", json=login, timeout=10)
+            answer = requests.post(f"{self.api.url}/auth/login", json=login)
             self._token = answer.json()["token"]
         answer = requests.get(
             f"{self.api.url}/api/v1/{path}",
             params=query,
             headers={"Authorization": f"Bearer {self._token}"},
-            timeout=10,
         )
         assert answer.ok, answer.text
         return answer

@@ -21,7 +21,6 @@ def ledger(pipeline, type_="readiness"):
         f"{pipeline.processor.url}/api/v1/metrics/ledger",
         params={"user": "ana"},
         headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=10,
     )
     return answer.json()[type_]
 
@@ -35,12 +34,12 @@ def state(pipeline, day, type_="readiness"):
 def api(api_process, ana):
     """A function that sends GET requests to the API as ana."""
     login = {"username": "ana", "password": PASSWORDS["ana"]}
-    token = requests.post(f"{api_process.url}/auth/login", json=login, timeout=10).json()["token"]
+    token = requests.post(f"{api_process.url}/auth/login", json=login).json()["token"]
 
     def get(path, **query):
         headers = {"Authorization": f"Bearer {token}"}
         return requests.get(
-            f"{api_process.url}/api/v1/{path}", params=query, headers=headers, timeout=10
+            f"{api_process.url}/api/v1/{path}", params=query, headers=headers
         ).json()
 
     return get

@@ -42,7 +42,7 @@ def test_history_arrives_at_once_and_when_asked_for(page, machine):
     expect(page.get_by_text("Connected.", exact=True)).to_be_visible()
     assert violations(page) == []
     # This page does not move by itself.
-    wait_until(lambda: page.reload() and page.get_by_role("button", name="Collect now").count(), 60)
+    wait_until(lambda: page.reload() and page.get_by_role("button", name="Collect now").count())
     expect(page.get_by_text("Collecting now")).to_have_count(0)
     assert violations(page) == []
     page.goto("/")
@@ -61,7 +61,7 @@ def test_history_arrives_at_once_and_when_asked_for(page, machine):
     expect(page.get_by_text("Starting a collection")).to_be_visible()
     page.get_by_role("link", name="Show what has arrived").click()
     page.wait_for_url("**/account/")
-    wait_until(lambda: page.reload() and not page.get_by_text("5 minutes ago").count(), 60)
+    wait_until(lambda: page.reload() and not page.get_by_text("5 minutes ago").count())
 
 
 @full_only

@@ -46,7 +46,7 @@ def headers(ana):
 
 
 def test_server_sends_a_whole_archive(api, headers):
-    answer = requests.get(f"{api.url}/api/v1/export", headers=headers, timeout=60)
+    answer = requests.get(f"{api.url}/api/v1/export", headers=headers)
     assert answer.headers["Transfer-Encoding"] == "chunked"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
@@ -79,7 +79,7 @@ def end(pids):
 
 def test_archive_that_breaks_off_is_one_line_of_the_log(api, headers, held):
     address = f"{api.url}/api/v1/export"
-    with requests.get(address, headers=headers, stream=True, timeout=60) as begun:
+    with requests.get(address, headers=headers, stream=True) as begun:
         wait_until(waiting)
         end(waiting())
         assert not zipfile.is_zipfile(io.BytesIO(begun.content))
@@ -89,19 +89,19 @@ def test_archive_that_breaks_off_is_one_line_of_the_log(api, headers, held):
 
 def test_second_archive_of_a_person_waits_its_turn(api, headers, held):
     address = f"{api.url}/api/v1/export"
-    with requests.get(address, headers=headers, stream=True, timeout=60):
+    with requests.get(address, headers=headers, stream=True):
         wait_until(waiting)
-        second = requests.get(address, headers=headers, timeout=60)
+        second = requests.get(address, headers=headers)
         assert (second.status_code, second.json()["code"]) == (429, "export_running")
         assert second.headers["Retry-After"] == "60"
 
 
 def test_client_that_goes_away_leaves_no_transaction(api, headers):
     address = f"{api.url}/api/v1/export"
-    with requests.get(address, headers=headers, stream=True, timeout=60) as begun:
+    with requests.get(address, headers=headers, stream=True) as begun:
         next(begun.iter_content(1_000))
     wait_until(lambda: not open_transactions())
-    assert requests.get(address, headers=headers, timeout=60).ok
+    assert requests.get(address, headers=headers).ok
 
 
 def open_transactions():

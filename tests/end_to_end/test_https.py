@@ -24,7 +24,7 @@ def https(database_settings):
 def ask(https, method, path, *, cookies="", **more):
     headers = {**HTTPS, "Referer": "https://health.example/", "Cookie": cookies}
     url = f"{https.url}{path}"
-    return requests.request(method, url, headers=headers, allow_redirects=False, timeout=10, **more)
+    return requests.request(method, url, headers=headers, allow_redirects=False, **more)
 
 
 def cookie(answer, name):
@@ -69,5 +69,5 @@ def test_planted_cookie_is_ignored(session, https, ben):
 
 def test_pages_by_http_lead_to_public_url(https):
     headers = {"X-Forwarded-Proto": "http"}
-    page = requests.get(f"{https.url}/account/", headers=headers, allow_redirects=False, timeout=10)
+    page = requests.get(f"{https.url}/account/", headers=headers, allow_redirects=False)
     assert (page.status_code, page.headers["Location"]) == (301, "https://health.example/account/")

@@ -49,13 +49,12 @@ def ana_without(plain):
 
 
 def at_oura(person, collection):
-    people = requests.get(f"{person.world.sandbox.url}/_sandbox/people", timeout=5).json()
+    people = requests.get(f"{person.world.sandbox.url}/_sandbox/people").json()
     key = next(each["access_token"] for each in people if each["name"] == "demo")
     answer = requests.get(
         f"{person.world.sandbox.url}/v2/usercollection/{collection}",
         params={"start_date": str(FIRST), "end_date": str(LAST)},
         headers={"Authorization": f"Bearer {key}"},
-        timeout=10,
     )
     return {each["day"]: each for each in answer.json()["data"]}
 
@@ -156,7 +155,7 @@ def test_summaries_have_the_declared_figures(ana):
 
 def test_page_of_weeks_has_a_table_for_each_type(ana):
     session, url = ana.browser()
-    page = session.get(f"{url}/weeks/?by=month&end=2026-10-31", timeout=10).text
+    page = session.get(f"{url}/weeks/?by=month&end=2026-10-31").text
     [month] = ana.get("summaries", by="month", start="2026-10-01", end="2026-10-31")
     caffeine = page.split('id="of-caffeine"')[1].split("</section>")[0]
     assert f"{month['total_caffeine']:,}" in caffeine
@@ -166,7 +165,7 @@ def test_page_of_weeks_has_a_table_for_each_type(ana):
 
 @pytest.mark.parametrize("service", ["api", "processor"])
 def test_openapi_describes_each_type(invented, service):
-    schema = requests.get(f"{getattr(invented, service).url}/api/schema/?format=json", timeout=30)
+    schema = requests.get(f"{getattr(invented, service).url}/api/schema/?format=json")
     text = schema.text
     assert '"loudness"' in text
     assert ("Loudness (dB)." in text) == (service == "api")
@@ -175,7 +174,7 @@ def test_openapi_describes_each_type(invented, service):
 
 def test_page_of_today_has_a_card_for_each_type(ana):
     session, url = ana.browser()
-    page = session.get(f"{url}/", timeout=10).text
+    page = session.get(f"{url}/").text
     newest = ana.get("caffeine", **SPAN)[0]
     assert f"<dd>{newest['milligrams']} <span>mg</span>" in page
     assert f"<dd>{newest['summary'].capitalize()}</dd>" in page
@@ -198,7 +197,7 @@ def test_page_of_a_day_has_all_columns_of_each_type(ana):
         if row["balance"] < 0 and rows.get(row["day"], {}).get("contributors", {}).get("side")
     )
     snoring = rows[coffee["day"]]
-    page = session.get(f"{url}/days/{coffee['day']}/", timeout=10).text
+    page = session.get(f"{url}/days/{coffee['day']}/").text
     for text in (
         f"{coffee['milligrams']} <span>mg</span>",
         f"−{-coffee['balance']}",
@@ -215,7 +214,7 @@ def test_page_of_a_day_has_all_columns_of_each_type(ana):
 def test_page_of_a_night_has_each_type_of_the_night(ana):
     session, url = ana.browser()
     row = next(row for row in ana.get("snoring", **SPAN) if row["loudness"])
-    page = session.get(f"{url}/nights/{row['day']}/", timeout=10).text
+    page = session.get(f"{url}/nights/{row['day']}/").text
     assert f"<dd>{row['loudness']:.1f} <span>dB</span>" in page
     assert "measure=snoring.loudness&amp;period=90d" in page
     assert "caffeine" not in page
@@ -226,24 +225,24 @@ def test_calendar_has_the_values_of_each_type(ana):
     for name, column, unit in (("caffeine", "milligrams", " mg"), ("snoring", "score", "")):
         row = ana.get(name, **SPAN)[0]
         address = f"{url}/calendar/?type={name}&month={row['day'][:7]}"
-        assert f"<small>{row[column]}{unit}</small>" in session.get(address, timeout=10).text
+        assert f"<small>{row[column]}{unit}</small>" in session.get(address).text
 
 
 def test_admin_has_rows_and_columns_of_each_type(ana):
     session, url = ana.browser()
     for name, columns in (("caffeine", "Milligrams"), ("snoring", "Loudness")):
-        listing = session.get(f"{url}/admin/invented/{name}metric/", timeout=10).text
+        listing = session.get(f"{url}/admin/invented/{name}metric/").text
         path = listing.split(f'href="/admin/invented/{name}metric/')[-1].split('"')[0]
         assert path.endswith("/change/")
-        page = session.get(f"{url}/admin/invented/{name}metric/{path}", timeout=10)
+        page = session.get(f"{url}/admin/invented/{name}metric/{path}")
         assert (page.status_code, columns in page.text) == (200, True)
 
 
 def test_admin_accounts_for_days_of_each_type(ana):
     session, url = ana.browser()
-    listing = session.get(f"{url}/admin/coverage/", timeout=10).text
+    listing = session.get(f"{url}/admin/coverage/").text
     path = listing.split('href="/admin/coverage/')[-1].split('"')[0]
-    page = session.get(f"{url}/admin/coverage/{path}", timeout=10).text
+    page = session.get(f"{url}/admin/coverage/{path}").text
     assert ">Caffeine<" in page
     assert ">Snoring<" in page
 
@@ -255,7 +254,7 @@ def test_rederive_makes_the_same_rows(ana):
 
 def test_archive_has_files_of_each_type(ana):
     url = f"{ana.world.api.url}/api/v1/export"
-    answer = requests.get(url, headers={"Authorization": f"Bearer {ana.access}"}, timeout=30)
+    answer = requests.get(url, headers={"Authorization": f"Bearer {ana.access}"})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         for name, metric_type in INVENTED.items():
             days = {row["day"] for row in ana.get(name, start="2026-01-01", end=str(LAST))}

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from myhealth.local import embedded
-from tests.processes import ROOT, Service, free_port, wait_until
+from tests.processes import PATIENCE, ROOT, Service, free_port, wait_until
 from tests.scale import full_only
 
 
@@ -46,11 +46,10 @@ def test_it_collects_stops_and_starts_again_with_the_same_data(new_machine):
     started = first.started()
     assert len(started) >= 8
     assert first.stop() == 0
-    assert first.took < 15
     assert living(started) == []
     assert all(map(is_free, new_machine.ports.values()))
 
-    second = new_machine.start().await_ready(seconds=30)
+    second = new_machine.start().await_ready()
     assert second.password == first.password
     assert set(days) <= set(second.days())
     assert second.stop() == 0
@@ -72,19 +71,19 @@ def test_a_hung_request_does_not_hold_up_the_stop(machine):
     started = run.started()
     sandbox = f"http://127.0.0.1:{machine.ports['SANDBOX_PORT']}"
     fault = {"fault": "timeout", "times": 1}
-    assert requests.post(f"{sandbox}/_sandbox/faults", json=fault, timeout=5).ok
+    assert requests.post(f"{sandbox}/_sandbox/faults", json=fault).ok
     # It never gets an answer: only that the server works on it matters.
     with socket.create_connection(("127.0.0.1", machine.ports["SANDBOX_PORT"])) as hung:
-        token = requests.get(f"{sandbox}/_sandbox/people", timeout=5).json()[0]["access_token"]
+        token = requests.get(f"{sandbox}/_sandbox/people").json()[0]["access_token"]
         hung.sendall(
             b"GET /v2/usercollection/daily_sleep?start_date=2026-01-01&end_date=2026-01-02 "
             b"HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n\r\n" % token.encode()
         )
-        wait_until(
-            lambda: requests.get(f"{sandbox}/_sandbox/faults", timeout=5).json()[0]["hits"] == 1
-        )
+        wait_until(lambda: requests.get(f"{sandbox}/_sandbox/faults").json()[0]["hits"] == 1)
         assert run.stop() == 0
-    assert run.took < 15
+        # It was cut off.
+        with contextlib.suppress(ConnectionError):
+            assert hung.recv(1) == b""
     assert living(started) == []
 
 
@@ -96,7 +95,6 @@ def test_it_can_be_stopped_while_it_starts(new_machine, line):
     run = new_machine.start()
     wait_until(lambda: line in run.said())
     assert run.stop() == 0
-    assert run.took < 15
     run.reader.join()
     assert "Traceback" not in run.said()
     wait_until(lambda: not embedded.is_running(new_machine.var))
@@ -131,10 +129,9 @@ def test_it_starts_at_once_after_a_kill(machine):
 )
 def test_a_stop_says_one_line(machine, number, line):
     run = machine.start()
-    wait_until(lambda: line in run.said(), 60)
+    wait_until(lambda: line in run.said())
     before = len(run.lines)
     assert run.stop(number, group=True) == 0
-    assert run.took < 15
     run.reader.join()
     said = [each for each in run.lines[before:] if "Collect" not in each and "ready" not in each]
     assert said == ["Stopping myhealth."]
@@ -175,9 +172,9 @@ def test_own_account_is_named_last_and_the_demo_before(machine):
     found = re.fullmatch(r"Sample data: \S+ \(user demo, password (\S+)\)", run.lines[-2])
     demo = {"username": "demo", "password": found[1]}
     with requests.Session() as browser:
-        page = browser.get(f"{run.url}admin/login/", timeout=10)
+        page = browser.get(f"{run.url}admin/login/")
         form = demo | {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
-        answer = browser.post(page.url, form, headers={"Referer": page.url}, timeout=10)
+        answer = browser.post(page.url, form, headers={"Referer": page.url})
         assert "/admin/login/" in answer.url
 
 
@@ -218,7 +215,7 @@ def test_a_service_that_ends_stops_the_others(machine):
     port = str(machine.ports["PROCESSOR_PORT"])
     # The server's own process stands before its workers.
     next(process for process in started if port in process.cmdline()).kill()
-    assert run.process.wait(timeout=20) == 1
+    assert run.process.wait(PATIENCE) == 1
     assert living(started) == []
     run.reader.join()
     assert "The processor stopped unexpectedly" in run.said()
@@ -331,7 +328,7 @@ def oura():
 
 @full_only
 def test_credentials_collect_from_oura_without_a_sandbox(machine, oura):
-    people = requests.get(f"{oura.url}/_sandbox/people", timeout=5).json()
+    people = requests.get(f"{oura.url}/_sandbox/people").json()
     settings = {"OURA_API_KEY": people[0]["access_token"], "OURA_API_URL": oura.url}
     run = machine.start(**settings).await_ready()
     assert run.user == "me"

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.poolers import needs_pgbouncer, pgbouncer
-from tests.processes import ROOT, wait_until
+from tests.processes import PATIENCE, ROOT, wait_until
 from tests.scale import full_only
 
 WAITS = "Another process is migrating this database; waiting for it to finish."
@@ -90,7 +90,7 @@ def empty(request, database_settings):
 
 def test_migrations_at_once_all_succeed(empty):
     processes = [empty.migrate() for _ in range(3)]
-    results = [process.communicate(timeout=120)[0] for process in processes]
+    results = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], results
     assert sum("No migrations to apply." in result for result in results) == 2
 
@@ -100,7 +100,7 @@ def test_killed_migration_lets_the_next_one_go_on(empty):
         second = empty.migrate()
         assert second.stdout.readline().strip() == WAITS
         first.kill()
-    output, _ = second.communicate(timeout=120)
+    output, _ = second.communicate(timeout=PATIENCE)
     assert (second.returncode, "Traceback" in output) == (0, False), output
 
 
@@ -109,5 +109,5 @@ def test_looking_at_migrations_does_not_wait(empty, option, code):
     with empty.connect() as rival:
         rival.execute("SELECT pg_advisory_xact_lock(hashtext('migrate'), 0)")
         process = empty.migrate(option)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=PATIENCE)
     assert (process.returncode, "waiting" in output) == (code, False), output

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import execute_from_command_line
 
 from metrics import TYPES
-from tests.processes import Pipeline, Service, database_environment, wait_until
+from tests.processes import PATIENCE, Pipeline, Service, database_environment, wait_until
 from tests.scale import full_only, scaled
 
 COLLECTIONS = {name: each.collections for name, each in TYPES.items()}
@@ -176,7 +176,7 @@ def test_a_processor_killed_in_the_middle_leaves_nothing_half_written(pipeline):
     process = doomed.popen()
     wait_until(lambda: len(doomed.rows("sleep")) > 0)
     mortal.kill()
-    stdout, _ = process.communicate(timeout=120)
+    stdout, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "processor can't be reached" in stdout
     assert pipeline.collect().code == 0

@@ -43,14 +43,13 @@ def test_days_are_collected_shown_and_derived_again_through_pgbouncer(
         answer = requests.get(
             f"{api.url}/api/v1/dashboard",
             headers=headers,
-            timeout=30,
         )
         assert answer.ok, answer.text
-    answer = requests.get(f"{api.url}/api/v1/export", headers=headers, timeout=30)
+    answer = requests.get(f"{api.url}/api/v1/export", headers=headers)
     assert zipfile.is_zipfile(io.BytesIO(answer.content))
     manage(pooled, "rederive")
     for service in services:
-        assert requests.get(f"{service.url}/health/ready", timeout=30).ok
+        assert requests.get(f"{service.url}/health/ready").ok
 
 
 def manage(environment, *arguments, **more):

@@ -60,7 +60,6 @@ def coverage(run):
         f"{run.url}api/v1/coverage",
         params={"start": "2010-01-01", "end": "2030-01-01"},
         headers=run.log_in(),
-        timeout=10,
     )
     return answer.json()
 

@@ -48,7 +48,7 @@ def on_earlier_tables(transactional_db, ana, service, execute):
     """Both services, whose database becomes one of an earlier version, and one of this again."""
     services = {name: service(name) for name in ("api", "processor")}
     credentials = {"username": "ana", "password": "correct horse battery"}
-    answer = requests.post(f"{services['api'].url}/auth/login", json=credentials, timeout=30)
+    answer = requests.post(f"{services['api'].url}/auth/login", json=credentials)
     read = {"Authorization": f"Bearer {answer.json()['access']}"}
     sent = {"Authorization": f"Bearer {TOKEN}"}
     browser = Client()
@@ -75,11 +75,11 @@ def on_earlier_tables(transactional_db, ana, service, execute):
                 document = {"id": "a", "day": "2026-03-01", "score": next(scores)}
                 body = {"type": "sleep", "user": "ana", "data": document}
                 json = body if method == "POST" else None
-                yield requests.request(method, url, json=json, headers=credential, timeout=30)
+                yield requests.request(method, url, json=json, headers=credential)
 
     def readiness():
         urls = [f"{each.url}/health/ready" for each in services.values()]
-        return [requests.get(url, timeout=30).json() for url in urls]
+        return [requests.get(url).json() for url in urls]
 
     assert {answer.status_code for answer in ask()} <= {200, 201}
     execute(EARLIER)
@@ -137,7 +137,7 @@ def test_restore_of_earlier_version_beside_running_services(machine):
     assert restored_from(machine.run("restore", earlier, **chosen)) == earlier
     for port in ("API_PORT", "PROCESSOR_PORT"):
         ready = f"http://127.0.0.1:{machine.ports[port]}/health/ready"
-        wait_until(lambda: requests.get(ready, timeout=30).ok)  # noqa: B023
+        wait_until(lambda: requests.get(ready).ok)  # noqa: B023
     # With the password of the ready line.
     assert run.days() == []
     assert machine.run("collect", **chosen).returncode == 0

@@ -15,7 +15,7 @@ import requests
 from django.db import connection
 
 from ingest.models import SleepMetric
-from tests.processes import TOKEN, wait_until
+from tests.processes import PATIENCE, TOKEN, wait_until
 
 DOCUMENT = {"type": "sleep", "user": "ana", "data": {"id": "a", "day": "2026-03-01", "score": 81}}
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -58,16 +58,15 @@ def test_a_request_under_way_is_answered_after_sigterm(service, ana, database_se
             f"{processor.url}/api/v1/ingest",
             json=DOCUMENT,
             headers=HEADERS,
-            timeout=120,
         )
-        wait_until(waits_for_a_lock, 60)
+        wait_until(waits_for_a_lock)
         processor.process.terminate()
         # On a busy machine one of granian's workers misses its first SIGTERM now and then.
-        wait_until(lambda: refuses_connections(processor.url) or processor.stop_workers(), 60)
+        wait_until(lambda: refuses_connections(processor.url) or processor.stop_workers())
         assert not answer.done()
         other.rollback()
         assert answer.result().status_code == 201
-    assert processor.process.wait(120) == 0
+    assert processor.process.wait(PATIENCE) == 0
     assert SleepMetric.objects.get().score == 81
 
 
@@ -96,8 +95,8 @@ def test_figures_are_right_with_several_workers(service, tmp_path):
     folder.mkdir()
     processor = service("processor", workers=2, PROMETHEUS_MULTIPROC_DIR=str(folder))
     for _ in range(40):
-        requests.get(f"{processor.url}/api/v1/metrics/coverage", timeout=30)
-    page = requests.get(f"{processor.url}/metrics", timeout=30).text
+        requests.get(f"{processor.url}/api/v1/metrics/coverage")
+    page = requests.get(f"{processor.url}/metrics").text
     told = [line for line in page.splitlines() if "coverage" in line and 'status="401"' in line]
     assert [line.split()[-1] for line in told if line.startswith("http_requests_total")] == ["40.0"]
 
@@ -115,14 +114,14 @@ def test_full_disk_of_the_figures_kills_no_worker(service, tmp_path):
         # Each path is a row of its own, and all of them take more than a page.
         for path in ("metrics/coverage", "metrics/ledger", "metrics/sleep", "ingest", "runs", "x"):
             for method in ("GET", "POST", "PUT", "DELETE") * 3:
-                requests.request(method, f"{processor.url}/api/v1/{path}", timeout=30)
-        assert requests.get(f"{processor.url}/metrics", timeout=30).ok
+                requests.request(method, f"{processor.url}/api/v1/{path}")
+        assert requests.get(f"{processor.url}/metrics").ok
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_chunked_body_is_refused_not_taken_for_empty(ana, processor_process):
-    asked = http.client.HTTPConnection("127.0.0.1", processor_process.port, timeout=10)
+    asked = http.client.HTTPConnection("127.0.0.1", processor_process.port, timeout=PATIENCE)
     asked.putrequest("POST", "/api/v1/ingest")
     for name, value in {**HEADERS, "Transfer-Encoding": "chunked"}.items():
         asked.putheader(name, value)
@@ -136,9 +135,7 @@ def test_chunked_body_is_refused_not_taken_for_empty(ana, processor_process):
 
 def test_a_body_of_eleven_mebibytes_is_too_large(transactional_db, ana, processor_process):
     big = {**DOCUMENT, "data": {"id": "a", "day": "2026-03-01", "source": {"x": "y" * 11 * 2**20}}}
-    answer = requests.post(
-        f"{processor_process.url}/api/v1/ingest", json=big, headers=HEADERS, timeout=30
-    )
+    answer = requests.post(f"{processor_process.url}/api/v1/ingest", json=big, headers=HEADERS)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert not SleepMetric.objects.exists()
 
@@ -146,4 +143,4 @@ def test_a_body_of_eleven_mebibytes_is_too_large(transactional_db, ana, processo
 @pytest.mark.parametrize("content_type", ["a/b; charset*=utf-8''%00", "a/b; charset=rot13"])
 def test_any_content_type_is_answered(api_process, content_type):
     url = f"{api_process.url.replace('127.0.0.1', 'localhost')}/accounts/login/?next=/"
-    assert requests.get(url, headers={"Content-Type": content_type}, timeout=10).ok
+    assert requests.get(url, headers={"Content-Type": content_type}).ok

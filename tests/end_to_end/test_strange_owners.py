@@ -145,7 +145,6 @@ def test_program_with_another_owner_is_refused(strange):
             "data": [{"id": "x", "day": "2026-03-01", "score": 50}],
         },
         headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=10,
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "other_owner")
     assert stored(strange) == before

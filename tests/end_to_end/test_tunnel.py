@@ -54,14 +54,14 @@ class Proxy:
         wait_until(lambda: root.exists() and self.get("/health").ok)
 
     def get(self, path, **headers):
-        return self.person.get(f"{self.url}{path}", timeout=10, headers=headers)
+        return self.person.get(f"{self.url}{path}", headers=headers)
 
     def sign_in(self):
         page = self.get("/accounts/login/")
         token = self.person.cookies.get("__Host-csrftoken")
         form = {"username": "ana", "password": PASSWORDS["ana"], "csrfmiddlewaretoken": token}
         headers = {"Origin": self.url, "Referer": page.url}
-        return self.person.post(page.url, form, headers=headers, timeout=10)
+        return self.person.post(page.url, form, headers=headers)
 
     def stop(self):
         self.process.terminate()

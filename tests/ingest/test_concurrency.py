@@ -69,7 +69,7 @@ def _wait_for_waiting():
             cursor.execute(sql)
             return cursor.fetchall()
 
-    wait_until(someone_waits, seconds=10)
+    wait_until(someone_waits)
 
 
 def test_eight_senders_leave_one_row_per_day_with_newest_value():

@@ -74,7 +74,7 @@ class Person:
 
     def collect(self, *arguments, of="demo"):
         """Fetch the data of a person of the sandbox into this account."""
-        people = requests.get(f"{self.world.sandbox.url}/_sandbox/people", timeout=5).json()
+        people = requests.get(f"{self.world.sandbox.url}/_sandbox/people").json()
         key = next(each["access_token"] for each in people if each["name"] == of)
         return self.world.manage(
             "collect_oura",
@@ -91,9 +91,9 @@ class Person:
         """Connect with the sandbox, and agree to these scopes."""
         session, url = self.browser()
         token = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
-        answer = session.post(f"{url}/connect/oura/", data=token, allow_redirects=False, timeout=10)
+        answer = session.post(f"{url}/connect/oura/", data=token, allow_redirects=False)
         callback = agree(answer.headers["Location"], person=self.name, granted=granted)
-        assert session.get(callback, timeout=10).ok
+        assert session.get(callback).ok
 
     def collect_connected(self):
         settings = {**self.world.oura_settings, "PROCESSOR_URL": self.world.processor.url}
@@ -105,7 +105,6 @@ class Person:
             f"{self.world.processor.url}/api/v1/{path}",
             json={"user": self.name, **body},
             headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=30,
         )
 
     def get_from_processor(self, path, **query):
@@ -114,7 +113,6 @@ class Person:
             f"{self.world.processor.url}/api/v1/metrics/{path}",
             params={"user": self.name, **query},
             headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=30,
         )
         assert answer.ok, answer.text
         return answer.json()
@@ -124,7 +122,6 @@ class Person:
             f"{self.world.api.url}/api/v1/{path}",
             params=query,
             headers={"Authorization": f"Bearer {self.access}"},
-            timeout=30,
         )
         assert answer.ok, answer.text
         return answer if query.get("format") == "csv" else answer.json()
@@ -133,10 +130,10 @@ class Person:
         """Return a session that has signed in on the page, and the API's URL."""
         session = requests.Session()
         page = f"{self.world.api.url.replace('127.0.0.1', 'localhost')}/accounts/login/"
-        session.get(page, timeout=10)
+        session.get(page)
         credentials = {"username": self.name, "password": PASSWORD}
         token = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
-        answer = session.post(page, data=credentials | token, timeout=10)
+        answer = session.post(page, data=credentials | token)
         assert answer.ok, answer.text
         return session, page.removesuffix("/accounts/login/")
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.myhealth.test_settings import VALID, evaluate
-from tests.processes import free_port, wait_until
+from tests.processes import PATIENCE, free_port, wait_until
 
 SECRET = "myhealth/production"
 
@@ -31,7 +31,7 @@ def aws():
         "AWS_SECRET_ACCESS_KEY": "testing",
     }
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE)
 
 
 @pytest.fixture

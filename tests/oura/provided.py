@@ -24,19 +24,19 @@ class Provider:
         }
 
     def control(self, path, /, **body):
-        response = requests.post(f"{self.url}/_sandbox/{path}", json=body, timeout=5)
+        response = requests.post(f"{self.url}/_sandbox/{path}", json=body)
         assert response.ok, response.text
         return response.json()
 
     def request_count(self, path="/oauth/v2/ext/oauth-token"):
         """Return how many requests the path has had."""
-        requested = requests.get(f"{self.url}/_sandbox/requests", timeout=5).json()
+        requested = requests.get(f"{self.url}/_sandbox/requests").json()
         return requested["paths"].get(path, 0)
 
     def get(self, collection, token):
         headers = {"Authorization": f"Bearer {token}"}
         url = f"{self.url}/v2/usercollection/{collection}"
-        return requests.get(url, headers=headers, timeout=5)
+        return requests.get(url, headers=headers)
 
     def code(self, verifier="v" * 50, **consent):
         """Return a code for our application, as the callback gets it."""

@@ -48,7 +48,7 @@ def pauses():
 def fetch(pauses):
     """Fetch a day of a collection from a server."""
 
-    def documents(server, timeout=5.0, **options):
+    def documents(server, timeout=60.0, **options):
         with OuraClient(server.url, TOKEN, timeout=timeout, retry_time=pauses.retry_time) as client:
             return client.documents("daily_sleep", Days(DAY, DAY), **options)
 
@@ -203,7 +203,7 @@ def test_server_that_does_not_answer_times_out(serve, fetch):
     gone = threading.Event()
 
     def hold(request):
-        gone.wait(5)
+        gone.wait(60)
         return Reply(EMPTY)
 
     with pytest.raises(OuraUnavailable, match="in time"):

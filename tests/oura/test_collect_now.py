@@ -116,7 +116,7 @@ def waited(seconds="600"):
 @pytest.mark.parametrize("what", ["wanted_at", "asked_at"])
 def test_waiting_ends_within_seconds_for_who_asks(connection, what):
     Connection.objects.update(**{what: timezone.now() if what == "wanted_at" else None})
-    assert waited() < 10
+    assert waited() < 60
 
 
 @pytest.mark.parametrize(
@@ -130,4 +130,4 @@ def test_waiting_ends_within_seconds_for_who_asks(connection, what):
 def test_waiting_ends_with_its_time_for_nobody(connection, settings, change, application):
     settings.OURA_CLIENT_ID = application
     Connection.objects.update(**change)
-    assert 4 < waited("4") < 10
+    assert waited("4") > 4

@@ -31,7 +31,7 @@ def client_of():
             user="ana",
             origin="oura",
             request_id="r",
-            timeout=5,
+            timeout=60,
             retry_time=RetryTime(sleep),
         )
         opened.append(processor_client)

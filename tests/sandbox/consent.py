@@ -11,10 +11,8 @@ def agree(url, person="ana", granted=SCOPES, decision="allow"):
     """Submit the consent page at `url`. Return the address that it redirects to."""
     consent = {"person": person, "granted": list(granted), "decision": decision}
     page = url.partition("?")[0]
-    assert requests.get(url, timeout=5).status_code == 200
-    answer = requests.post(
-        page, data=redirect_params(url) | consent, allow_redirects=False, timeout=5
-    )
+    assert requests.get(url).status_code == 200
+    answer = requests.post(page, data=redirect_params(url) | consent, allow_redirects=False)
     assert answer.status_code == 302, answer.text
     return answer.headers["Location"]
 

@@ -363,7 +363,7 @@ def test_consent_page_rejects_the_other_portals_application(application, old):
 
 
 def test_oauth_library_works_against_the_running_sandbox(at_oura):
-    where = requests.get(at_oura.settings()["OURA_OAUTH_DISCOVERY_URL"], timeout=5).json()
+    where = requests.get(at_oura.settings()["OURA_OAUTH_DISCOVERY_URL"]).json()
     client = OAuth2Session(
         **CREDENTIALS,
         scope="extapi:personal extapi:daily extapi:email",
@@ -397,11 +397,11 @@ def test_oauth_library_works_against_the_running_sandbox(at_oura):
 def test_only_one_of_simultaneous_refreshes_succeeds(at_oura):
     form = {"grant_type": "authorization_code", "code": at_oura.code(), "redirect_uri": URI}
     url = f"{at_oura.url}{NEW}"
-    own = requests.post(url, {**CREDENTIALS, **form, "code_verifier": VERIFIER}, timeout=5).json()
+    own = requests.post(url, {**CREDENTIALS, **form, "code_verifier": VERIFIER}).json()
     form = {"grant_type": "refresh_token", "refresh_token": own["refresh_token"]}
 
     def refresh(_):
-        return requests.post(url, {**CREDENTIALS, **form}, timeout=5).status_code
+        return requests.post(url, {**CREDENTIALS, **form}).status_code
 
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(refresh, range(16)))

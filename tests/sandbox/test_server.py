@@ -21,12 +21,12 @@ def server():
 def unimpaired(request):
     if "server" in request.fixturenames:
         url = request.getfixturevalue("server").url
-        requests.delete(f"{url}/_sandbox/faults", timeout=5)
+        requests.delete(f"{url}/_sandbox/faults")
 
 
 @pytest.fixture(scope="module")
 def token(server):
-    return requests.get(f"{server.url}/_sandbox/people", timeout=5).json()[0]["access_token"]
+    return requests.get(f"{server.url}/_sandbox/people").json()[0]["access_token"]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def get(server, token, path, **options):
 
 def fault(server, name, **more):
     body = {"fault": name, **more}
-    assert requests.post(f"{server.url}/_sandbox/faults", json=body, timeout=5).ok
+    assert requests.post(f"{server.url}/_sandbox/faults", json=body).ok
 
 
 NAMES = [

@@ -13,7 +13,7 @@ import psycopg
 from myhealth.local import embedded, places
 from myhealth.local.files import write_state
 from myhealth.local.server import ConnectionInfo
-from tests.processes import ROOT, wait_until
+from tests.processes import PATIENCE, ROOT, wait_until
 
 # Joins, prints the connection, and runs until its standard input is closed.
 SCRIPT = """
@@ -48,7 +48,7 @@ class DatabaseUser:
         self.connection = ConnectionInfo(**json.loads(line)) if line else None
 
     def end(self):
-        _, self.stderr = self.process.communicate(timeout=20)
+        _, self.stderr = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode
 
 

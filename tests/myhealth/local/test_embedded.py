@@ -77,9 +77,9 @@ def test_two_processes_share_one_server(var):
 
 def test_second_join_returns_same_connection(var):
     first = embedded.join(var)
-    start = time.monotonic()
+    server = postgres(var)
     assert embedded.join(var) == first
-    assert time.monotonic() - start < 0.1
+    assert postgres(var) == server
 
 
 def test_server_stops_after_last_user(var):
@@ -98,12 +98,13 @@ def test_leave_waits_until_server_has_stopped(var):
     assert has_ended(parent)
 
 
-def test_leave_does_not_wait_for_others(var):
+def test_leave_does_not_wait_for_others(var, monkeypatch):
+    monkeypatch.setattr(embedded, "STOP_SECONDS", 120)
     with using(var) as other:
         embedded.join(var)
         start = time.monotonic()
         embedded.leave(var)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 60
         assert answers(other.connection)
 
 

@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from tests.processes import ROOT, wait_until
+from tests.processes import PATIENCE, ROOT, wait_until
 
 LOCK = "asgiref==3.13.0 --hash=sha256:" + "0" * 64
 
@@ -42,7 +42,7 @@ def start(folder, lock=LOCK, stdout=subprocess.PIPE, **settings):
 
 def test_missing_network_gets_a_sentence(tmp_path):
     process = start(tmp_path, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
-    said, failed = process.communicate(timeout=60)
+    said, failed = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert len(said.splitlines()) == 1
     assert failed.startswith("The packages couldn't be downloaded. Check the network connection.")
@@ -53,14 +53,14 @@ def test_missing_network_gets_a_sentence(tmp_path):
 def test_missing_package_gets_a_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
     process = start(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path / "empty"))
-    _, failed = process.communicate(timeout=60)
+    _, failed = process.communicate(timeout=PATIENCE)
     assert failed.startswith("A package has no version for this machine and this Python")
 
 
 def test_folder_that_cannot_be_written_gets_a_sentence(tmp_path):
     (tmp_path / "var").write_text("")
     process = start(tmp_path)
-    _, failed = process.communicate(timeout=60)
+    _, failed = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "can't be used" in failed
     assert failed.count("\n") == 1
@@ -91,7 +91,7 @@ def test_terminal_counts_only_packages_for_this_machine(tmp_path):
     os.close(theirs)
     said = read_all(ours)
     os.close(ours)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "\r1 of 1 packages" in said
     assert said.index("1 of 1 packages") < said.index("Unpacking the packages")
@@ -114,7 +114,7 @@ def test_stop_gets_a_sentence(tmp_path, number):
         process = start(tmp_path, PIP_INDEX_URL=f"http://127.0.0.1:{port}/simple")
         wait_until((tmp_path / "var" / "log" / "install.log").exists)
         os.killpg(process.pid, number)
-        _, failed = process.communicate(timeout=15)
+        _, failed = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert failed == "Stopped. The next attempt starts from the beginning.\n"
 
