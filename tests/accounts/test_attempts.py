@@ -18,7 +18,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import attempts
+from accounts import attempts, passwords
 from accounts.models import FailedSignIn, KnownNetwork, User
 from accounts.passwords import PasswordHasher
 from tests.conftest import Api
@@ -696,7 +696,8 @@ def hashing(slow_hashing):
         thread.join()
 
 
-def test_two_hashes_run_and_four_wait(hashing, slow_hashing):
+def test_two_hashes_run_and_four_wait(hashing, slow_hashing, monkeypatch):
+    monkeypatch.setattr(passwords, "_PATIENCE_SECONDS", PATIENCE)
     results = hashing(8)
     wait_until(lambda: len(results) == 2)
     assert results == [1, 1]
@@ -718,13 +719,14 @@ def test_sign_in_during_too_many_hashes_is_429_and_uncounted(
     ana, hashing, slow_hashing, path, others
 ):
     refused = hashing(others)
-    wait_until(lambda: slow_hashing.running == 2 and len(refused) == max(others - 6, 0))
+    wait_until(lambda: slow_hashing.running == 2 and len(refused) >= max(others - 6, 0))
     answer = Api().log_in() if path == "/auth/login" else sign_in(Client(), path=path)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
     assert FailedSignIn.objects.count() == 0
 
 
-def test_database_is_not_asked_while_hashing_is_full(ana, hashing):
+def test_database_is_not_asked_while_hashing_is_full(ana, hashing, monkeypatch):
+    monkeypatch.setattr(passwords, "_PATIENCE_SECONDS", PATIENCE)
     refused = hashing(7)
     wait_until(lambda: len(refused) == 1)
     with CaptureQueriesContext(connection) as queries:

@@ -252,9 +252,10 @@ def test_ring_data_reach_until_last_activity(signed_in, ana):
 
 
 def test_ring_data_are_no_newer_than_their_fetch(signed_in, ana):
-    fetched(ana, timedelta())
-    store_activity_until(ana, timezone.now() + timedelta(hours=9))
-    assert ring_data(page_of(signed_in)) == f"{timezone.now():%H:%M}"
+    at = timezone.now()
+    fetch_completely(ana, days_ago(9), days_ago(8), at=at)
+    store_activity_until(ana, at + timedelta(hours=9))
+    assert ring_data(page_of(signed_in)) == f"{at:%H:%M}"
 
 
 def test_ring_that_was_not_synced_is_said(signed_in, ana):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from django.core.servers.basehttp import WSGIRequestHandler
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.end_to_end.club import Club
 from tests.end_to_end.life import Life
 from tests.end_to_end.machines import Machine
 from tests.end_to_end.strange import Strange
 from tests.myhealth.local.database_users import copy_database
-from tests.processes import Pipeline, Service, database_environment
+from tests.processes import PATIENCE, Pipeline, Service, database_environment
 
 BROWSERS = (
     "chromium",
@@ -34,6 +34,7 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="session")
 def chromium():
+    expect.set_options(timeout=1000 * PATIENCE)
     path = next(found for name in BROWSERS if (found := shutil.which(name)))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
