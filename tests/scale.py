@@ -19,8 +19,12 @@ def scaled(small, full):
 
 
 # Machines differ in speed, and are busy now and then: no example has a deadline.
-settings.register_profile("small", max_examples=25, deadline=None, print_blob=True)
-settings.register_profile("full", max_examples=150, deadline=None, print_blob=True)
+_patient = settings(deadline=None, print_blob=True)
+# Whether a change passes must not depend on luck, so all runs try the same examples.
+for _name, _count in {"small": 25, "full": 150}.items():
+    settings.register_profile(_name, _patient, max_examples=_count, derandomize=True, database=None)
+# Looks for new examples, with `--hypothesis-profile=search`.
+settings.register_profile("search", _patient, max_examples=1000)
 settings.load_profile(SCALE)
 
 
