@@ -161,7 +161,6 @@ class Pipeline:
             "OURA_API_URL": self.sandbox.url,
             "OURA_USER": user,
             "PROCESSOR_URL": self.processor.url,
-            "COLLECTOR_TIMEOUT": "3",
             # The collector needs no database.
             "DB_HOST": "nowhere.invalid",
         }

@@ -24,7 +24,6 @@ class Club:
             "TOKEN_ENCRYPTION_KEYS": ",".join(settings.TOKEN_ENCRYPTION_KEYS),
             "PROCESSOR_URL": processor.url,
             "INGEST_TOKENS": TOKEN,
-            "COLLECTOR_TIMEOUT": "5",
         }
 
     def join(self, number, **consent):

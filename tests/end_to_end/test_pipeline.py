@@ -190,7 +190,7 @@ def test_a_processor_killed_in_the_middle_leaves_nothing_half_written(pipeline):
 def test_a_passing_fault_is_outlived_and_costs_no_day(pipeline, fault):
     start = days_ago(pipeline, 19)
     pipeline.fault(fault, times=2, retry_after=1)
-    run = pipeline.collect("--start", start)
+    run = pipeline.collect("--start", start, COLLECTOR_TIMEOUT="3")
     assert [each["hits"] for each in pipeline.faults()] == [2]
     assert (run.code, run.report["status"]) == (0, "ok")
     for type_ in COLLECTIONS:
