@@ -43,6 +43,7 @@ def superuser(transactional_db, ana):
     Connection.objects.create(
         user=ana,
         oura_user_id="an id",
+        origin="sandbox",
         access_token=b"sealed",
         refresh_token=b"sealed",
         expires_at=now,
