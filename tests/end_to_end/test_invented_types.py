@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import zipfile
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -12,14 +12,19 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from metrics import TYPES
+from myhealth.days import ONE_DAY
 from oura.provider import SCOPES
 from tests.invented.types import CAFFEINE, INVENTED, SNORING
-from tests.invented.world import world
+from tests.invented.world import DAYS, world
 from tests.scale import scaled
 
 OURS = tuple(TYPES)
-FIRST, LAST = date(2026, 9, 22), date(2026, 11, 20)
+FIRST, LAST = DAYS.start, DAYS.end
 SPAN = {"start": str(FIRST), "end": str(LAST)}
+YEAR_AGO = str(LAST - timedelta(days=365))
+# The last month that is over.
+END = LAST.replace(day=1) - ONE_DAY
+MONTH = {"start": str(END.replace(day=1)), "end": str(END)}
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +151,8 @@ def test_dashboard_has_the_declared_figures(ana):
 
 
 def test_summaries_have_the_declared_figures(ana):
-    [month] = ana.get("summaries", by="month", start="2026-10-01", end="2026-10-31")
-    rows = ana.get("caffeine", start="2026-10-01", end="2026-10-31")
+    [month] = ana.get("summaries", by="month", **MONTH)
+    rows = ana.get("caffeine", **MONTH)
     assert month["total_caffeine"] == sum(row["milligrams"] for row in rows)
     assert month["caffeine_full_days"] == month["caffeine_days"] == len(rows)
     assert month["snoring_days"] > 0
@@ -155,12 +160,12 @@ def test_summaries_have_the_declared_figures(ana):
 
 def test_page_of_weeks_has_a_table_for_each_type(ana):
     session, url = ana.browser()
-    page = session.get(f"{url}/weeks/?by=month&end=2026-10-31").text
-    [month] = ana.get("summaries", by="month", start="2026-10-01", end="2026-10-31")
+    page = session.get(f"{url}/weeks/?by=month&end={END}").text
+    [month] = ana.get("summaries", by="month", **MONTH)
     caffeine = page.split('id="of-caffeine"')[1].split("</section>")[0]
     assert f"{month['total_caffeine']:,}" in caffeine
     assert "Total caffeine <small>mg</small>" in caffeine
-    assert f">{month['snoring_full_days']} of 31" in page.split('id="of-snoring"')[1]
+    assert f">{month['snoring_full_days']} of {END.day}" in page.split('id="of-snoring"')[1]
 
 
 @pytest.mark.parametrize("service", ["api", "processor"])
@@ -257,7 +262,7 @@ def test_archive_has_files_of_each_type(ana):
     answer = requests.get(url, headers={"Authorization": f"Bearer {ana.access}"})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         for name, metric_type in INVENTED.items():
-            days = {row["day"] for row in ana.get(name, start="2026-01-01", end=str(LAST))}
+            days = {row["day"] for row in ana.get(name, start=YEAR_AGO, end=str(LAST))}
             text = archive.read(f"{name}.csv").decode()
             assert {row["day"] for row in csv.DictReader(io.StringIO(text))} == days
             documents = archive.read(f"{name}.documents.jsonl").splitlines()
@@ -266,7 +271,7 @@ def test_archive_has_files_of_each_type(ana):
 
 
 def test_bad_column_is_named(ana):
-    bad = {"id": "bad", "day": "2026-11-20", "last_cup": "noon", "summary": "x" * 17}
+    bad = {"id": "bad", "day": str(LAST), "last_cup": "noon", "summary": "x" * 17}
     answer = ana.post_to_processor("ingest", type="caffeine", data=bad)
     assert answer.status_code == 400
     assert set(answer.json()["errors"]) >= {"summary"}
@@ -278,13 +283,13 @@ def test_bad_column_is_named(ana):
 def of_ours(person):
     """Every state, answer and figure of our own types."""
     dashboard = person.get("dashboard", weeks=12)
-    weeks = dashboard["weekly_summaries"] + person.get("summaries", start="2026-06-01")
+    weeks = dashboard["weekly_summaries"] + person.get("summaries", start=YEAR_AGO)
     weeks = [ours_of(week) for week in weeks]
     run = person.post_to_processor("runs").json()["missing"]
     return {
         "rows": {name: without_times(person.get(name, **SPAN)) for name in OURS},
         "csv": {name: [line.rsplit(",", 1)[0] for line in lines(person, name)] for name in OURS},
-        "states": ours_of(person.get("coverage", start="2026-01-01", end=str(LAST))),
+        "states": ours_of(person.get("coverage", start=YEAR_AGO, end=str(LAST))),
         "ledger": {
             name: [
                 {key: each[key] for key in ("from", "to", "state", "why", "times")}
@@ -336,19 +341,23 @@ events = st.one_of(
 )
 
 
+def days_before_last(start, end):
+    return {"start": str(LAST - timedelta(days=start)), "end": str(LAST - timedelta(days=end))}
+
+
 @pytest.fixture(scope="module")
 def eventful(invented):
     """Somebody with held, missing, refused and failed days of our own types."""
     person = invented.add_user("eventful")
     assert person.collect("--type", *OURS, of="femi").returncode == 0
-    read = {"start": "2026-10-10", "end": "2026-10-14"}
+    read = days_before_last(41, 37)
     for name in OURS:
         assert person.post_to_processor("ingest", type=name, data=[], read=read).ok
     person.post_to_processor(
         "reports",
         type="sleep",
         kind="unavailable",
-        ranges=[{"start": "2026-08-01", "end": "2026-08-20"}],
+        ranges=[days_before_last(111, 92)],
     )
     return person
 

@@ -4,17 +4,21 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 import psycopg
 import requests
 from cryptography.fernet import Fernet
 
+from myhealth.days import Days, utc_today
 from tests.processes import ROOT, TOKEN, Service
 from tests.sandbox.consent import agree
 
 DISCOVERY = "oauth/v2/ext/oauth-anonymous/.well-known/openid-configuration"
 PASSWORD = "a password of nobody"
-SANDBOX = {"SANDBOX_DAYS": "60", "SANDBOX_TODAY": "2026-11-20", "LOCAL": "on"}
+# Of the sandbox. The other processes have no other day than the real one.
+DAYS = Days(utc_today() - timedelta(days=59), utc_today())
+SANDBOX = {"SANDBOX_DAYS": str(len(DAYS)), "SANDBOX_TODAY": str(DAYS.end), "LOCAL": "on"}
 
 
 class World:
