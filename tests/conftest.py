@@ -5,6 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 import requests
+import time_machine
 from cryptography.fernet import Fernet
 from django.db import connection
 from django.test import Client, override_settings
@@ -15,7 +16,7 @@ from tests import scheduling
 from tests.end_to_end.machines import Machine
 from tests.oura.provided import Provider
 from tests.processes import Service, wait_until
-from tests.worlds import PASSWORDS, person
+from tests.worlds import NOW, PASSWORDS, person
 
 
 def pytest_collection_modifyitems(items):
@@ -58,6 +59,13 @@ def django_db_setup(django_db_setup, django_db_blocker):
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@pytest.fixture
+def fixed_time():
+    """Make it the same day and hour whenever a test runs."""
+    with time_machine.travel(NOW):
+        yield
 
 
 @pytest.fixture

@@ -19,9 +19,17 @@ from ingest.models import (
     Stream,
 )
 from tests.processes import TOKEN
-from tests.worlds import days_ago, fetch_completely, person, store_days, store_nights
+from tests.worlds import (
+    NOW,
+    YESTERDAY,
+    days_ago,
+    fetch_completely,
+    person,
+    store_days,
+    store_nights,
+)
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_time")]
 
 _OTHERS: tuple[Any, ...] = (Fetch, MetricSource, RejectedDocument, Revision)
 
@@ -30,7 +38,7 @@ _COPY = """
     INSERT INTO {table} (user_id, oura_id, day, {columns}, content_hash, missing_collection,
         created_at, updated_at, fetched_at)
     SELECT u.id, u.id || '-' || d.day || '-{table}', d.day, {values}, '\\x00', '',
-        now(), now(), now()
+        '{now}', '{now}', '{now}'
     FROM unnest(%s::bigint[]) AS u(id),
         (SELECT %s::date - n AS day FROM generate_series(0, %s - 1) AS n) AS d"""
 _COPY_SOURCES = """
@@ -52,6 +60,7 @@ def fill(people, last, days):
             table=model._meta.db_table,
             columns="score, contributors" if has_contributors else "score",
             values="70, '{}'" if has_contributors else "70",
+            now=NOW,
         )
         with connection.cursor() as cursor:
             ids = [each.pk for each in people]
@@ -114,10 +123,10 @@ class Processor:
         assert answer.json()["created"] + answer.json()["updated"] == 1
 
 
-READS = ["sleep", "dashboard", "coverage", f"days/{days_ago(1)}"]
+READS = ["sleep", "dashboard", "coverage", f"days/{YESTERDAY}"]
 READS += [
     "series/night_heart_rate",
-    f"nights/{days_ago(1)}",
+    f"nights/{YESTERDAY}",
     "types",
     "marks",
     "trends",
@@ -159,8 +168,8 @@ def test_other_people_add_no_rows_to_an_archive(ana, api, last_month, request):
 
 PAGES = [
     "/",
-    f"/days/{days_ago(1)}/",
-    f"/nights/{days_ago(1)}/",
+    f"/days/{YESTERDAY}/",
+    f"/nights/{YESTERDAY}/",
     "/trends/",
     "/calendar/",
     "/weeks/",

@@ -1,7 +1,7 @@
 """People and their days: tests store them with these functions."""
 
 import functools
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import orjson
 from django.contrib.auth import get_user_model
@@ -13,7 +13,12 @@ from ingest.changes import CompleteRange
 from ingest.models import METRIC_MODELS, Fetch, RejectedDocument, Run
 from ingest.upsert import store
 from metrics import SLEEP
-from myhealth.days import utc_today
+from myhealth.days import ONE_DAY, utc_today
+
+# The present in tests with the fixture `fixed_time`.
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+TODAY = NOW.date()
+YESTERDAY = TODAY - ONE_DAY
 
 PASSWORDS = {"ana": "correct horse battery", "ben": "another good password"}
 

@@ -6,8 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Origin
-from myhealth.days import utc_today
-from tests.worlds import days_ago, fetch_completely, store_days
+from tests.worlds import TODAY, days_ago, fetch_completely, store_days
 
 pytestmark = pytest.mark.django_db
 
@@ -159,8 +158,8 @@ def test_robots_are_told_to_stay_away(browser):
 
 OF_DAYS = [
     "/",
-    f"/days/{utc_today()}/",
-    f"/nights/{utc_today()}/",
+    f"/days/{TODAY}/",
+    f"/nights/{TODAY}/",
     "/trends/",
     "/calendar/",
     "/weeks/",

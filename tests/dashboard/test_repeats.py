@@ -14,12 +14,12 @@ from accounts.models import User
 from dashboard.queries import read_basis
 from dashboard.repeats import MAX_BYTES, ReadResponse, RepeatedReads
 from tests.conftest import Api
-from tests.worlds import days_ago, person, store_days
+from tests.worlds import YESTERDAY, days_ago, person, store_days
 
 pytestmark = pytest.mark.django_db
 
-PATHS = ["sleep", "dashboard", "coverage", "marks", f"days/{days_ago(1)}"]
-PATHS += ["series/met", f"nights/{days_ago(1)}", "trends", "summaries"]
+PATHS = ["sleep", "dashboard", "coverage", "marks", f"days/{YESTERDAY}"]
+PATHS += ["series/met", f"nights/{YESTERDAY}", "trends", "summaries"]
 
 
 def statements(api, path, **query):
@@ -41,11 +41,10 @@ def test_repeated_read_reads_only_versions(ana, api, path):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_repeated_read_shows_new_day_at_once(ana, api, path):
-    day = days_ago(1)
-    met = {"timestamp": f"{day}T04:00:00Z", "interval": 60, "items": [1.2]}
+    met = {"timestamp": f"{YESTERDAY}T04:00:00Z", "interval": 60, "items": [1.2]}
     before = api.get(path)
-    store_days(ana, [day])
-    store_days(ana, [day], "activity", score=80, source={"daily_activity": {"met": met}})
+    store_days(ana, [YESTERDAY])
+    store_days(ana, [YESTERDAY], "activity", score=80, source={"daily_activity": {"met": met}})
     after = api.get(path)
     assert after.content != before.content or path == "marks"
     assert after.headers["ETag"] != before.headers["ETag"]
