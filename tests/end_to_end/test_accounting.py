@@ -16,6 +16,12 @@ def day_ago(pipeline, number):
     return (today - timedelta(days=number)).isoformat()
 
 
+def day_with_readiness(pipeline, ago=3):
+    """Return the newest day with readiness that is at least so many days ago."""
+    end = day_ago(pipeline, ago)
+    return max(document["day"] for document in pipeline.at_oura("daily_readiness", end=end))
+
+
 def ledger(pipeline, type_="readiness"):
     answer = requests.get(
         f"{pipeline.processor.url}/api/v1/metrics/ledger",
@@ -82,7 +88,7 @@ def test_failure_has_its_page_and_time_of_next_try(pipeline):
 
 
 def test_repair_fetches_day_before_its_next_try(pipeline):
-    day = day_ago(pipeline, 150)
+    day = day_with_readiness(pipeline, 150)
     pipeline.control("remove", name="demo", type="daily_readiness", day=day)
     for _ in range(3):
         pipeline.collect("--type", "readiness")
@@ -99,7 +105,7 @@ def test_repair_and_all_exclude_each_other(pipeline):
 
 
 def test_api_says_why_day_is_missing(pipeline, api):
-    day = day_ago(pipeline, 20)
+    day = day_with_readiness(pipeline, 20)
     pipeline.control("remove", name="demo", type="daily_readiness", day=day)
     pipeline.collect()
     [result] = api("coverage", start=day, end=day)["readiness"]["ranges"]
@@ -113,7 +119,7 @@ def test_api_says_why_day_is_missing(pipeline, api):
 
 
 def test_recomputed_day_has_revision_with_earlier_value(pipeline, api):
-    day = day_ago(pipeline, 9)
+    day = day_with_readiness(pipeline)
     pipeline.collect("--type", "readiness")
     before = pipeline.rows("readiness")[day]["score"]
     pipeline.control("recompute", name="demo", type="daily_readiness", day=day)
@@ -124,7 +130,7 @@ def test_recomputed_day_has_revision_with_earlier_value(pipeline, api):
 
 
 def test_day_removed_at_oura_becomes_revision(pipeline, api):
-    day = day_ago(pipeline, 8)
+    day = day_with_readiness(pipeline)
     pipeline.collect("--type", "readiness")
     row = pipeline.rows("readiness")[day]
     pipeline.control("remove", name="demo", type="daily_readiness", day=day)
