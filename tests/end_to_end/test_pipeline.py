@@ -296,7 +296,7 @@ def test_two_collectors_at_once_do_no_harm(pipeline):
 
 
 def test_a_dry_run_stores_nothing(pipeline):
-    run = pipeline.collect("--days", "5", "--dry-run")
+    run = pipeline.collect("--days", "14", "--dry-run")
     assert run.code == 0
     assert run.counts("fetched")["activity"] > 0
     assert pipeline.rows("activity") == {}
