@@ -200,6 +200,9 @@ def _log_file() -> Path:
 
 def _run_until_stopped(*, shows_demo: bool) -> int:
     say("Starting the services")
+    # Until the services take it. Python ignores what a signal's handler raises in a callback, as
+    # there is one at the end of each import, and the signal would be lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     printer = LinePrinter(_log_file(), _Start(shows_demo=shows_demo).take)
     with contextlib.closing(printer):
         services = Services(printer)

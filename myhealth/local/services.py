@@ -111,15 +111,15 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
         self.add(service, "myhealth.serve", SERVICE=service, **serving, **own, **connecting)
 
     def _start(self) -> None:
-        # A new process would act on a signal as if it were this one, until it ignores them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        try:
-            super()._start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        super()._start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def loop(self) -> None:
-        """Run until a signal arrives or a process ends, and all have ended."""
+        """Run until a signal arrives or a process ends, and all have ended.
+
+        The signals that stop it must be blocked when this begins: a new process would act on one as
+        if it were this one, until it ignores them.
+        """
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             # The terminal was closed.
             signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
