@@ -10,7 +10,7 @@ from metrics import TYPES
 from tests.processes import TOKEN
 from tests.scale import full_only, scaled
 
-ALL = ("--days", "5")
+ALL = ("--days", "14")
 
 
 def key_of(strange, name):
@@ -96,7 +96,7 @@ def test_known_owner_that_can_not_be_checked_stores_nothing(strange, fault):
     strange.collect(*ALL)
     rows = {type_: strange.rows(type_) for type_ in TYPES}
     strange.fault(fault, times=10**6, path="personal_info")
-    run, asked = strange.collect_counting("--days", "8")
+    run, asked = strange.collect_counting("--days", "17")
     assert (run.code, asked) == (1, 0)
     assert {type_: strange.rows(type_) for type_ in TYPES} == rows
 
