@@ -58,11 +58,14 @@ class Account(Protocol):
     def client(self, retry_time: RetryTime) -> OuraClient:
         """Return a client with a valid token. Raises OuraError if there is none, or RunEnded."""
 
-    def begin(self) -> None:
-        """Take the account as it is now, and record that a whole collection has begun."""
+    def begin(self, *, is_whole: bool) -> None:
+        """Take the account as it is now, and record that a collection has begun.
 
-    def finish(self, report: Report) -> None:
-        """Record the result of a whole collection."""
+        It is whole if it collects at least what is due; otherwise people wait for another one.
+        """
+
+    def finish(self, report: Report, *, is_whole: bool) -> None:
+        """Record the result of the collection."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,10 @@ class KeyAccount:
             retry_time=retry_time,
         )
 
-    def begin(self) -> None:
+    def begin(self, *, is_whole: bool) -> None:
         pass
 
-    def finish(self, report: Report) -> None:
+    def finish(self, report: Report, *, is_whole: bool) -> None:
         pass
 
 
@@ -143,16 +146,23 @@ class ConnectedAccount:
             before_request=self.budget.spend,
         )
 
-    def begin(self) -> None:
+    def begin(self, *, is_whole: bool) -> None:
         # The person may have connected again since the run was put together.
         people = Connection.objects.select_related("user")
         with suppress(Connection.DoesNotExist):
             self.connection.refresh_from_db(from_queryset=people)
-        # Before anything can fail, so that `await_connection` does not report it again.
-        if not self.connection.ended:
-            self._update(asked_at=timezone.now(), wanted_at=None)
+        if self.connection.ended:
+            return
+        changes: dict[str, Any] = {"asked_at": timezone.now()}
+        if is_whole:
+            # Before anything can fail, so that `await_connection` does not report it again.
+            changes["wanted_at"] = None
+        elif self.connection.asked_at is None:
+            # The first whole collection is still due.
+            changes["wanted_at"] = self.connection.connected_at
+        self._update(**changes)
 
-    def finish(self, report: Report) -> None:
+    def finish(self, report: Report, *, is_whole: bool) -> None:
         """Record when all was collected and what is wrong, for the account page."""
         if self.connection.ended:
             return
@@ -168,7 +178,7 @@ class ConnectedAccount:
             first = problems[0]
             is_lapsed = first.kind == FailureKind.FORBIDDEN and first.type in TYPES
             changes["problem"] = MEMBERSHIP_LAPSED if is_lapsed else first.error
-        if not (report.new_problems or report.is_cut_short):
+        if is_whole and not (report.new_problems or report.is_cut_short):
             changes["collected_at"] = now
         self._update(**changes)
 

@@ -77,11 +77,11 @@ def _collect_account(
     progress: _Progress,
 ) -> Report:
     report = Report(dry_run=options.dry_run)
-    # A part of it is not the collection that the person waits for.
-    is_whole = options.is_whole and set(types) == set(TYPES)
+    is_noted = not (options.dry_run or options.plan_only)
+    is_whole = not options.days and set(types) == set(TYPES)
     try:
-        if is_whole:
-            account.begin()
+        if is_noted:
+            account.begin(is_whole=is_whole)
         # Nothing is collected of a connection that has ended, so don't wait for the processor.
         retry_time = RetryTime(seconds=0) if account.ended else RetryTime()
         with Processor(
@@ -95,8 +95,8 @@ def _collect_account(
         ) as processor:
             collector = Collector(account, processor, options, report, progress=progress)
             collector.collect(types, retry_time)
-        if is_whole:
-            account.finish(report)
+        if is_noted:
+            account.finish(report, is_whole=is_whole)
     except Exception as error:
         unexpected = log_unexpected(error)
         report.problems.append(Problem(account.user, "all", str(unexpected), unexpected.kind))

@@ -37,7 +37,12 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         There is at most one a minute, since all share Oura's limit on requests.
         """
         rested = Q(asked_at=None) | ~Q(asked_at__range=_around(now))
-        return self.living().filter(rested, wanted_at=None).update(wanted_at=now)
+        return (
+            self.living()
+            .filter(rested)
+            .exclude(wanted_at__range=_around(now))
+            .update(wanted_at=now)
+        )
 
     def served(self) -> Self:
         """Return the connections of this OURA_API_URL's origin: tokens are sent nowhere else."""

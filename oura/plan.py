@@ -75,11 +75,6 @@ class CollectOptions:
     dry_run: bool = False
     plan_only: bool = False
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether at least what is due is collected, and stored."""
-        return not (self.days or self.dry_run or self.plan_only)
-
 
 @dataclass(frozen=True)
 class PlannedRange(Days):

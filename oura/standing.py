@@ -183,7 +183,9 @@ def _connected(connection: Connection, fetched_at: datetime | None, now: datetim
     progress, since = _progress(connection, fetched_at, now)
     problem = "" if progress else tokens.present_problem(connection)
     next_at = next_run(settings.COLLECT_SCHEDULE, now)
-    is_due = connection.asked_at is None or connection.wanted_at is not None
+    asked_at, wanted_at = connection.asked_at, connection.wanted_at
+    # A collection of some days or types leaves the wish for a whole one.
+    is_due = asked_at is None or (wanted_at is not None and wanted_at > asked_at)
     if is_due and not (progress or settings.COLLECT_SCHEDULE):
         problem = _NOTHING_BEGINS
     return Standing(

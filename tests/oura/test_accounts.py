@@ -136,20 +136,39 @@ def test_wanted_are_new_connections_and_those_asked_for(both, ben):
 
 def test_run_that_begins_is_not_asked_for_any_more(both, ben):
     account = ConnectedAccount(connect(ben, wanted_at=timezone.now()), Budget())
-    account.begin()
+    account.begin(is_whole=True)
     assert not Connection.objects.due().exists()
     connection = Connection.objects.get()
     assert (connection.wanted_at, connection.finished_at) == (None, None)
-    account.finish(Report())
+    account.finish(Report(), is_whole=True)
     connection.refresh_from_db()
     assert connection.finished_at >= connection.asked_at
+
+
+@pytest.mark.parametrize("asked_at", [None, timezone.now()])
+def test_run_of_a_part_leaves_the_wish_for_a_whole_one(both, ben, asked_at):
+    asked = {"wanted_at": timezone.now()} if asked_at else {}
+    account = ConnectedAccount(connect(ben, asked_at=asked_at, **asked), Budget())
+    account.begin(is_whole=False)
+    account.finish(Report(), is_whole=False)
+    connection = Connection.objects.due().get()
+    assert connection.wanted_at <= connection.asked_at <= connection.finished_at
+    assert connection.collected_at is None
+
+
+def test_run_of_a_part_records_its_problem(ana):
+    account = ConnectedAccount(connect(ana, problem="An old one.", scopes=["daily"]), Budget())
+    account.finish(Report(problems=[FAILED]), is_whole=False)
+    assert Connection.objects.get().problem == FAILED.error
+    account.finish(Report(), is_whole=False)
+    assert Connection.objects.get().problem == ""
 
 
 def test_run_takes_the_connection_as_it_is_when_it_begins(ana, django_assert_num_queries):
     connect(ana, ended=Connection.Ended.REFUSED)
     [account] = select_accounts(None, ALL)
     Connection.objects.update(ended="", scopes=["daily"])
-    account.begin()
+    account.begin(is_whole=True)
     with django_assert_num_queries(0):
         assert (account.user, account.ended, account.has_scope("daily")) == ("ana", "", True)
     assert Connection.objects.get().asked_at is not None
@@ -178,14 +197,14 @@ DENIED = Problem("ana", "sleep", "Oura denied access to it (403).", "forbidden")
 )
 def test_finish_records_problem_and_time_of_collection(ana, problems, scopes, shown, complete):
     account = ConnectedAccount(connect(ana, scopes=scopes), Budget())
-    account.finish(Report(problems=problems))
+    account.finish(Report(problems=problems), is_whole=True)
     connection = Connection.objects.get()
     assert (connection.problem, connection.collected_at is not None) == (shown, complete)
 
 
 def test_run_that_was_cut_short_records_no_collection(ana):
     account = ConnectedAccount(connect(ana, scopes=["daily"]), Budget())
-    account.finish(Report(is_cut_short=True))
+    account.finish(Report(is_cut_short=True), is_whole=True)
     connection = Connection.objects.get()
     assert (connection.collected_at, connection.finished_at is None) == (None, False)
 
@@ -208,18 +227,18 @@ def test_token_of_a_deleted_connection_ends_the_run(ana, refused):
 def test_lost_connection_is_new_once_and_never_complete(ana):
     account = ConnectedAccount(connect(ana, access_token=b"damaged"), Budget())
     assert account.ended == ""
-    account.finish(Report(problems=[FAILED]))
+    account.finish(Report(problems=[FAILED]), is_whole=True)
     account.connection.refresh_from_db()
     assert "Connect Oura again" in account.ended
-    account.finish(Report(problems=[REPEATED]))
+    account.finish(Report(problems=[REPEATED]), is_whole=True)
     assert Connection.objects.get().collected_at is None
 
 
 def test_ended_connection_is_not_changed(ana):
     connection = connect(ana, ended=Connection.Ended.REFUSED, problem="It is over.")
     account = ConnectedAccount(connection, Budget())
-    account.begin()
-    account.finish(Report())
+    account.begin(is_whole=True)
+    account.finish(Report(), is_whole=True)
     assert Connection.objects.values("problem", "asked_at", "collected_at").get() == {
         "problem": "It is over.",
         "asked_at": None,

@@ -37,11 +37,11 @@ class Account(KeyAccount):
     broken: Exception | None = None
     noted: list[str] = field(default_factory=list)
 
-    def begin(self):
-        self.noted.append("began")
+    def begin(self, *, is_whole):
+        self.noted.append("began" if is_whole else "began a part")
 
-    def finish(self, report):
-        self.noted.append("finished")
+    def finish(self, report, *, is_whole):
+        self.noted.append("finished" if is_whole else "finished a part")
 
     def client(self, retry_time):
         fields = structlog.contextvars.get_contextvars()
@@ -132,13 +132,17 @@ def test_interrupted_run_begins_nobody_else(run, settings):
     [
         (TYPES, {}, ["began", "finished"]),
         (TYPES, {"everything": True}, ["began", "finished"]),
-        (["sleep"], {}, []),
-        (TYPES, {"days": Days(date(2026, 3, 1), date(2026, 3, 2))}, []),
+        (["sleep"], {}, ["began a part", "finished a part"]),
+        (
+            TYPES,
+            {"days": Days(date(2026, 3, 1), date(2026, 3, 2))},
+            ["began a part", "finished a part"],
+        ),
         (TYPES, {"dry_run": True}, []),
         (TYPES, {"plan_only": True}, []),
     ],
 )
-def test_only_a_whole_collection_is_noted(run, settings, types, options, noted):
+def test_collections_that_store_are_noted(run, settings, types, options, noted):
     account = Account("ana", "key", settings.OURA_API_URL, [])
     collect_accounts([account], list(types), CollectOptions(**options), "a-run", lambda *_: None)
     assert account.noted == noted

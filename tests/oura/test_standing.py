@@ -177,6 +177,14 @@ def test_run_that_nothing_begins_is_said(ana):
     )
 
 
+def test_wish_that_collections_of_a_part_leave_may_be_renewed(ana):
+    collected(ana, wanted_at=ago(90))
+    standing = find_standing(ana)
+    assert (standing.problem, standing.progress, standing.can_collect) == ("", "", True)
+    Connection.objects.all().want(timezone.now())
+    assert find_standing(ana).progress == "awaited"
+
+
 def test_schedule_says_when_the_next_run_is(ana, settings):
     settings.COLLECT_SCHEDULE = "17 * * * *"
     ana.time_zone = "Asia/Kolkata"
