@@ -13,7 +13,17 @@ from dashboard.queries import database_alias, rows_of_user
 from ingest.coverage import last_complete_fetch
 from ingest.models import METRIC_MODELS, Fetch, Run
 from oura.schedule import due_by
-from oura.standing import DEMO, Action, Progress, Standing, fetched_by_key, find_standing, is_alive
+from oura.standing import (
+    DEMO,
+    Action,
+    Progress,
+    Standing,
+    fetched_by_key,
+    find_standing,
+    is_alive,
+    is_key_user,
+    perhaps_fetched_by_key,
+)
 
 # Clocks of other machines may be ahead.
 _SKEW = timedelta(hours=3)
@@ -47,14 +57,17 @@ def standing_of(user: User, fetched_at: datetime | None = None) -> Standing:
     if standing.connection and not standing.has_key:
         began = standing.connection.connected_at
         return replace(standing, is_first=standing.is_first and not _had_fetched(user, began))
-    if has_own_action and not standing.has_key and user.username != DEMO:
+    is_demo = user.username == DEMO
+    may_have_key = standing.action == Action.CONNECT and is_key_user(user) and not is_demo
+    if has_own_action and not (standing.has_key or is_demo or may_have_key):
         return standing
     # Without a connection, only the runs themselves tell of a token that the collector has.
     finished = [run.finished_at for run in runs if run.finished_at]
     is_under_way = bool(runs) and _is_under_way(runs[0], fetched_at, now)
     if not standing.has_key and (is_under_way or (finished and _go_on(finished[0], now))):
-        standing = fetched_by_key(user, now, began_at)
-    if standing.has_key and is_under_way:
+        describe = perhaps_fetched_by_key if may_have_key else fetched_by_key
+        standing = describe(user, now, began_at)
+    if is_under_way:
         return replace(
             standing,
             progress=Progress.COLLECTING,

@@ -20,7 +20,7 @@ from metrics import TYPES
 from oura import connections, provider
 from oura.errors import OuraError
 from oura.models import Connection, WantedRun
-from oura.standing import DEMO, Action, find_standing
+from oura.standing import DEMO, Action, find_standing, is_key_user
 
 log = structlog.get_logger("oura.pages")
 
@@ -125,7 +125,7 @@ def collect_now(request: HttpRequest) -> HttpResponse:
     elif (
         standing.connection
         or standing.problem
-        or (standing.action == Action.CONNECT and user.username != DEMO)
+        or (standing.action == Action.CONNECT and user.username != DEMO and not is_key_user(user))
     ):
         sentence = "Nothing to collect: your account has no working connection to Oura."
         messages.info(request, sentence)

@@ -157,6 +157,16 @@ def fetched_by_key(user: User, now: datetime, began_at: datetime | None) -> Stan
     )
 
 
+def perhaps_fetched_by_key(user: User, now: datetime, began_at: datetime | None) -> Standing:
+    """Return how a person stands who can connect, and whose token the collector may have.
+
+    Their last run was either with that token, or of a connection that is gone.
+    """
+    note = "If this server has its own access to Oura, it goes on fetching your data."
+    standing = fetched_by_key(user, now, began_at)
+    return replace(standing, has_key=False, note=note, action=Action.CONNECT)
+
+
 def _unconnected(user: User, now: datetime, began_at: datetime | None) -> Standing:
     if has_key(user):
         if refusal := origin_refusal(user):

@@ -199,6 +199,28 @@ def test_key_is_known_from_runs_of_a_daily_schedule(signed_in, ana, settings):
     assert "The next collection starts" in page
 
 
+@pytest.mark.parametrize("path", ["/", "/account/"])
+def test_run_of_who_may_connect_is_shown_to_the_keys_person(signed_in, ana, settings, path):
+    settings.OURA_CLIENT_ID, settings.OURA_USER = "id", "Ana"
+    store_days(ana, [days_ago(1)])
+    Run.objects.create(user=ana, request_id="a")
+    page = main_of(signed_in, path)
+    assert "Collecting now …" in page and "What is missing" not in page
+
+
+def test_keys_person_who_may_connect_may_collect(signed_in, ana, settings):
+    settings.OURA_CLIENT_ID, settings.OURA_USER = "id", "Ana"
+    before = timezone.now() - timedelta(minutes=9)
+    Run.objects.create(user=ana, request_id="a", began_at=before, finished_at=before, newest=True)
+    page = main_of(signed_in, "/account/")
+    # The run may have been of a connection that is gone.
+    assert "Not connected. If this server has its own access to Oura, it goes on" in text_of(page)
+    assert f'action="{COLLECT}"' in page and f'action="{CONNECT}"' in page
+    signed_in.post(COLLECT)
+    page = main_of(signed_in, "/account/")
+    assert "Starting a collection" in page and f'action="{COLLECT}"' not in page
+
+
 SANDBOX, OURA = "http://127.0.0.1:8002", "https://api.ouraring.com"
 REGISTER, CONNECT = "/connect/oura/register", "/connect/oura/"
 COLLECT, SIGN_OUT, DELETE = "/account/collect/", "/accounts/logout/", "/account/delete/data/"
