@@ -1,7 +1,8 @@
 """When the next regular collection starts, where that is known: COLLECT_SCHEDULE says it."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from myhealth import time_zones
@@ -10,8 +11,8 @@ _ZONE = re.compile(r"(?:CRON_TZ|TZ)=(\S+)\s+")
 # A list of numbers and ranges, or all numbers, each with a step or without.
 _PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
 _DAYS_AHEAD = 2
-# Without a schedule, collections are hourly; of one that isn't simple, a week is the longest pause.
-_HOURLY, _WEEKLY = timedelta(hours=3), timedelta(days=8)
+# Without a schedule, collections are hourly. One that isn't simple may be hourly or weekly.
+_HOURLY, _UNKNOWN = timedelta(hours=3), timedelta(days=1)
 
 
 def next_run(schedule: str, now: datetime) -> datetime | None:
@@ -19,16 +20,21 @@ def next_run(schedule: str, now: datetime) -> datetime | None:
 
     Simple ones are the same each day: minutes and hours, after CRON_TZ= if they are not in UTC.
     """
+    return _search(schedule, now.astimezone(UTC).replace(second=0, microsecond=0))
+
+
+@lru_cache(64)
+def _search(schedule: str, minute: datetime) -> datetime | None:
+    """Return the first moment after a minute that the schedule names; pages ask several times."""
     zone = _ZONE.match(schedule)
     fields = schedule[zone.end() if zone else 0 :].split()
     name = zone[1] if zone else "UTC"
     if len(fields) != 5 or fields[2:] != ["*"] * 3 or name not in time_zones.names():
         return None
     minutes, hours = _numbers(fields[0], 60), _numbers(fields[1], 24)
-    first = now.astimezone(ZoneInfo("UTC")).replace(second=0, microsecond=0)
-    for minute in range(1, _DAYS_AHEAD * 24 * 60):
+    for later in range(1, _DAYS_AHEAD * 24 * 60):
         # Counted in UTC, because clocks may be changed meanwhile.
-        moment = (first + timedelta(minutes=minute)).astimezone(ZoneInfo(name))
+        moment = (minute + timedelta(minutes=later)).astimezone(ZoneInfo(name))
         if moment.minute in minutes and moment.hour in hours:
             return moment
     return None
@@ -40,7 +46,7 @@ def due_by(schedule: str, last: datetime) -> datetime:
         return last + _HOURLY
     first = next_run(schedule, last)
     second = first and next_run(schedule, first)
-    return second + timedelta(hours=1) if second else last + _WEEKLY
+    return second + timedelta(hours=1) if second else last + _UNKNOWN
 
 
 def _numbers(field: str, count: int) -> set[int]:

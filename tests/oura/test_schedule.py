@@ -1,6 +1,6 @@
 """When the next run of a schedule starts."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -23,6 +23,10 @@ NOW = datetime(2026, 11, 26, 15, 17, 30, tzinfo=UTC)
 )
 def test_next_run_of_a_simple_schedule(schedule, expected):
     assert next_run(schedule, NOW).isoformat() == expected
+
+
+def test_next_run_is_searched_once_a_minute():
+    assert next_run("17 3 * * *", NOW) is next_run("17 3 * * *", NOW + timedelta(seconds=20))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,8 @@ def test_other_schedules_are_not_guessed(schedule):
         ("17 * * * *", "2026-11-26T18:17:00+00:00"),
         ("17 */8 * * *", "2026-11-27T01:17:00+00:00"),
         ("17 3 * * *", "2026-11-28T04:17:00+00:00"),
-        ("17 * * * 1", "2026-12-04T15:17:30+00:00"),
+        ("17 * * * 1", "2026-11-27T15:17:30+00:00"),
+        ("elsewhere", "2026-11-27T15:17:30+00:00"),
     ],
 )
 def test_data_are_due_as_the_schedule_says(schedule, expected):
