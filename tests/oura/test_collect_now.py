@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from oura.accounts import KeyAccount, select_accounts
-from oura.models import Connection
+from oura.models import Connection, WantedRun
 from oura.provider import SCOPES
 from tests.oura.test_accounts import connect
 
@@ -93,6 +93,14 @@ def test_key_is_collected_beside_a_lost_connection(signed_in, connection, settin
     assert "Starting a collection" in press(signed_in)
     [account] = select_accounts(None, (0, 1), wanted=True)
     assert isinstance(account, KeyAccount)
+
+
+def test_wish_that_nothing_takes_hides_nothing_else(signed_in, ana, connection, settings):
+    settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
+    Connection.objects.update(ended="refused")
+    WantedRun.objects.create(user=ana, at=timezone.now() - timedelta(minutes=11))
+    page = signed_in.get("/account/").content.decode()
+    assert "No collection has started yet" in page and "was revoked at Oura" in page
 
 
 def test_with_a_schedule_the_page_says_when_instead(signed_in, connection, settings):
