@@ -213,6 +213,9 @@ def select_accounts(
         accounts.append(KeyAccount(user or key_user or None, settings.OURA_API_KEY))
     if by_connection:
         connections = Connection.objects.served()
+        if by_key and settings.OURA_USER:
+            # It has been lost, and its end would seem to be that of the key's run.
+            connections = connections.exclude(user__username__iexact=settings.OURA_USER)
         accounts += _connected_accounts(connections.due() if wanted else connections, user, shard)
     return accounts
 
