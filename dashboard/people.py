@@ -10,7 +10,7 @@ from dashboard.arrivals import standing_of
 from ingest import control
 from ingest.models import METRIC_MODELS
 from oura import connections
-from oura.models import Connection
+from oura.models import Connection, WantedRun
 from oura.standing import DEMO, has_key, is_key_user
 
 _ATTEMPTS = 3
@@ -43,6 +43,7 @@ def delete_data(user: User, warn: Callable[[str], object]) -> None:
             warn(NOT_REVOKED)
         # What a run has brought that began meanwhile; it ends now.
         control.delete_metrics(user.username)
+    WantedRun.objects.filter(user=user).delete()
 
 
 def removable_demo(user: User) -> User | None:

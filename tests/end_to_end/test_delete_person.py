@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.models import Origin, User
 from ingest.models import MetricSource, SleepMetric
-from oura.models import Connection
+from oura.models import Connection, WantedRun
 from tests.worlds import store_days
 
 DAY = "2026-03-01"
@@ -21,9 +21,10 @@ def stored(transactional_db, ana, settings, processor_process):
 
 
 def test_data_only_deletes_days_and_keeps_account(stored, capsys):
+    WantedRun.objects.create(user=stored, at=timezone.now())
     call_command("delete_person", "ANA", "--data-only", "--yes")
-    tables = (SleepMetric, MetricSource, Origin)
-    assert [table.objects.count() for table in tables] == [0, 0, 0]
+    tables = (SleepMetric, MetricSource, Origin, WantedRun)
+    assert [table.objects.count() for table in tables] == [0, 0, 0, 0]
     assert User.objects.filter(username="ana").exists()
     assert "sleep 1" in capsys.readouterr().out
 
@@ -40,7 +41,9 @@ def test_connection_that_oura_did_not_end_is_said(stored, capsys, option):
     )
     call_command("delete_person", "ana", "--yes", *filter(None, [option]))
     said = capsys.readouterr().out
-    assert "Oura did not confirm" in said and "the connection to Oura" in said
+    assert "Oura did not confirm" in said
+    last = "and the connection to Oura." if option else "the connection to Oura and the account"
+    assert f"Oura's documents{' ' if option else ', '}{last}" in said
     assert (Connection.objects.exists(), User.objects.exists()) == (False, bool(option))
 
 

@@ -10,6 +10,7 @@ from accounts.models import User
 from dashboard.people import count_days, delete_account, delete_data
 from ingest import control
 from oura.models import Connection
+from oura.standing import in_words
 
 log = structlog.get_logger("dashboard.people")
 
@@ -34,10 +35,12 @@ class Command(BaseCommand):
         except User.DoesNotExist:
             raise CommandError("There is no account with this name.", returncode=2) from None
         days = ", ".join(f"{type_} {days}" for type_, days in count_days(person).items())
-        what = f"the days of {person} ({days}), their earlier versions and Oura's documents"
+        parts = [f"the days of {person} ({days})", "their earlier versions", "Oura's documents"]
         if Connection.objects.filter(user=person).exists():
-            what += ", the connection to Oura"
-        what += "" if data_only else ", and the account itself"
+            parts.append("the connection to Oura")
+        if not data_only:
+            parts.append("the account itself")
+        what = in_words(parts)
         if not yes:
             raise CommandError(f"This would delete {what}. Add --yes to go ahead.", returncode=2)
         pk = person.pk
