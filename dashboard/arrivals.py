@@ -50,8 +50,12 @@ def standing_of(user: User, fetched_at: datetime | None = None) -> Standing:
     """Return how a person stands with Oura; `fetched_at` is when their data were last fetched."""
     now = timezone.now()
     fetched_at = fetched_at or last_complete_fetch(user.pk, database_alias())
-    runs = list(Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2])
-    began_at = runs[0].began_at if runs else None
+    # They are read where they are used first.
+    runs = Run.objects.using(database_alias()).filter(user=user).order_by("-began_at")[:2]
+
+    def began_at() -> datetime | None:
+        return runs[0].began_at if runs else None
+
     standing = find_standing(user, fetched_at=fetched_at, began_at=began_at, now=now)
     has_own_action = standing.action not in (Action.NONE, Action.SET_UP)
     if standing.connection and not standing.has_key:

@@ -1,6 +1,6 @@
 """How a person stands with Oura, in words. No page says it in other ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +24,7 @@ _PATIENCE = timedelta(minutes=10)
 # back.
 _SKEW = timedelta(minutes=1)
 _NOTHING_BEGINS = "No collection has started yet. Check that myhealth is running."
+_Moment = Callable[[], datetime | None]
 # The account that `make run` fills with sample data.
 DEMO = "demo"
 
@@ -80,12 +81,13 @@ def find_standing(
     user: User,
     *,
     fetched_at: datetime | None = None,
-    began_at: datetime | None = None,
+    began_at: _Moment = lambda: None,
     now: datetime | None = None,
 ) -> Standing:
     """Return how a person stands with Oura.
 
-    `fetched_at` is when their data were last fetched, and `began_at` when their last run began.
+    `fetched_at` is when their data were last fetched, and `began_at` returns when their last run
+    began.
     """
     now = now or timezone.now()
     connection = Connection.objects.filter(user=user).first()
@@ -123,10 +125,10 @@ def has_key(user: User) -> bool:
     return bool(settings.OURA_API_KEY) and is_key_user(user)
 
 
-def fetched_by_key(user: User, now: datetime, began_at: datetime | None) -> Standing:
+def fetched_by_key(user: User, now: datetime, began_at: _Moment) -> Standing:
     """Return how a person stands whose data are fetched with a token of this server.
 
-    `began_at` is when their last run began.
+    `began_at` returns when their last run began.
     """
     note = "Your data are fetched with this server's own access to Oura"
     # The settings are the business of who runs the server.
@@ -142,7 +144,7 @@ def fetched_by_key(user: User, now: datetime, began_at: datetime | None) -> Stan
     # Only runs that are asked for take a wish, so a regular one may have met it.
     wished = WantedRun.objects.filter(user=user, is_taken=False, at__lte=now + _SKEW).first()
     asked_at = wished.at if wished and not settings.COLLECT_SCHEDULE else None
-    is_due = asked_at is not None and not (began_at and began_at >= asked_at)
+    is_due = asked_at is not None and not ((began := began_at()) and began >= asked_at)
     since = asked_at if is_due and is_alive(now, asked_at) else None
     next_at = next_run(settings.COLLECT_SCHEDULE, now)
     return Standing(
@@ -157,7 +159,7 @@ def fetched_by_key(user: User, now: datetime, began_at: datetime | None) -> Stan
     )
 
 
-def perhaps_fetched_by_key(user: User, now: datetime, began_at: datetime | None) -> Standing:
+def perhaps_fetched_by_key(user: User, now: datetime, began_at: _Moment) -> Standing:
     """Return how a person stands who can connect, and whose token the collector may have.
 
     Their last run was either with that token, or of a connection that is gone.
@@ -167,7 +169,7 @@ def perhaps_fetched_by_key(user: User, now: datetime, began_at: datetime | None)
     return replace(standing, has_key=False, note=note, action=Action.CONNECT)
 
 
-def _unconnected(user: User, now: datetime, began_at: datetime | None) -> Standing:
+def _unconnected(user: User, now: datetime, began_at: _Moment) -> Standing:
     if has_key(user):
         if refusal := origin_refusal(user):
             return Standing(problem=refusal, action=_action_if_refused())

@@ -6,11 +6,14 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.template.loader import render_to_string
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Origin, User
+from dashboard.arrivals import standing_of
 from ingest.models import Run
 from oura import connections
 from oura.accounts import select_accounts
@@ -148,6 +151,12 @@ def test_unshared_types_are_said_once_and_not_as_missing(signed_in, ana, connect
     page = main_of(signed_in, "/")
     assert page.count("You did not share") == 1
     assert "denied access to" not in page
+
+
+def test_runs_are_not_read_of_who_is_connected(ana, connected):
+    with CaptureQueriesContext(connection) as queries:
+        standing_of(ana)
+    assert not any("collection_runs" in each["sql"] for each in queries)
 
 
 # Without a connection -----------------------------------------------------------------------------

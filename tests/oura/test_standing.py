@@ -214,7 +214,7 @@ def test_wanted_run_that_nothing_begins_is_said(ana, settings):
 def test_regular_run_meets_the_wish_for_one(ana, settings):
     settings.OURA_API_KEY, settings.OURA_USER = "key", "ana"
     WantedRun.objects.create(user=ana, at=ago(5))
-    standing = find_standing(ana, began_at=ago(4))
+    standing = find_standing(ana, began_at=lambda: ago(4))
     assert (standing.problem, standing.progress, standing.can_collect) == ("", "", True)
 
 
