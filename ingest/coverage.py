@@ -112,7 +112,7 @@ def expected_ranges(by_type: Ledger, firsts: Mapping[str, date], last: date) -> 
 def expected_or_failed(by_type: Ledger, firsts: Mapping[str, date], last: date) -> Ledger:
     """Return the ranges of the expected days, and of earlier ones that could not be stored."""
     expected = expected_ranges(by_type, firsts, last)
-    found: Ledger = {}
+    found: dict[str, list[Range]] = {}
     for type_, ranges in by_type.items():
         days = expected[type_]
         before = days[0].start - ONE_DAY if days else last
