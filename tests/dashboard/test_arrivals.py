@@ -209,7 +209,7 @@ def test_key_is_known_from_runs_of_a_daily_schedule(signed_in, ana, settings):
 
 
 @pytest.mark.parametrize("path", ["/", "/account/"])
-def test_run_of_who_may_connect_is_shown_to_the_keys_person(signed_in, ana, settings, path):
+def test_keys_person_who_may_connect_sees_their_run(signed_in, ana, settings, path):
     settings.OURA_CLIENT_ID, settings.OURA_USER = "id", "Ana"
     store_days(ana, [days_ago(1)])
     Run.objects.create(user=ana, request_id="a")

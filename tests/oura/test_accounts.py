@@ -146,7 +146,7 @@ def test_run_that_begins_is_not_asked_for_any_more(both, ben):
 
 
 @pytest.mark.parametrize("asked_at", [None, timezone.now()])
-def test_run_of_a_part_leaves_the_wish_for_a_whole_one(both, ben, asked_at):
+def test_run_of_a_part_leaves_the_wish(both, ben, asked_at):
     asked = {"wanted_at": timezone.now()} if asked_at else {}
     account = ConnectedAccount(connect(ben, asked_at=asked_at, **asked), Budget())
     account.begin(is_whole=False)
