@@ -9,7 +9,7 @@ from tests.end_to_end.life import COLLECTIONS, FAULTS
 from tests.end_to_end.test_year import live, mend
 from tests.scale import full_only, scaled
 
-DAYS = 60
+DAYS = 90
 PATHS = [f"/v2/usercollection/{name}" for name in COLLECTIONS]
 
 
