@@ -128,7 +128,7 @@ def test_ledger_is_true_whatever_happens(life):
     run_state_machine_as_test(
         lambda: machine(life)(),
         settings=settings(
-            max_examples=scaled(4, 8),
+            max_examples=scaled(4, 5),
             stateful_step_count=scaled(24, 50),
             # Looking for a shorter failure takes longer than reading this one.
             phases=[Phase.generate],

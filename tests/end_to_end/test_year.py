@@ -1,4 +1,4 @@
-"""A year lived in the sandbox: after each day the ledger says what the sandbox knows to be true."""
+"""Months lived in the sandbox: after each day the ledger says what the sandbox knows to be true."""
 
 from datetime import timedelta
 from random import Random
@@ -7,7 +7,7 @@ from sandbox.oddities import KINDS
 from tests.end_to_end.life import COLLECTIONS, FAULTS, RANGES, TIMES, Dying
 from tests.scale import scaled
 
-DAYS = scaled(36, 365)
+DAYS = scaled(36, 200)
 # In fewer days each of them sees more.
 DENSITY = scaled(2, 1)
 
