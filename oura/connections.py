@@ -157,7 +157,7 @@ def _fetch_oura_user_id(access_token: str) -> str:
 def disconnect(connection: Connection) -> bool:
     """Delete the connection, revoke its tokens, and return whether they are valid nowhere."""
     # First, so that what comes later finds no connection: a renewal revokes its own tokens, and a
-    # consent makes a new connection. The tokens are read anew: they may have been renewed.
+    # consent makes a new connection. The tokens are read again: they may have been renewed.
     with transaction.atomic():
         rows = Connection.objects.filter(pk=connection.pk)
         # Not the person's row, which the processor needs until the admin's transaction ends.

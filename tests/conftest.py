@@ -38,9 +38,9 @@ def no_thread_waits():
     """Close downloads that an earlier test has left unread: their threads would count as busy."""
     from myhealth.limits import waiting_threads
 
-    if waiting_threads._by_network:
+    if len(waiting_threads):
         gc.collect()
-        waiting_threads._by_network.clear()
+        waiting_threads.clear()
 
 
 class QuickHasher(PasswordHasher):
