@@ -86,14 +86,6 @@ class WaitingThreads:
         self.patient = 0
         self._changed = threading.Condition()
 
-    def __len__(self) -> int:
-        return self._by_network.total()
-
-    def clear(self) -> None:
-        """Count no thread any more."""
-        with self._changed:
-            self._by_network.clear()
-
     def add(self, network: Hashable, patience: float = 0) -> None:
         """Count this thread, within `patience` seconds. Raises Busy if there are too many."""
         with self._changed:

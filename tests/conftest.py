@@ -33,16 +33,6 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def no_thread_waits():
-    """Close downloads that an earlier test has left unread: their threads would count as busy."""
-    from myhealth.limits import waiting_threads
-
-    if len(waiting_threads):
-        gc.collect()
-        waiting_threads.clear()
-
-
 class QuickHasher(PasswordHasher):
     """Our own, without the repetitions that make it slow on purpose."""
 
