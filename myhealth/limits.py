@@ -149,12 +149,16 @@ class CountedStream:
         waiting_threads.add(network)
         self._chunks = chunks
         self._network = network
+        self._is_closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks
 
     def close(self) -> None:
-        """Called once by Django when the response is closed, whether or not all was sent."""
+        """Stop counting the thread. Django calls it when the response ends, sent whole or not."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             if isinstance(self._chunks, Generator):
                 # What it still holds, such as a transaction, belongs to this thread.

@@ -28,9 +28,9 @@ CONTROL_TOKEN = "control-token-for-tests"
 METRICS_TOKEN = "metrics-token-for-tests"
 # What the proxy in front of the services says.
 PROXIED = {"Host": HOST, "X-Forwarded-Proto": "https"}
-# What must hold under every attack; beside other workers of the tests, which take their part of the
-# machine, five times as long.
-MOST_MS = 1000 if "PYTEST_XDIST_WORKER" in os.environ else 200
+# What must hold under every attack; beside other workers of the tests, which take their part of a
+# machine that may be slow, much longer. Requests that an attack holds up take until their timeout.
+MOST_MS = 3000 if "PYTEST_XDIST_WORKER" in os.environ else 200
 MOST_BYTES = 250_000_000
 SAMPLES = scaled(12, 30)
 READ = "/api/v1/sleep"

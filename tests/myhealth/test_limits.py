@@ -15,7 +15,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from ingest.parsers import EnvelopeParser
 from ingest.views import IngestView
-from myhealth.limits import Busy, WaitingThreads, waiting_threads
+from myhealth.limits import Busy, CountedStream, WaitingThreads, waiting_threads
 from myhealth.parsers import ObjectParser
 from tests.processes import wait_until
 
@@ -324,6 +324,16 @@ def test_sent_file_frees_its_thread(client):
         answer = client.get(f"/static/{_LARGE}")
         assert answer.status_code == 200
         answer.close()
+
+
+def test_stream_closed_twice_frees_one_thread(settings):
+    stream = CountedStream(iter([b"a"]), "a network")
+    stream.close()
+    stream.close()
+    places = fill(waiting_threads, "a network")
+    for _ in range(places):
+        waiting_threads.remove("a network")
+    assert places == fill(WaitingThreads(settings.THREADS // 2), "a network")
 
 
 # Methods ------------------------------------------------------------------------------------------
