@@ -31,8 +31,9 @@ password: .venv/run.stamp ## show the password, while `make run` is running: mak
 collect: .venv/run.stamp ## collect now, while `make run` is running: make collect ARGS="--days 3"
 	@$(VENV) -m myhealth.local.run collect $(ARGS)
 
+# Whatever the environment says, with compiled files: tests start many processes.
 test: .venv/dev.stamp browser pgbouncer ## run all tests, or some of them: make test ARGS="-k sleep"; for longer tests: TEST_SCALE=full make test
-	@$(VENV) -m pytest -n 4 $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(VENV) -m pytest -n 4 $(ARGS)
 
 check: .venv/dev.stamp ## check format, lint, types, migrations and deployment settings
 	@$(VENV) -m ruff format --check .
