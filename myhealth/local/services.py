@@ -99,11 +99,13 @@ class Services(honcho.manager.Manager):  # type: ignore[misc]
 
     def serve(self, service: str, port: int) -> None:
         connecting = sandbox_settings() if connects_to_sandbox() else {}
+        # The sandbox keeps its state in memory. For the collector, one is enough.
+        own = {"WORKERS": "2" if service == "api" else "1"}
         if service == "sandbox":
-            # It keeps its state in memory, and its requests would bury the lines of myhealth.
-            own = {"WORKERS": "1", "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "warn"}
+            # Its requests would bury the lines of myhealth.
+            own["LOG_LEVEL"] = os.environ.get("LOG_LEVEL") or "warn"
         else:
-            own = {"WORKERS": "2", "PROMETHEUS_MULTIPROC_DIR": _metrics_folder(service)}
+            own["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder(service)
         if service == "api":
             # Whose data come with the key, for its pages.
             own["OURA_USER"] = "" if uses_demo() else own_account()

@@ -40,7 +40,7 @@ def route(request, api, processor):
 def test_megabytes_of_objects_are_refused_unread(route, watch):
     service, path, headers = route
     with watch:
-        answers = in_turn(scaled(40, 240), lambda _: service.ask("POST", path, MEGABYTE, **headers))
+        answers = in_turn(scaled(40, 120), lambda _: service.ask("POST", path, MEGABYTE, **headers))
         watch.wait_for_samples(8)
     assert {answer.status for answer in answers} == {413}
     assert answers[0].json()["code"] == "too_large"
@@ -51,7 +51,7 @@ def test_bodies_just_under_the_limit_cost_little(route, watch):
     service, path, headers = route
     body = many_objects((256 if path in PROGRAMS else 16) * KIB - 8)
     with watch:
-        answers = in_turn(scaled(40, 240), lambda _: service.ask("POST", path, body, **headers))
+        answers = in_turn(scaled(40, 120), lambda _: service.ask("POST", path, body, **headers))
         watch.wait_for_samples(8)
     assert {answer.status for answer in answers} <= {400, 503}
     watch.assert_held()
@@ -79,7 +79,7 @@ def test_ingest_of_large_bodies_keeps_processor_small(processor, watch):
     body = orjson.dumps(document | {"data": orjson.Fragment(many_objects(10 * KIB**2 - 200))})
     with watch:
         answers = in_turn(
-            scaled(4, 24),
+            scaled(4, 12),
             lambda _: processor.ask("POST", "/api/v1/ingest", body, timeout=60, **JSON, **INGEST),
         )
         watch.wait_for_samples(8)
@@ -175,7 +175,7 @@ def test_long_requests_hold_nobody_up(name, api, watch):
     headers = dict(LONG[name])
     sent = head("GET", headers.pop("path", "/accounts/login/"), **headers)
     with watch:
-        answers = in_turn(scaled(40, 400), lambda _: api.status_of(sent, 10), threads=16)
+        answers = in_turn(scaled(40, 200), lambda _: api.status_of(sent, 10), threads=16)
         watch.wait_for_samples(8)
     assert not {500, None} & set(answers)
     watch.assert_held()

@@ -8,7 +8,7 @@ from tests.attacks.attacking import INGEST, bearer, head, in_turn
 from tests.scale import scaled
 
 # Of each kind.
-COUNT = scaled(20, 1000)
+COUNT = scaled(20, 500)
 # Workers may grow a little while they meet new code.
 MOST_GROWTH = 40_000_000
 ROUTES = {

@@ -13,7 +13,7 @@ import requests
 
 from tests.attacks.attacking import HOST, Browser, at_once
 from tests.processes import ROOT, free_port, wait_until
-from tests.scale import full_only, scaled
+from tests.scale import scaled
 from tests.worlds import PASSWORDS
 
 CONNECTIONS = 32
@@ -93,15 +93,6 @@ def test_many_hashes_at_once_are_refused(api, watch):
     # Two hashes and four who wait, in each of two workers; one that ends makes room for another.
     assert 2 <= all_checked(answers) < CONNECTIONS - 4
     watch.assert_held()
-
-
-@full_only
-def test_spraying_many_names_ends_at_fifty(api, ana):
-    answers = [try_login(api, f"name {number}") for number in range(60)]
-    assert all_checked(answers) == 50
-    assert all_checked([try_login(api, "another")]) == 0
-    # Who sits elsewhere is not concerned.
-    assert try_login(api, "ana", "192.0.2.77", PASSWORDS["ana"]).status == 200
 
 
 def test_forty_tries_at_once_are_five_guesses(api, ana):

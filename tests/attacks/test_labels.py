@@ -6,7 +6,7 @@ from tests.attacks.attacking import INGEST, head, in_turn
 from tests.scale import scaled
 
 MARK = "STRANGERSWORD"
-METHODS = scaled(300, 3000)
+METHODS = scaled(300, 1500)
 # Lines of counters and histograms for the few pairs of an endpoint and a status that are new.
 FEW_LINES = 200
 
@@ -64,7 +64,7 @@ def test_made_up_addresses_are_one_label(api, processor, grows_little):
         yield processor.ask("GET", f"/api/v1/metrics/{word}", **INGEST)
         yield processor.ask("GET", f"/{word}", **INGEST)
 
-    answers = in_turn(scaled(30, 300), lambda number: [each.status for each in ask(number)])
+    answers = in_turn(scaled(30, 150), lambda number: [each.status for each in ask(number)])
     assert {status for each in answers for status in each} <= {302, 401, 404}
 
 
@@ -75,7 +75,7 @@ def test_made_up_hosts_are_400_and_no_label(api, processor, grows_little):
         yield api.status_of(head("GET", "/health", **host))
         yield processor.status_of(head("GET", "/api/v1/ingest", **host, **INGEST))
 
-    answers = in_turn(scaled(20, 300), lambda number: [*ask(number)])
+    answers = in_turn(scaled(20, 150), lambda number: [*ask(number)])
     assert {tuple(each) for each in answers} == {(400, 200, 400)}
 
 
@@ -87,7 +87,7 @@ def test_made_up_types_become_no_label(processor, ana, grows_little):
             for path in ("/api/v1/ingest", "/api/v1/reports", "/api/v1/runs")
         ]
 
-    assert {status for each in in_turn(scaled(20, 200), ask) for status in each} == {400}
+    assert {status for each in in_turn(scaled(20, 100), ask) for status in each} == {400}
 
 
 def test_made_up_headers_reach_no_log(api, grows_little):

@@ -107,7 +107,6 @@ def test_nothing_outlives_a_killed_runner(machine):
     started = run.started()
     run.process.kill()
     wait_until(lambda: not living(started))
-    assert machine.start().await_ready().days()
 
 
 @full_only
@@ -150,13 +149,11 @@ def test_proxies_of_the_shell_never_get_loopback(machine):
 
 
 @full_only
-@pytest.mark.parametrize("encoding", ["ascii", "iso8859-9"])
-def test_it_runs_in_locales_that_are_not_utf_8(machine, encoding):
+def test_it_runs_in_locales_that_are_not_utf_8(machine):
     odd = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    settings = {**odd, "PYTHONIOENCODING": encoding}
-    run = machine.start(**settings).await_ready()
+    run = machine.start(**odd, PYTHONIOENCODING="ascii").await_ready()
     for command in (["collect", "--days", "2"], ["backup"], ["restore"], ["password"], ["open"]):
-        done = machine.run(*command, **settings)
+        done = machine.run(*command, **odd, PYTHONIOENCODING="iso8859-9")
         assert done.returncode == 0, done.stderr
     assert run.stop() == 0
     run.reader.join()

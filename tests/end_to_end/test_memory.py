@@ -22,12 +22,12 @@ from tests.worlds import person
 PEOPLE = 8
 MOST_BYTES = 300_000_000
 # Yesterday is the last one, so that the length does not depend on the hour.
-DAYS = Days(utc_today() - timedelta(3650), utc_today() - ONE_DAY)
+DAYS = Days(utc_today() - timedelta(1100), utc_today() - ONE_DAY)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Oura:
-    """Has ten years of everybody, 15 kB a day; knows no pages, and no `fields`.
+    """Has three years of everybody, 15 kB a day; knows no pages, and no `fields`.
 
     All people's lists of days end at the same moment, so that the collector has all of them in
     memory at once.
@@ -75,7 +75,7 @@ def oura():
 
 
 @full_only
-def test_ten_years_of_eight_people_need_little_memory(
+def test_years_of_eight_people_need_little_memory(
     oura, at_oura, processor_process, settings, database_settings
 ):
     for number in range(1, PEOPLE + 1):

@@ -26,10 +26,10 @@ ROUTES = {"api": 14 + len(TYPES), "processor": 9}
 EXAMPLES = scaled(
     {("api", "person"): 15, ("api", "nobody"): 4, ("processor", "program"): 15},
     {
-        ("api", "nobody"): 5,
-        ("api", "person"): 40,
-        ("processor", "nobody"): 5,
-        ("processor", "program"): 60,
+        ("api", "nobody"): 3,
+        ("api", "person"): 25,
+        ("processor", "nobody"): 3,
+        ("processor", "program"): 30,
     },
 )
 

@@ -114,13 +114,13 @@ _PARAMETER = re.compile(r"<[^>]+>")
 
 
 class Turns:
-    """Takes turns: each call returns the next few of the values, at full scale sixteen times more.
+    """Takes turns: each call returns the next few of the values, at full scale eight times more.
 
     So each parameter is asked with some values, and each value is asked of some parameters.
     """
 
     def __init__(self, few):
-        self.few = scaled(max(1, few // 2), 8 * few)
+        self.few = scaled(max(1, few // 2), 4 * few)
         self.at = 0
 
     def __call__(self, values):
