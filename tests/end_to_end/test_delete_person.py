@@ -1,12 +1,17 @@
 """`manage.py delete_person`: through the processor, which alone writes metrics."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models.signals import pre_delete
 from django.utils import timezone
 
 from accounts.models import Origin, User
 from ingest.models import MetricSource, SleepMetric
 from oura.models import Connection, WantedRun
+from tests.processes import PATIENCE
 from tests.worlds import store_days
 
 DAY = "2026-03-01"
@@ -32,6 +37,21 @@ def test_data_only_deletes_days_and_keeps_account(stored, capsys):
 def test_account_is_deleted_after_its_data(stored):
     call_command("delete_person", "ana", "--yes")
     assert not User.objects.filter(username="ana").exists()
+
+
+def test_account_is_deleted_though_a_day_is_stored_meanwhile(stored):
+    def store():
+        store_days(stored, ["2026-03-02"])
+        connection.close()
+
+    def store_once(**_):
+        pre_delete.disconnect(store_once, User)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(store).result(PATIENCE)
+
+    pre_delete.connect(store_once, User, weak=False)
+    call_command("delete_person", "ana", "--yes")
+    assert (User.objects.count(), SleepMetric.objects.count()) == (0, 0)
 
 
 @pytest.mark.parametrize("option", ["", "--data-only"])
