@@ -248,11 +248,14 @@ def test_no_index_of_people_doubles_another():
         assert cursor.fetchall() == []
 
 
-def test_ingest_does_not_read_other_peoples_rejected_documents(ana, ben, settings):
+def test_ingest_does_not_read_other_peoples_rejected_documents(ana, settings):
     processor = Processor(settings)
+    # Of many people: with one alone, PostgreSQL takes any person's for all of them.
+    others = [person(f"member{number}", password_of="ana") for number in range(40)]
     rejected = [
-        RejectedDocument(user=ben, type="sleep", key=str(number), errors={})
-        for number in range(2_000)
+        RejectedDocument(user=other, type="sleep", key=str(number), errors={})
+        for other in others
+        for number in range(50)
     ]
     RejectedDocument.objects.bulk_create(rejected)
     # As autovacuum does: without statistics, PostgreSQL may take the table for empty.

@@ -17,7 +17,7 @@ from tests.attacks.attacking import (
     bearer,
     head,
 )
-from tests.scale import scaled
+from tests.scale import full_only, scaled
 from tests.worlds import store_days
 
 # Sent with each request. `session` is a browser of a person, `staff` one of staff without
@@ -273,6 +273,7 @@ def test_routes_of_one_service_are_404_on_another(api, processor, headers, ana):
                     assert answer.status in (403, 404), (path, name, answer.status)
 
 
+@full_only
 def test_writing_to_any_route_without_credentials_does_nothing(api, processor, headers, ana):
     before = User.objects.count(), ana.password
     for service, table in ((api, API), (processor, PROCESSOR)):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.attacks.attacking import INGEST, head, in_turn
-from tests.scale import scaled
+from tests.scale import full_only, scaled
 
 MARK = "STRANGERSWORD"
 METHODS = scaled(300, 1500)
@@ -27,6 +27,7 @@ def grows_little(api, processor):
         assert MARK.lower() not in service.said(logged).lower()
 
 
+@full_only
 @pytest.mark.parametrize(
     "path", ["/auth/login", "/", "/health", "/nothing", "/admin/", "/static/a"]
 )

@@ -82,6 +82,7 @@ def test_database_out_of_reach_gets_a_sentence(answering):
     assert answering(code=1) == UNREACHED
 
 
+@full_only
 def test_registry_out_of_reach_gets_a_sentence(tmp_path):
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
     said = audit(tmp_path, PIP_CONFIG_FILE=os.devnull, **nowhere)

@@ -38,6 +38,7 @@ from tests.deploy.charts import (
     template,
     values_of,
 )
+from tests.scale import full_only
 
 # Their definitions come with an operator, not with Kubernetes.
 CUSTOM = {
@@ -64,6 +65,7 @@ def test_helm_finds_nothing_to_complain_about(name):
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+@full_only
 @each_set
 @pytest.mark.parametrize("version", ["1.30", "1.35"])
 def test_objects_are_as_kubernetes_defines_them(name, version):

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.deploy.charts import ROOT, container_of, name_of, of_kind, only, rendered, run
+from tests.scale import full_only
 
 RULES = sorted((ROOT / "deploy" / "prometheus").glob("*.rules.yml"))
 EXAMPLES = sorted((ROOT / "deploy" / "prometheus").glob("*.test.yml"))
@@ -31,6 +32,7 @@ def test_prometheus_accepts_the_rules(path):
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+@full_only
 def test_each_alert_fires_when_it_should_and_only_then():
     answer = run("promtool", "test", "rules", *EXAMPLES)
     assert answer.returncode == 0, answer.stdout + answer.stderr
@@ -107,6 +109,7 @@ def test_prometheus_is_given_the_token_that_the_pods_ask_for(name, options, secr
         assert wanted in container_of("processor", objects)["env"]
 
 
+@full_only
 def test_metrics_token_is_random_unless_given():
     tokens = {
         only("Secret", rendered("minimal", "-n", each), "-metrics")["data"]["METRICS_TOKEN"]

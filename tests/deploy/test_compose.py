@@ -212,6 +212,7 @@ def test_former_domain_name_is_replaced_however_it_was_written(folder, line):
     assert proxy["environment"]["SITE"] == "health.example.org"
 
 
+@full_only
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -447,6 +448,7 @@ def test_a_compressed_answer_keeps_its_etag(site, collected):
     assert requests.get(url, WHOLE, headers=headers).status_code == 304
 
 
+@full_only
 @pytest.mark.parametrize("name", ["api", "processor"])
 def test_metrics_require_their_token(composed, site, name):
     url = f"http://127.0.0.1:{composed.ports[name]}/metrics"
@@ -469,6 +471,7 @@ def test_the_services_are_no_superusers_of_their_database(composed):
     assert composed.sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
 
 
+@full_only
 def test_a_password_that_its_owner_changed_stays(composed):
     composed.finish("account", NAME="ben")
     where = "WHERE username = 'ben'"
@@ -477,6 +480,7 @@ def test_a_password_that_its_owner_changed_stays(composed):
     assert composed.sql(f"SELECT password FROM accounts_user {where}") == "changed"
 
 
+@full_only
 def test_a_backup_brings_back_what_was_lost(composed, collected):
     held = composed.sql("SELECT count(*) FROM sleep_metrics")
     said = composed.backup()
@@ -505,6 +509,7 @@ def test_file_that_is_no_backup_is_not_restored(composed, collected):
     assert "pg_restore: error" in refused_restore(composed, lambda whole: b"something else")
 
 
+@full_only
 def test_backup_of_earlier_version_is_migrated_after_restore(composed, collected):
     """Tables that came later go as well, also those that refer to others."""
     name = Path(composed.backup().split()[-1]).name
@@ -558,6 +563,7 @@ def behind_tailscale(composed):
     composed.stop("proxy-tail-api", "tail-api")
 
 
+@full_only
 @pytest.mark.parametrize(
     ("device", "other"),
     [("100.64.0.8", "100.64.0.9"), ("fd7a:115c:a1e0::8", "fd7a:115c:a1e0::9")],
@@ -569,6 +575,7 @@ def test_guesses_behind_tailscale_count_by_device(composed, behind_tailscale, de
     assert log_in_behind_tailscale(behind_tailscale, other, password) == 200
 
 
+@full_only
 def test_clients_word_about_its_address_ends_at_proxy(composed, site):
     statuses = [
         requests.post(
@@ -581,6 +588,7 @@ def test_clients_word_about_its_address_ends_at_proxy(composed, site):
     assert statuses == [401] * 5 + [429]
 
 
+@full_only
 def test_under_a_domain_name_people_log_in_by_tls(composed, site):
     """The overlay's settings, a real handshake, and a cookie that only TLS carries."""
     composed.ports |= {"tls-api": free_port(), "tls": free_port()}

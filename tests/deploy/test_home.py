@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from myhealth.limits import BodyTooLarge, LengthRequired
 from myhealth.local import probes
 from tests.processes import ROOT, Service, database_environment, free_port, wait_until
+from tests.scale import full_only
 from tests.worlds import PASSWORDS
 
 PAGE = (ROOT / "docs/phone.md").read_text()
@@ -113,6 +114,7 @@ def test_phone_signs_in_by_caddy_with_secure_cookies(home, people):
     assert all(cookie.secure for cookie in phone.cookies)
 
 
+@full_only
 @pytest.mark.skipif(sys.platform != "linux", reason="needs several loopback addresses")
 def test_guesses_count_by_phone_whatever_it_says(home, people):
     guessing, other = Phone(home, "127.0.0.2"), Phone(home, "127.0.0.3")
@@ -192,6 +194,7 @@ def sign_in(tailnet, address, password=PASSWORDS["ana"]):
     return ask(tailnet, "POST", path, address=address, cookies=cookies, data=form)
 
 
+@full_only
 def test_phone_signs_in_by_tailscale(tailnet, people):
     answer = sign_in(tailnet, "100.64.0.7")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")
@@ -203,6 +206,7 @@ def test_headers_with_identity_sign_nobody_in(tailnet, people):
     assert answer.headers["Location"].startswith("/accounts/login/")
 
 
+@full_only
 def test_guesses_count_by_device_of_tailnet(tailnet, people):
     statuses = [sign_in(tailnet, "100.64.0.8", "wrong").status_code for _ in range(6)]
     assert statuses == [200] * 5 + [429]

@@ -19,6 +19,7 @@ import requests
 from myhealth import __version__
 from myhealth.serve import listening_address
 from tests.processes import PATIENCE, ROOT, database_environment, free_port, wait_until
+from tests.scale import full_only
 
 BIN = Path(sys.executable).parent
 SECRETS = ("SECRET_KEY", "JWT_SECRET", "INGEST_TOKENS", "CONTROL_TOKENS")
@@ -88,6 +89,7 @@ def manage(context, *arguments, **settings):
     return subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True)
 
 
+@full_only
 @pytest.mark.parametrize("service", ["api", "processor"])
 def test_the_services_lack_nothing_that_the_image_does_not_get(context, service):
     settings = {name: f"{name}-0123456789-0123456789-0123456789" for name in SECRETS}
@@ -102,6 +104,7 @@ def test_the_services_lack_nothing_that_the_image_does_not_get(context, service)
     assert done.returncode == 0, done.stderr
 
 
+@full_only
 def test_a_command_without_a_database_gets_a_sentence(context):
     done = manage(context, "migrate")
     assert (done.returncode, done.stderr) == (1, "DB_HOST must name the PostgreSQL server.\n")
@@ -186,6 +189,7 @@ def role(transactional_db, tmp_path):
         made.kill()
 
 
+@full_only
 @pytest.mark.parametrize("name", ["api", "processor"])
 def test_a_role_serves_and_ends_well_on_sigterm(role, name):
     role.serve(name)
@@ -193,6 +197,7 @@ def test_a_role_serves_and_ends_well_on_sigterm(role, name):
     assert role.stop() == 0
 
 
+@full_only
 @pytest.mark.parametrize("name", ["api", "processor"])
 def test_a_role_is_found_healthy_whatever_hosts_it_answers_for(role, name):
     role.serve(name)
@@ -206,6 +211,7 @@ def answers(role, host):
         return False
 
 
+@full_only
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="This machine has no IPv6.")
 def test_a_role_serves_ipv4_and_ipv6(role):
     role.serve("processor")
@@ -213,6 +219,7 @@ def test_a_role_serves_ipv4_and_ipv6(role):
     assert answers(role, "[::1]")
 
 
+@full_only
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="This machine has no IPv6.")
 def test_a_role_on_ipv6_alone_is_found_healthy(role):
     role.url = f"http://[::1]:{role.port}"
@@ -244,6 +251,7 @@ def test_the_health_check_ignores_a_proxy_of_the_environment(role):
     wait_until(role.healthy)
 
 
+@full_only
 def test_a_role_that_no_longer_answers_is_found_ill(role):
     role.serve("processor")
     role.stop()

@@ -8,6 +8,7 @@ import requests
 from ingest.models import Fetch, Revision, Run
 from metrics import TYPES
 from tests.processes import TOKEN
+from tests.scale import full_only
 from tests.worlds import PASSWORDS
 
 
@@ -68,6 +69,7 @@ def test_plan_is_readable_as_text(pipeline):
     assert "sleep: 2010-01-01 to " in stdout
 
 
+@full_only
 def test_denied_access_is_no_permission_with_status(pipeline):
     pipeline.fault("forbidden", times=1000, path="daily_readiness")
     pipeline.collect("--type", "readiness")
@@ -76,6 +78,7 @@ def test_denied_access_is_no_permission_with_status(pipeline):
     assert "access to the day's readiness (HTTP status 403)" in result["reason"]
 
 
+@full_only
 def test_failure_has_its_page_and_time_of_next_try(pipeline):
     pipeline.fault("server_error", times=1000, path="daily_readiness")
     pipeline.collect("--type", "readiness", "--days", "9")
@@ -87,6 +90,7 @@ def test_failure_has_its_page_and_time_of_next_try(pipeline):
     )
 
 
+@full_only
 def test_repair_fetches_day_before_its_next_try(pipeline):
     day = day_with_readiness(pipeline, 150)
     pipeline.control("remove", name="demo", type="daily_readiness", day=day)
@@ -100,6 +104,7 @@ def test_repair_fetches_day_before_its_next_try(pipeline):
     assert state(pipeline, day)["state"] == "held"
 
 
+@full_only
 def test_repair_and_all_exclude_each_other(pipeline):
     assert pipeline.collect("--repair", "--all").code == 2
 
@@ -118,6 +123,7 @@ def test_api_says_why_day_is_missing(pipeline, api):
     }
 
 
+@full_only
 def test_recomputed_day_has_revision_with_earlier_value(pipeline, api):
     day = day_with_readiness(pipeline)
     pipeline.collect("--type", "readiness")
@@ -129,6 +135,7 @@ def test_recomputed_day_has_revision_with_earlier_value(pipeline, api):
     assert (revision["kind"], revision["changes"]["score"]) == ("changed", [before, after])
 
 
+@full_only
 def test_day_removed_at_oura_becomes_revision(pipeline, api):
     day = day_with_readiness(pipeline)
     pipeline.collect("--type", "readiness")

@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.scale import full_only
 from tests.worlds import PASSWORDS, days_ago, store_days
 
 
@@ -67,6 +68,7 @@ def test_person_signs_in_sees_newest_days_and_signs_out(page):
     assert page.problems == []
 
 
+@full_only
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_browsable_api_has_no_accessibility_violations(page, scheme):
     page.emulate_media(color_scheme=scheme)
@@ -81,6 +83,7 @@ def test_narrow_screen_needs_no_horizontal_scrolling(page):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@full_only
 def test_browsable_api_accepts_session(page):
     sign_in(page)
     page.goto("/api/v1/sleep")
@@ -88,6 +91,7 @@ def test_browsable_api_accepts_session(page):
     assert page.problems == []
 
 
+@full_only
 def test_api_documentation_is_shown(page):
     page.goto("/api/docs/")
     expect(page.get_by_text("/api/v1/dashboard")).to_be_visible()
@@ -95,6 +99,7 @@ def test_api_documentation_is_shown(page):
     assert page.problems == []
 
 
+@full_only
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_api_documentation_has_only_swaggers_own_violation(page, scheme):
     page.emulate_media(color_scheme=scheme)
@@ -107,6 +112,7 @@ def test_api_documentation_has_only_swaggers_own_violation(page, scheme):
     assert {name for name, _ in violations(page)} <= {"nested-interactive"}
 
 
+@full_only
 def test_api_documentation_leads_back(page):
     sign_in(page)
     page.goto("/api/docs/")
@@ -114,6 +120,7 @@ def test_api_documentation_leads_back(page):
     expect(page.locator(".card.sleep .score")).to_have_text("81")
 
 
+@full_only
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
 def test_api_documentation_has_the_systems_colours(page, scheme, is_dark):
     page.emulate_media(color_scheme=scheme)

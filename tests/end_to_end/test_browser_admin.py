@@ -46,6 +46,7 @@ def test_admin_has_no_accessibility_violations(chromium, api_process, paths, sch
         assert {path: each for path, each in found.items() if each} == {}
 
 
+@full_only
 def test_admin_cuts_nothing_off_at_1280_pixels(chromium, api_process, paths):
     with signed_in_page(chromium, api_process, 1280, 900) as page:
         cut = []

@@ -33,6 +33,7 @@ def consent(page, button, decision):
     page.get_by_role("button", name=decision).click()
 
 
+@full_only
 def test_history_arrives_at_once_and_when_asked_for(page, machine):
     assert violations(page) == []
     consent(page, "Connect Oura", "Deny")

@@ -114,6 +114,7 @@ def test_no_page_runs_or_loads_what_is_forbidden(page):
     assert page.problems == []
 
 
+@full_only
 def test_documentation_sends_requests(page):
     page.goto("/api/docs/")
     route = page.locator("#operations-Summaries-dashboard")
@@ -129,6 +130,7 @@ def test_documentation_sends_requests(page):
     assert page.problems == []
 
 
+@full_only
 def test_browsable_api_leads_to_its_formats(page):
     page.goto("/api/v1/sleep")
     page.get_by_role("link", name="JSON").click()
@@ -140,6 +142,7 @@ def test_browsable_api_leads_to_its_formats(page):
     assert page.problems == []
 
 
+@full_only
 def test_admin_chooses_permissions_and_filters(page, superuser):
     page.goto(f"/admin/accounts/user/{superuser.pk}/change/")
     page.get_by_text("Permissions", exact=True).click()
@@ -153,6 +156,7 @@ def test_admin_chooses_permissions_and_filters(page, superuser):
     assert page.problems == []
 
 
+@full_only
 def test_connect_button_leads_to_oura(page, oura_process):
     page.goto("/account/")
     page.get_by_role("button", name="Reconnect Oura").click()
@@ -161,6 +165,7 @@ def test_connect_button_leads_to_oura(page, oura_process):
     assert page.problems == []
 
 
+@full_only
 def test_page_of_form_without_cookie_breaks_no_rule(page):
     page.goto("/account/preferences/")
     page.context.clear_cookies(name="csrftoken")

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from tests.end_to_end.test_browser import sign_in, violations
+from tests.scale import full_only
 
 TOKYO = "Your time zone is set to Asia/Tokyo, as in your browser. Change it in Preferences."
 
@@ -30,6 +31,7 @@ def browse(chromium, api_process, transactional_db, ana):
         each.close()
 
 
+@full_only
 def test_first_sign_in_takes_the_zone_of_the_browser(browse, ana):
     page = browse(timezone_id="Asia/Tokyo", locale="en-US")
     expect(page.get_by_role("status")).to_have_text(TOKYO)
@@ -40,6 +42,7 @@ def test_first_sign_in_takes_the_zone_of_the_browser(browse, ana):
     assert violations(page) == []
 
 
+@full_only
 def test_browser_in_the_united_states_brings_its_units(browse, ana):
     page = browse(timezone_id="America/New_York", locale="en-US")
     expect(page.get_by_role("status")).to_contain_text("Values are shown in °F and miles")
@@ -47,6 +50,7 @@ def test_browser_in_the_united_states_brings_its_units(browse, ana):
     assert (ana.time_zone, ana.distance_unit, ana.first_weekday) == ("America/New_York", "mi", 7)
 
 
+@full_only
 def test_later_sign_in_from_another_zone_changes_nothing(browse, ana):
     browse(timezone_id="Asia/Tokyo")
     page = browse(timezone_id="Europe/Berlin")

@@ -8,6 +8,7 @@ import pytest
 from ingest.models import MetricSource, RejectedDocument
 from tests.oura.answering import Reply, StubServer
 from tests.processes import Pipeline
+from tests.scale import full_only
 
 DAY = "2026-03-01"
 
@@ -38,6 +39,7 @@ def collecting(pipeline):
         yield start
 
 
+@full_only
 def test_document_without_day_is_kept_and_recognized_again(collecting):
     strange = {"id": "a", "score": 81, "steps": 3}
     pipeline = collecting(strange, {"id": "b", "day": DAY, "score": 70})
@@ -52,6 +54,7 @@ def test_document_without_day_is_kept_and_recognized_again(collecting):
     assert list(pipeline.rows("activity")) == [DAY]
 
 
+@full_only
 def test_a_document_that_turns_bad_otherwise_is_told_anew(collecting):
     good = {"id": "b", "day": DAY, "score": 70}
     assert collecting({"id": "a", "score": 81}, good).collect().code == 1
@@ -59,6 +62,7 @@ def test_a_document_that_turns_bad_otherwise_is_told_anew(collecting):
     assert [again.collect().code, again.collect().code] == [1, 0]
 
 
+@full_only
 @pytest.mark.parametrize("number", [181, -1, 1e300, 80.5, "80", [80]])
 def test_a_value_that_no_column_holds_costs_itself(collecting, number):
     pipeline = collecting({"id": "a", "day": DAY, "score": number, "steps": 8123.0})

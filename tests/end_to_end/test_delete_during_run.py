@@ -17,6 +17,7 @@ from oura.collecting import collect_accounts
 from oura.models import Connection
 from oura.plan import CollectOptions
 from tests.oura.answering import Reply, StubServer
+from tests.scale import full_only
 from tests.worlds import PASSWORDS, days_ago, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -112,6 +113,7 @@ DELETIONS = {
 }
 
 
+@full_only
 @pytest.mark.parametrize("how", DELETIONS)
 def test_nothing_of_a_run_outlives_the_deletion(oura, ana, how):
     oura.connect(ana)

@@ -62,6 +62,7 @@ def test_a_slow_account_and_a_broken_one_delay_nobody(club):
     assert held() == {"member2", "member3", "member4", "member5"}
 
 
+@full_only
 def test_ended_connection_is_reported_and_fails_no_later_run(club):
     club.join(1)
     club.join(2)
@@ -71,6 +72,7 @@ def test_ended_connection_is_reported_and_fails_no_later_run(club):
     assert (code, [error["user"] for error in report["errors"]]) == (0, ["member1"])
 
 
+@full_only
 def test_tokens_that_no_key_opens_are_a_lost_connection(club, client):
     lost = club.join(1)
     club.join(2)

@@ -96,6 +96,7 @@ def test_second_archive_of_a_person_waits_its_turn(api, headers, held):
         assert second.headers["Retry-After"] == "60"
 
 
+@full_only
 def test_client_that_goes_away_leaves_no_transaction(api, headers):
     address = f"{api.url}/api/v1/export"
     with requests.get(address, headers=headers, stream=True) as begun:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.end_to_end.conftest import ARGUMENTS, BROWSERS
 from tests.end_to_end.test_browser import signed_in_page
+from tests.scale import full_only
 
 # A phone without a button, held upright and turned.
 NOTCH = {"top": 47, "bottom": 34, "left": 0, "right": 0}
@@ -66,6 +67,7 @@ def test_bars_of_the_phone_have_the_colour_of_the_page(stranger, scheme, colour)
     assert (named, background) == (colour, f"rgb({red}, {green}, {blue})")
 
 
+@full_only
 @pytest.mark.parametrize(
     ("size", "insets"), [((390, 844), NOTCH), ((568, 320), TURNED)], ids=["upright", "turned"]
 )

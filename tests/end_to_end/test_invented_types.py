@@ -16,7 +16,7 @@ from myhealth.days import ONE_DAY
 from oura.provider import SCOPES
 from tests.invented.types import CAFFEINE, INVENTED, SNORING
 from tests.invented.world import DAYS, world
-from tests.scale import scaled
+from tests.scale import full_only, scaled
 
 OURS = tuple(TYPES)
 FIRST, LAST = DAYS.start, DAYS.end
@@ -325,6 +325,7 @@ def counts(coverage):
     return {name: {**each, "newest_sync": ""} for name, each in coverage.items()}
 
 
+@full_only
 def test_answers_are_those_of_a_world_without_new_types(ana, ana_without):
     assert of_ours(ana) == of_ours(ana_without)
 
@@ -413,6 +414,7 @@ def ben(invented):
     return person
 
 
+@full_only
 def test_ungranted_scope_costs_its_own_type_only(ben):
     states = {
         name: {each["state"] for each in days}

@@ -55,6 +55,7 @@ def test_it_collects_stops_and_starts_again_with_the_same_data(new_machine):
     assert second.stop() == 0
 
 
+@full_only
 def test_ctrl_c_stops_everything(machine):
     run = machine.start().await_ready()
     started = run.started()
@@ -243,6 +244,7 @@ def test_the_same_port_twice_gets_a_sentence(new_machine):
     assert "must be different" in done.stderr
 
 
+@full_only
 @pytest.mark.parametrize(
     "settings",
     [

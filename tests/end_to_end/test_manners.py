@@ -129,6 +129,7 @@ def partly_connected(user):
     Origin.objects.create(user=user, name="sandbox")
 
 
+@full_only
 @pytest.mark.parametrize("show", cases(OPEN))
 def test_page_for_everybody_suits_everybody(open_window, show):
     page = open_window()
@@ -136,6 +137,7 @@ def test_page_for_everybody_suits_everybody(open_window, show):
     assert faults(page) == []
 
 
+@full_only
 @pytest.mark.parametrize("show", cases(OWN))
 def test_own_page_suits_everybody(open_window, ana, show):
     page = open_window(ana)
@@ -154,6 +156,7 @@ def test_page_of_a_reset_suits_everybody(open_window, ana):
     assert faults(page) == []
 
 
+@full_only
 @pytest.mark.parametrize("path", cases([*PAGES_OF_DATA, "/account/"]))
 def test_page_with_a_little_of_everything_suits_everybody(open_window, ana, path):
     store_history(ana, 40)

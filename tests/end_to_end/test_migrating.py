@@ -88,6 +88,7 @@ def empty(request, database_settings):
         admin.close()
 
 
+@full_only
 def test_migrations_at_once_all_succeed(empty):
     processes = [empty.migrate() for _ in range(3)]
     results = [process.communicate(timeout=PATIENCE)[0] for process in processes]
@@ -95,6 +96,7 @@ def test_migrations_at_once_all_succeed(empty):
     assert sum("No migrations to apply." in result for result in results) == 2
 
 
+@full_only
 def test_killed_migration_lets_the_next_one_go_on(empty):
     with empty.stalled() as first:
         second = empty.migrate()
@@ -104,6 +106,7 @@ def test_killed_migration_lets_the_next_one_go_on(empty):
     assert (second.returncode, "Traceback" in output) == (0, False), output
 
 
+@full_only
 @pytest.mark.parametrize(("option", "code"), [("--plan", 0), ("--check", 1)])
 def test_looking_at_migrations_does_not_wait(empty, option, code):
     with empty.connect() as rival:

@@ -24,7 +24,7 @@ CHECKS = (
 ROUTES = {"api": 14 + len(TYPES), "processor": 9}
 # Examples of each route, by service and by who sends them: nobody is refused whatever the request.
 EXAMPLES = scaled(
-    {("api", "person"): 15, ("api", "nobody"): 4, ("processor", "program"): 15},
+    {("api", "person"): 6, ("processor", "program"): 8},
     {
         ("api", "nobody"): 3,
         ("api", "person"): 25,

@@ -117,6 +117,7 @@ TWICE_AS_LARGE = """() => {
 }"""
 
 
+@full_only
 def test_texts_twice_as_large_fit_on_a_phone(browse, ana):
     store_history(ana, 40)
     page = browse(PHONE)

@@ -11,6 +11,7 @@ import requests
 
 from tests.poolers import needs_pgbouncer, pgbouncer
 from tests.processes import ROOT, Pipeline, Service
+from tests.scale import full_only
 
 pytestmark = needs_pgbouncer
 
@@ -29,6 +30,7 @@ def services(pooled):
         service.stop()
 
 
+@full_only
 def test_days_are_collected_shown_and_derived_again_through_pgbouncer(
     transactional_db, sandbox, services, pooled
 ):

@@ -12,6 +12,7 @@ from django.test import Client
 
 from accounts.personal_tokens import create_token
 from tests.processes import ROOT
+from tests.scale import full_only
 from tests.worlds import store_days
 
 DOCS = ROOT / "docs"
@@ -129,12 +130,14 @@ def test_sensors_of_home_assistant_have_values(read_as_program):
     assert shown == ["81", "48", "9000"]
 
 
+@full_only
 def test_query_of_grafana_has_its_columns(read_as_program):
     answer = read_as_program(fenced("text").strip())
     assert {"day", "score"} < set(answer.content.decode().splitlines()[0].split(","))
     assert answer.content.decode().count("\n") == 2
 
 
+@full_only
 def test_crontab_lines_collect(machine, run):
     *settings, entry = pasted("### Collecting by cron")[:5]
     minute, command = re.fullmatch(r"(\S+ \* \* \* \*) ([^%]+)", entry).groups()

@@ -91,6 +91,7 @@ def on_earlier_tables(transactional_db, ana, service, execute):
     assert {each["status"] for each in readiness()} == {"ok"}
 
 
+@full_only
 def test_services_on_earlier_tables_say_what_is_missing(on_earlier_tables):
     ask, readiness = on_earlier_tables
     assert {each["reason"] for each in readiness()} == {"migrations"}
@@ -100,6 +101,7 @@ def test_services_on_earlier_tables_say_what_is_missing(on_earlier_tables):
         assert "run `manage.py migrate`" in answer.json()["detail"]
 
 
+@full_only
 def test_commands_on_earlier_tables_say_what_is_missing(on_earlier_tables, execute):
     execute("ALTER TABLE accounts_user RENAME TO away")
     try:
@@ -164,6 +166,7 @@ def in_terminal(machine, answer, **settings):
         os.close(theirs)
 
 
+@full_only
 @pytest.mark.parametrize(
     ("answer", "settings", "restores"),
     [
@@ -184,6 +187,7 @@ def test_restore_asks_on_a_terminal(machine, answer, settings, restores):
     assert len([*(machine.var / "backups").iterdir()]) == (2 if restores else 1)
 
 
+@full_only
 def test_move_to_new_machine_tells_of_password(machine, new_var_machine):
     assert machine.run("restore").returncode == 1
     machine.command("manage.py", "ensure_user", "me", PASSWORD="a generated password")

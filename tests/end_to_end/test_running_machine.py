@@ -7,6 +7,8 @@ import psutil
 import pytest
 import requests
 
+from tests.scale import full_only
+
 
 @pytest.fixture
 def elsewhere(running_machine):
@@ -66,6 +68,7 @@ def test_password_is_shown_later(elsewhere):
     assert (done.returncode, done.stdout) == (0, f"user demo, password {run.password}\n")
 
 
+@full_only
 def test_readable_secrets_are_told_by_make_run_alone(elsewhere):
     file = elsewhere.var / "local.env"
     file.chmod(0o644)
@@ -79,6 +82,7 @@ def test_wrong_option_is_told_once(elsewhere):
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
+@full_only
 def test_unknown_password_is_not_shown(elsewhere):
     ensured = elsewhere.command("manage.py", "ensure_user", "me", PASSWORD="correct horse")
     assert ensured.returncode == 0

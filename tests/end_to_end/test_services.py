@@ -16,6 +16,7 @@ from django.db import connection
 
 from ingest.models import SleepMetric
 from tests.processes import PATIENCE, TOKEN, wait_until
+from tests.scale import full_only
 
 DOCUMENT = {"type": "sleep", "user": "ana", "data": {"id": "a", "day": "2026-03-01", "score": 81}}
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -39,6 +40,7 @@ def refuses_connections(url):
     return False
 
 
+@full_only
 def test_a_request_under_way_is_answered_after_sigterm(service, ana, database_settings):
     processor = service("processor")
     where = database_settings
@@ -70,6 +72,7 @@ def test_a_request_under_way_is_answered_after_sigterm(service, ana, database_se
     assert SleepMetric.objects.get().score == 81
 
 
+@full_only
 def test_one_request_id_runs_through_collector_and_processor(service, pipeline, tmp_path):
     pipeline.processor = service("processor", LOG_LEVEL="info")
     run = pipeline.collect("--days", "2", "--type", "sleep")
@@ -80,6 +83,7 @@ def test_one_request_id_runs_through_collector_and_processor(service, pipeline, 
     assert {line["request_id"] for line in heard} == {request_id}
 
 
+@full_only
 def test_no_log_line_of_a_run_holds_a_document(service, pipeline, tmp_path):
     pipeline.processor = service("processor", LOG_LEVEL="debug")
     run = pipeline.collect("--days", "2", LOG_LEVEL="debug")
@@ -90,6 +94,7 @@ def test_no_log_line_of_a_run_holds_a_document(service, pipeline, tmp_path):
     assert not re.search(rf"{row['oura_id']}|contributors|bedtime|{TOKEN}", log)
 
 
+@full_only
 def test_figures_are_right_with_several_workers(service, tmp_path):
     folder = tmp_path / "figures"
     folder.mkdir()
@@ -120,6 +125,7 @@ def test_full_disk_of_the_figures_kills_no_worker(service, tmp_path):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+@full_only
 def test_chunked_body_is_refused_not_taken_for_empty(ana, processor_process):
     asked = http.client.HTTPConnection("127.0.0.1", processor_process.port, timeout=PATIENCE)
     asked.putrequest("POST", "/api/v1/ingest")

@@ -33,6 +33,7 @@ def other_persons(strange):
     return {"OURA_API_KEY": key_of(strange, "ben")}
 
 
+@full_only
 def test_key_of_another_person_changes_nothing(strange):
     strange.collect(*ALL)
     before = stored(strange)

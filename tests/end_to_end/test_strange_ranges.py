@@ -13,6 +13,7 @@ BAD_DAYS = scaled([("poison", "sleep")], [("poison", "sleep"), ("nan", "daily_sl
 # A limit on the length of a range -----------------------------------------------------------------
 
 
+@full_only
 @pytest.mark.parametrize(("limit", "factor", "more"), [(30, 1.3, 10), (14, 2, 0)])
 def test_limit_of_days_costs_no_day(strange, limit, factor, more):
     expected = {type_: strange.truth.days(type_, strange.ago(DAYS - 1)) for type_ in TYPES}

@@ -147,6 +147,7 @@ def shown_moments(value, path=""):
         yield path, value
 
 
+@full_only
 @pytest.mark.parametrize("oddity", FORMS)
 def test_moment_in_any_form_is_shown_as_rfc_3339(strange, oddity):
     days, before, after, run = collect_odd_days(strange, oddity, COLLECTIONS)

@@ -24,6 +24,7 @@ def mean_steps(strange, days):
 # The ring off all day -----------------------------------------------------------------------------
 
 
+@full_only
 def test_day_without_ring_is_in_no_mean(strange):
     days = strange.plain_days(2)
     [off, worn] = days

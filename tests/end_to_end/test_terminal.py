@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from tests.processes import ROOT
+from tests.scale import full_only
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,12 +58,14 @@ def lines(shown):
     return [line.rstrip("\r").rpartition("\r")[2] for line in shown.split("\n")]
 
 
+@full_only
 def test_bar_shows_the_ranges_of_a_type(pipeline):
     shown = collect_on_terminal(pipeline.environment(), "--days", "5", "--type", "sleep")
     assert re.search(r"sleep: +\d+%\|", shown)
     assert [line for line in lines(shown) if line.strip()] == []
 
 
+@full_only
 def test_problem_is_a_line_of_text_above_the_bar(pipeline):
     pipeline.fault("forbidden", times=100, path="daily_sleep")
     shown = collect_on_terminal(pipeline.environment(), "--days", "5", "--type", "sleep")
@@ -71,6 +74,7 @@ def test_problem_is_a_line_of_text_above_the_bar(pipeline):
     assert '{"' not in shown
 
 
+@full_only
 def test_bar_of_several_people_counts_people(club):
     for number in (1, 2, 3):
         club.join(number)

@@ -42,6 +42,7 @@ def test_collector_refuses_processor_of_unknown_authority(pipeline, tls_processo
     assert not SleepMetric.objects.exists()
 
 
+@full_only
 def test_api_asks_processor_with_tls(transactional_db, ana, settings, tls_processor, certificate):
     settings.PROCESSOR_URL, settings.CONTROL_TOKENS = tls_processor.url, [TOKEN]
     with pytest.raises(ControlError, match="reached"):

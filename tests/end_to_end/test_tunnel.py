@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from tests.processes import Service, free_port, wait_until
+from tests.scale import full_only
 from tests.worlds import PASSWORDS
 
 CADDYFILE = """
@@ -82,6 +83,7 @@ def proxy(transactional_db, ana, database_settings, tmp_path):
         each.stop()
 
 
+@full_only
 @pytest.mark.parametrize("options", ["", WITHOUT_PORT, OWN_NAME])
 def test_people_sign_in_through_tunnel_of_this_machine(proxy, options):
     tunnel = proxy(options)
@@ -89,12 +91,14 @@ def test_people_sign_in_through_tunnel_of_this_machine(proxy, options):
     assert (answer.status_code, answer.url) == (200, f"{tunnel.url}/")
 
 
+@full_only
 @pytest.mark.parametrize("options", ["", WITHOUT_PORT])
 def test_people_sign_in_through_named_proxy(proxy, options):
     server = proxy(options, LOCAL="off", ALLOWED_HOSTS="", TRUSTED_PROXIES="127.0.0.1")
     assert server.sign_in().url == f"{server.url}/"
 
 
+@full_only
 @pytest.mark.parametrize("options", [SILENT, f"{SILENT}\n{OWN_NAME}"])
 def test_proxy_without_scheme_is_told_instead_of_redirected(proxy, options):
     answer = proxy(options, TRUSTED_PROXIES="127.0.0.1").get("/", Accept="text/html")

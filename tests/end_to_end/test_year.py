@@ -7,7 +7,7 @@ from sandbox.oddities import KINDS
 from tests.end_to_end.life import COLLECTIONS, FAULTS, RANGES, TIMES, Dying
 from tests.scale import scaled
 
-DAYS = scaled(36, 120)
+DAYS = scaled(24, 120)
 # In fewer days each of them sees more.
 DENSITY = scaled(2, 1)
 

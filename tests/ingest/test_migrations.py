@@ -5,6 +5,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from ingest.models import ActivityMetric, Stream
+from tests.scale import full_only
 from tests.worlds import person, store_days
 
 
@@ -14,6 +15,7 @@ def migrate(name=""):
     executor.migrate([("ingest", name)] if name else executor.loader.graph.leaf_nodes("ingest"))
 
 
+@full_only
 @pytest.mark.django_db(transaction=True)
 def test_minutes_that_no_day_has_are_cleared():
     ana = person("ana")
@@ -26,6 +28,7 @@ def test_minutes_that_no_day_has_are_cleared():
     assert (row.resting_minutes, row.sedentary_minutes, row.non_wear_minutes) == (3000, None, None)
 
 
+@full_only
 @pytest.mark.django_db(transaction=True)
 def test_answers_after_upgrade_have_other_etags():
     ana = person("ana")

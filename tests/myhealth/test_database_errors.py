@@ -21,6 +21,7 @@ from myhealth.postgresql.errors import trouble
 from tests.ingest.conftest import Processor
 from tests.myhealth.test_poolers import connected_to
 from tests.processes import ROOT, database_environment
+from tests.scale import full_only
 
 AWAY = "The database can't be reached; try again shortly."
 BUSY = "The database is overloaded; try again shortly."
@@ -65,6 +66,7 @@ def failing(transactional_db, monkeypatch):
         cursor.execute("DROP FUNCTION IF EXISTS fail() CASCADE")
 
 
+@full_only
 @pytest.mark.parametrize("code", PUBLIC)
 def test_sender_learns_what_is_wrong_and_may_repeat(ana, failing, settings, caplog, code):
     settings.ROOT_URLCONF = "myhealth.urls.processor"
@@ -158,6 +160,7 @@ def test_mistake_of_the_program_is_not_explained(error):
     assert trouble(error) is None
 
 
+@full_only
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -190,6 +193,7 @@ def manage(*arguments, **changes):
     )
 
 
+@full_only
 def test_command_with_wrong_password_ends_with_one_sentence(transactional_db):
     environment = {**database_environment(), "DB_PASSWORD": "not-the-password"}
     done = manage("migrate", "--noinput", **environment)
@@ -214,6 +218,7 @@ def empty(transactional_db):
         cursor.execute("DROP ROLE plain")
 
 
+@full_only
 def test_user_without_right_to_create_tables_learns_it(empty):
     done = manage("migrate", "--noinput", **empty)
     assert done.returncode == 1

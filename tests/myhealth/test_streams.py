@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.processes import ROOT
+from tests.scale import full_only
 
 ODD = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
@@ -41,6 +42,7 @@ def test_what_an_encoding_has_stays():
     assert run("-c", code, encoding="iso8859-9").stdout == "ğ".encode("iso8859-9")
 
 
+@full_only
 @pytest.mark.parametrize("encoding", ["ascii", "iso8859-9", "koi8-r"])
 def test_commands_speak_in_any_encoding(encoding):
     done = run("manage.py", "ensure_user", "🧘", "--check", encoding=encoding)

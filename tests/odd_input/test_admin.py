@@ -5,6 +5,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 
 from tests.odd_input.admins import address, admins, offered
 from tests.odd_input.values import IN_URL, Sender, Turns, filled, has_parameter, routes
+from tests.scale import full_only
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FORM = "application/x-www-form-urlencoded"
@@ -20,6 +21,7 @@ def admin_routes():
     return [route for route in routes() if route.startswith("/admin/")]
 
 
+@full_only
 def test_odd_parameters_of_lists_are_answered(sender):
     some = Turns(1)
     for each in admins():
@@ -38,6 +40,7 @@ def test_odd_keys_in_addresses_are_answered(sender):
     assert sender.failed == []
 
 
+@full_only
 def test_odd_parameters_of_pages_are_answered(sender):
     some = Turns(1)
     for route in admin_routes():
@@ -78,6 +81,7 @@ def test_odd_lookups_of_autocomplete_are_answered(sender):
     assert sender.failed == []
 
 
+@full_only
 @pytest.mark.parametrize("page", ["add/", "{}/change/", "{}/password/"])
 def test_odd_fields_of_accounts_are_answered(sender, ana, page):
     route = f"/admin/accounts/user/{page.format(ana.pk)}"

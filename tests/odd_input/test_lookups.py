@@ -7,6 +7,7 @@ from django.db.models.constants import LOOKUP_SEP
 from myhealth.admin import CheckedAdmin
 from tests.odd_input.admins import address, admins, offered
 from tests.odd_input.values import Turns
+from tests.scale import full_only
 
 pytestmark = pytest.mark.django_db
 LOOKUPS = ["", "__startswith", "__contains", "__regex", "__gt", "__isnull", "__in"]
@@ -28,12 +29,14 @@ def test_all_lists_are_checked():
     ] == []
 
 
+@full_only
 def test_lists_can_be_filtered_by_what_they_offer(admin, rows):
     for each in admins():
         for name in offered(admin, each):
             assert admin.get(address(each), {name: "1"}).status_code in (200, 302)
 
 
+@full_only
 def test_lists_refuse_all_other_lookups(admin, rows):
     some = Turns(1)
     allowed = []

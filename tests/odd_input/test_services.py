@@ -16,6 +16,7 @@ from tests.odd_input.values import (
     has_parameter,
     routes,
 )
+from tests.scale import full_only
 from tests.worlds import PREFERENCES, days_ago, reject_document, store_days
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,6 +110,7 @@ def send_odd_parameters(sender, few):
                 sender.send("GET", filled(route, "1"), f"{name}={value}&{value}={name}")
 
 
+@full_only
 def test_odd_parameters_of_api_are_answered(browser):
     send_odd_parameters(browser, 1)
     assert browser.failed == []
@@ -119,6 +121,7 @@ def test_odd_parameters_of_processor_are_answered(program):
     assert program.failed == []
 
 
+@full_only
 def test_odd_headers_are_answered(browser):
     some = Turns(1)
     for name in HEADERS:
@@ -151,6 +154,7 @@ ODD_COOKIES = [
 ]
 
 
+@full_only
 @pytest.mark.parametrize("name", ["sessionid", "messages", "csrftoken"])
 def test_odd_cookies_are_answered(browser, name):
     session = browser.client.cookies["sessionid"].value
@@ -190,6 +194,7 @@ def test_odd_credentials_of_programs_are_answered(browser, route):
     assert browser.failed == []
 
 
+@full_only
 @pytest.mark.parametrize("page", ["/accounts/login/", "/admin/login/"])
 def test_odd_credentials_of_people_are_answered(ana, page):
     sender = Sender(Client())

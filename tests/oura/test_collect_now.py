@@ -12,6 +12,7 @@ from oura.accounts import KeyAccount, select_accounts
 from oura.models import Connection, WantedRun
 from oura.provider import SCOPES
 from tests.oura.test_accounts import connect
+from tests.scale import full_only
 
 pytestmark = pytest.mark.django_db
 
@@ -121,12 +122,14 @@ def waited(seconds="600"):
     return time.monotonic() - began
 
 
+@full_only
 @pytest.mark.parametrize("what", ["wanted_at", "asked_at"])
 def test_waiting_ends_within_seconds_for_who_asks(connection, what):
     Connection.objects.update(**{what: timezone.now() if what == "wanted_at" else None})
     assert waited() < 60
 
 
+@full_only
 @pytest.mark.parametrize(
     ("change", "application"),
     [

@@ -18,6 +18,7 @@ from oura.errors import Disconnected, OuraUnavailable
 from oura.models import Connection
 from tests.oura.answering import Reply
 from tests.processes import ROOT, database_environment
+from tests.scale import full_only
 
 pytestmark = pytest.mark.django_db(transaction=True)
 VERIFIER = "v" * 50
@@ -57,6 +58,7 @@ def test_refused_token_is_renewed(at_oura, connected):
     assert at_oura.get("daily_sleep", token).status_code == 200
 
 
+@full_only
 def test_concurrent_processes_renew_once_and_share_the_token(at_oura, connected, settings):
     about_to_expire(connected)
     # Slow enough for the others to start meanwhile.

@@ -19,6 +19,7 @@ from tests.sandbox.sandboxed import (
     reset_sandbox,
 )
 from tests.sandbox.test_documents import validate
+from tests.scale import full_only
 
 NAP_TYPES = ["rest", "sleep", "late_nap", "deleted"]
 DELTAS = {"readiness_score_delta", "sleep_score_delta"}
@@ -65,6 +66,7 @@ def test_nap_adds_a_period_and_keeps_the_others(demo, kind):
     assert [item for item in documents_on("sleep", on) if item != nap] == before
 
 
+@full_only
 @pytest.mark.parametrize("name", ["demo", "ben", "greta"])
 def test_naps_are_valid_and_never_overlap(settings, name):
     settings.SANDBOX_TODAY += datetime.timedelta(days=1)

@@ -14,7 +14,7 @@ from sandbox.store import documents_between, true_documents
 from tests.processes import ROOT
 from tests.sandbox.sandboxed import DATED, TODAY, Oura, day, documents_on, reset_sandbox
 from tests.sandbox.test_documents import answer_schema, validate
-from tests.scale import scaled
+from tests.scale import full_only, scaled
 
 ONE_DAY = datetime.timedelta(days=1)
 SUMMARIES = ("daily_activity", "daily_readiness", "daily_sleep")
@@ -213,6 +213,7 @@ def test_oddity_is_the_same_each_time(kind, collection):
     assert stored(collection, on) == first
 
 
+@full_only
 @pytest.mark.parametrize("collection", DATED)
 def test_general_kinds_suit_every_collection_with_figures(settings, collection):
     settings.SANDBOX_DAYS = 400

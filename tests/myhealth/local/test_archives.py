@@ -13,6 +13,7 @@ from myhealth.local.client import run_client
 from myhealth.local.places import locate
 from myhealth.local.server import EmbeddedError
 from tests.myhealth.local.database_users import clean_up, copy_database, query
+from tests.scale import full_only
 
 
 class Dumps:
@@ -99,6 +100,7 @@ def test_dump_by_hand_is_newest_after_two_days(dumps):
     assert dumps.newest().file == newest
 
 
+@full_only
 def test_what_a_restore_kept_is_not_newest(dumps):
     newest = dumps.make("a.dump", age=DAY)
     dumps.make("before-restore-b.dump", age=MOMENT)

@@ -79,6 +79,7 @@ def test_database_without_tables_is_not_backed_up(var):
     assert not (var / "backups").exists()
 
 
+@full_only
 def test_failed_backup_leaves_no_file(filled, tmp_path):
     (tmp_path / "kept.dump").write_text("kept")
     # pg_dump refuses an owner that is missing.
@@ -88,6 +89,7 @@ def test_failed_backup_leaves_no_file(filled, tmp_path):
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("kept.dump", "kept")]
 
 
+@full_only
 def test_next_backup_removes_what_a_killed_one_left(filled):
     unfinished = backups.backup(filled[0]).with_name(".myhealth-20261126T003338Z.dump.77")
     unfinished.touch()
@@ -109,6 +111,7 @@ def test_backup_that_cannot_be_written_is_a_sentence(filled, tmp_path):
 # Restoring ---------------------------------------------------------------------------------------
 
 
+@full_only
 def test_restore_brings_back_everything_in_the_backup(filled):
     var, connection = filled
     query(connection, "CREATE TABLE kept AS SELECT 'Ünïcode' AS word")
@@ -143,6 +146,7 @@ def test_restore_on_new_machine_keeps_nothing(filled, tmp_path):
     assert not (filled[0] / "backups").exists()
 
 
+@full_only
 def test_database_that_cannot_be_kept_is_not_replaced(filled, tmp_path):
     var, connection = filled
     file = backups.backup(var, tmp_path / "one.dump")
@@ -153,6 +157,7 @@ def test_database_that_cannot_be_kept_is_not_replaced(filled, tmp_path):
     refused(var, connection, file, message)
 
 
+@full_only
 def test_question_tells_of_backup_and_database(filled, tmp_path):
     var, connection = filled
     file = backups.backup(var, tmp_path / "one.dump")
@@ -167,6 +172,7 @@ def test_question_tells_of_backup_and_database(filled, tmp_path):
     assert re.search(r"the backup: +1 account, 0 days\n +now: +2 accounts, 0 days\n", question)
 
 
+@full_only
 def test_restore_closes_open_connections(filled, tmp_path):
     var, connection = filled
     file = backups.backup(var, tmp_path / "file.dump")
@@ -178,6 +184,7 @@ def test_restore_closes_open_connections(filled, tmp_path):
     assert answers(connection)
 
 
+@full_only
 def test_interrupted_restore_leaves_database_open(filled, tmp_path, monkeypatch):
     var, connection = filled
     file = backups.backup(var, tmp_path / "one.dump")
@@ -195,6 +202,7 @@ def test_interrupted_restore_leaves_database_open(filled, tmp_path, monkeypatch)
     embedded.leave(var)
 
 
+@full_only
 def test_next_start_reopens_database_closed_by_killed_restore(var):
     with using(var) as user:
         maintenance = dataclasses.replace(user.connection, name="postgres")
@@ -223,6 +231,7 @@ def test_backup_of_other_program_changes_nothing(filled, tmp_path):
     refused(var, connection, file, "is not a backup of myhealth")
 
 
+@full_only
 def test_newest_backup_is_restored_and_kept_one_is_not(filled):
     var, connection = filled
     backups.backup(var)
@@ -238,6 +247,7 @@ def test_file_that_is_no_backup_changes_nothing(filled, tmp_path):
     refused(*filled, tmp_path / "other", "the database was left unchanged")
 
 
+@full_only
 @pytest.mark.parametrize("name", ["none.dump", "x" * 300, "folder"])
 def test_file_that_cannot_be_opened_changes_nothing(filled, tmp_path, name):
     (tmp_path / "folder").mkdir()
@@ -250,6 +260,7 @@ def test_truncated_backup_changes_nothing(filled, tmp_path):
     refused(*filled, file, "the database was left unchanged")
 
 
+@full_only
 def test_backup_of_earlier_version_is_migrated(filled, tmp_path):
     var, connection = filled
     # Undone as by an earlier version, which did not have these migrations.
@@ -270,6 +281,7 @@ def test_backup_that_cannot_be_migrated_changes_nothing(filled, tmp_path):
     refused(var, connection, file, "the database was left unchanged")
 
 
+@full_only
 @pytest.mark.parametrize("app", ["ingest", pytest.param("an_app_to_come", marks=full_only)])
 def test_backup_of_newer_version_changes_nothing(filled, tmp_path, app):
     var, connection = filled
@@ -281,6 +293,7 @@ def test_backup_of_newer_version_changes_nothing(filled, tmp_path, app):
     refused(var, connection, file, f"belongs to a newer version of myhealth.*{app}.9999_to_come")
 
 
+@full_only
 def test_former_apps_are_no_newer_version(filled, tmp_path):
     var, connection = filled
     former = "('axes', '0001_initial', now()), ('token_blacklist', '0001_initial', now())"
@@ -291,6 +304,7 @@ def test_former_apps_are_no_newer_version(filled, tmp_path):
     assert backups.restore(var, file) == file
 
 
+@full_only
 def test_answers_kept_by_browsers_are_out_of_date(filled):
     var, connection = filled
     query(
@@ -307,6 +321,7 @@ def test_answers_kept_by_browsers_are_out_of_date(filled):
 # Passwords and keys ------------------------------------------------------------------------------
 
 
+@full_only
 def test_password_chosen_for_demo_is_set_again(filled, monkeypatch):
     var, connection = filled
     monkeypatch.setenv("DEMO_PASSWORD", "of this machine")
@@ -333,6 +348,7 @@ def test_password_of_another_machine_is_told(filled, monkeypatch, setting, name)
     assert stored == "of another machine"
 
 
+@full_only
 def test_lost_keys_are_told_with_number_of_people(filled, monkeypatch):
     var, connection = filled
     monkeypatch.setenv("TOKEN_ENCRYPTION_KEYS", Fernet.generate_key().decode())

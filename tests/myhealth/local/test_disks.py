@@ -25,6 +25,7 @@ from tests.myhealth.local.database_users import (
     using,
 )
 from tests.processes import ROOT, wait_until
+from tests.scale import full_only
 
 as_root = pytest.mark.skipif(
     os.geteuid() != 0 or sys.platform != "linux", reason="only root can mount a disk"
@@ -168,6 +169,7 @@ def test_path_that_is_too_long_for_postgresql_is_named(new_var):
         embedded.join(new_var.joinpath(*["x" * 100] * 9))
 
 
+@full_only
 @pytest.mark.parametrize("name", [b"a b'c\"d$e", "josé".encode(), b"jos\xe9", b"-c x=1"])
 def test_odd_folder_names_work(new_var, used_var, name):
     new_var.mkdir()
@@ -199,6 +201,7 @@ def test_lost_state_is_written_again_while_running(var):
             assert other.connection == user.connection
 
 
+@full_only
 @pytest.mark.parametrize("content", [b"", b"\xff\0", b"[1]", b'{"port": "x", "password": 7}'])
 def test_damaged_state_counts_as_lost(var, content):
     (var / "postgres.json").write_bytes(content)
@@ -230,6 +233,7 @@ def test_data_copied_with_open_mode_are_closed_again(var):
     assert data_folder(var).stat().st_mode & 0o777 == 0o700
 
 
+@full_only
 def test_copy_of_running_server_starts(var, tmp_path_factory):
     with using(var) as user:
         copy = var.parent / "copy"

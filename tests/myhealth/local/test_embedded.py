@@ -26,6 +26,7 @@ from tests.myhealth.local.database_users import (
     using,
 )
 from tests.processes import ROOT, wait_until
+from tests.scale import full_only
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs a parent-death signal")
 # Joins and leaves repeatedly, so that joins coincide with stops.
@@ -43,6 +44,7 @@ for _ in range(8):
 """
 
 
+@full_only
 def test_first_start_creates_empty_utf_8_database(new_var):
     with using(new_var) as user:
         assert query(user.connection, "SHOW server_encoding") == "UTF8"
@@ -98,6 +100,7 @@ def test_leave_waits_until_server_has_stopped(var):
     assert has_ended(parent)
 
 
+@full_only
 def test_leave_does_not_wait_for_others(var, monkeypatch):
     monkeypatch.setattr(embedded, "STOP_SECONDS", 120)
     with using(var) as other:
@@ -123,6 +126,7 @@ def test_only_owner_can_read_password_and_data(var):
         assert stat.S_IMODE(data_folder(var).stat().st_mode) == 0o700
 
 
+@full_only
 def test_many_users_can_join_and_leave_at_once(var):
     with using(var) as user:
         query(user.connection, "CREATE TABLE visits (id serial)")
@@ -189,6 +193,7 @@ def test_join_replaces_killed_keeper(var):
             assert answers(user.connection)
 
 
+@full_only
 def test_next_start_works_after_all_were_killed(var):
     user = DatabaseUser(var)
     query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
@@ -268,6 +273,7 @@ def test_data_of_other_postgresql_version_say_what_to_do(var):
         embedded.join(var)
 
 
+@full_only
 def test_server_that_cannot_start_says_why(var):
     with using(var):
         pass
@@ -296,6 +302,7 @@ def test_database_that_cannot_start_raises_operational_error(var, settings):
         connections["default"].copy(alias="never connected").get_connection_params()
 
 
+@full_only
 def test_command_without_database_prints_one_line(var):
     with using(var):
         pass

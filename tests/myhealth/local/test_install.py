@@ -13,6 +13,7 @@ import zipfile
 import pytest
 
 from tests.processes import PATIENCE, ROOT, wait_until
+from tests.scale import full_only
 
 LOCK = "asgiref==3.13.0 --hash=sha256:" + "0" * 64
 
@@ -78,6 +79,7 @@ def make_wheel(folder):
     return f"tiny==1 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
 
 
+@full_only
 def test_terminal_counts_only_packages_for_this_machine(tmp_path):
     other = "other==1 ; sys_platform == 'none' --hash=sha256:" + "0" * 64
     ours, theirs = pty.openpty()
@@ -129,6 +131,7 @@ def collect(**settings):
     )
 
 
+@full_only
 def test_static_files_are_collected_in_silence(tmp_path):
     done = collect(STATIC_ROOT=str(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -8,6 +8,7 @@ import pytest
 from myhealth.local import embedded, places
 from tests.myhealth.local.database_users import answers, data_folder, postgres, query, using
 from tests.processes import wait_until
+from tests.scale import full_only
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
 
@@ -18,6 +19,7 @@ def test_root_runs_server_as_another_user(new_var):
         assert data_folder(new_var) == new_var / "postgres"
 
 
+@full_only
 def test_root_leaves_closed_folders_closed(closed_var):
     folders = [closed_var.parent, *closed_var.parent.parents]
     before = [folder.stat().st_mode for folder in folders]
@@ -32,6 +34,7 @@ def test_root_leaves_closed_folders_closed(closed_var):
     assert user.stderr == ""
 
 
+@full_only
 def test_deleting_closed_folder_starts_afresh(closed_var):
     with using(closed_var) as user:
         query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
@@ -41,6 +44,7 @@ def test_deleting_closed_folder_starts_afresh(closed_var):
         assert query(user.connection, "SELECT to_regclass('kept')") is None
 
 
+@full_only
 def test_data_move_when_folder_is_closed(var):
     with using(var) as user:
         query(user.connection, "CREATE TABLE kept AS SELECT 7 AS number")
