@@ -43,6 +43,8 @@ from myhealth.streams import accept_any_text
 _COLLECTOR = "collector"
 # The services of a `make run` that was killed may still be ending.
 _SECONDS_AFTER_A_KILL = 15.0
+# Longer than a stop takes.
+EXIT_AGAIN_SECONDS = 13
 
 
 # Settings --------------------------------------------------------------------------------------
@@ -254,6 +256,9 @@ def _exit(_signal: int, _frame: object) -> NoReturn:
 
 
 def _exit_silently(_signal: int, _frame: object) -> NoReturn:
+    # Python ignores what a handler raises during a callback, such as one of `fork`: then again.
+    signal.signal(signal.SIGALRM, _exit_silently)
+    signal.alarm(EXIT_AGAIN_SECONDS)
     sys.exit(0)
 
 

@@ -30,9 +30,9 @@ def stored(ana, ben, settings, processor_process):
     settings.PROCESSOR_URL = processor_process.url
     for user in (ana, ben):
         fetch_completely(user, days_ago(3), days_ago(1))
-        source = {"daily_sleep": {"a": 1}}
-        store_days(user, [days_ago(1)], source=source, score=80)
-        store_days(user, [days_ago(1)], source={"daily_sleep": {"a": 2}}, score=81)
+        # Of a day that is over everywhere, which has revisions.
+        for score in (80, 81):
+            store_days(user, [days_ago(3)], source={"daily_sleep": {"a": score}}, score=score)
         reject_document(user, days_ago(2))
         Origin.objects.create(user=user, name="sandbox")
     return ana
@@ -63,7 +63,7 @@ def test_data_are_deleted_and_the_account_stays(stored, ben, signed_in):
 
 def test_page_counts_each_day_once(stored, signed_in):
     store_days(stored, map(days_ago, range(5, 1400)), "activity")
-    store_days(stored, [days_ago(1)], "readiness")
+    store_days(stored, [days_ago(3)], "readiness")
     for what in "data", "account":
         page = signed_in.get(f"/account/delete/{what}/").content.decode()
         assert "your data of 1,396 days: the days with their earlier versions" in page

@@ -92,6 +92,9 @@ def test_interrupted_pipeline_closes_connection_and_commits_nothing(monkeypatch,
 
         wait_until(is_there)
 
+    # Statements that an earlier test has deallocated are prepared again.
+    with Transaction() as each:
+        each.execute(NAMES, commit=True)
     pid = connection.connection.info.backend_pid
     waiting = Statement("SELECT pg_sleep(%s::integer)::text", [60])
     other = connection.copy()
